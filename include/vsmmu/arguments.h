@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <vsmmu/domain.h>
+
+G_BEGIN_DECLS
+
+/**
+ * VsmmuArgumentSyntax:
+ * @VSMMU_ARGUMENT_SYNTAX_JSON: `-device '{"driver":…}'`, as libvirt 12.8 emits it
+ * @VSMMU_ARGUMENT_SYNTAX_LEGACY: `-device driver,property=value`, which QEMU
+ *   creates before anything in JSON syntax
+ */
+typedef enum {
+  VSMMU_ARGUMENT_SYNTAX_JSON,
+  VSMMU_ARGUMENT_SYNTAX_LEGACY,
+} VsmmuArgumentSyntax;
+
+/**
+ * vsmmu_arguments_new:
+ * @domain: a domain with at least one accelerated vSMMU
+ * @syntax: how to write objects and devices
+ * @error: %VSMMU_ERROR_UNSUPPORTED when the domain has no accelerated vSMMU, or
+ *   its PCI tree is one libvirt would refuse
+ *
+ * The QEMU arguments for the vSMMU part of @domain, in the order QEMU needs them:
+ * machine options, the root buses that carry an accelerated vSMMU with the
+ * ports below them, the vSMMUs, the iommufd object, and the VFIO devices. A VFIO
+ * device names its host function (`host=`), where libvirt passes descriptors.
+ *
+ * Returns: (transfer full): a %NULL-terminated vector, or %NULL with @error set
+ */
+VSMMU_PUBLIC GStrv vsmmu_arguments_new (const VsmmuDomain *domain, VsmmuArgumentSyntax syntax, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#define VSMMU_PUBLIC __attribute__ ((visibility ("default")))
+
+/**
+ * VsmmuError:
+ * @VSMMU_ERROR_XML: the document is not well-formed, or breaks a safety limit
+ *   (document type declaration, nesting, attributes).
+ * @VSMMU_ERROR_NOT_DOMAIN: the document is well-formed, but its root element is
+ *   not `<domain>`.
+ * @VSMMU_ERROR_READ: a file could not be read or is larger than
+ *   %VSMMU_DOCUMENT_MAX_BYTES.
+ * @VSMMU_ERROR_VALUE: a value given by the caller is not usable.
+ * @VSMMU_ERROR_UNSUPPORTED: the domain cannot be expressed as asked.
+ * @VSMMU_ERROR_PROBE: this host could not be asked.
+ *
+ * Every failure of libvsmmu is one of these; the message is a translated
+ * sentence that names the file and, where there is one, the line.
+ */
+typedef enum {
+  VSMMU_ERROR_XML,
+  VSMMU_ERROR_NOT_DOMAIN,
+  VSMMU_ERROR_READ,
+  VSMMU_ERROR_VALUE,
+  VSMMU_ERROR_UNSUPPORTED,
+  VSMMU_ERROR_PROBE,
+} VsmmuError;
+
+#define VSMMU_ERROR (vsmmu_error_quark ())
+VSMMU_PUBLIC GQuark vsmmu_error_quark (void);
+
+G_END_DECLS

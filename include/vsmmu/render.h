@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <vsmmu/finding.h>
+
+G_BEGIN_DECLS
+
+/**
+ * vsmmu_render_text:
+ * @findings: (element-type VsmmuFinding): the findings of one document
+ * @colour: whether to use terminal colours
+ *
+ * Returns: (transfer full): `file:line: severity: message [rule]` with the hint
+ *   on a line of its own, one after the other; empty for no findings
+ */
+VSMMU_PUBLIC char *vsmmu_render_text (const GPtrArray *findings, gboolean colour);
+
+/**
+ * vsmmu_render_json:
+ * @findings: (element-type VsmmuFinding): the findings of all documents
+ * @files: how many documents were checked
+ *
+ * Returns: (transfer full): one JSON object as `schemas/findings.schema.json`
+ *   describes it, ending in a newline
+ */
+VSMMU_PUBLIC char *vsmmu_render_json (const GPtrArray *findings, guint files);
+
+/**
+ * vsmmu_render_sarif:
+ * @findings: (element-type VsmmuFinding): the findings of all documents
+ *
+ * Returns: (transfer full): a SARIF 2.1.0 log, ending in a newline
+ */
+VSMMU_PUBLIC char *vsmmu_render_sarif (const GPtrArray *findings);
+
+G_END_DECLS

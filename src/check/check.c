@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check/check.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "check/finding.h"
+#include "check/schema.h"
+#include "model/read.h"
+
+static void
+report (VsmmuCheck *check, VsmmuSeverity severity, guint line, char *element, char *hint, char *message)
+{
+  g_ptr_array_add (check->findings, vsmmu_finding_new (check->rule, severity, check->domain->file, line, element,
+                                                       message, hint));
+}
+
+void
+vsmmu_check_report (VsmmuCheck *check, guint line, char *element, char *hint, const char *format, ...)
+{
+  va_list arguments;
+
+  va_start (arguments, format);
+  report (check, check->rule->severity, line, element, hint, g_strdup_vprintf (format, arguments));
+  va_end (arguments);
+}
+
+void
+vsmmu_check_report_as (VsmmuCheck *check, VsmmuSeverity severity, guint line, char *element, char *hint,
+                       const char *format, ...)
+{
+  va_list arguments;
+
+  va_start (arguments, format);
+  report (check, severity, line, element, hint, g_strdup_vprintf (format, arguments));
+  va_end (arguments);
+}
+
+static int
+compare_lines (gconstpointer a, gconstpointer b)
+{
+  const VsmmuFinding *left = *(const VsmmuFinding *const *) a;
+  const VsmmuFinding *right = *(const VsmmuFinding *const *) b;
+
+  return (left->line > right->line) - (left->line < right->line);
+}
+
+GPtrArray *
+vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
+{
+  g_autoptr (GPtrArray) findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  VsmmuCheck check = { .domain = domain, .findings = findings };
+
+  if (options != NULL)
+    check.target = options->target;
+  for (const VsmmuRuleRow *row = vsmmu_rule_table; row->rule.id != NULL && vsmmu_domain_is_accelerated (domain);
+       row++) {
+    check.rule = &row->rule;
+    if (row->apply != NULL && (row->rule.group != VSMMU_RULE_GROUP_TARGET || check.target != NULL))
+      row->apply (&check);
+  }
+  if (options != NULL && options->schema != NULL)
+    vsmmu_schema_check (options->schema, domain->document, domain->file, findings);
+  g_ptr_array_sort (findings, compare_lines);
+  return g_steal_pointer (&findings);
+}
+
+GPtrArray *
+vsmmu_check_data (const char *data, gsize length, const char *name, const VsmmuCheckOptions *options, GError **error)
+{
+  g_autoptr (GError) parse_error = NULL;
+  guint line = 0;
+  g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_at (data, length, name, &line, &parse_error);
+  GPtrArray *findings;
+  const char *message;
+
+  if (domain != NULL)
+    return vsmmu_check_domain (domain, options);
+  if (!g_error_matches (parse_error, VSMMU_ERROR, VSMMU_ERROR_XML) &&
+      (!g_error_matches (parse_error, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN) ||
+       (options != NULL && options->domains_only))) {
+    g_propagate_error (error, g_steal_pointer (&parse_error));
+    return NULL;
+  }
+
+  /* The place stands in the finding; the message need not repeat it. */
+  message = strstr (parse_error->message, ": ");
+  findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  g_ptr_array_add (findings,
+                   vsmmu_finding_new (vsmmu_rules_find ("xml-malformed"), VSMMU_SEVERITY_ERROR, name, line,
+                                      g_strdup ("/"), g_strdup (message != NULL ? message + 2 : parse_error->message),
+                                      g_strdup (_ ("give a domain document as “virsh dumpxml” prints it"))));
+  return findings;
+}
+
+GPtrArray *
+vsmmu_check_file (const char *path, const VsmmuCheckOptions *options, GError **error)
+{
+  g_autofree char *data = NULL;
+  gsize length = 0;
+
+  g_autofree char *name = vsmmu_read_name (path);
+
+  if (!vsmmu_read_document (path, &data, &length, error))
+    return NULL;
+  return vsmmu_check_data (data, length, name, options, error);
+}

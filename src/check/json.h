@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+/* (transfer full): @object (transfer full) as indented JSON that ends in a newline */
+char *vsmmu_json_to_string (JsonObject *object);
+
+/* Sets a string that may not be UTF-8, such as the name of a file. */
+void vsmmu_json_set_string (JsonObject *object, const char *name, const char *value);

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "check/check.h"
+#include "model/text.h"
+
+/* QEMU's virt machine has 512 GiB and takes no less. */
+#define HIGHMEM_MMIO_MIN_KIB (G_GUINT64_CONSTANT (512) * 1024 * 1024)
+
+void
+vsmmu_rule_machine_not_virt (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  g_autofree char *arch = vsmmu_text_shorten (domain->arch != NULL ? domain->arch : _ ("the default architecture"));
+  g_autofree char *machine = vsmmu_text_shorten (domain->machine != NULL ? domain->machine : _ ("(default)"));
+
+  if (vsmmu_domain_is_virt (domain))
+    return;
+  vsmmu_check_report (check, domain->machine_line != 0 ? domain->machine_line : domain->line,
+                      g_strdup ("/domain/os/type"), g_strdup (_ ("use arch='aarch64' machine='virt'")),
+                      _ ("SMMUv3 exists only on the arm64 machine “virt”, not on %s “%s”"),
+                      arch, machine);
+}
+
+void
+vsmmu_rule_needs_kvm (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  g_autofree char *type = vsmmu_text_shorten (domain->type);
+
+  if (g_strcmp0 (domain->type, "kvm") != 0)
+    vsmmu_check_report (check, domain->line, g_strdup ("/domain"), g_strdup (_ ("use <domain type='kvm'>")),
+                        _ ("an accelerated SMMUv3 needs KVM, and the domain type is “%s”"),
+                        type);
+}
+
+void
+vsmmu_rule_needs_acpi (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+
+  if (!domain->has_acpi)
+    vsmmu_check_report (check, domain->features_line != 0 ? domain->features_line : domain->line,
+                        g_strdup ("/domain/features"), g_strdup (_ ("add <acpi/> to <features>")),
+                        _ ("an accelerated SMMUv3 is described to the guest through ACPI only, and ACPI is off"));
+}
+
+void
+vsmmu_rule_needs_uefi (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+
+  if (!domain->has_uefi)
+    vsmmu_check_report (check, domain->os_line != 0 ? domain->os_line : domain->line, g_strdup ("/domain/os"),
+                        g_strdup (_ ("use <os firmware='efi'>, or name the firmware in <loader>")),
+                        _ ("ACPI needs UEFI firmware on arm64, and the domain has none"));
+}
+
+/* Looks for one of @options in the comma-separated value of a -M or -machine argument. */
+static const VsmmuPassthrough *
+find_machine_option (const VsmmuDomain *domain, const char *const *options)
+{
+  gboolean is_machine = FALSE;
+
+  for (guint i = 0; i < domain->arguments->len; i++) {
+    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i);
+
+    if (is_machine) {
+      g_auto (GStrv) parts = g_strsplit (argument->value, ",", -1);
+
+      for (guint o = 0; options[o] != NULL; o++)
+        for (guint p = 0; parts[p] != NULL; p++)
+          if (g_str_has_prefix (parts[p], options[o]))
+            return argument;
+    }
+    is_machine = strcmp (argument->value, "-M") == 0 || strcmp (argument->value, "-machine") == 0 ||
+                 strcmp (argument->value, "--machine") == 0;
+  }
+  return NULL;
+}
+
+void
+vsmmu_rule_no_msi_controller (VsmmuCheck *check)
+{
+  /* its=off leaves GICv2 its GICv2m frame. */
+  static const char *const gicv2[] = { "msi=off", NULL };
+  static const char *const gicv3[] = { "msi=off", "its=off", NULL };
+  const VsmmuPassthrough *argument =
+      find_machine_option (check->domain, check->domain->gic == VSMMU_GIC_2 ? gicv2 : gicv3);
+  g_autofree char *value = vsmmu_text_shorten (argument != NULL ? argument->value : NULL);
+
+  if (argument != NULL)
+    vsmmu_check_report (check, argument->line, g_strdup (argument->element),
+                        g_strdup (_ ("remove the option, so that the machine has an ITS or a GICv2m frame")),
+                        _ ("“%s” leaves the guest without an MSI controller: there is no doorbell, and interrupts of "
+                           "VFIO devices are lost"),
+                        argument->value);
+}
+
+void
+vsmmu_rule_gic_version_implicit (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  guint line = domain->gic_line != 0 ? domain->gic_line : domain->features_line;
+
+  if (line == 0)
+    line = domain->line;
+  if (domain->gic == VSMMU_GIC_HOST)
+    vsmmu_check_report_as (check, VSMMU_SEVERITY_NOTE, line, g_strdup ("/domain/features/gic"),
+                           g_strdup (_ ("use <gic version='3'/> when every host of the domain has a GICv3")),
+                           _ ("the GIC version is that of the host, so the MSI doorbell is not known beforehand"));
+  else if (domain->gic == VSMMU_GIC_ABSENT)
+    vsmmu_check_report (check, line, g_strdup ("/domain/features"), g_strdup (_ ("add <gic version='3'/>")),
+                        _ ("no GIC version is given: libvirt picks one by host and domain type, and with it the MSI "
+                           "doorbell"));
+}
+
+void
+vsmmu_rule_gicv2_limits (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  const char *hint = _ ("use <gic version='3'/>");
+
+  if (domain->gic != VSMMU_GIC_2)
+    return;
+  if (domain->vcpus > 8)
+    vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, domain->gic_line, g_strdup ("/domain/features/gic"),
+                           g_strdup (hint), _ ("GICv2 takes 8 vCPUs at most, and the domain has %u"), domain->vcpus);
+  else
+    vsmmu_check_report (check, domain->gic_line, g_strdup ("/domain/features/gic"), g_strdup (hint),
+                        _ ("GICv2 takes 8 vCPUs at most, has no ITS, and its GICv2m frame has few interrupts"));
+}
+
+void
+vsmmu_rule_pcihole64_not_power_of_two (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->controllers->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (check->domain->controllers, i);
+    const VsmmuController *controller = &device->controller;
+    guint64 size = controller->pcihole64;
+    guint64 better = HIGHMEM_MMIO_MIN_KIB;
+
+    if (!controller->has_pcihole64)
+      continue;
+    if (size >= HIGHMEM_MMIO_MIN_KIB && (size & (size - 1)) == 0)
+      continue;
+    while (better < size && better < G_MAXUINT64 / 4)
+      better *= 2;
+    vsmmu_check_report (check, controller->pcihole64_line, vsmmu_device_path (device, "/pcihole64"),
+                        g_strdup_printf (_ ("use <pcihole64 unit='GiB'>%" G_GUINT64_FORMAT "</pcihole64>, or leave it "
+                                            "out for 512 GiB"),
+                                         better / 1024 / 1024),
+                        _ ("a 64-bit PCI hole of %" G_GUINT64_FORMAT " KiB: QEMU takes only powers of two from 512 GiB "
+                           "on"),
+                        size);
+  }
+}
+
+/* What in a <qemu:arg> meddles with the parts that libvirt generates for a vSMMU. */
+static const struct {
+  const char *text;
+  VsmmuSeverity severity;
+} conflicts[] = {
+  { "iommu=smmuv3", VSMMU_SEVERITY_ERROR }, { "virtio-iommu", VSMMU_SEVERITY_ERROR },
+  { "arm-smmuv3", VSMMU_SEVERITY_WARNING }, { "pxb-pcie", VSMMU_SEVERITY_WARNING },
+  { "vfio-pci", VSMMU_SEVERITY_WARNING },   { "iommufd,", VSMMU_SEVERITY_WARNING },
+  { "\"iommufd\"", VSMMU_SEVERITY_WARNING },
+};
+
+/* (transfer full): the QEMU ids of the accelerated vSMMUs, as a set */
+static GHashTable *
+vsmmu_aliases (const VsmmuDomain *domain)
+{
+  GHashTable *aliases = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; i < domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+
+    if (vsmmu_iommu_is_accelerated (iommu))
+      g_hash_table_add (aliases, vsmmu_domain_keeps_alias (domain, iommu) ? g_strdup (iommu->alias)
+                                                                          : g_strdup_printf ("iommu%u", i));
+  }
+  return aliases;
+}
+
+void
+vsmmu_rule_commandline_conflict (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  g_autoptr (GHashTable) aliases = vsmmu_aliases (domain);
+
+  for (guint i = 0; i < domain->arguments->len; i++) {
+    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i);
+
+    for (guint c = 0; c < G_N_ELEMENTS (conflicts); c++) {
+      g_autofree char *value = NULL;
+
+      if (strstr (argument->value, conflicts[c].text) == NULL)
+        continue;
+      value = vsmmu_text_shorten (argument->value);
+      vsmmu_check_report_as (check, conflicts[c].severity, argument->line, g_strdup (argument->element),
+                             g_strdup (_ ("remove the argument and say it with <iommu>, <controller> or <hostdev>")),
+                             _ ("the QEMU argument “%s” meddles with the vSMMU that libvirt sets up"), value);
+      break;
+    }
+  }
+  for (guint i = 0; i < domain->overrides->len; i++) {
+    const VsmmuPassthrough *override = &g_array_index (domain->overrides, VsmmuPassthrough, i);
+
+    if (g_hash_table_contains (aliases, override->alias)) {
+      g_autofree char *property = vsmmu_text_shorten (override->property);
+
+      vsmmu_check_report_as (check, VSMMU_SEVERITY_WARNING, override->line, g_strdup (override->element),
+                             g_strdup (_ ("remove the override and use the attributes of <driver>")),
+                             _ ("the override of “%s” changes the vSMMU “%s” behind libvirt's back"),
+                             property, override->alias);
+    }
+  }
+}
+
+void
+vsmmu_rule_not_migratable (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = g_ptr_array_index (check->domain->iommus, i);
+
+    if (!vsmmu_iommu_is_accelerated (iommu))
+      continue;
+    vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
+                        g_strdup (_ ("plan for a shutdown where the guest would be migrated or saved")),
+                        _ ("a guest with an accelerated SMMUv3 cannot be migrated, saved or snapshotted with its "
+                           "memory"));
+    return;
+  }
+}

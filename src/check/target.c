@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "check/check.h"
+#include "model/number.h"
+
+#define LIBVIRT_IOMMUFD VSMMU_VERSION_ENCODE (12, 1, 0)
+#define LIBVIRT_ACCEL VSMMU_VERSION_ENCODE (12, 7, 0)
+#define QEMU_ACCEL VSMMU_VERSION_ENCODE (11, 0, 0)
+#define QEMU_AUTO VSMMU_VERSION_ENCODE (11, 1, 0)
+
+static gboolean
+parse_version (const char *text, guint *version)
+{
+  g_auto (GStrv) parts = g_strsplit (text, ".", -1);
+  guint count = g_strv_length (parts);
+  guint64 numbers[3] = { 0 };
+
+  if (count < 1 || count > 3)
+    return FALSE;
+  for (guint i = 0; i < count; i++)
+    if (!g_ascii_isdigit (parts[i][0]) || !vsmmu_number_parse (parts[i], 10, &numbers[i]) || numbers[i] > 999)
+      return FALSE;
+  *version = VSMMU_VERSION_ENCODE ((guint) numbers[0], (guint) numbers[1], (guint) numbers[2]);
+  return *version > 0;
+}
+
+gboolean
+vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
+{
+  g_auto (GStrv) parts = g_strsplit (text, ",", -1);
+
+  *target = (VsmmuTarget) { 0 };
+  for (guint i = 0; parts[i] != NULL; i++) {
+    char *equals = strchr (parts[i], '=');
+    guint *version = NULL;
+
+    if (g_str_has_prefix (parts[i], "libvirt="))
+      version = &target->libvirt;
+    else if (g_str_has_prefix (parts[i], "qemu="))
+      version = &target->qemu;
+    if (version == NULL || *version != 0 || !parse_version (equals + 1, version)) {
+      g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
+                   _ ("“%s” is no target: write it like libvirt=12.8,qemu=11.1, or “this”"), text);
+      return FALSE;
+    }
+  }
+  if (target->libvirt == 0 && target->qemu == 0) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
+                 _ ("the target is empty: write it like libvirt=12.8,qemu=11.1, or “this”"));
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static char *
+version_to_string (guint version)
+{
+  return g_strdup_printf ("%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000);
+}
+
+static gboolean
+is_older (guint version, guint than)
+{
+  return version != 0 && version < than;
+}
+
+/* The accelerated vSMMUs one after the other; %NULL after the last. */
+static const VsmmuDevice *
+next_accelerated (const VsmmuCheck *check, guint *i)
+{
+  while (*i < check->domain->iommus->len) {
+    const VsmmuDevice *iommu = g_ptr_array_index (check->domain->iommus, (*i)++);
+
+    if (vsmmu_iommu_is_accelerated (iommu))
+      return iommu;
+  }
+  return NULL;
+}
+
+void
+vsmmu_rule_target_qemu_too_old (VsmmuCheck *check)
+{
+  guint i = 0;
+  const VsmmuDevice *iommu = next_accelerated (check, &i);
+  g_autofree char *version = version_to_string (check->target->qemu);
+
+  if (iommu != NULL && is_older (check->target->qemu, QEMU_ACCEL))
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                        g_strdup (_ ("use QEMU 11.0 or newer; 11.1 or newer also has automatic options and cmdqv")),
+                        _ ("QEMU %s has no accelerated SMMUv3"), version);
+}
+
+void
+vsmmu_rule_target_qemu_no_auto (VsmmuCheck *check)
+{
+  guint i = 0;
+  const VsmmuDevice *iommu;
+  g_autofree char *version = version_to_string (check->target->qemu);
+
+  if (!is_older (check->target->qemu, QEMU_AUTO) || is_older (check->target->qemu, QEMU_ACCEL))
+    return;
+  while ((iommu = next_accelerated (check, &i)) != NULL) {
+    g_autofree char *options = vsmmu_iommu_auto_options (iommu);
+
+    if (options != NULL)
+      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                          g_strdup_printf (_ ("give %s explicitly, as the host's SMMU has them, or use QEMU 11.1"),
+                                           options),
+                          _ ("QEMU %s cannot find out %s from the host"), version, options);
+  }
+}
+
+void
+vsmmu_rule_target_qemu_no_cmdqv (VsmmuCheck *check)
+{
+  guint i = 0;
+  const VsmmuDevice *iommu;
+  g_autofree char *version = version_to_string (check->target->qemu);
+
+  if (!is_older (check->target->qemu, QEMU_AUTO) || is_older (check->target->qemu, QEMU_ACCEL))
+    return;
+  while ((iommu = next_accelerated (check, &i)) != NULL)
+    if (iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
+      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                          g_strdup (_ ("remove cmdqv, or use QEMU 11.1 or newer")), _ ("QEMU %s has no cmdqv"),
+                          version);
+}
+
+void
+vsmmu_rule_target_libvirt_drops_accel (VsmmuCheck *check)
+{
+  guint i = 0;
+  const VsmmuDevice *iommu;
+  g_autofree char *version = version_to_string (check->target->libvirt);
+
+  if (!is_older (check->target->libvirt, LIBVIRT_ACCEL))
+    return;
+  while ((iommu = next_accelerated (check, &i)) != NULL)
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                        g_strdup (_ ("use libvirt 12.7 or newer")),
+                        _ ("libvirt %s drops accel='on' and its options when the domain is defined, without a word"),
+                        version);
+}
+
+void
+vsmmu_rule_target_libvirt_no_iommufd (VsmmuCheck *check)
+{
+  g_autofree char *version = version_to_string (check->target->libvirt);
+
+  if (!is_older (check->target->libvirt, LIBVIRT_IOMMUFD))
+    return;
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+    g_autofree char *name = vsmmu_device_describe (hostdev);
+
+    if (vsmmu_domain_uses_iommufd (check->domain, hostdev))
+      vsmmu_check_report (check, hostdev->hostdev.driver_line, vsmmu_device_path (hostdev, "/driver"),
+                          g_strdup (_ ("use libvirt 12.1 or newer; an accelerated SMMUv3 needs 12.7 anyway")),
+                          _ ("libvirt %s drops iommufd='yes' of %s without a word"), version, name);
+  }
+}
+
+void
+vsmmu_rule_target_device_acl (VsmmuCheck *check)
+{
+  g_autofree char *version = version_to_string (check->target->libvirt);
+  const VsmmuDevice *hostdev;
+
+  if (!is_older (check->target->libvirt, LIBVIRT_IOMMUFD) || check->domain->hostdevs->len == 0)
+    return;
+  hostdev = g_ptr_array_index (check->domain->hostdevs, 0);
+  vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                      g_strdup (_ ("add /dev/iommu and /dev/vfio/devices/* to cgroup_device_acl in qemu.conf, and let "
+                                   "the QEMU user open them by a udev rule")),
+                      _ ("libvirt %s does not open iommufd devices for QEMU, and does not let QEMU open them either"),
+                      version);
+}

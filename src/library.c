@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+#include <libxml/parser.h>
+
+/* Programs that use the library need not know where its translations are. */
+__attribute__ ((constructor)) static void
+library_init (void)
+{
+  bindtextdomain (GETTEXT_PACKAGE, LOCALE_DIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  /* libxml2 asks for this before it is used from several threads. */
+  xmlInitParser ();
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "model/domain.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "model/implicit.h"
+#include "model/number.h"
+#include "model/read.h"
+#include "model/slots.h"
+#include "model/suggest.h"
+#include "model/text.h"
+
+#define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
+
+G_DEFINE_QUARK (vsmmu-error-quark, vsmmu_error)
+
+const char *const vsmmu_iommu_attributes[] = { "pciBus", "accel", "ats", "ril", "ssidsize", "oas", "cmdqv", NULL };
+
+static void
+value_problem_clear (gpointer data)
+{
+  VsmmuValueProblem *problem = data;
+
+  g_free (problem->element);
+  g_free (problem->expected);
+}
+
+static void
+passthrough_clear (gpointer data)
+{
+  VsmmuPassthrough *passthrough = data;
+
+  g_free (passthrough->element);
+}
+
+void
+vsmmu_domain_free (VsmmuDomain *domain)
+{
+  if (domain == NULL)
+    return;
+  g_ptr_array_unref (domain->devices);
+  g_ptr_array_unref (domain->iommus);
+  g_ptr_array_unref (domain->hostdevs);
+  g_ptr_array_unref (domain->controllers);
+  g_array_unref (domain->problems);
+  g_array_unref (domain->arguments);
+  g_array_unref (domain->overrides);
+  g_free (domain->address_error);
+  g_free (domain->file);
+  xmlFreeDoc (domain->document);
+  g_free (domain);
+}
+
+static VsmmuDomain *
+domain_new (xmlDocPtr document, const char *file)
+{
+  VsmmuDomain *domain = g_new0 (VsmmuDomain, 1);
+
+  domain->file = g_strdup (file);
+  domain->document = document;
+  domain->devices = g_ptr_array_new_with_free_func (g_free);
+  domain->iommus = g_ptr_array_new ();
+  domain->hostdevs = g_ptr_array_new ();
+  domain->controllers = g_ptr_array_new ();
+  domain->problems = g_array_new (FALSE, FALSE, sizeof (VsmmuValueProblem));
+  g_array_set_clear_func (domain->problems, value_problem_clear);
+  domain->arguments = g_array_new (FALSE, FALSE, sizeof (VsmmuPassthrough));
+  g_array_set_clear_func (domain->arguments, passthrough_clear);
+  domain->overrides = g_array_new (FALSE, FALSE, sizeof (VsmmuPassthrough));
+  g_array_set_clear_func (domain->overrides, passthrough_clear);
+  return domain;
+}
+
+static void
+read_os (VsmmuDomain *domain, const xmlNode *os)
+{
+  const char *firmware = vsmmu_xml_attribute (os, "firmware");
+  const xmlNode *type = vsmmu_xml_child (os, "type");
+  const xmlNode *loader = vsmmu_xml_child (os, "loader");
+
+  domain->os_line = vsmmu_xml_line (os);
+  domain->has_uefi = g_strcmp0 (firmware, "efi") == 0 || (loader != NULL && vsmmu_xml_text (loader) != NULL);
+  if (type != NULL) {
+    domain->machine_line = vsmmu_xml_line (type);
+    domain->arch = vsmmu_xml_attribute (type, "arch");
+    domain->machine = vsmmu_xml_attribute (type, "machine");
+  }
+}
+
+static void
+read_gic (VsmmuDomain *domain, const xmlNode *gic)
+{
+  static const struct {
+    const char *name;
+    VsmmuGic gic;
+  } versions[] = { { "host", VSMMU_GIC_HOST }, { "2", VSMMU_GIC_2 }, { "3", VSMMU_GIC_3 } };
+  const VsmmuReader reader = { .domain = domain };
+  const char *version = vsmmu_xml_attribute (gic, "version");
+
+  domain->gic_line = vsmmu_xml_line (gic);
+  if (version == NULL)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (versions); i++) {
+    if (strcmp (version, versions[i].name) == 0) {
+      domain->gic = versions[i].gic;
+      return;
+    }
+  }
+  vsmmu_read_problem (&reader, gic, "/features/gic", "version", version, _ ("“2”, “3” or “host”"));
+}
+
+static void
+read_features (VsmmuDomain *domain, const xmlNode *features)
+{
+  const xmlNode *gic = vsmmu_xml_child (features, "gic");
+
+  domain->features_line = vsmmu_xml_line (features);
+  domain->has_acpi = vsmmu_xml_child (features, "acpi") != NULL;
+  if (gic != NULL)
+    read_gic (domain, gic);
+}
+
+static void
+read_vcpu (VsmmuDomain *domain, const xmlNode *vcpu)
+{
+  const VsmmuReader reader = { .domain = domain };
+  const char *text = vsmmu_xml_text (vcpu);
+  guint64 count = 1;
+
+  if (text != NULL && (!vsmmu_number_parse (text, 10, &count) || count == 0 || count > G_MAXUINT16)) {
+    vsmmu_read_problem (&reader, vcpu, "/vcpu", NULL, text, _ ("a whole number from 1 to 65535"));
+    return;
+  }
+  domain->vcpus = (guint) count;
+}
+
+static void
+read_memory_backing (VsmmuDomain *domain, const xmlNode *backing)
+{
+  domain->memory_backing_line = vsmmu_xml_line (backing);
+  domain->has_hugepages = vsmmu_xml_child (backing, "hugepages") != NULL;
+}
+
+static void
+read_iommufd (VsmmuDomain *domain, const xmlNode *iommufd)
+{
+  const VsmmuReader reader = { .domain = domain };
+
+  if (domain->iommufd_line != 0) {
+    vsmmu_read_problem (&reader, iommufd, "/iommufd", NULL, "iommufd", _ ("only one such element"));
+    return;
+  }
+  domain->iommufd_line = vsmmu_xml_line (iommufd);
+  domain->iommufd = vsmmu_read_switch (&reader, iommufd, "/iommufd", "enabled", VSMMU_READ_YES_NO);
+  if (domain->iommufd == VSMMU_SWITCH_ABSENT)
+    vsmmu_read_problem (&reader, iommufd, "/iommufd", "enabled", "", _ ("“yes” or “no”"));
+}
+
+/* <cpu><numa>, and everything else that QEMU arguments are not made from, is left alone. */
+static const struct {
+  const char *name;
+  void (*read) (VsmmuDomain *domain, const xmlNode *node);
+} domain_elements[] = {
+  { "os", read_os },
+  { "features", read_features },
+  { "vcpu", read_vcpu },
+  { "memoryBacking", read_memory_backing },
+  { "iommufd", read_iommufd },
+};
+
+static void
+read_commandline (VsmmuDomain *domain, const xmlNode *commandline)
+{
+  guint ordinal = 0;
+
+  for (xmlNode *node = vsmmu_xml_element (commandline->children); node != NULL; node = vsmmu_xml_element (node->next)) {
+    VsmmuPassthrough argument = { .line = vsmmu_xml_line (node), .value = vsmmu_xml_attribute (node, "value") };
+
+    if (!vsmmu_xml_is_ns (node, "arg", QEMU_NAMESPACE) || argument.value == NULL)
+      continue;
+    argument.element = g_strdup_printf ("/domain/qemu:commandline/qemu:arg[%u]", ++ordinal);
+    g_array_append_val (domain->arguments, argument);
+  }
+}
+
+static void
+read_override (VsmmuDomain *domain, const xmlNode *override)
+{
+  guint ordinal = 0;
+
+  for (xmlNode *device = vsmmu_xml_element (override->children); device != NULL;
+       device = vsmmu_xml_element (device->next)) {
+    if (!vsmmu_xml_is_ns (device, "device", QEMU_NAMESPACE))
+      continue;
+    ordinal++;
+    for (xmlNode *frontend = vsmmu_xml_element (device->children); frontend != NULL;
+         frontend = vsmmu_xml_element (frontend->next)) {
+      for (xmlNode *property = vsmmu_xml_element (frontend->children); property != NULL;
+           property = vsmmu_xml_element (property->next)) {
+        VsmmuPassthrough passthrough = {
+          .line = vsmmu_xml_line (property),
+          .alias = vsmmu_xml_attribute (device, "alias"),
+          .property = vsmmu_xml_attribute (property, "name"),
+          .value = vsmmu_xml_attribute (property, "value"),
+        };
+
+        if (!vsmmu_xml_is_ns (property, "property", QEMU_NAMESPACE) || passthrough.alias == NULL ||
+            passthrough.property == NULL)
+          continue;
+        passthrough.element = g_strdup_printf ("/domain/qemu:override/qemu:device[%u]", ordinal);
+        g_array_append_val (domain->overrides, passthrough);
+      }
+    }
+  }
+}
+
+static void
+read_devices (VsmmuDomain *domain, const xmlNode *devices)
+{
+  /* element name → how many were seen; names belong to the document */
+  g_autoptr (GHashTable) ordinals = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (xmlNode *node = vsmmu_xml_element (devices->children); node != NULL; node = vsmmu_xml_element (node->next)) {
+    guint ordinal = GPOINTER_TO_UINT (g_hash_table_lookup (ordinals, node->name)) + 1;
+    VsmmuDevice *device;
+
+    if (node->ns != NULL)
+      continue;
+    g_hash_table_insert (ordinals, (gpointer) node->name, GUINT_TO_POINTER (ordinal));
+    device = vsmmu_read_device (domain, node, ordinal);
+    g_ptr_array_add (domain->devices, device);
+  }
+}
+
+static void
+index_devices (VsmmuDomain *domain)
+{
+  for (guint i = 0; i < domain->devices->len; i++) {
+    VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+
+    if (vsmmu_device_is_iommu (device))
+      g_ptr_array_add (domain->iommus, device);
+    else if (vsmmu_device_is_hostdev (device))
+      g_ptr_array_add (domain->hostdevs, device);
+  }
+}
+
+static void
+read_domain (VsmmuDomain *domain, const xmlNode *root)
+{
+  domain->line = vsmmu_xml_line (root);
+  domain->type = vsmmu_xml_attribute (root, "type");
+  domain->is_running = vsmmu_xml_attribute (root, "id") != NULL;
+  domain->vcpus = 1;
+
+  for (xmlNode *node = vsmmu_xml_element (root->children); node != NULL; node = vsmmu_xml_element (node->next)) {
+    for (guint i = 0; i < G_N_ELEMENTS (domain_elements); i++)
+      if (vsmmu_xml_is (node, domain_elements[i].name))
+        domain_elements[i].read (domain, node);
+    if (vsmmu_xml_is (node, "name"))
+      domain->name = vsmmu_xml_text (node);
+    else if (vsmmu_xml_is (node, "devices"))
+      read_devices (domain, node);
+    else if (vsmmu_xml_is_ns (node, "commandline", QEMU_NAMESPACE))
+      read_commandline (domain, node);
+    else if (vsmmu_xml_is_ns (node, "override", QEMU_NAMESPACE))
+      read_override (domain, node);
+  }
+}
+
+VsmmuDomain *
+vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *line, GError **error)
+{
+  g_autoptr (xmlDoc) document = vsmmu_xml_parse (data, length, name, line, error);
+  g_autoptr (VsmmuDomain) domain = NULL;
+  const xmlNode *root;
+
+  if (document == NULL)
+    return NULL;
+  root = xmlDocGetRootElement (document);
+  if (!vsmmu_xml_is (root, "domain")) {
+    *line = vsmmu_xml_line (root);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN, _ ("%s:%u: the root element is <%s>, not <domain>"), name, *line,
+                 (const char *) root->name);
+    return NULL;
+  }
+
+  domain = domain_new (g_steal_pointer (&document), name);
+  read_domain (domain, root);
+  vsmmu_implicit_add (domain);
+  index_devices (domain);
+  if (vsmmu_domain_is_virt (domain))
+    vsmmu_slots_assign (domain);
+  return g_steal_pointer (&domain);
+}
+
+VsmmuDomain *
+vsmmu_domain_new_from_data (const char *data, gsize length, const char *name, GError **error)
+{
+  guint line = 0;
+
+  return vsmmu_domain_new_at (data, length, name, &line, error);
+}
+
+VsmmuDomain *
+vsmmu_domain_new_from_file (const char *path, GError **error)
+{
+  g_autofree char *data = NULL;
+  gsize length = 0;
+
+  g_autofree char *name = vsmmu_read_name (path);
+
+  if (!vsmmu_read_document (path, &data, &length, error))
+    return NULL;
+  return vsmmu_domain_new_from_data (data, length, name, error);
+}
+
+const char *
+vsmmu_domain_get_name (const VsmmuDomain *domain)
+{
+  return domain->name;
+}
+
+gboolean
+vsmmu_domain_is_virt (const VsmmuDomain *domain)
+{
+  if (g_strcmp0 (domain->arch, "aarch64") != 0 || domain->machine == NULL)
+    return FALSE;
+  return strcmp (domain->machine, "virt") == 0 || g_str_has_prefix (domain->machine, "virt-");
+}
+
+gboolean
+vsmmu_iommu_is_accelerated (const VsmmuDevice *iommu)
+{
+  return iommu->iommu.is_smmuv3 && iommu->iommu.has_pci_bus && iommu->iommu.accel == VSMMU_SWITCH_ON;
+}
+
+/* Whether one of @attributes is, or is close to, one that only an accelerated SMMUv3 has. */
+static gboolean
+mentions_acceleration (const xmlAttr *attributes, VsmmuSwitch accel)
+{
+  for (; attributes != NULL; attributes = attributes->next) {
+    const char *name = (const char *) attributes->name;
+
+    if (!g_strv_contains (vsmmu_iommu_attributes, name))
+      name = vsmmu_suggest (name, vsmmu_iommu_attributes);
+    if (name == NULL || strcmp (name, "pciBus") == 0)
+      continue;
+    if (strcmp (name, "accel") != 0 || accel != VSMMU_SWITCH_OFF)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+gboolean
+vsmmu_iommu_wants_acceleration (const VsmmuDevice *iommu)
+{
+  if (!iommu->iommu.is_smmuv3)
+    return FALSE;
+  return mentions_acceleration (iommu->node->properties, VSMMU_SWITCH_ABSENT) ||
+         (iommu->iommu.driver != NULL &&
+          mentions_acceleration (iommu->iommu.driver->properties, iommu->iommu.accel));
+}
+
+gboolean
+vsmmu_domain_is_accelerated (const VsmmuDomain *domain)
+{
+  for (guint i = 0; i < domain->iommus->len; i++)
+    if (vsmmu_iommu_wants_acceleration (g_ptr_array_index (domain->iommus, i)))
+      return TRUE;
+  return FALSE;
+}
+
+const VsmmuDevice *
+vsmmu_domain_vsmmu_of (const VsmmuDomain *domain, const VsmmuDevice *device)
+{
+  int root;
+
+  if (device->address_kind != VSMMU_ADDRESS_PCI || device->address.bus >= domain->n_buses)
+    return NULL;
+  root = domain->buses[device->address.bus].root;
+  return root >= 0 ? domain->buses[root].vsmmu : NULL;
+}
+
+gboolean
+vsmmu_domain_keeps_alias (const VsmmuDomain *domain, const VsmmuDevice *device)
+{
+  return device->alias != NULL && (domain->is_running || g_str_has_prefix (device->alias, "ua-"));
+}
+
+gboolean
+vsmmu_domain_uses_iommufd (const VsmmuDomain *domain, const VsmmuDevice *hostdev)
+{
+  if (hostdev->hostdev.iommufd != VSMMU_SWITCH_ABSENT)
+    return hostdev->hostdev.iommufd == VSMMU_SWITCH_ON;
+  return domain->iommufd == VSMMU_SWITCH_ON;
+}
+
+char *
+vsmmu_device_path (const VsmmuDevice *device, const char *suffix)
+{
+  if (device->ordinal == 0)
+    return g_strdup ("/domain/devices");
+  return g_strdup_printf ("/domain/devices/%s[%u]%s", device->element, device->ordinal, suffix);
+}
+
+char *
+vsmmu_pci_address_to_string (const VsmmuPciAddress *address)
+{
+  return g_strdup_printf ("%04x:%02x:%02x.%x", address->domain, address->bus, address->slot, address->function);
+}
+
+char *
+vsmmu_device_describe (const VsmmuDevice *device)
+{
+  const xmlNode *target = device->node != NULL ? vsmmu_xml_child (device->node, "target") : NULL;
+  const char *name = target != NULL ? vsmmu_xml_attribute (target, "dev") : NULL;
+  g_autofree char *shown = NULL;
+
+  if (vsmmu_device_is_hostdev (device) && device->hostdev.is_pci) {
+    g_autofree char *host = vsmmu_pci_address_to_string (&device->hostdev.host);
+
+    return g_strdup_printf ("%s %s", device->element, host);
+  }
+  if (vsmmu_device_is_pci_controller (device)) {
+    shown = vsmmu_text_shorten (device->controller.model != NULL ? device->controller.model : "pci");
+    return g_strdup_printf (_ ("%s with index %d"), shown, device->controller.index);
+  }
+  if (strcmp (device->element, "controller") == 0) {
+    shown = vsmmu_text_shorten (device->controller.type);
+    return g_strdup_printf (_ ("%s controller %d"), shown, device->controller.index);
+  }
+  shown = vsmmu_text_shorten (name != NULL ? name : device->alias);
+  return *shown != '\0' ? g_strdup_printf ("%s “%s”", device->element, shown) : g_strdup (device->element);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/device.h"
+#include "model/xml.h"
+#include "vsmmu/domain.h"
+
+typedef enum {
+  VSMMU_GIC_ABSENT, /* libvirt picks one */
+  VSMMU_GIC_HOST,
+  VSMMU_GIC_2,
+  VSMMU_GIC_3,
+} VsmmuGic;
+
+/* A value in the document that libvirt refuses or silently ignores. */
+typedef struct {
+  guint line;
+  const char *attribute; /* of @element, or the element itself when %NULL */
+  const char *value;
+  char *element;
+  char *expected; /* translated: "a whole number from 0 to 20" */
+} VsmmuValueProblem;
+
+/* One <qemu:arg>, or one <qemu:property> of an override. */
+typedef struct {
+  guint line;
+  const char *value;
+  const char *alias;    /* overrides only */
+  const char *property; /* overrides only */
+  char *element;
+} VsmmuPassthrough;
+
+/* One PCI bus of the guest: the bus behind the controller with that index. */
+typedef struct {
+  const VsmmuDevice *controller; /* %NULL for no such controller */
+  const VsmmuPciModel *model;
+  int root;                    /* index of the root bus it hangs off, -1 when it hangs off none */
+  const VsmmuDevice *vsmmu;    /* root buses: the first vSMMU that names it */
+} VsmmuBus;
+
+struct _VsmmuDomain {
+  char *file;
+  xmlDocPtr document;
+  guint line; /* of <domain> */
+  const char *name;
+  const char *type;
+  gboolean is_running; /* it has an id, so its aliases are in use */
+  guint memory_backing_line;
+  guint vcpus; /* the largest number the guest can have */
+  const char *arch;
+  const char *machine;
+  guint machine_line; /* of <os><type> */
+  gboolean has_uefi;
+  guint os_line;
+  gboolean has_acpi;
+  guint features_line;
+  VsmmuGic gic;
+  guint gic_line;
+  gboolean has_hugepages;
+  VsmmuSwitch iommufd; /* <iommufd enabled=…> */
+  guint iommufd_line;
+  GPtrArray *devices;  /* (element-type VsmmuDevice): document order, then libvirt's own */
+  GPtrArray *iommus;   /* borrowed from devices, as are the next two */
+  GPtrArray *hostdevs; /* PCI and mediated ones */
+  GPtrArray *controllers; /* PCI ones */
+  GArray *problems;    /* VsmmuValueProblem */
+  GArray *arguments;   /* VsmmuPassthrough: <qemu:commandline> */
+  GArray *overrides;   /* VsmmuPassthrough: <qemu:override> */
+  guint n_buses;
+  VsmmuBus buses[VSMMU_PCI_BUSES_MAX];
+  /* Why libvirt would refuse the PCI addresses, and for which device. */
+  char *address_error;
+  const VsmmuDevice *address_error_device;
+};
+
+/* Whether machine and architecture are those of an arm64 virt guest. */
+gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);
+
+/* The vSMMU that @device stands behind, accelerated or not, or %NULL. */
+const VsmmuDevice *vsmmu_domain_vsmmu_of (const VsmmuDomain *domain, const VsmmuDevice *device);
+
+/* Whether @iommu is an accelerated vSMMU: accel='on' with a pciBus. */
+gboolean vsmmu_iommu_is_accelerated (const VsmmuDevice *iommu);
+
+/* Whether @iommu mentions acceleration at all; see vsmmu_domain_is_accelerated(). */
+gboolean vsmmu_iommu_wants_acceleration (const VsmmuDevice *iommu);
+
+/* Whether libvirt would keep the alias of @device: one of a running guest, or one that starts with "ua-". */
+gboolean vsmmu_domain_keeps_alias (const VsmmuDomain *domain, const VsmmuDevice *device);
+
+/* Whether VFIO uses iommufd for @hostdev, by its own <driver> or the domain's <iommufd>. */
+gboolean vsmmu_domain_uses_iommufd (const VsmmuDomain *domain, const VsmmuDevice *hostdev);
+
+/* (transfer full): XPath of @device, or of what @suffix names below it ("/driver"). */
+char *vsmmu_device_path (const VsmmuDevice *device, const char *suffix);
+
+/* (transfer full): how messages call @device: "disk 'vda'", "hostdev 0000:01:00.0". */
+char *vsmmu_device_describe (const VsmmuDevice *device);
+
+/* (transfer full): dddd:bb:ss.f, as sysfs and QEMU write it. */
+char *vsmmu_pci_address_to_string (const VsmmuPciAddress *address);
+
+/* The names of the attributes of <driver> that an smmuv3 <iommu> has, NULL-terminated. */
+extern const char *const vsmmu_iommu_attributes[];

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/domain.h"
+
+/* Where a value is read from, so that a bad one can be told with its place. */
+typedef struct {
+  VsmmuDomain *domain;
+  const VsmmuDevice *device; /* (nullable): for children of <devices> */
+} VsmmuReader;
+
+typedef enum {
+  VSMMU_READ_ON_OFF,
+  VSMMU_READ_YES_NO,
+} VsmmuSwitchWords;
+
+/*
+ * vsmmu_read_problem:
+ * @suffix: path of @node below the device of @reader, or below <domain>
+ * @attribute: (nullable): attribute of @node, or %NULL for its text
+ * @expected: translated, as in "expected %s"
+ *
+ * Records that @value is not usable.
+ */
+void vsmmu_read_problem (const VsmmuReader *reader, const xmlNode *node, const char *suffix, const char *attribute,
+                         const char *value, const char *expected);
+
+/* Reads an on/off or yes/no attribute; records anything else as a problem. */
+VsmmuSwitch vsmmu_read_switch (const VsmmuReader *reader, const xmlNode *node, const char *suffix,
+                               const char *attribute, VsmmuSwitchWords words);
+
+/*
+ * vsmmu_read_integer:
+ * @base: 10 or 0, see vsmmu_number_parse()
+ *
+ * Returns: the value of @attribute, or @fallback when it is absent or, after
+ *   recording that as a problem, not a whole number from @min to @max
+ */
+gint64 vsmmu_read_integer (const VsmmuReader *reader, const xmlNode *node, const char *suffix, const char *attribute,
+                           guint base, gint64 min, gint64 max, gint64 fallback);
+
+/* (transfer full): the device that the child @node of <devices> describes. */
+VsmmuDevice *vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal);
+
+/*
+ * vsmmu_read_document:
+ *
+ * Reads the file @path, or standard input for "-", refusing what is larger than %VSMMU_DOCUMENT_MAX_BYTES
+ * before it is all in memory.
+ */
+gboolean vsmmu_read_document (const char *path, char **data, gsize *length, GError **error);
+
+/* (transfer full): what messages call the file @path, in UTF-8 */
+char *vsmmu_read_name (const char *path);
+
+/* vsmmu_domain_new_from_data() that also tells the line @error is about. */
+VsmmuDomain *vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *line, GError **error);

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "model/xml.h"
+
+#include <glib/gi18n-lib.h>
+#include <libxml/SAX2.h>
+#include <libxml/parser.h>
+
+#include "model/limits.h"
+
+/* libvirt never writes such a document; parsers of others do. */
+#define ELEMENT_DEPTH_MAX 128
+
+typedef struct {
+  startElementNsSAX2Func start_element;
+  guint line;
+  char *message;
+} ParseState;
+
+static void
+stop_parser (xmlParserCtxtPtr context, const char *message)
+{
+  ParseState *state = context->_private;
+
+  if (state->message == NULL) {
+    state->message = g_strdup (message);
+    state->line = (guint) MAX (context->input != NULL ? context->input->line : 0, 0);
+  }
+  xmlStopParser (context);
+}
+
+/*
+ * The limits are checked on the bytes, so the encoding has to write markup as
+ * ASCII does; UTF-16 was converted before.
+ */
+static void
+check_encoding (void *data)
+{
+  static const char *const prefixes[] = { "UTF-8", "US-ASCII", "ASCII", "ISO-8859-", "WINDOWS-125" };
+  xmlParserCtxtPtr context = data;
+  const char *encoding = (const char *) context->encoding;
+  g_autofree char *message = NULL;
+
+  for (guint i = 0; encoding != NULL && i < G_N_ELEMENTS (prefixes); i++)
+    if (g_ascii_strncasecmp (encoding, prefixes[i], strlen (prefixes[i])) == 0)
+      encoding = NULL;
+  if (encoding != NULL) {
+    message = g_strdup_printf (_ ("the encoding “%.32s” is not supported; use UTF-8"), encoding);
+    stop_parser (context, message);
+    return;
+  }
+  xmlSAX2StartDocument (data);
+}
+
+/* Entities can only come from a document type declaration, so none is read at all. */
+static void
+refuse_doctype (void *data, const xmlChar *name G_GNUC_UNUSED, const xmlChar *external_id G_GNUC_UNUSED,
+                const xmlChar *system_id G_GNUC_UNUSED)
+{
+  stop_parser (data, _ ("a document type declaration is not allowed in domain XML"));
+}
+
+static void
+start_element (void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int n_namespaces,
+               const xmlChar **namespaces, int n_attributes, int n_defaulted, const xmlChar **attributes)
+{
+  xmlParserCtxtPtr context = data;
+  ParseState *state = context->_private;
+
+  if (context->nodeNr >= ELEMENT_DEPTH_MAX) {
+    g_autofree char *message = g_strdup_printf (_ ("elements are nested more than %d deep"), ELEMENT_DEPTH_MAX);
+
+    stop_parser (context, message);
+    return;
+  }
+  state->start_element (data, name, prefix, uri, n_namespaces, namespaces, n_attributes, n_defaulted, attributes);
+}
+
+/* Keeps the first error: the rest follow from it. */
+static void
+#if LIBXML_VERSION >= 21200
+record_error (void *data, const xmlError *error)
+#else
+record_error (void *data, xmlErrorPtr error)
+#endif
+{
+  xmlParserCtxtPtr context = data;
+  ParseState *state = context->_private;
+
+  if (state->message != NULL || error->level < XML_ERR_ERROR)
+    return;
+  state->message = g_strchomp (g_strdup (error->message != NULL ? error->message : _ ("syntax error")));
+  state->line = (guint) MAX (error->line, 0);
+}
+
+/* UTF-16 starts with a byte order mark or with half of a '<'. */
+static char *
+convert_utf16 (const char *data, gsize length, gsize *converted)
+{
+  const guchar *bytes = (const guchar *) data;
+  const char *encoding = NULL;
+
+  if (length < 4)
+    return NULL;
+  if ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == '<' && bytes[1] == 0))
+    encoding = "UTF-16LE";
+  else if ((bytes[0] == 0xfe && bytes[1] == 0xff) || (bytes[0] == 0 && bytes[1] == '<'))
+    encoding = "UTF-16BE";
+  if (encoding == NULL)
+    return NULL;
+  return g_convert (data, (gssize) length, "UTF-8", encoding, NULL, converted, NULL);
+}
+
+static gboolean
+check_limits (const char *data, gsize length, const char *name, guint *line, GError **error)
+{
+  if (length > VSMMU_DOCUMENT_MAX_BYTES) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s: larger than %u MiB, not read"), name,
+                 VSMMU_DOCUMENT_MAX_BYTES / (1024 * 1024));
+    return FALSE;
+  }
+  if (!vsmmu_limits_check (data, length, line)) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_XML, _ ("%s:%u: an element has more than %d attributes"), name, *line,
+                 VSMMU_ATTRIBUTES_MAX);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+xmlDocPtr
+vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, GError **error)
+{
+  const int options = XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES | XML_PARSE_COMPACT;
+  xmlParserCtxtPtr context;
+  ParseState state = { 0 };
+  g_autoptr (xmlDoc) document = NULL;
+  g_autofree char *message = NULL;
+  g_autofree char *utf8 = NULL;
+  gboolean well_formed;
+
+  utf8 = convert_utf16 (data, length, &length);
+  if (utf8 != NULL)
+    data = utf8;
+  if (!check_limits (data, length, name, line, error))
+    return NULL;
+
+  context = xmlNewParserCtxt ();
+  if (context == NULL)
+    g_error ("out of memory");
+  state.start_element = context->sax->startElementNs;
+  context->_private = &state;
+  context->sax->startElementNs = start_element;
+  context->sax->internalSubset = refuse_doctype;
+  /* The declaration of converted text names an encoding that it no longer has. */
+  if (utf8 == NULL)
+    context->sax->startDocument = check_encoding;
+  context->sax->serror = record_error;
+
+  document = xmlCtxtReadMemory (context, data, (int) length, NULL, utf8 != NULL ? "UTF-8" : NULL, options);
+  well_formed = context->wellFormed && state.message == NULL;
+  xmlFreeParserCtxt (context);
+  message = g_steal_pointer (&state.message);
+
+  if (well_formed && document != NULL && xmlDocGetRootElement (document) != NULL)
+    return g_steal_pointer (&document);
+
+  *line = MAX (state.line, 1);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_XML, _ ("%s:%u: not well-formed XML: %s"), name, *line,
+               message != NULL ? message : _ ("the document is empty"));
+  return NULL;
+}
+
+const char *
+vsmmu_xml_attribute (const xmlNode *node, const char *name)
+{
+  for (const xmlAttr *attribute = node->properties; attribute != NULL; attribute = attribute->next) {
+    if (attribute->ns != NULL || !xmlStrEqual (attribute->name, (const xmlChar *) name))
+      continue;
+    if (attribute->children == NULL || attribute->children->content == NULL)
+      return "";
+    return (const char *) attribute->children->content;
+  }
+  return NULL;
+}
+
+const char *
+vsmmu_xml_text (const xmlNode *node)
+{
+  const xmlNode *text = node->children;
+
+  if (text == NULL || text->next != NULL || text->type != XML_TEXT_NODE)
+    return NULL;
+  return (const char *) text->content;
+}
+
+xmlNode *
+vsmmu_xml_element (xmlNode *node)
+{
+  while (node != NULL && node->type != XML_ELEMENT_NODE)
+    node = node->next;
+  return node;
+}
+
+xmlNode *
+vsmmu_xml_child (const xmlNode *node, const char *name)
+{
+  for (xmlNode *child = node->children; child != NULL; child = child->next)
+    if (vsmmu_xml_is (child, name))
+      return child;
+  return NULL;
+}
+
+gboolean
+vsmmu_xml_is (const xmlNode *node, const char *name)
+{
+  return node->type == XML_ELEMENT_NODE && node->ns == NULL && strcmp ((const char *) node->name, name) == 0;
+}
+
+gboolean
+vsmmu_xml_is_ns (const xmlNode *node, const char *name, const char *uri)
+{
+  return node->type == XML_ELEMENT_NODE && node->ns != NULL && strcmp ((const char *) node->ns->href, uri) == 0 &&
+         strcmp ((const char *) node->name, name) == 0;
+}
+
+guint
+vsmmu_xml_line (const xmlNode *node)
+{
+  long line = node->line < 65535 ? node->line : xmlGetLineNo (node);
+
+  return line > 0 ? (guint) line : 0;
+}

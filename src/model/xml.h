@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <libxml/tree.h>
+
+#include "vsmmu/domain.h"
+
+/*
+ * vsmmu_xml_parse:
+ * @line: (out): the line that @error is about
+ *
+ * Parses @data into a document under the limits that vsmmu_domain_new_from_data()
+ * promises.
+ *
+ * Returns: (transfer full): a document that has a root element, or %NULL with @error set
+ */
+xmlDocPtr vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, GError **error);
+
+/*
+ * vsmmu_xml_attribute:
+ *
+ * Returns: (nullable): the value of the attribute @name without a namespace;
+ *   owned by the document
+ */
+const char *vsmmu_xml_attribute (const xmlNode *node, const char *name);
+
+/*
+ * vsmmu_xml_text:
+ *
+ * Returns: (nullable): the text directly inside @node when it has no other
+ *   content; owned by the document
+ */
+const char *vsmmu_xml_text (const xmlNode *node);
+
+/* The first child element called @name in no namespace, or %NULL. */
+xmlNode *vsmmu_xml_child (const xmlNode *node, const char *name);
+
+/* @node itself or the first sibling after it that is an element, or %NULL. */
+xmlNode *vsmmu_xml_element (xmlNode *node);
+
+/* Whether @node is called @name and is in no namespace. */
+gboolean vsmmu_xml_is (const xmlNode *node, const char *name);
+
+/* Whether @node is called @name and is in the namespace @uri. */
+gboolean vsmmu_xml_is_ns (const xmlNode *node, const char *name, const char *uri);
+
+/* The 1-based line @node starts on; right past 65,535 too. */
+guint vsmmu_xml_line (const xmlNode *node);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (xmlDoc, xmlFreeDoc)

@@ -1,0 +1,90 @@
+"""The real libvirt and QEMU in their Debian tree, as tests see them: see tests/bed/bed."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+BED = pathlib.Path(__file__).parent / "bed" / "bed"
+SECONDS_TO_START = 60
+
+
+class Unavailable(Exception):
+    """This machine cannot run the bed; the text says why."""
+
+
+class Failed(Exception):
+    """The bed should run here and does not; the text says what it said."""
+
+
+def command(*arguments):
+    return [str(BED), *arguments]
+
+
+def require():
+    """Makes the tree if it is not there yet, which takes a minute and needs a Debian mirror."""
+    if os.geteuid() != 0:
+        raise Unavailable("the libvirt test bed needs root")
+    if not shutil.which("debootstrap"):
+        raise Unavailable("the libvirt test bed needs debootstrap")
+    build = subprocess.run(command("build"), capture_output=True, text=True)
+    if build.returncode != 0:
+        raise Failed(f"bed build failed: {build.stderr.strip()}")
+
+
+class Daemon:
+    """A libvirtd of its own, and a connection to it from outside the tree."""
+
+    def __init__(self):
+        try:
+            import libvirt
+        except ImportError as error:
+            raise Unavailable(f"the python3-libvirt package is missing ({error})") from error
+        self.libvirt = libvirt
+        # Not in pytest's temporary directory: the path of a socket must be short.
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bed-"))
+        self.log = self.directory / "log"
+        run = self.directory / "run"
+        run.mkdir()
+        self.socket = run / "libvirt" / "libvirt-sock"
+        self.uri = f"qemu:///system?socket={self.socket}"
+        self.connection = None
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command("daemon", "--until-eof", str(run)), stdin=subprocess.PIPE, stdout=log,
+                                            stderr=subprocess.STDOUT)
+        try:
+            self._wait()
+            libvirt.registerErrorHandler(lambda context, error: None, None)
+            self.connection = libvirt.open(self.uri)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self):
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not self.socket.is_socket():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise Failed("libvirtd did not start; its last words:\n" + "\n".join(self.log.read_text().splitlines()[-5:]))
+            time.sleep(0.05)
+
+    def place(self, xml):
+        """The definition libvirt makes of a domain: its persistent XML, addresses assigned. The domain is not kept."""
+        domain = self.connection.defineXML(xml)
+        try:
+            return domain.XMLDesc(self.libvirt.VIR_DOMAIN_XML_INACTIVE)
+        finally:
+            domain.undefineFlags(self.libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+
+    def command_line(self, xml):
+        """The QEMU command line libvirt makes of a domain, as one string quoted for a shell."""
+        return self.connection.domainXMLToNative("qemu-argv", xml)
+
+    def stop(self):
+        if self.connection is not None:
+            self.connection.close()
+        self.process.stdin.close()
+        self.process.wait()
+        # The kernel may still be ending the last processes, which may still remove their files.
+        shutil.rmtree(self.directory, ignore_errors=True)

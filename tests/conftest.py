@@ -1,0 +1,42 @@
+"""Fixtures of the integration tests."""
+
+import os
+import pathlib
+
+import pytest
+
+import bed
+
+
+def give_up(reason):
+    """A machine without the means skips the test; continuous integration must have them."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def debian_tree():
+    """The Debian tree with libvirt and QEMU exists."""
+    try:
+        bed.require()
+    except bed.Unavailable as error:
+        give_up(str(error))
+
+
+@pytest.fixture(scope="session")
+def libvirt_daemon(debian_tree):
+    """A running libvirtd: `.connection`, `.uri`, `.place(xml)`, `.command_line(xml)`."""
+    try:
+        daemon = bed.Daemon()
+    except bed.Unavailable as error:
+        give_up(str(error))
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def build_dir():
+    """Where meson built the programs under test."""
+    default = pathlib.Path(__file__).parent.parent / "build"
+    return pathlib.Path(os.environ.get("VSMMU_BUILD_DIR", default)).resolve()

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n.h>
+#include <json-glib/json-glib.h>
+#include <vsmmu/vsmmu.h>
+
+#include "command.h"
+
+static const char *const syntaxes[] = { "json", "legacy", NULL };
+static const char *const formats[] = { "shell", "json", NULL };
+
+/* As a person would type it: quotes only where the shell needs them. */
+static char *
+quote (const char *argument)
+{
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=,.:/+@%";
+
+  return argument[0] != '\0' && strspn (argument, plain) == strlen (argument) ? g_strdup (argument)
+                                                                              : g_shell_quote (argument);
+}
+
+static void
+print_shell (GStrv arguments)
+{
+  for (guint i = 0; arguments[i] != NULL; i++) {
+    g_autofree char *quoted = quote (arguments[i]);
+    const char *separator = " ";
+
+    if (arguments[i + 1] == NULL)
+      separator = "\n";
+    else if (i % 2 == 1)
+      separator = " \\\n";
+    g_print ("%s%s", quoted, separator);
+  }
+}
+
+static void
+print_json (GStrv arguments)
+{
+  g_autoptr (JsonArray) array = json_array_new ();
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_ARRAY);
+  g_autofree char *text = NULL;
+
+  for (guint i = 0; arguments[i] != NULL; i++)
+    json_array_add_string_element (array, arguments[i]);
+  json_node_set_array (node, array);
+  text = json_to_string (node, TRUE);
+  g_print ("%s\n", text);
+}
+
+/* Errors stand in the way of a guest that starts; the arguments would only hide them. */
+static gboolean
+is_free_of_errors (const VsmmuDomain *domain)
+{
+  g_autoptr (GPtrArray) findings = vsmmu_check_domain (domain, NULL);
+  g_autofree char *text = NULL;
+
+  for (guint i = findings->len; i-- > 0;)
+    if (((const VsmmuFinding *) g_ptr_array_index (findings, i))->severity != VSMMU_SEVERITY_ERROR)
+      g_ptr_array_remove_index (findings, i);
+  if (findings->len == 0)
+    return TRUE;
+  text = vsmmu_render_text (findings, FALSE);
+  g_printerr ("%s", text);
+  vsmmu_command_complain (_ ("no arguments for a domain that cannot start; --force prints them all the same"));
+  return FALSE;
+}
+
+int
+vsmmu_command_args (int argc, char **argv)
+{
+  g_autofree char *syntax_name = NULL;
+  g_autofree char *format_name = NULL;
+  gboolean force = FALSE;
+  const GOptionEntry entries[] = {
+    { "syntax", 's', 0, G_OPTION_ARG_STRING, &syntax_name, N_ ("of devices and objects: json (default) or legacy"),
+      N_ ("SYNTAX") },
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("of the output: shell (default) or json"),
+      N_ ("FORMAT") },
+    { "force", 0, 0, G_OPTION_ARG_NONE, &force, N_ ("print arguments even for a domain with errors"), NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  GOptionContext *context = g_option_context_new (_ ("XML"));
+  g_autoptr (VsmmuDomain) domain = NULL;
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) arguments = NULL;
+  int syntax;
+  int format;
+
+  g_option_context_set_summary (context,
+                                _ ("Prints the QEMU arguments for the vSMMU part of a domain: machine options, root "
+                                   "buses and ports\nbelow them, arm-smmuv3, iommufd and vfio-pci, as libvirt 12.8 emits "
+                                   "them. XML is a file, or “-”\nfor standard input."));
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  if (!vsmmu_command_parse (context, &argc, &argv))
+    return VSMMU_EXIT_FAILED;
+  syntax = vsmmu_command_choose ("syntax", syntax_name, syntaxes);
+  format = vsmmu_command_choose ("format", format_name, formats);
+  if (syntax < 0 || format < 0)
+    return VSMMU_EXIT_FAILED;
+  if (argc != 2) {
+    vsmmu_command_complain (_ ("give one domain XML file; see “virt-vsmmu args --help”"));
+    return VSMMU_EXIT_FAILED;
+  }
+
+  domain = vsmmu_domain_new_from_file (argv[1], &error);
+  if (domain == NULL) {
+    vsmmu_command_complain ("%s", error->message);
+    return VSMMU_EXIT_FAILED;
+  }
+  if (!force && !is_free_of_errors (domain))
+    return VSMMU_EXIT_FINDINGS;
+  arguments = vsmmu_arguments_new (domain, syntax == 0 ? VSMMU_ARGUMENT_SYNTAX_JSON : VSMMU_ARGUMENT_SYNTAX_LEGACY,
+                                   &error);
+  if (arguments == NULL) {
+    vsmmu_command_complain ("%s", error->message);
+    return VSMMU_EXIT_FAILED;
+  }
+  if (format == 0)
+    print_shell (arguments);
+  else
+    print_json (arguments);
+  return VSMMU_EXIT_CLEAN;
+}

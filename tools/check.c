@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <vsmmu/vsmmu.h>
+
+#include "command.h"
+#include "documents.h"
+
+typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF } Format;
+typedef enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } Colour;
+
+static const char *const formats[] = { "text", "json", "sarif", NULL };
+static const char *const colours[] = { "auto", "always", "never", NULL };
+
+/* What the user asked for. */
+typedef struct {
+  char *format_name;
+  char *colour_name;
+  char *target_text;
+  char *uri;
+  gboolean use_schema;
+  char *schema_path;
+  char **ignored;
+  gboolean recurse;
+} Arguments;
+
+typedef struct {
+  const VsmmuDocument *document;
+  GPtrArray *findings; /* %NULL for a document that could not be checked */
+  GError *error;
+  gboolean is_done;
+} Result;
+
+/* One run of the command; results are filled in by several threads. */
+typedef struct {
+  Format format;
+  gboolean colour;
+  VsmmuCheckOptions options;
+  char **ignored;
+  GMutex mutex;
+  GCond changed;
+  Result *results;
+  guint n_results;
+  guint n_done;
+  guint n_checked;
+  guint n_skipped;
+  guint n_failed;
+  guint counts[VSMMU_SEVERITY_ERROR + 1];
+  GPtrArray *findings; /* (element-type VsmmuFinding): of all documents, for JSON and SARIF */
+} Run;
+
+static gboolean
+set_schema (const char *name G_GNUC_UNUSED, const char *value, gpointer data, GError **error G_GNUC_UNUSED)
+{
+  Arguments *arguments = data;
+
+  arguments->use_schema = TRUE;
+  g_free (arguments->schema_path);
+  arguments->schema_path = g_strdup (value);
+  return TRUE;
+}
+
+static void
+arguments_clear (Arguments *arguments)
+{
+  g_free (arguments->format_name);
+  g_free (arguments->colour_name);
+  g_free (arguments->target_text);
+  g_free (arguments->uri);
+  g_free (arguments->schema_path);
+  g_strfreev (arguments->ignored);
+}
+
+static gboolean
+parse_arguments (Arguments *arguments, int *argc, char ***argv)
+{
+  const GOptionEntry entries[] = {
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name,
+      N_ ("of the output: text (default), json or sarif"), N_ ("FORMAT") },
+    { "target", 't', 0, G_OPTION_ARG_STRING, &arguments->target_text,
+      N_ ("also check against these versions: libvirt=12.8,qemu=11.1, or “this” for those of this host"),
+      N_ ("TARGET") },
+    { "connect", 'c', 0, G_OPTION_ARG_STRING, &arguments->uri,
+      N_ ("libvirt to ask for --target this (default qemu:///system)"), N_ ("URI") },
+    { "schema", 's', G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK, set_schema,
+      N_ ("also validate against the schema of the installed libvirt, or that in FILE (domain.rng)"), N_ ("FILE") },
+    { "recursive", 'r', 0, G_OPTION_ARG_NONE, &arguments->recurse,
+      N_ ("search directories for *.xml, and pass over what is no domain"), NULL },
+    { "ignore", 'i', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->ignored,
+      N_ ("leave out findings of this rule; may be repeated"), N_ ("RULE") },
+    { "color", 0, 0, G_OPTION_ARG_STRING, &arguments->colour_name, N_ ("auto (default), always or never"),
+      N_ ("WHEN") },
+    G_OPTION_ENTRY_NULL,
+  };
+  GOptionContext *context = g_option_context_new (_ ("XML…"));
+  GOptionGroup *group = g_option_group_new ("check", "", "", arguments, NULL);
+
+  g_option_context_set_summary (context, _ ("Finds what is wrong in domain XML with an accelerated SMMUv3 before libvirt "
+                                            "or QEMU sees it.\nXML is a file, “-” for standard input, or with -r a "
+                                            "directory."));
+  g_option_context_set_description (
+      context, _ ("Exit status: 0 nothing wrong, 1 findings of severity error, 2 the command could not\nbe carried out. "
+                  "“virt-vsmmu explain RULE” explains a finding."));
+  g_option_group_add_entries (group, entries);
+  g_option_group_set_translation_domain (group, GETTEXT_PACKAGE);
+  g_option_context_set_main_group (context, group);
+  return vsmmu_command_parse (context, argc, argv);
+}
+
+static gboolean
+is_ignored (const Run *run, const VsmmuFinding *finding)
+{
+  return run->ignored != NULL && g_strv_contains ((const char *const *) run->ignored, finding->rule->id);
+}
+
+static void
+check_document (gpointer data, gpointer user_data)
+{
+  Result *result = data;
+  Run *run = user_data;
+  VsmmuCheckOptions options = run->options;
+  GError *error = NULL;
+  GPtrArray *findings;
+
+  options.domains_only = result->document->is_found;
+  findings = vsmmu_check_file (result->document->path, &options, &error);
+  for (guint i = findings != NULL ? findings->len : 0; i-- > 0;)
+    if (is_ignored (run, g_ptr_array_index (findings, i)))
+      g_ptr_array_remove_index (findings, i);
+
+  g_mutex_lock (&run->mutex);
+  result->findings = findings;
+  result->error = error;
+  result->is_done = TRUE;
+  run->n_done++;
+  g_cond_signal (&run->changed);
+  g_mutex_unlock (&run->mutex);
+}
+
+/* Progress belongs on a terminal, and only once somebody may wonder. */
+static void
+show_progress (const Run *run, gint64 start)
+{
+  if (g_get_monotonic_time () - start >= 2 * G_USEC_PER_SEC && isatty (STDERR_FILENO))
+    g_printerr (_ ("\r%u of %u documents checked"), run->n_done, run->n_results);
+}
+
+static void
+clear_progress (gint64 start)
+{
+  if (g_get_monotonic_time () - start >= 2 * G_USEC_PER_SEC && isatty (STDERR_FILENO))
+    g_printerr ("\r\033[K");
+}
+
+static void
+finish_result (Run *run, Result *result)
+{
+  if (result->findings == NULL) {
+    if (g_error_matches (result->error, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN)) {
+      run->n_skipped++;
+    } else {
+      run->n_failed++;
+      vsmmu_command_complain ("%s", result->error->message);
+    }
+    g_clear_error (&result->error);
+    return;
+  }
+
+  run->n_checked++;
+  for (guint severity = 0; severity < G_N_ELEMENTS (run->counts); severity++)
+    run->counts[severity] += vsmmu_findings_count (result->findings, (VsmmuSeverity) severity);
+  if (run->format == FORMAT_TEXT) {
+    g_autofree char *text = vsmmu_render_text (result->findings, run->colour);
+
+    g_print ("%s", text);
+    g_clear_pointer (&result->findings, g_ptr_array_unref);
+    return;
+  }
+  g_ptr_array_extend_and_steal (run->findings, g_steal_pointer (&result->findings));
+}
+
+/* Takes the results in the order of the documents, whatever order they come in. */
+static void
+collect_results (Run *run)
+{
+  gint64 start = g_get_monotonic_time ();
+
+  for (guint i = 0; i < run->n_results; i++) {
+    g_mutex_lock (&run->mutex);
+    while (!run->results[i].is_done) {
+      g_cond_wait_until (&run->changed, &run->mutex, g_get_monotonic_time () + G_USEC_PER_SEC / 4);
+      show_progress (run, start);
+    }
+    g_mutex_unlock (&run->mutex);
+    clear_progress (start);
+    finish_result (run, &run->results[i]);
+  }
+}
+
+static void
+check_documents (Run *run, const GPtrArray *documents)
+{
+  GThreadPool *pool = NULL;
+
+  run->n_results = documents->len;
+  run->results = g_new0 (Result, documents->len);
+  if (documents->len > 1)
+    pool = g_thread_pool_new (check_document, run, (int) g_get_num_processors (), TRUE, NULL);
+  for (guint i = 0; i < documents->len; i++) {
+    run->results[i].document = g_ptr_array_index (documents, i);
+    if (pool != NULL)
+      g_thread_pool_push (pool, &run->results[i], NULL);
+    else
+      check_document (&run->results[i], run);
+  }
+  collect_results (run);
+  if (pool != NULL)
+    g_thread_pool_free (pool, FALSE, TRUE);
+}
+
+static void
+print_summary (const Run *run)
+{
+  const guint *counts = run->counts;
+  g_autofree char *files = g_strdup_printf (ngettext ("%u document checked", "%u documents checked", run->n_checked),
+                                            run->n_checked);
+  g_autofree char *errors = g_strdup_printf (ngettext ("%u error", "%u errors", counts[VSMMU_SEVERITY_ERROR]),
+                                             counts[VSMMU_SEVERITY_ERROR]);
+  g_autofree char *warnings = g_strdup_printf (ngettext ("%u warning", "%u warnings", counts[VSMMU_SEVERITY_WARNING]),
+                                               counts[VSMMU_SEVERITY_WARNING]);
+  g_autofree char *notes = g_strdup_printf (ngettext ("%u note", "%u notes", counts[VSMMU_SEVERITY_NOTE]),
+                                            counts[VSMMU_SEVERITY_NOTE]);
+
+  g_print ("%s: %s, %s, %s\n", files, errors, warnings, notes);
+  if (run->n_skipped > 0)
+    g_print (ngettext ("%u document is no domain and was passed over\n",
+                       "%u documents are no domains and were passed over\n", run->n_skipped),
+             run->n_skipped);
+}
+
+static void
+print_findings (const Run *run)
+{
+  g_autofree char *text = NULL;
+
+  switch (run->format) {
+  case FORMAT_TEXT:
+    print_summary (run);
+    return;
+  case FORMAT_JSON:
+    text = vsmmu_render_json (run->findings, run->n_checked);
+    break;
+  case FORMAT_SARIF:
+    text = vsmmu_render_sarif (run->findings);
+    break;
+  }
+  g_print ("%s", text);
+}
+
+static gboolean
+choose_output (Run *run, const Arguments *arguments)
+{
+  int format = vsmmu_command_choose ("format", arguments->format_name, formats);
+  int colour = vsmmu_command_choose ("color", arguments->colour_name, colours);
+
+  if (format < 0 || colour < 0)
+    return FALSE;
+  run->format = (Format) format;
+  run->colour = colour == COLOUR_ALWAYS ||
+                (colour == COLOUR_AUTO && isatty (STDOUT_FILENO) && g_getenv ("NO_COLOR") == NULL);
+  for (guint i = 0; arguments->ignored != NULL && arguments->ignored[i] != NULL; i++) {
+    if (vsmmu_rules_find (arguments->ignored[i]) == NULL) {
+      vsmmu_command_complain (_ ("--ignore: there is no rule “%s”; “virt-vsmmu explain” lists them all"),
+                              arguments->ignored[i]);
+      return FALSE;
+    }
+  }
+  run->ignored = arguments->ignored;
+  return TRUE;
+}
+
+static gboolean
+choose_target (const Arguments *arguments, VsmmuTarget *target, GError **error)
+{
+  if (strcmp (arguments->target_text, "this") == 0)
+    return vsmmu_target_probe (arguments->uri, target, error);
+  return vsmmu_target_parse (arguments->target_text, target, error);
+}
+
+static int
+run_check (const Arguments *arguments, char **paths)
+{
+  g_autoptr (GPtrArray) documents = NULL;
+  g_autoptr (VsmmuSchema) schema = NULL;
+  g_autoptr (GError) error = NULL;
+  VsmmuTarget target;
+  Run run = { 0 };
+
+  if (!choose_output (&run, arguments))
+    return VSMMU_EXIT_FAILED;
+  if ((arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
+      (arguments->use_schema && (schema = vsmmu_schema_new (arguments->schema_path, &error)) == NULL)) {
+    vsmmu_command_complain ("%s", error->message);
+    return VSMMU_EXIT_FAILED;
+  }
+  documents = vsmmu_documents_collect (paths, arguments->recurse);
+  if (documents == NULL)
+    return VSMMU_EXIT_FAILED;
+
+  run.options.target = arguments->target_text != NULL ? &target : NULL;
+  run.options.schema = schema;
+  run.findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  g_mutex_init (&run.mutex);
+  g_cond_init (&run.changed);
+  check_documents (&run, documents);
+  print_findings (&run);
+  g_mutex_clear (&run.mutex);
+  g_cond_clear (&run.changed);
+  g_ptr_array_unref (run.findings);
+  g_free (run.results);
+  if (run.n_failed > 0)
+    return VSMMU_EXIT_FAILED;
+  return run.counts[VSMMU_SEVERITY_ERROR] > 0 ? VSMMU_EXIT_FINDINGS : VSMMU_EXIT_CLEAN;
+}
+
+int
+vsmmu_command_check (int argc, char **argv)
+{
+  Arguments arguments = { 0 };
+  int status = VSMMU_EXIT_FAILED;
+
+  if (!parse_arguments (&arguments, &argc, &argv))
+    status = VSMMU_EXIT_FAILED;
+  else if (argc < 2)
+    vsmmu_command_complain (_ ("give at least one domain XML file; see “virt-vsmmu check --help”"));
+  else
+    status = run_check (&arguments, argv + 1);
+  arguments_clear (&arguments);
+  return status;
+}
