@@ -142,6 +142,12 @@ NOT_ON_PCI = ("disk-scsi", "disk-sata", "disk-nvme", "hostdev-unassigned", "host
               "serial-system", "channel", "console-virtio", "graphics", "video-none", "video-ramfb", "sound-sb16",
               "sound-pcspk", "net-lan9118", "net-spapr-vlan", *USB_DEVICES)
 
+# One of these with a virtio-mmio address makes libvirt prefer that for the other virtio devices; it then refuses those
+# that exist on PCI only.
+MMIO_DEVICES = ("rng-virtio", "disk-virtio", "net-virtio", "filesystem", "sound-virtio", "input-keyboard", "video-virtio",
+                "crypto")
+NEVER_ON_MMIO = ("memory-virtio-mem", "scsi-host")
+
 
 def letters(number):
     """The letters of a disk's name: a, b, … z, aa, ab, …"""
@@ -920,12 +926,16 @@ def take_address(builder, buses):
     return (bus, slot)
 
 
-def random_controllers(builder):
+def random_controllers(builder, buses, explicit):
     """Other controllers; returns whether there is a usable USB controller."""
     usb = False
     for kind, models in (("usb", USB_MODELS[:-1]), ("scsi", SCSI_MODELS), ("virtio-serial", SERIAL_MODELS), ("sata", [""])):
         for index in range(builder.random.choice((0, 0, 0, 1, 1, 2))):
-            builder.controller(kind, index, builder.random.choice(models))
+            if builder.random.random() < 0.15:
+                index = None
+            model = builder.random.choice(models)
+            on_pci = model != "ibmvscsi" and builder.random.random() < explicit
+            builder.controller(kind, index, model, take_address(builder, buses) if on_pci else None)
             usb = usb or kind == "usb"
     if not usb and builder.random.random() < 0.15:
         usb = True
@@ -951,9 +961,13 @@ def random_placement(seed):
     builder = Builder(seed)
     builder.random.shuffle(builder.disk_letters)
     buses = random_tree(builder)
-    usb = random_controllers(builder)
     explicit = builder.random.choice((0, 0.1, 0.5))
-    for kind in random_kinds(builder, usb):
+    usb = random_controllers(builder, buses, explicit)
+    kinds = random_kinds(builder, usb)
+    if builder.random.random() < 0.12:
+        kinds = [kind for kind in kinds if not kind.startswith(NEVER_ON_MMIO)]
+        builder.add(builder.random.choice(MMIO_DEVICES), "<address type='virtio-mmio'/>")
+    for kind in kinds:
         address = None
         if kind not in NOT_ON_PCI and builder.random.random() < explicit:
             # These two are part of the root complex.

@@ -73,8 +73,8 @@ def without_hardware(argv, syntax):
 def our_arguments(build_dir, tmp_path, xml, syntax):
     path = tmp_path / "domain.xml"
     path.write_text(xml, encoding="utf-8")
-    run = subprocess.run([build_dir / "tools" / "virt-vsmmu", "args", "--force", "--format", "json", "--syntax", syntax,
-                          path],
+    # Forced, because what the rules have to say about a domain is not the subject here.
+    run = subprocess.run([build_dir / "tools" / "virt-vsmmu", "args", "--force", "--format", "json", "--syntax", syntax, path],
                          capture_output=True, text=True)
     assert run.returncode == 0, f"virt-vsmmu args ended with status {run.returncode}: {run.stderr}"
     return json.loads(run.stdout)

@@ -24,9 +24,10 @@ typedef enum {
  *   its PCI tree is one libvirt would refuse
  *
  * The QEMU arguments for the vSMMU part of @domain, in the order QEMU needs them:
- * machine options, the root buses that carry an accelerated vSMMU with the
- * ports below them, the vSMMUs, the iommufd object, and the VFIO devices. A VFIO
- * device names its host function (`host=`), where libvirt passes descriptors.
+ * machine options, the pcie-expander-buses with the ports below them (and the
+ * ports on pcie-root that a vSMMU stands over or a VFIO device is on), the vSMMUs,
+ * the iommufd object, and the VFIO devices. A VFIO device names its host function
+ * (`host=`), where libvirt passes descriptors.
  *
  * Returns: (transfer full): a %NULL-terminated vector, or %NULL with @error set
  */

@@ -35,7 +35,7 @@ gboolean vsmmu_datatype_accepts (const VsmmuDatatype *datatype, const char *text
  */
 char *vsmmu_datatype_describe (const VsmmuDatatype *datatype);
 
-/* Whether a domain that is to show @value of <value> in a message has one: then (transfer none) it. */
+/* The word of a <value>, or %NULL. */
 const char *vsmmu_datatype_get_value (const VsmmuDatatype *datatype);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuDatatype, vsmmu_datatype_free)

@@ -494,7 +494,7 @@ vsmmu_rule_no_free_hotplug_port (VsmmuCheck *check)
   for (guint i = 0; i < domain->n_buses; i++) {
     const VsmmuBus *bus = &domain->buses[i];
 
-    if (bus->root >= 0 && bus->model->is_hotplug && !bus->controller->controller.no_hotplug && !is_used[i])
+    if (bus->root >= 0 && bus->model->is_hotplug && bus->controller->controller.hotplug != VSMMU_SWITCH_OFF && !is_used[i])
       has_free[bus->root] = TRUE;
   }
   for (guint i = 0; i < domain->iommus->len; i++) {

@@ -150,6 +150,8 @@ read_hostdev_parts (const VsmmuReader *reader, VsmmuDevice *device)
   }
   if (boot != NULL)
     hostdev->boot_order = (int) vsmmu_read_integer (reader, boot, "/boot", "order", 10, 1, G_MAXINT, 0);
+  if (acpi != NULL)
+    hostdev->acpi_index = vsmmu_read_integer (reader, acpi, "/acpi", "index", 10, 0, G_MAXUINT32, 0);
   if (acpi != NULL && vsmmu_xml_attribute (acpi, "nodeset") != NULL)
     read_nodeset (reader, acpi, hostdev->acpi_nodes);
 }
@@ -385,8 +387,7 @@ read_pci_controller (const VsmmuReader *reader, VsmmuDevice *device)
   controller->port = (int) vsmmu_read_integer (reader, target, "/target", "port", 0, 0, 255, -1);
   controller->bus_nr = (int) vsmmu_read_integer (reader, target, "/target", "busNr", 0, 1, 254, -1);
   controller->mem_reserve = vsmmu_read_integer (reader, target, "/target", "memReserve", 10, 0, G_MAXINT64, -1);
-  controller->no_hotplug =
-      vsmmu_read_switch (reader, target, "/target", "hotplug", VSMMU_READ_ON_OFF) == VSMMU_SWITCH_OFF;
+  controller->hotplug = vsmmu_read_switch (reader, target, "/target", "hotplug", VSMMU_READ_ON_OFF);
   if (node == NULL)
     return;
   if (vsmmu_xml_text (node) == NULL || !vsmmu_number_parse (vsmmu_xml_text (node), 10, &numa_node) ||

@@ -63,7 +63,7 @@ typedef struct {
   int bus_nr;
   int numa_node;
   gint64 mem_reserve;         /* KiB */
-  gboolean no_hotplug;        /* <target hotplug='off'> */
+  VsmmuSwitch hotplug;
   gboolean has_pcihole64;
   guint64 pcihole64;          /* KiB */
   guint pcihole64_line;
@@ -78,6 +78,7 @@ typedef struct {
   VsmmuSwitch rom_bar;
   const char *rom_file;
   int boot_order; /* 0 when not given */
+  gint64 acpi_index; /* 0 when not given */
   guint64 acpi_nodes[VSMMU_NODES_MAX / 64]; /* <acpi nodeset=…>: one bit for each NUMA node */
 } VsmmuHostdev;
 

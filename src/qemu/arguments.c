@@ -12,7 +12,6 @@ typedef struct {
   VsmmuArgumentSyntax syntax;
   GPtrArray *arguments;
   GHashTable *aliases; /* VsmmuDevice → its QEMU id */
-  gboolean has_iommufd;
   guint n_initiators;
 } Builder;
 
@@ -183,8 +182,8 @@ add_controller (Builder *builder, const VsmmuDevice *device)
   json_object_set_string_member (object, "id", alias_of (builder, device));
   if (is_expander)
     set_if_given (object, "numa_node", controller->numa_node);
-  if (controller->no_hotplug)
-    json_object_set_boolean_member (object, "hotplug", FALSE);
+  if (controller->hotplug == VSMMU_SWITCH_ON || controller->hotplug == VSMMU_SWITCH_OFF)
+    json_object_set_boolean_member (object, "hotplug", controller->hotplug == VSMMU_SWITCH_ON);
   if (controller->mem_reserve >= 0)
     json_object_set_int_member (object, "mem-reserve", controller->mem_reserve * 1024);
   set_address (builder, object, device);
@@ -213,16 +212,20 @@ add_controller_after_parent (Builder *builder, guint index, gboolean done[VSMMU_
       add_controller (builder, builder->domain->buses[path[depth]].controller);
 }
 
+/* Everything below root buses that a vSMMU may stand over, and the ports on the way to VFIO devices elsewhere. */
 static void
 add_controllers (Builder *builder)
 {
   const VsmmuDomain *domain = builder->domain;
   gboolean done[VSMMU_PCI_BUSES_MAX] = { FALSE };
+  gboolean has_hostdev[VSMMU_PCI_BUSES_MAX] = { FALSE };
 
+  for (guint i = 0; i < domain->hostdevs->len; i++)
+    has_hostdev[((const VsmmuDevice *) g_ptr_array_index (domain->hostdevs, i))->address.bus] = TRUE;
   for (guint i = 0; i < domain->n_buses; i++) {
     int root = domain->buses[i].root;
 
-    if (root >= 0 && domain->buses[root].vsmmu != NULL && vsmmu_iommu_is_accelerated (domain->buses[root].vsmmu))
+    if (root > 0 || (root == 0 && (domain->buses[0].vsmmu != NULL || has_hostdev[i])))
       add_controller_after_parent (builder, i, done);
   }
 }
@@ -254,7 +257,8 @@ add_vsmmu (Builder *builder, const VsmmuDevice *device)
   json_object_set_string_member (object, "primary-bus",
                                  alias_of (builder, builder->domain->buses[iommu->pci_bus].controller));
   json_object_set_string_member (object, "id", alias_of (builder, device));
-  json_object_set_boolean_member (object, "accel", TRUE);
+  if (iommu->accel == VSMMU_SWITCH_ON || iommu->accel == VSMMU_SWITCH_OFF)
+    json_object_set_boolean_member (object, "accel", iommu->accel == VSMMU_SWITCH_ON);
   set_switch (object, "ats", iommu->ats);
   set_switch (object, "ril", iommu->ril);
   set_number (object, "ssidsize", iommu->ssidsize);
@@ -267,10 +271,13 @@ static void
 add_iommufd (Builder *builder)
 {
   g_autoptr (JsonObject) object = json_object_new ();
+  gboolean is_used = FALSE;
 
-  if (builder->has_iommufd)
+  for (guint i = 0; i < builder->domain->hostdevs->len; i++)
+    is_used = is_used ||
+              vsmmu_domain_uses_iommufd (builder->domain, g_ptr_array_index (builder->domain->hostdevs, i));
+  if (!is_used)
     return;
-  builder->has_iommufd = TRUE;
   json_object_set_string_member (object, "qom-type", "iommufd");
   json_object_set_string_member (object, "id", "iommufd0");
   add (builder, "-object", object);
@@ -305,8 +312,6 @@ add_hostdev (Builder *builder, const VsmmuDevice *device)
   g_autofree char *host = vsmmu_pci_address_to_string (&hostdev->host);
   gboolean uses_iommufd = vsmmu_domain_uses_iommufd (builder->domain, device);
 
-  if (uses_iommufd)
-    add_iommufd (builder);
   json_object_set_string_member (object, "driver", "vfio-pci");
   json_object_set_string_member (object, "host", host);
   json_object_set_string_member (object, "id", alias_of (builder, device));
@@ -315,6 +320,8 @@ add_hostdev (Builder *builder, const VsmmuDevice *device)
   if (uses_iommufd)
     json_object_set_string_member (object, "iommufd", "iommufd0");
   set_address (builder, object, device);
+  if (hostdev->acpi_index > 0)
+    json_object_set_int_member (object, "acpi-index", hostdev->acpi_index);
   if (hostdev->rom_bar == VSMMU_SWITCH_ON || hostdev->rom_bar == VSMMU_SWITCH_OFF)
     json_object_set_int_member (object, "rombar", hostdev->rom_bar == VSMMU_SWITCH_ON);
   if (hostdev->rom_file != NULL)
@@ -333,17 +340,15 @@ has_accelerated (const VsmmuDomain *domain)
   return FALSE;
 }
 
-/* Devices behind an accelerated vSMMU, interfaces first as libvirt collects them. */
+/* Interfaces first, as libvirt collects them. */
 static void
 add_hostdevs (Builder *builder)
 {
   for (guint pass = 0; pass < 2; pass++) {
     for (guint i = 0; i < builder->domain->hostdevs->len; i++) {
       const VsmmuDevice *hostdev = g_ptr_array_index (builder->domain->hostdevs, i);
-      const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (builder->domain, hostdev);
 
-      if ((strcmp (hostdev->element, "interface") == 0) == (pass == 0) && hostdev->hostdev.is_pci && vsmmu != NULL &&
-          vsmmu_iommu_is_accelerated (vsmmu))
+      if ((strcmp (hostdev->element, "interface") == 0) == (pass == 0) && hostdev->hostdev.is_pci)
         add_hostdev (builder, hostdev);
     }
   }
@@ -374,10 +379,11 @@ vsmmu_arguments_new (const VsmmuDomain *domain, VsmmuArgumentSyntax syntax, GErr
   for (guint i = 0; i < domain->iommus->len; i++) {
     const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
 
-    if (vsmmu_iommu_is_accelerated (iommu) && iommu->iommu.pci_bus < domain->n_buses &&
+    if (iommu->iommu.is_smmuv3 && iommu->iommu.has_pci_bus && iommu->iommu.pci_bus < domain->n_buses &&
         domain->buses[iommu->iommu.pci_bus].controller != NULL)
       add_vsmmu (&builder, iommu);
   }
+  add_iommufd (&builder);
   add_hostdevs (&builder);
   g_hash_table_unref (builder.aliases);
   g_ptr_array_add (builder.arguments, NULL);
