@@ -246,7 +246,8 @@ print_findings (const Run *run)
 
   switch (run->format) {
   case FORMAT_TEXT:
-    print_summary (run);
+    if (run->n_checked + run->n_skipped > 0)
+      print_summary (run);
     return;
   case FORMAT_JSON:
     text = vsmmu_render_json (run->findings, run->n_checked);

@@ -301,24 +301,38 @@ vsmmu_rule_iommufd_disabled (VsmmuCheck *check)
   }
 }
 
+/* The emulated SMMUv3 that VFIO devices outside every accelerated one would stand behind, or %NULL. */
+static const VsmmuDevice *
+emulated_smmu_over (const VsmmuCheck *check, const VsmmuDevice *hostdev)
+{
+  const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, hostdev);
+
+  /* A machine-wide one stands over all root buses that have none of their own. */
+  for (guint i = 0; i < check->domain->iommus->len && vsmmu == NULL; i++)
+    if (iommu_at (check, i)->iommu.is_smmuv3 && !iommu_at (check, i)->iommu.has_pci_bus)
+      vsmmu = iommu_at (check, i);
+  return vsmmu;
+}
+
 void
 vsmmu_rule_hostdev_outside_vsmmu (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = hostdev_at (check, i);
-    const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, hostdev);
+    const VsmmuDevice *emulated;
     g_autofree char *name = NULL;
 
     if (hostdev->address_kind != VSMMU_ADDRESS_PCI || hostdev->address.bus >= check->domain->n_buses ||
         is_behind_accelerated (check, hostdev))
       continue;
     name = vsmmu_device_describe (hostdev);
-    if (vsmmu != NULL)
+    emulated = emulated_smmu_over (check, hostdev);
+    if (emulated != NULL)
       vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, hostdev->line, vsmmu_device_path (hostdev, ""),
-                             g_strdup_printf (_ ("add accel='on' to the <driver> of line %u"),
-                                              vsmmu->iommu.driver_line),
+                             g_strdup_printf (_ ("give the SMMUv3 of line %u both accel='on' and pciBus"),
+                                              emulated->line),
                              _ ("%s stands behind the emulated SMMUv3 of line %u, which cannot translate for VFIO"),
-                             name, vsmmu->line);
+                             name, emulated->line);
     else
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
                           g_strdup (_ ("give it an <address> on a port below the bus that pciBus of a vSMMU names")),
