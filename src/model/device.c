@@ -485,6 +485,7 @@ read_address (const VsmmuReader *reader, VsmmuDevice *device, const xmlNode *nod
       device->address_kind = VSMMU_ADDRESS_OTHER;
     return;
   }
+  device->is_pci_given = TRUE;
   address->domain = (guint32) vsmmu_read_integer (reader, node, "/address", "domain", 0, 0, G_MAXUINT32, 0);
   address->bus = (guint8) vsmmu_read_integer (reader, node, "/address", "bus", 0, 0, 0xff, 0);
   address->slot = (guint8) vsmmu_read_integer (reader, node, "/address", "slot", 0, 0, 0x1f, 0);

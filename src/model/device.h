@@ -54,7 +54,8 @@ typedef struct {
   const char *type;  /* pci, usb, scsi, … */
   const char *model; /* %NULL when not given */
   int index;
-  gboolean has_index; /* in the document */
+  gboolean has_index;     /* in the document */
+  gboolean is_late;       /* added by libvirt after it numbered those without an index */
   const VsmmuPciModel *pci;   /* for type='pci' with a model that is known */
   const char *driver;         /* (nullable): <model name=…> */
   int chassis;                /* -1 when not given, as are the next five */
@@ -115,6 +116,7 @@ typedef struct {
   VsmmuAddressKind address_kind;
   gboolean address_given; /* in the document, so not libvirt's choice */
   gboolean multifunction_given;
+  gboolean is_pci_given; /* <address type='pci'/>, whether or not it says where */
   VsmmuPciAddress address;
   guint address_line;
   guint64 sort_key; /* among devices of one class: disks go by target name */

@@ -6,6 +6,8 @@
 /* Disks on one controller when libvirt derives the controller from the name of the disk. */
 #define SCSI_UNITS 7
 #define SATA_UNITS 6
+/* Longer lists, which libvirt cannot place anyway, stay in the order of the document. */
+#define ORDERED_MAX 4096
 /* More than a domain can have; a larger number comes from a hostile document. */
 #define CONTROLLERS_MAX 256
 
@@ -20,6 +22,7 @@ vsmmu_implicit_add_controller (VsmmuDomain *domain, const char *type, const char
   controller->model = model;
   controller->index = index;
   controller->has_index = TRUE;
+  controller->is_late = TRUE;
   controller->chassis = controller->port = controller->chassis_nr = controller->bus_nr = controller->numa_node = -1;
   controller->mem_reserve = -1;
   if (strcmp (type, "pci") == 0) {
@@ -156,14 +159,9 @@ place_scsi_hostdevs (const VsmmuDomain *domain, guint64 used[CONTROLLERS_MAX])
   }
 }
 
-/* Disks and SCSI hostdevs bring all controllers up to theirs. */
 static void
-add_disk_controllers (VsmmuDomain *domain, const char *type, const char *model, guint units)
+collect_disks (const VsmmuDomain *domain, const char *type, guint units, guint64 used[CONTROLLERS_MAX])
 {
-  guint64 used[CONTROLLERS_MAX] = { 0 };
-  gboolean taken[CONTROLLERS_MAX];
-  gboolean is_needed = FALSE;
-
   for (guint i = 0; i < domain->devices->len; i++) {
     const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
     guint controller;
@@ -174,8 +172,15 @@ add_disk_controllers (VsmmuDomain *domain, const char *type, const char *model, 
     place_disk (device, type, units, &controller, &unit);
     used[controller] |= G_GUINT64_CONSTANT (1) << unit;
   }
-  if (strcmp (type, "scsi") == 0)
-    place_scsi_hostdevs (domain, used);
+}
+
+/* Adds controllers up to the last one of which a unit is in use. */
+static void
+add_used_controllers (VsmmuDomain *domain, const char *type, const char *model, const guint64 used[CONTROLLERS_MAX])
+{
+  gboolean taken[CONTROLLERS_MAX];
+  gboolean is_needed = FALSE;
+
   collect_indexes (domain, type, taken);
   for (int index = CONTROLLERS_MAX - 1; index >= 0; index--) {
     is_needed = is_needed || used[index] != 0;
@@ -184,6 +189,33 @@ add_disk_controllers (VsmmuDomain *domain, const char *type, const char *model, 
   for (int index = 0; index < CONTROLLERS_MAX; index++)
     if (!taken[index])
       vsmmu_implicit_add_controller (domain, type, model, index);
+}
+
+static void
+add_disk_controllers (VsmmuDomain *domain, const char *type, const char *model, guint units)
+{
+  guint64 used[CONTROLLERS_MAX] = { 0 };
+
+  collect_disks (domain, type, units, used);
+  add_used_controllers (domain, type, model, used);
+}
+
+/* SCSI hostdevs get their units beside the disks, but their controllers before any is numbered. */
+static void
+add_hostdev_controllers (VsmmuDomain *domain)
+{
+  guint n_devices = domain->devices->len;
+  guint64 disks[CONTROLLERS_MAX] = { 0 };
+  guint64 used[CONTROLLERS_MAX];
+
+  collect_disks (domain, "scsi", SCSI_UNITS, disks);
+  memcpy (used, disks, sizeof (used));
+  place_scsi_hostdevs (domain, used);
+  for (guint i = 0; i < CONTROLLERS_MAX; i++)
+    used[i] &= ~disks[i];
+  add_used_controllers (domain, "scsi", "virtio-scsi", used);
+  for (guint i = n_devices; i < domain->devices->len; i++)
+    ((VsmmuDevice *) g_ptr_array_index (domain->devices, i))->controller.is_late = FALSE;
 }
 
 /* The ports of a virtio-serial controller: which exist, and which are taken. */
@@ -325,36 +357,63 @@ add_pcie_root (VsmmuDomain *domain)
   vsmmu_implicit_add_controller (domain, "pci", "pcie-root", 0);
 }
 
-/* How far the list of the controllers of one type has come. */
-typedef struct {
-  guint64 rank;     /* of the type */
-  guint64 segments; /* controllers without an index so far */
-} TypeOrder;
+/* The index that libvirt compares: unknown for one without, until all are numbered. */
+static int
+known_index (const VsmmuController *controller, gboolean are_numbered)
+{
+  return controller->has_index || are_numbered ? controller->index : -1;
+}
+
+/* virDomainControllerInsert(): from the end of the list back over larger indexes. */
+static guint
+insert_position (const GPtrArray *list, const VsmmuController *controller)
+{
+  gboolean are_numbered = controller->is_late;
+  int index = known_index (controller, are_numbered);
+  gboolean is_master = g_strcmp0 (controller->model, "ich9-ehci1") == 0;
+  guint position = list->len;
+
+  if (index < 0 || list->len > ORDERED_MAX)
+    return position;
+  while (position > 0) {
+    const VsmmuDevice *before = g_ptr_array_index (list, position - 1);
+    int other = known_index (&before->controller, are_numbered);
+
+    /* The master of an ICH9 USB 2 controller comes before its companions. */
+    if (other < index || (other == index && !is_master))
+      break;
+    position--;
+  }
+  return position;
+}
 
 void
 vsmmu_implicit_order_controllers (VsmmuDomain *domain)
 {
-  g_autoptr (GHashTable) types = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
+  /* type → its list; and the lists in the order in which the types appear */
+  g_autoptr (GHashTable) lists = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GPtrArray) types = g_ptr_array_new_with_free_func ((GDestroyNotify) g_ptr_array_unref);
 
   for (guint i = 0; i < domain->devices->len; i++) {
     VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
-    const VsmmuController *controller = &device->controller;
-    TypeOrder *order;
-    guint64 index;
+    GPtrArray *list;
 
     if (strcmp (device->element, "controller") != 0)
       continue;
-    order = g_hash_table_lookup (types, controller->type);
-    if (order == NULL) {
-      order = g_new0 (TypeOrder, 1);
-      order->rank = g_hash_table_size (types);
-      g_hash_table_insert (types, (gpointer) controller->type, order);
+    list = g_hash_table_lookup (lists, device->controller.type);
+    if (list == NULL) {
+      list = g_ptr_array_new ();
+      g_hash_table_insert (lists, (gpointer) device->controller.type, list);
+      g_ptr_array_add (types, list);
     }
-    order->segments += !controller->has_index;
-    /* The master of an ICH9 USB 2 controller comes before its companions. */
-    index = controller->has_index ? ((guint64) controller->index + 1) << 1 : 0;
-    index |= controller->has_index && g_strcmp0 (controller->model, "ich9-ehci1") != 0;
-    device->sort_key = MIN (order->rank, 0x7f) << 56 | MIN (order->segments, 0x3fffff) << 34 | index;
+    g_ptr_array_insert (list, (int) insert_position (list, &device->controller), device);
+  }
+
+  for (guint rank = 0; rank < types->len; rank++) {
+    GPtrArray *list = g_ptr_array_index (types, rank);
+
+    for (guint position = 0; position < list->len; position++)
+      ((VsmmuDevice *) g_ptr_array_index (list, position))->sort_key = (guint64) rank << 32 | position;
   }
 }
 
@@ -367,6 +426,8 @@ vsmmu_implicit_add (VsmmuDomain *domain)
     if (vsmmu_device_is_pci_controller (device))
       g_ptr_array_add (domain->controllers, device);
   }
+  if (vsmmu_domain_is_virt (domain))
+    add_hostdev_controllers (domain);
   assign_indexes (domain);
   if (!vsmmu_domain_is_virt (domain))
     return;

@@ -274,7 +274,7 @@ wants_address (const Slots *slots, const VsmmuDevice *device)
 {
   if (device->address_kind != VSMMU_ADDRESS_NONE || device->connect == VSMMU_CONNECT_NONE)
     return FALSE;
-  if (!slots->uses_mmio || !device->is_virtio)
+  if (!slots->uses_mmio || !device->is_virtio || device->is_pci_given)
     return TRUE;
   /* Not among the kinds of qemuDomainAssignARMVirtioMMIOAddresses(). */
   return device->device_class == VSMMU_DEVICE_CLASS_FILESYSTEM || device->device_class == VSMMU_DEVICE_CLASS_VSOCK;

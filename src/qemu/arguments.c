@@ -191,43 +191,59 @@ add_controller (Builder *builder, const VsmmuDevice *device)
 }
 
 /*
- * The bus of a controller must exist before the controller. libvirt emits them
- * by index, which comes to the same where that works at all.
+ * The bus of a controller must exist before the controller. libvirt does not
+ * look after that, so where it matters its own order does not start.
  */
 static void
-add_controller_after_parent (Builder *builder, guint index, gboolean done[VSMMU_PCI_BUSES_MAX])
+add_controller_after_parent (Builder *builder, guint index, gboolean is_wanted[VSMMU_PCI_BUSES_MAX])
 {
   guint path[VSMMU_PCI_BUSES_MAX];
   guint depth = 0;
 
-  for (guint at = index; !done[at] && depth < VSMMU_PCI_BUSES_MAX;
-       at = builder->domain->buses[at].controller->address.bus) {
-    done[at] = TRUE;
+  for (guint at = index; is_wanted[at]; at = builder->domain->buses[at].controller->address.bus) {
+    is_wanted[at] = FALSE;
     path[depth++] = at;
-    if (builder->domain->buses[at].model->is_root)
-      break;
   }
   while (depth-- > 0)
-    if (path[depth] != 0)
-      add_controller (builder, builder->domain->buses[path[depth]].controller);
+    add_controller (builder, builder->domain->buses[path[depth]].controller);
 }
 
 /* Everything below root buses that a vSMMU may stand over, and the ports on the way to VFIO devices elsewhere. */
 static void
+find_wanted_buses (const VsmmuDomain *domain, gboolean is_wanted[VSMMU_PCI_BUSES_MAX])
+{
+  for (guint i = 0; i < domain->n_buses; i++)
+    is_wanted[i] = domain->buses[i].root > 0 || (domain->buses[i].root == 0 && domain->buses[0].vsmmu != NULL);
+  for (guint i = 0; i < domain->hostdevs->len; i++) {
+    guint at = ((const VsmmuDevice *) g_ptr_array_index (domain->hostdevs, i))->address.bus;
+
+    for (; domain->buses[at].root >= 0 && at != 0 && !is_wanted[at]; at = domain->buses[at].controller->address.bus)
+      is_wanted[at] = TRUE;
+  }
+  /* The machine brings pcie.0. */
+  is_wanted[0] = FALSE;
+}
+
+static int
+compare_keys (gconstpointer a, gconstpointer b)
+{
+  const VsmmuDevice *left = *(const VsmmuDevice *const *) a;
+  const VsmmuDevice *right = *(const VsmmuDevice *const *) b;
+
+  return (left->sort_key > right->sort_key) - (left->sort_key < right->sort_key);
+}
+
+static void
 add_controllers (Builder *builder)
 {
-  const VsmmuDomain *domain = builder->domain;
-  gboolean done[VSMMU_PCI_BUSES_MAX] = { FALSE };
-  gboolean has_hostdev[VSMMU_PCI_BUSES_MAX] = { FALSE };
+  g_autoptr (GPtrArray) controllers = g_ptr_array_copy (builder->domain->controllers, NULL, NULL);
+  gboolean is_wanted[VSMMU_PCI_BUSES_MAX] = { FALSE };
 
-  for (guint i = 0; i < domain->hostdevs->len; i++)
-    has_hostdev[((const VsmmuDevice *) g_ptr_array_index (domain->hostdevs, i))->address.bus] = TRUE;
-  for (guint i = 0; i < domain->n_buses; i++) {
-    int root = domain->buses[i].root;
-
-    if (root > 0 || (root == 0 && (domain->buses[0].vsmmu != NULL || has_hostdev[i])))
-      add_controller_after_parent (builder, i, done);
-  }
+  find_wanted_buses (builder->domain, is_wanted);
+  g_ptr_array_sort (controllers, compare_keys);
+  for (guint i = 0; i < controllers->len; i++)
+    add_controller_after_parent (
+        builder, (guint) ((const VsmmuDevice *) g_ptr_array_index (controllers, i))->controller.index, is_wanted);
 }
 
 static void
