@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n.h>
 #include <json-glib/json-glib.h>
+#include <stdio.h>
 #include <vsmmu/vsmmu.h>
 
 #include "command.h"
@@ -29,7 +30,8 @@ print_shell (GStrv arguments)
       separator = "\n";
     else if (i % 2 == 1)
       separator = " \\\n";
-    g_print ("%s%s", quoted, separator);
+    /* Not g_print(), which converts to the encoding of the locale. */
+    printf ("%s%s", quoted, separator);
   }
 }
 
@@ -44,7 +46,7 @@ print_json (GStrv arguments)
     json_array_add_string_element (array, arguments[i]);
   json_node_set_array (node, array);
   text = json_to_string (node, TRUE);
-  g_print ("%s\n", text);
+  printf ("%s\n", text);
 }
 
 /* Errors stand in the way of a guest that starts; the arguments would only hide them. */
@@ -89,7 +91,7 @@ vsmmu_command_args (int argc, char **argv)
   g_option_context_set_summary (context,
                                 _ ("Prints the QEMU arguments for the vSMMU part of a domain: machine options, root "
                                    "buses and ports\nbelow them, arm-smmuv3, iommufd and vfio-pci, as libvirt 12.8 emits "
-                                   "them. XML is a file, or “-”\nfor standard input."));
+                                   "them. XML is a file, or '-'\nfor standard input."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, &argc, &argv))
     return VSMMU_EXIT_FAILED;
@@ -98,7 +100,7 @@ vsmmu_command_args (int argc, char **argv)
   if (syntax < 0 || format < 0)
     return VSMMU_EXIT_FAILED;
   if (argc != 2) {
-    vsmmu_command_complain (_ ("give one domain XML file; see “virt-vsmmu args --help”"));
+    vsmmu_command_complain (_ ("give one domain XML file; see 'virt-vsmmu args --help'"));
     return VSMMU_EXIT_FAILED;
   }
 

@@ -50,17 +50,6 @@ typedef struct {
   GPtrArray *findings; /* (element-type VsmmuFinding): of all documents, for JSON and SARIF */
 } Run;
 
-static gboolean
-set_schema (const char *name G_GNUC_UNUSED, const char *value, gpointer data, GError **error G_GNUC_UNUSED)
-{
-  Arguments *arguments = data;
-
-  arguments->use_schema = TRUE;
-  g_free (arguments->schema_path);
-  arguments->schema_path = g_strdup (value);
-  return TRUE;
-}
-
 static void
 arguments_clear (Arguments *arguments)
 {
@@ -79,12 +68,14 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
     { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name,
       N_ ("of the output: text (default), json or sarif"), N_ ("FORMAT") },
     { "target", 't', 0, G_OPTION_ARG_STRING, &arguments->target_text,
-      N_ ("also check against these versions: libvirt=12.8,qemu=11.1, or “this” for those of this host"),
+      N_ ("also check against these versions: libvirt=12.8,qemu=11.1, or 'this' for those of this host"),
       N_ ("TARGET") },
     { "connect", 'c', 0, G_OPTION_ARG_STRING, &arguments->uri,
       N_ ("libvirt to ask for --target this (default qemu:///system)"), N_ ("URI") },
-    { "schema", 's', G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK, set_schema,
-      N_ ("also validate against the schema of the installed libvirt, or that in FILE (domain.rng)"), N_ ("FILE") },
+    { "schema", 's', 0, G_OPTION_ARG_NONE, &arguments->use_schema,
+      N_ ("also validate against the schema of the installed libvirt"), NULL },
+    { "schema-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments->schema_path,
+      N_ ("also validate against this domain.rng of a libvirt"), N_ ("FILE") },
     { "recursive", 'r', 0, G_OPTION_ARG_NONE, &arguments->recurse,
       N_ ("search directories for *.xml, and pass over what is no domain"), NULL },
     { "ignore", 'i', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->ignored,
@@ -93,25 +84,38 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
       N_ ("WHEN") },
     G_OPTION_ENTRY_NULL,
   };
-  GOptionContext *context = g_option_context_new (_ ("XML…"));
+  GOptionContext *context = g_option_context_new (_ ("XML..."));
   GOptionGroup *group = g_option_group_new ("check", "", "", arguments, NULL);
 
   g_option_context_set_summary (context, _ ("Finds what is wrong in domain XML with an accelerated SMMUv3 before libvirt "
-                                            "or QEMU sees it.\nXML is a file, “-” for standard input, or with -r a "
+                                            "or QEMU sees it.\nXML is a file, '-' for standard input, or with -r a "
                                             "directory."));
   g_option_context_set_description (
       context, _ ("Exit status: 0 nothing wrong, 1 findings of severity error, 2 the command could not\nbe carried out. "
-                  "“virt-vsmmu explain RULE” explains a finding."));
+                  "'virt-vsmmu explain RULE' explains a finding."));
   g_option_group_add_entries (group, entries);
   g_option_group_set_translation_domain (group, GETTEXT_PACKAGE);
   g_option_context_set_main_group (context, group);
   return vsmmu_command_parse (context, argc, argv);
 }
 
-static gboolean
-is_ignored (const Run *run, const VsmmuFinding *finding)
+/* @findings: (transfer full) */
+static GPtrArray *
+remove_ignored (const Run *run, GPtrArray *findings)
 {
-  return run->ignored != NULL && g_strv_contains ((const char *const *) run->ignored, finding->rule->id);
+  GPtrArray *kept = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+
+  for (guint i = 0; i < findings->len; i++) {
+    VsmmuFinding *finding = g_ptr_array_index (findings, i);
+
+    if (g_strv_contains ((const char *const *) run->ignored, finding->rule->id))
+      vsmmu_finding_free (finding);
+    else
+      g_ptr_array_add (kept, finding);
+  }
+  g_ptr_array_set_free_func (findings, NULL);
+  g_ptr_array_unref (findings);
+  return kept;
 }
 
 static void
@@ -125,9 +129,8 @@ check_document (gpointer data, gpointer user_data)
 
   options.domains_only = result->document->is_found;
   findings = vsmmu_check_file (result->document->path, &options, &error);
-  for (guint i = findings != NULL ? findings->len : 0; i-- > 0;)
-    if (is_ignored (run, g_ptr_array_index (findings, i)))
-      g_ptr_array_remove_index (findings, i);
+  if (findings != NULL && run->ignored != NULL)
+    findings = remove_ignored (run, findings);
 
   g_mutex_lock (&run->mutex);
   result->findings = findings;
@@ -142,8 +145,10 @@ check_document (gpointer data, gpointer user_data)
 static void
 show_progress (const Run *run, gint64 start)
 {
+  g_autofree char *text = g_strdup_printf (_ ("%u of %u documents checked"), run->n_done, run->n_results);
+
   if (g_get_monotonic_time () - start >= 2 * G_USEC_PER_SEC && isatty (STDERR_FILENO))
-    g_printerr (_ ("\r%u of %u documents checked"), run->n_done, run->n_results);
+    g_printerr ("\r%s", text);
 }
 
 static void
@@ -256,7 +261,8 @@ print_findings (const Run *run)
     text = vsmmu_render_sarif (run->findings);
     break;
   }
-  g_print ("%s", text);
+  /* Not g_print(), which converts to the encoding of the locale: JSON is UTF-8. */
+  fputs (text, stdout);
 }
 
 static gboolean
@@ -272,10 +278,14 @@ choose_output (Run *run, const Arguments *arguments)
                 (colour == COLOUR_AUTO && isatty (STDOUT_FILENO) && g_getenv ("NO_COLOR") == NULL);
   for (guint i = 0; arguments->ignored != NULL && arguments->ignored[i] != NULL; i++) {
     if (vsmmu_rules_find (arguments->ignored[i]) == NULL) {
-      vsmmu_command_complain (_ ("--ignore: there is no rule “%s”; “virt-vsmmu explain” lists them all"),
+      vsmmu_command_complain (_ ("--ignore: there is no rule '%s'; 'virt-vsmmu explain' lists them all"),
                               arguments->ignored[i]);
       return FALSE;
     }
+  }
+  if (arguments->uri != NULL && g_strcmp0 (arguments->target_text, "this") != 0) {
+    vsmmu_command_complain (_ ("--connect says which libvirt to ask for --target this; give that too"));
+    return FALSE;
   }
   run->ignored = arguments->ignored;
   return TRUE;
@@ -301,7 +311,8 @@ run_check (const Arguments *arguments, char **paths)
   if (!choose_output (&run, arguments))
     return VSMMU_EXIT_FAILED;
   if ((arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
-      (arguments->use_schema && (schema = vsmmu_schema_new (arguments->schema_path, &error)) == NULL)) {
+      ((arguments->use_schema || arguments->schema_path != NULL) &&
+       (schema = vsmmu_schema_new (arguments->schema_path, &error)) == NULL)) {
     vsmmu_command_complain ("%s", error->message);
     return VSMMU_EXIT_FAILED;
   }
@@ -334,7 +345,7 @@ vsmmu_command_check (int argc, char **argv)
   if (!parse_arguments (&arguments, &argc, &argv))
     status = VSMMU_EXIT_FAILED;
   else if (argc < 2)
-    vsmmu_command_complain (_ ("give at least one domain XML file; see “virt-vsmmu check --help”"));
+    vsmmu_command_complain (_ ("give at least one domain XML file; see 'virt-vsmmu check --help'"));
   else
     status = run_check (&arguments, argv + 1);
   arguments_clear (&arguments);

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "command.h"
 
+#include <errno.h>
 #include <glib/gi18n.h>
+#include <stdio.h>
+#include <vsmmu/vsmmu.h>
 
 void
 vsmmu_command_complain (const char *format, ...)
 {
   g_autofree char *message = NULL;
+  g_autofree char *printable = NULL;
   va_list arguments;
 
   va_start (arguments, format);
   message = g_strdup_vprintf (format, arguments);
   va_end (arguments);
-  g_printerr ("virt-vsmmu: %s\n", message);
+  printable = vsmmu_render_printable (message);
+  g_printerr ("virt-vsmmu: %s\n", printable);
 }
 
 gboolean
@@ -26,7 +31,16 @@ vsmmu_command_parse (GOptionContext *context, int *argc, char ***argv)
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   if (g_option_context_parse (context, argc, argv, &error))
     return TRUE;
-  vsmmu_command_complain (_ ("%s; see “%s --help”"), error->message, program);
+  vsmmu_command_complain (_ ("%s; see '%s --help'"), error->message, program);
+  return FALSE;
+}
+
+gboolean
+vsmmu_command_flush (void)
+{
+  if (fflush (stdout) == 0 && !ferror (stdout))
+    return TRUE;
+  vsmmu_command_complain (_ ("cannot write the output: %s"), g_strerror (errno));
   return FALSE;
 }
 
@@ -41,6 +55,6 @@ vsmmu_command_choose (const char *option, const char *value, const char *const *
     if (strcmp (choices[i], value) == 0)
       return i;
   list = g_strjoinv (", ", (char **) choices);
-  vsmmu_command_complain (_ ("“%s” is no value for --%s: choose one of %s"), value, option, list);
+  vsmmu_command_complain (_ ("'%s' is no value for --%s: choose one of %s"), value, option, list);
   return -1;
 }

@@ -35,5 +35,8 @@ gboolean vsmmu_command_parse (GOptionContext *context, int *argc, char ***argv);
  */
 int vsmmu_command_choose (const char *option, const char *value, const char *const *choices);
 
-/* Prints "virt-vsmmu: message" to stderr. */
+/* Writes out stdout; %FALSE after saying that it cannot be written. */
+gboolean vsmmu_command_flush (void);
+
+/* Prints "virt-vsmmu: message" to stderr, without anything that might drive a terminal. */
 void vsmmu_command_complain (const char *format, ...) G_GNUC_PRINTF (1, 2);

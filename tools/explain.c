@@ -32,8 +32,8 @@ print_wrapped (const char *indent, const char *text)
 static void
 print_text (const VsmmuRule *rule)
 {
-  g_print ("%s (%s, %s)\n", rule->id, vsmmu_severity_to_string (rule->severity),
-           vsmmu_rule_group_to_string (rule->group));
+  g_print ("%s (%s, %s)\n", rule->id, _ (vsmmu_severity_to_string (rule->severity)),
+           _ (vsmmu_rule_group_to_string (rule->group)));
   print_wrapped ("  ", _ (rule->title));
   g_print ("\n");
   print_wrapped ("  ", _ (rule->explanation));
@@ -69,7 +69,7 @@ print_reference (void)
   const VsmmuRule *rule;
 
   g_print ("=====\nRules\n=====\n\n"
-           ".. Made by “virt-vsmmu explain --format rst” from the table in src/check/rule.c.\n\n");
+           ".. Made by 'virt-vsmmu explain --format rst' from the table in src/check/rule.c.\n\n");
   for (guint i = 0; (rule = vsmmu_rules_get (i)) != NULL; i++)
     print_rst (rule);
 }
@@ -83,9 +83,9 @@ find_rule (const char *id)
   if (rule != NULL)
     return rule;
   if (meant != NULL)
-    vsmmu_command_complain (_ ("there is no rule “%s”; did you mean “%s”?"), id, meant);
+    vsmmu_command_complain (_ ("there is no rule '%s'; did you mean '%s'?"), id, meant);
   else
-    vsmmu_command_complain (_ ("there is no rule “%s”; “virt-vsmmu explain” lists them all"), id);
+    vsmmu_command_complain (_ ("there is no rule '%s'; 'virt-vsmmu explain' lists them all"), id);
   return NULL;
 }
 
@@ -98,7 +98,7 @@ vsmmu_command_explain (int argc, char **argv)
       N_ ("FORMAT") },
     G_OPTION_ENTRY_NULL,
   };
-  GOptionContext *context = g_option_context_new (_ ("[RULE…]"));
+  GOptionContext *context = g_option_context_new (_ ("[RULE...]"));
   int format;
 
   g_option_context_set_summary (context, _ ("Says why a rule exists, what QEMU and libvirt do instead, and how to follow "
@@ -110,6 +110,10 @@ vsmmu_command_explain (int argc, char **argv)
   if (format < 0)
     return VSMMU_EXIT_FAILED;
 
+  if (format == 1 && argc > 1) {
+    vsmmu_command_complain (_ ("--format rst is for all rules at once; leave RULE out"));
+    return VSMMU_EXIT_FAILED;
+  }
   if (format == 1)
     print_reference ();
   else if (argc == 1)

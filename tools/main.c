@@ -18,7 +18,7 @@ static void
 print_help (void)
 {
   g_print (_ ("Usage:\n"
-              "  virt-vsmmu COMMAND [OPTION…] …\n"
+              "  virt-vsmmu COMMAND [OPTION...] ...\n"
               "\n"
               "Checks libvirt domains with an accelerated SMMUv3 and VFIO devices, and generates\n"
               "QEMU arguments for them.\n"
@@ -31,25 +31,19 @@ print_help (void)
               "  -h, --help     show this help\n"
               "  -V, --version  show the version\n"
               "\n"
-              "“virt-vsmmu COMMAND --help” explains a command; virt-vsmmu(1) explains them all.\n"
+              "'virt-vsmmu COMMAND --help' explains a command; virt-vsmmu(1) explains them all.\n"
               "\n"
               "Exit status: 0 nothing wrong, 1 findings of severity error, 2 the command could\n"
               "not be carried out.\n"));
 }
 
-int
-main (int argc, char **argv)
+static int
+run_command (int argc, char **argv)
 {
   const char *command = argc > 1 ? argv[1] : NULL;
 
-  setlocale (LC_ALL, "");
-  bindtextdomain (GETTEXT_PACKAGE, LOCALE_DIR);
-  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
-  textdomain (GETTEXT_PACKAGE);
-  g_set_prgname ("virt-vsmmu");
-
   if (command == NULL) {
-    vsmmu_command_complain (_ ("no command given; see “virt-vsmmu --help”"));
+    vsmmu_command_complain (_ ("no command given; see 'virt-vsmmu --help'"));
     return VSMMU_EXIT_FAILED;
   }
   if (strcmp (command, "--help") == 0 || strcmp (command, "-h") == 0 || strcmp (command, "help") == 0) {
@@ -63,6 +57,20 @@ main (int argc, char **argv)
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
     if (strcmp (command, commands[i].name) == 0)
       return commands[i].run (argc - 1, argv + 1);
-  vsmmu_command_complain (_ ("“%s” is no command; see “virt-vsmmu --help”"), command);
+  vsmmu_command_complain (_ ("'%s' is no command; see 'virt-vsmmu --help'"), command);
   return VSMMU_EXIT_FAILED;
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  setlocale (LC_ALL, "");
+  bindtextdomain (GETTEXT_PACKAGE, LOCALE_DIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
+  g_set_prgname ("virt-vsmmu");
+  status = run_command (argc, argv);
+  return vsmmu_command_flush () ? status : VSMMU_EXIT_FAILED;
 }

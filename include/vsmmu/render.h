@@ -16,6 +16,15 @@ G_BEGIN_DECLS
 VSMMU_PUBLIC char *vsmmu_render_text (const GPtrArray *findings, gboolean colour);
 
 /**
+ * vsmmu_render_printable:
+ * @text: text in which values from a document or file names may stand
+ *
+ * Returns: (transfer full): @text as UTF-8, with what is not printable, and so
+ *   might drive a terminal, as \\uXXXX; line feeds too
+ */
+VSMMU_PUBLIC char *vsmmu_render_printable (const char *text);
+
+/**
  * vsmmu_render_json:
  * @findings: (element-type VsmmuFinding): the findings of all documents
  * @files: how many documents were checked

@@ -7,11 +7,36 @@
 #include "check/schema.h"
 #include "model/read.h"
 
+/* A document with more is broken beyond what a list can help with. */
+#define FINDINGS_MAX 1000
+
 static void
 report (VsmmuCheck *check, VsmmuSeverity severity, guint line, char *element, char *hint, char *message)
 {
-  g_ptr_array_add (check->findings, vsmmu_finding_new (check->rule, severity, check->domain->file, line, element,
-                                                       message, hint));
+  VsmmuFinding *finding = vsmmu_finding_new (check->rule, severity, check->domain->file, line, element, message, hint);
+
+  if (check->findings->len < FINDINGS_MAX) {
+    g_ptr_array_add (check->findings, finding);
+    return;
+  }
+  check->n_left_out++;
+  check->worst_left_out = MAX (check->worst_left_out, severity);
+  vsmmu_finding_free (finding);
+}
+
+/* What is not shown must not be silent either. */
+static void
+report_left_out (const VsmmuCheck *check)
+{
+  if (check->n_left_out == 0)
+    return;
+  g_ptr_array_add (check->findings,
+                   vsmmu_finding_new (vsmmu_rules_find ("too-many-findings"), check->worst_left_out,
+                                      check->domain->file, check->domain->line, g_strdup ("/domain"),
+                                      g_strdup_printf (ngettext ("%u more finding is not shown",
+                                                                 "%u more findings are not shown", check->n_left_out),
+                                                       check->n_left_out),
+                                      g_strdup (_ ("mend some of those that are shown, and check again"))));
 }
 
 void
@@ -49,15 +74,16 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
 {
   g_autoptr (GPtrArray) findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
   VsmmuCheck check = { .domain = domain, .findings = findings };
+  gboolean is_accelerated = vsmmu_domain_is_accelerated (domain);
 
   if (options != NULL)
     check.target = options->target;
-  for (const VsmmuRuleRow *row = vsmmu_rule_table; row->rule.id != NULL && vsmmu_domain_is_accelerated (domain);
-       row++) {
+  for (const VsmmuRuleRow *row = vsmmu_rule_table; row->rule.id != NULL && is_accelerated; row++) {
     check.rule = &row->rule;
     if (row->apply != NULL && (row->rule.group != VSMMU_RULE_GROUP_TARGET || check.target != NULL))
       row->apply (&check);
   }
+  report_left_out (&check);
   if (options != NULL && options->schema != NULL)
     vsmmu_schema_check (options->schema, domain->document, domain->file, findings);
   g_ptr_array_sort (findings, compare_lines);
@@ -70,6 +96,7 @@ vsmmu_check_data (const char *data, gsize length, const char *name, const VsmmuC
   g_autoptr (GError) parse_error = NULL;
   guint line = 0;
   g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_at (data, length, name, &line, &parse_error);
+  g_autofree char *place = NULL;
   GPtrArray *findings;
   const char *message;
 
@@ -83,12 +110,13 @@ vsmmu_check_data (const char *data, gsize length, const char *name, const VsmmuC
   }
 
   /* The place stands in the finding; the message need not repeat it. */
-  message = strstr (parse_error->message, ": ");
+  place = g_strdup_printf ("%s:%u: ", name, line);
+  message = parse_error->message + (g_str_has_prefix (parse_error->message, place) ? strlen (place) : 0);
   findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
   g_ptr_array_add (findings,
                    vsmmu_finding_new (vsmmu_rules_find ("xml-malformed"), VSMMU_SEVERITY_ERROR, name, line,
-                                      g_strdup ("/"), g_strdup (message != NULL ? message + 2 : parse_error->message),
-                                      g_strdup (_ ("give a domain document as “virsh dumpxml” prints it"))));
+                                      g_strdup ("/"), g_strdup (message),
+                                      g_strdup (_ ("give a domain document as 'virsh dumpxml' prints it"))));
   return findings;
 }
 

@@ -10,6 +10,8 @@ typedef struct {
   const VsmmuTarget *target; /* never %NULL for target rules */
   const VsmmuRule *rule;
   GPtrArray *findings;
+  guint n_left_out; /* findings past what one document may have */
+  VsmmuSeverity worst_left_out;
 } VsmmuCheck;
 
 /*

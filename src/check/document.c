@@ -15,26 +15,47 @@ iommu_at (const VsmmuCheck *check, guint i)
   return g_ptr_array_index (check->domain->iommus, i);
 }
 
-static void
-report_unknown_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char *name)
+/* What to do about an attribute of <driver> that nobody knows. */
+static char *
+hint_for_driver (const char *name)
 {
   const char *meant = vsmmu_suggest (name, vsmmu_iommu_attributes);
-  char *element = vsmmu_device_path (iommu, "/driver");
-  char *hint;
 
+  if (meant != NULL)
+    return g_strdup_printf (_ ("did you mean '%s'?"), meant);
+  return g_strdup (_ ("remove it; smmuv3 has pciBus, accel, ats, ril, ssidsize, oas and cmdqv"));
+}
+
+static void
+check_driver_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char *name)
+{
   g_autofree char *shown = vsmmu_text_shorten (name);
 
-  if (g_strv_contains (other_models_attributes, name)) {
-    vsmmu_check_report (check, iommu->iommu.driver_line, element, g_strdup_printf (_ ("remove “%s”"), name),
-                        _ ("“%s” belongs to other IOMMU models; libvirt refuses it for smmuv3"), name);
+  if (g_strv_contains (vsmmu_iommu_attributes, name))
     return;
-  }
-  if (meant != NULL)
-    hint = g_strdup_printf (_ ("did you mean “%s”?"), meant);
+  if (g_strv_contains (other_models_attributes, name))
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                        g_strdup_printf (_ ("remove '%s'"), name),
+                        _ ("'%s' belongs to other IOMMU models; libvirt refuses it for smmuv3"), name);
   else
-    hint = g_strdup (_ ("remove it; smmuv3 has pciBus, accel, ats, ril, ssidsize, oas and cmdqv"));
-  vsmmu_check_report (check, iommu->iommu.driver_line, element, hint,
-                      _ ("unknown attribute “%s”: libvirt ignores it without a word"), shown);
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), hint_for_driver (name),
+                        _ ("unknown attribute '%s': libvirt ignores it without a word"), shown);
+}
+
+/* <iommu> itself has no attribute but the model. */
+static void
+check_iommu_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char *name)
+{
+  const char *meant = g_strv_contains (vsmmu_iommu_attributes, name) ? name
+                                                                     : vsmmu_suggest (name, vsmmu_iommu_attributes);
+  g_autofree char *shown = vsmmu_text_shorten (name);
+
+  if (strcmp (name, "model") == 0)
+    return;
+  vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
+                      meant != NULL ? g_strdup_printf (_ ("put it on <driver>, as '%s'"), meant)
+                                    : g_strdup (_ ("remove it")),
+                      _ ("'%s' stands on <iommu>, where libvirt ignores it without a word"), shown);
 }
 
 void
@@ -42,25 +63,18 @@ vsmmu_rule_unknown_driver_attribute (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = iommu_at (check, i);
+    const xmlAttr *attribute;
 
     if (!vsmmu_iommu_wants_acceleration (iommu))
       continue;
-    for (const xmlAttr *attribute = iommu->node->properties; attribute != NULL; attribute = attribute->next) {
-      const char *name = (const char *) attribute->name;
-
-      if (g_strv_contains (vsmmu_iommu_attributes, name))
-        vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
-                            g_strdup_printf (_ ("move “%s” to <driver>"), name),
-                            _ ("“%s” stands on <iommu>, where libvirt ignores it without a word"), name);
-    }
+    for (attribute = iommu->node->properties; attribute != NULL; attribute = attribute->next)
+      if (attribute->ns == NULL)
+        check_iommu_attribute (check, iommu, (const char *) attribute->name);
     if (iommu->iommu.driver == NULL)
       continue;
-    for (const xmlAttr *attribute = iommu->iommu.driver->properties; attribute != NULL; attribute = attribute->next) {
-      const char *name = (const char *) attribute->name;
-
-      if (attribute->ns == NULL && !g_strv_contains (vsmmu_iommu_attributes, name))
-        report_unknown_attribute (check, iommu, name);
-    }
+    for (attribute = iommu->iommu.driver->properties; attribute != NULL; attribute = attribute->next)
+      if (attribute->ns == NULL)
+        check_driver_attribute (check, iommu, (const char *) attribute->name);
   }
 }
 
@@ -73,10 +87,10 @@ vsmmu_rule_invalid_attribute_value (VsmmuCheck *check)
     g_autofree char *value = vsmmu_text_shorten (problem->value);
 
     if (problem->attribute == NULL)
-      vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint, _ ("“%s” is not valid here"), value);
+      vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint, _ ("'%s' is not valid here"), value);
     else
       vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint,
-                          _ ("“%s” is no value for attribute “%s”"), value, problem->attribute);
+                          _ ("'%s' is no value for attribute '%s'"), value, problem->attribute);
   }
 }
 
@@ -94,8 +108,8 @@ vsmmu_rule_option_without_accel (VsmmuCheck *check)
     for (guint o = 0; o < G_N_ELEMENTS (options); o++)
       if (vsmmu_xml_attribute (iommu->iommu.driver, options[o]) != NULL)
         vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                            g_strdup_printf (_ ("add accel='on', or remove “%s”"), options[o]),
-                            _ ("“%s” needs accel='on'; libvirt refuses the domain"), options[o]);
+                            g_strdup_printf (_ ("add accel='on', or remove '%s'"), options[o]),
+                            _ ("'%s' needs accel='on'; libvirt refuses the domain"), options[o]);
   }
 }
 
@@ -105,7 +119,7 @@ vsmmu_rule_accel_without_pci_bus (VsmmuCheck *check)
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = iommu_at (check, i);
 
-    if (!iommu->iommu.is_smmuv3 || iommu->iommu.accel != VSMMU_SWITCH_ON || iommu->iommu.has_pci_bus)
+    if (!iommu->iommu.is_smmuv3 || iommu->iommu.accel != VSMMU_SWITCH_ON || iommu->iommu.names_pci_bus)
       continue;
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                         g_strdup (_ ("add pciBus with the index of the pcie-expander-bus that the devices hang off")),

@@ -191,7 +191,7 @@ vsmmu_rule_iommu_models_mixed (VsmmuCheck *check)
       vsmmu = iommu_at (check, i);
   for (guint i = 0; i < check->domain->iommus->len && vsmmu != NULL; i++) {
     const VsmmuDevice *iommu = iommu_at (check, i);
-    gboolean is_machine_wide = iommu->iommu.is_smmuv3 && !iommu->iommu.has_pci_bus;
+    gboolean is_machine_wide = iommu->iommu.is_smmuv3 && !iommu->iommu.names_pci_bus;
     g_autofree char *model = vsmmu_text_shorten (iommu->iommu.model);
 
     if (iommu->iommu.is_smmuv3 && (!is_machine_wide || iommu->iommu.accel == VSMMU_SWITCH_ON))
@@ -301,32 +301,48 @@ vsmmu_rule_iommufd_disabled (VsmmuCheck *check)
   }
 }
 
-/* The emulated SMMUv3 that VFIO devices outside every accelerated one would stand behind, or %NULL. */
+/* The machine-wide SMMUv3, which stands over all root buses that have none of their own; or %NULL. */
 static const VsmmuDevice *
-emulated_smmu_over (const VsmmuCheck *check, const VsmmuDevice *hostdev)
+machine_wide_smmu (const VsmmuCheck *check)
 {
-  const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, hostdev);
+  for (guint i = 0; i < check->domain->iommus->len; i++)
+    if (iommu_at (check, i)->iommu.is_smmuv3 && !iommu_at (check, i)->iommu.names_pci_bus)
+      return iommu_at (check, i);
+  return NULL;
+}
 
-  /* A machine-wide one stands over all root buses that have none of their own. */
-  for (guint i = 0; i < check->domain->iommus->len && vsmmu == NULL; i++)
-    if (iommu_at (check, i)->iommu.is_smmuv3 && !iommu_at (check, i)->iommu.has_pci_bus)
-      vsmmu = iommu_at (check, i);
-  return vsmmu;
+/* Whether some vSMMU has a pciBus that other rules object to; what is behind it cannot be told then. */
+static gboolean
+has_misplaced_vsmmu (const VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuBus *bus = bus_of_iommu (check, iommu);
+
+    if (iommu->iommu.names_pci_bus && (bus == NULL || bus->model == NULL || !bus->model->is_root))
+      return TRUE;
+  }
+  return FALSE;
 }
 
 void
 vsmmu_rule_hostdev_outside_vsmmu (VsmmuCheck *check)
 {
+  gboolean is_unclear = has_misplaced_vsmmu (check);
+  const VsmmuDevice *machine_wide = machine_wide_smmu (check);
+
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = hostdev_at (check, i);
     const VsmmuDevice *emulated;
     g_autofree char *name = NULL;
 
     if (hostdev->address_kind != VSMMU_ADDRESS_PCI || hostdev->address.bus >= check->domain->n_buses ||
-        is_behind_accelerated (check, hostdev))
+        is_unclear || is_behind_accelerated (check, hostdev))
       continue;
     name = vsmmu_device_describe (hostdev);
-    emulated = emulated_smmu_over (check, hostdev);
+    emulated = vsmmu_domain_vsmmu_of (check->domain, hostdev);
+    if (emulated == NULL)
+      emulated = machine_wide;
     if (emulated != NULL)
       vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, hostdev->line, vsmmu_device_path (hostdev, ""),
                              g_strdup_printf (_ ("give the SMMUv3 of line %u both accel='on' and pciBus"),
@@ -480,14 +496,14 @@ vsmmu_rule_pxb_bus_range_overlap (VsmmuCheck *check)
       vsmmu_check_report (check, next->ordinal != 0 ? next->line : domain->line,
                           vsmmu_device_path (next, next->ordinal != 0 ? "/target" : ""),
                           g_strdup_printf (_ ("give it a busNr above %d, with room for ports to come"), last),
-                          _ ("busNr %d of this pcie-expander-bus lies in the range %d–%d that %s with index %u and the "
+                          _ ("busNr %d of this pcie-expander-bus lies in the range %d-%d that %s with index %u and the "
                              "ports below it need"),
                           next->controller.bus_nr, first, last, bus->model->name, i);
     else if (last > 255)
       vsmmu_check_report (check, bus->controller->ordinal != 0 ? bus->controller->line : domain->line,
                           vsmmu_device_path (bus->controller, ""),
                           g_strdup_printf (_ ("use a busNr of %d or less"), 256 - (int) counts[i]),
-                          _ ("%s with index %u and the ports below it need the bus numbers %d–%d, and 255 is the last"),
+                          _ ("%s with index %u and the ports below it need the bus numbers %d-%d, and 255 is the last"),
                           bus->model->name, i, first, last);
   }
 }

@@ -18,7 +18,7 @@ vsmmu_rule_machine_not_virt (VsmmuCheck *check)
     return;
   vsmmu_check_report (check, domain->machine_line != 0 ? domain->machine_line : domain->line,
                       g_strdup ("/domain/os/type"), g_strdup (_ ("use arch='aarch64' machine='virt'")),
-                      _ ("SMMUv3 exists only on the arm64 machine “virt”, not on %s “%s”"),
+                      _ ("SMMUv3 exists only on the arm64 machine 'virt', not on %s '%s'"),
                       arch, machine);
 }
 
@@ -30,7 +30,7 @@ vsmmu_rule_needs_kvm (VsmmuCheck *check)
 
   if (g_strcmp0 (domain->type, "kvm") != 0)
     vsmmu_check_report (check, domain->line, g_strdup ("/domain"), g_strdup (_ ("use <domain type='kvm'>")),
-                        _ ("an accelerated SMMUv3 needs KVM, and the domain type is “%s”"),
+                        _ ("an accelerated SMMUv3 needs KVM, and the domain type is '%s'"),
                         type);
 }
 
@@ -92,9 +92,9 @@ vsmmu_rule_no_msi_controller (VsmmuCheck *check)
   if (argument != NULL)
     vsmmu_check_report (check, argument->line, g_strdup (argument->element),
                         g_strdup (_ ("remove the option, so that the machine has an ITS or a GICv2m frame")),
-                        _ ("“%s” leaves the guest without an MSI controller: there is no doorbell, and interrupts of "
+                        _ ("'%s' leaves the guest without an MSI controller: there is no doorbell, and interrupts of "
                            "VFIO devices are lost"),
-                        argument->value);
+                        value);
 }
 
 void
@@ -139,6 +139,8 @@ vsmmu_rule_pcihole64_not_power_of_two (VsmmuCheck *check)
     const VsmmuController *controller = &device->controller;
     guint64 size = controller->pcihole64;
     guint64 better = HIGHMEM_MMIO_MIN_KIB;
+    g_autofree char *given = NULL;
+    g_autofree char *hint = NULL;
 
     if (!controller->has_pcihole64)
       continue;
@@ -146,75 +148,81 @@ vsmmu_rule_pcihole64_not_power_of_two (VsmmuCheck *check)
       continue;
     while (better < size && better < G_MAXUINT64 / 4)
       better *= 2;
+    given = size % (1024 * 1024) == 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT " GiB", size / (1024 * 1024))
+                                      : g_strdup_printf ("%" G_GUINT64_FORMAT " KiB", size);
+    hint = g_strdup_printf ("<pcihole64 unit='GiB'>%" G_GUINT64_FORMAT "</pcihole64>", better / (1024 * 1024));
     vsmmu_check_report (check, controller->pcihole64_line, vsmmu_device_path (device, "/pcihole64"),
-                        g_strdup_printf (_ ("use <pcihole64 unit='GiB'>%" G_GUINT64_FORMAT "</pcihole64>, or leave it "
-                                            "out for 512 GiB"),
-                                         better / 1024 / 1024),
-                        _ ("a 64-bit PCI hole of %" G_GUINT64_FORMAT " KiB: QEMU takes only powers of two from 512 GiB "
-                           "on"),
-                        size);
+                        g_strdup_printf (_ ("use %s, or leave it out for 512 GiB"), hint),
+                        _ ("a 64-bit PCI hole of %s: QEMU takes only powers of two from 512 GiB on"), given);
   }
 }
 
-/* What in a <qemu:arg> meddles with the parts that libvirt generates for a vSMMU. */
+/* What in a <qemu:arg> meddles with the parts that libvirt generates for a vSMMU, or stops QEMU beside one. */
 static const struct {
   const char *text;
   VsmmuSeverity severity;
 } conflicts[] = {
-  { "iommu=smmuv3", VSMMU_SEVERITY_ERROR }, { "virtio-iommu", VSMMU_SEVERITY_ERROR },
-  { "arm-smmuv3", VSMMU_SEVERITY_WARNING }, { "pxb-pcie", VSMMU_SEVERITY_WARNING },
-  { "vfio-pci", VSMMU_SEVERITY_WARNING },   { "iommufd,", VSMMU_SEVERITY_WARNING },
+  { "iommu=smmuv3", VSMMU_SEVERITY_ERROR },       { "virtio-iommu", VSMMU_SEVERITY_ERROR },
+  { "kernel-irqchip=off", VSMMU_SEVERITY_ERROR }, { "kernel_irqchip=off", VSMMU_SEVERITY_ERROR },
+  { "accel=tcg", VSMMU_SEVERITY_ERROR },          { "bypass-iommu=on", VSMMU_SEVERITY_ERROR },
+  { "bypass_iommu=on", VSMMU_SEVERITY_ERROR },    { "-only-migratable", VSMMU_SEVERITY_ERROR },
+  { "arm-smmuv3", VSMMU_SEVERITY_WARNING },       { "pxb-pcie", VSMMU_SEVERITY_WARNING },
+  { "vfio-pci", VSMMU_SEVERITY_WARNING },         { "iommufd,", VSMMU_SEVERITY_WARNING },
   { "\"iommufd\"", VSMMU_SEVERITY_WARNING },
 };
 
-/* (transfer full): the QEMU ids of the accelerated vSMMUs, as a set */
-static GHashTable *
-vsmmu_aliases (const VsmmuDomain *domain)
+static void
+check_argument (VsmmuCheck *check, const VsmmuPassthrough *argument)
 {
-  GHashTable *aliases = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autofree char *value = vsmmu_text_shorten (argument->value);
+
+  for (guint i = 0; i < G_N_ELEMENTS (conflicts); i++) {
+    if (strstr (argument->value, conflicts[i].text) == NULL)
+      continue;
+    vsmmu_check_report_as (check, conflicts[i].severity, argument->line, g_strdup (argument->element),
+                           g_strdup (_ ("remove the argument and say it with <iommu>, <controller> or <hostdev>")),
+                           _ ("the QEMU argument '%s' meddles with the vSMMU that libvirt sets up"), value);
+    return;
+  }
+}
+
+/* (transfer full): the QEMU ids of accelerated vSMMUs, of their buses and of VFIO devices, as a set */
+static GHashTable *
+collect_ids (const VsmmuDomain *domain)
+{
+  GHashTable *ids = g_hash_table_new (g_str_hash, g_str_equal);
 
   for (guint i = 0; i < domain->iommus->len; i++) {
     const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
 
-    if (vsmmu_iommu_is_accelerated (iommu))
-      g_hash_table_add (aliases, vsmmu_domain_keeps_alias (domain, iommu) ? g_strdup (iommu->alias)
-                                                                          : g_strdup_printf ("iommu%u", i));
+    if (!vsmmu_iommu_is_accelerated (iommu))
+      continue;
+    g_hash_table_add (ids, iommu->id);
+    if (domain->buses[iommu->iommu.pci_bus].controller != NULL)
+      g_hash_table_add (ids, domain->buses[iommu->iommu.pci_bus].controller->id);
   }
-  return aliases;
+  for (guint i = 0; i < domain->hostdevs->len; i++)
+    g_hash_table_add (ids, ((const VsmmuDevice *) g_ptr_array_index (domain->hostdevs, i))->id);
+  return ids;
 }
 
 void
 vsmmu_rule_commandline_conflict (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
-  g_autoptr (GHashTable) aliases = vsmmu_aliases (domain);
+  g_autoptr (GHashTable) ids = collect_ids (domain);
 
-  for (guint i = 0; i < domain->arguments->len; i++) {
-    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i);
-
-    for (guint c = 0; c < G_N_ELEMENTS (conflicts); c++) {
-      g_autofree char *value = NULL;
-
-      if (strstr (argument->value, conflicts[c].text) == NULL)
-        continue;
-      value = vsmmu_text_shorten (argument->value);
-      vsmmu_check_report_as (check, conflicts[c].severity, argument->line, g_strdup (argument->element),
-                             g_strdup (_ ("remove the argument and say it with <iommu>, <controller> or <hostdev>")),
-                             _ ("the QEMU argument “%s” meddles with the vSMMU that libvirt sets up"), value);
-      break;
-    }
-  }
+  for (guint i = 0; i < domain->arguments->len; i++)
+    check_argument (check, &g_array_index (domain->arguments, VsmmuPassthrough, i));
   for (guint i = 0; i < domain->overrides->len; i++) {
     const VsmmuPassthrough *override = &g_array_index (domain->overrides, VsmmuPassthrough, i);
+    g_autofree char *property = vsmmu_text_shorten (override->property);
 
-    if (g_hash_table_contains (aliases, override->alias)) {
-      g_autofree char *property = vsmmu_text_shorten (override->property);
-
-      vsmmu_check_report_as (check, VSMMU_SEVERITY_WARNING, override->line, g_strdup (override->element),
-                             g_strdup (_ ("remove the override and use the attributes of <driver>")),
-                             _ ("the override of “%s” changes the vSMMU “%s” behind libvirt's back"),
-                             property, override->alias);
-    }
+    if (g_hash_table_contains (ids, override->alias))
+      vsmmu_check_report (check, override->line, g_strdup (override->element),
+                          g_strdup (_ ("remove the override and use the elements and attributes that libvirt has")),
+                          _ ("the override of '%s' changes '%s', a part of the vSMMU, behind libvirt's back"),
+                          property, override->alias);
   }
 }
 

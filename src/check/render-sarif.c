@@ -33,6 +33,18 @@ rule_to_sarif (const VsmmuRule *rule)
   return object;
 }
 
+/* A URI reference: a relative one must not look as if it had a scheme. */
+static char *
+file_to_uri (const char *file)
+{
+  g_autofree char *escaped = g_uri_escape_string (file, G_URI_RESERVED_CHARS_ALLOWED_IN_PATH, FALSE);
+  gsize first = strcspn (escaped, "/");
+
+  if (g_path_is_absolute (file))
+    return g_strconcat ("file://", escaped, NULL);
+  return memchr (escaped, ':', first) != NULL ? g_strconcat ("./", escaped, NULL) : g_steal_pointer (&escaped);
+}
+
 static JsonObject *
 location_to_sarif (const VsmmuFinding *finding)
 {
@@ -42,7 +54,7 @@ location_to_sarif (const VsmmuFinding *finding)
   JsonObject *region = json_object_new ();
   JsonObject *logical = json_object_new ();
   JsonArray *logicals = json_array_new ();
-  g_autofree char *uri = g_uri_escape_string (finding->file, G_URI_RESERVED_CHARS_ALLOWED_IN_PATH, FALSE);
+  g_autofree char *uri = file_to_uri (finding->file);
 
   json_object_set_string_member (artifact, "uri", uri);
   json_object_set_object_member (physical, "artifactLocation", artifact);

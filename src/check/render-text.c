@@ -15,7 +15,6 @@ static const struct {
   [VSMMU_SEVERITY_ERROR] = { N_ ("error"), "\033[1;31m" },
 };
 
-/* Values come from the document: what is not printable must not reach a terminal. */
 static void
 append_printable (GString *text, const char *value)
 {
@@ -29,6 +28,15 @@ append_printable (GString *text, const char *value)
     else
       g_string_append_printf (text, "\\u%04x", c);
   }
+}
+
+char *
+vsmmu_render_printable (const char *text)
+{
+  GString *printable = g_string_new (NULL);
+
+  append_printable (printable, text);
+  return g_string_free (printable, FALSE);
 }
 
 static void

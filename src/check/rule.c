@@ -39,6 +39,18 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
   },
   {
       {
+          "too-many-findings",
+          VSMMU_RULE_GROUP_DOCUMENT,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The document has more findings than are shown"),
+          N_ ("At most 1,000 findings are shown of one document, so that one that was made to be broken cannot fill a disk. "
+              "The severity is that of the worst finding left out."),
+          "virt-vsmmu",
+      },
+      NULL,
+  },
+  {
+      {
           "unknown-driver-attribute",
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,
@@ -56,7 +68,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,
           N_ ("A value is outside what libvirt and QEMU take"),
-          N_ ("accel, ats, ril and cmdqv are “on” or “off”; there is no “auto”: leave the attribute out for that. ssidsize "
+          N_ ("accel, ats, ril and cmdqv are 'on' or 'off'; there is no 'auto': leave the attribute out for that. ssidsize "
               "is 0 to 20, oas is 44 or 48, both decimal. libvirt refuses words, leaves negative numbers out without a "
               "word, and passes numbers that are too large to QEMU, which then does not start. The rule also covers the "
               "other values that the checks depend on: PCI addresses, bus numbers, sizes, yes/no attributes."),
@@ -72,7 +84,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           N_ ("An option of an accelerated SMMUv3 without accel='on'"),
           N_ ("ats, ril, ssidsize, oas and cmdqv describe a physical SMMU that only an accelerated vSMMU has. libvirt 12.7 "
               "and newer refuse the domain, even for cmdqv='off'; older ones ignore all of them."),
-          "libvirt virDomainIOMMUDefValidate(): accel must be enabled for iommu model 'smmuv3' when setting …",
+          "libvirt virDomainIOMMUDefValidate(): accel must be enabled for iommu model 'smmuv3' when setting ...",
       },
       vsmmu_rule_option_without_accel,
   },
@@ -83,7 +95,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("accel='on' without pciBus"),
           N_ ("Without pciBus libvirt asks for a machine-wide SMMUv3 (-machine iommu=smmuv3), which is always emulated: accel "
-              "and its options are dropped, and VFIO devices then fail with “requires iommu MAP notifier”. A generator "
+              "and its options are dropped, and VFIO devices then fail with 'requires iommu MAP notifier'. A generator "
               "that leaves out zero values does that to pciBus='0'."),
           "libvirt qemuBuildIOMMUCommandLine(); seen on 12.8 with domxml-to-native",
       },
@@ -121,7 +133,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("A PCI controller has a smaller index than the bus it is on"),
           N_ ("libvirt passes controllers to QEMU in the order of their indexes, and QEMU creates them in that order: a "
-              "port whose bus comes later is refused, “Bus 'pci.9' not found”. libvirt does not check it, and may itself "
+              "port whose bus comes later is refused, \"Bus 'pci.9' not found\". libvirt does not check it, and may itself "
               "put a controller without an address on a port that it adds behind it."),
           "libvirt qemuBuildControllersCommandLine(); seen on 12.8 with domxml-to-native",
       },
@@ -134,7 +146,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("pciBus names no controller"),
           N_ ("pciBus is the index of a PCI controller. libvirt defines a domain whose pciBus names none, and fails only "
-              "when it is started, with “Could not find a suitable controller for smmuv3”."),
+              "when it is started, with 'Could not find a suitable controller for smmuv3'."),
           "libvirt qemuBuildIOMMUCommandLine()",
       },
       vsmmu_rule_pci_bus_missing,
@@ -146,8 +158,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("pciBus names a controller that is no root bus"),
           N_ ("An SMMUv3 translates for all that is below one root bus: pcie-root or a pcie-expander-bus. libvirt passes "
-              "the index of a port or a bridge through, and QEMU does not start: “SMMU should be attached to a default "
-              "PCIe root complex(pcie.0) or a pxb-pcie based root complex”."),
+              "the index of a port or a bridge through, and QEMU does not start: 'SMMU should be attached to a default "
+              "PCIe root complex(pcie.0) or a pxb-pcie based root complex'."),
           "QEMU smmu_base_realize()",
       },
       vsmmu_rule_pci_bus_not_root,
@@ -158,8 +170,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("Two SMMUv3 on one root bus"),
-          N_ ("A root bus has one IOMMU. libvirt accepts two with the same pciBus, and QEMU does not start: “An iommu is "
-              "already attached to this bus”. Use one pcie-expander-bus for each physical SMMU."),
+          N_ ("A root bus has one IOMMU. libvirt accepts two with the same pciBus, and QEMU does not start: 'An iommu is "
+              "already attached to this bus'. Use one pcie-expander-bus for each physical SMMU."),
           "QEMU smmu_base_realize()",
       },
       vsmmu_rule_pci_bus_shared,
@@ -182,7 +194,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("The machine is not arm64 virt"),
-          N_ ("Only the machine “virt” of qemu-system-aarch64 takes an SMMUv3. The rules about the PCI tree are not applied "
+          N_ ("Only the machine 'virt' of qemu-system-aarch64 takes an SMMUv3. The rules about the PCI tree are not applied "
               "to other machines."),
           "libvirt qemuValidateDomainDeviceDefIOMMU(): only supported with ARM Virt machines",
       },
@@ -195,7 +207,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("The domain does not use KVM"),
           N_ ("An accelerated SMMUv3 needs KVM with its in-kernel interrupt controller. libvirt defines the domain all the "
-              "same; QEMU does not start: “SMMUv3 accel=on requires KVM with kernel-irqchip=on support”."),
+              "same; QEMU does not start: 'SMMUv3 accel=on requires KVM with kernel-irqchip=on support'."),
           "QEMU virt_machine_device_pre_plug_cb()",
       },
       vsmmu_rule_needs_kvm,
@@ -207,8 +219,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("ACPI is off"),
           N_ ("The guest learns of an accelerated SMMUv3 and of the addresses it must not translate from ACPI tables (IORT "
-              "with RMR nodes); there is no device tree for it. QEMU does not start: “SMMUv3 with accel=on not supported "
-              "for DT”."),
+              "with RMR nodes); there is no device tree for it. QEMU does not start: 'SMMUv3 with accel=on not supported "
+              "for DT'."),
           "QEMU virt_machine_device_plug_cb(), build_iort_rmr_nodes()",
       },
       vsmmu_rule_needs_acpi,
@@ -243,7 +255,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_WARNING,
           N_ ("The GIC version is not given"),
-          N_ ("Without <gic version=…> libvirt takes the newest version that the host offers to KVM guests, and version 2 "
+          N_ ("Without <gic version=...> libvirt takes the newest version that the host offers to KVM guests, and version 2 "
               "where it knows none. The MSI doorbell depends on it: 0x08090040 with the ITS of GICv3, 0x08020040 with "
               "GICv2m."),
           "libvirt qemuDomainDefEnableDefaultFeatures()",
@@ -269,8 +281,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("An emulated device behind an accelerated SMMUv3"),
           N_ ("The guest's tables sit in hardware, which does not see what QEMU emulates. Behind an accelerated SMMUv3 QEMU "
-              "allows bridges, ports and VFIO devices with iommufd, and refuses the rest: “Emulated endpoint devices are "
-              "not allowed when using arm-smmuv3,accel=on”."),
+              "allows bridges, ports and VFIO devices with iommufd, and refuses the rest: 'Emulated endpoint devices are "
+              "not allowed when using arm-smmuv3,accel=on'."),
           "QEMU smmuv3_accel_supports_as()",
       },
       vsmmu_rule_emulated_endpoint,
@@ -294,8 +306,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("A VFIO device behind an accelerated SMMUv3 without iommufd"),
-          N_ ("Nesting exists only in iommufd, not in the old VFIO container. QEMU refuses the device: “vfio-pci endpoint "
-              "devices without an iommufd backend not allowed when using arm-smmuv3,accel=on”."),
+          N_ ("Nesting exists only in iommufd, not in the old VFIO container. QEMU refuses the device: 'vfio-pci endpoint "
+              "devices without an iommufd backend not allowed when using arm-smmuv3,accel=on'."),
           "QEMU smmuv3_accel_supports_as()",
       },
       vsmmu_rule_hostdev_without_iommufd,
@@ -319,8 +331,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_WARNING,
           N_ ("A VFIO device that no accelerated SMMUv3 translates for"),
           N_ ("The device works, but the guest has no IOMMU for it: no isolation, no nested use, no shared virtual "
-              "addressing. Behind an SMMUv3 that is not accelerated it does not work at all: “requires iommu MAP notifier "
-              "which is not currently supported”."),
+              "addressing. Behind an SMMUv3 that is not accelerated it does not work at all: 'requires iommu MAP notifier "
+              "which is not currently supported'."),
           "QEMU pci_device_iommu_address_space(); vfio_listener_region_add()",
       },
       vsmmu_rule_hostdev_outside_vsmmu,
@@ -343,8 +355,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("No VFIO device at start, and options left to QEMU"),
           N_ ("QEMU takes ats, ril, ssidsize and oas from the host's SMMU through the first VFIO device, unless they are "
-              "given. With any of them left out, at least one device must be there at start: “arm-smmuv3 accel=on with "
-              "'auto' properties requires at least one cold-plugged VFIO device”. A vSMMU that only takes hotplugged "
+              "given. With any of them left out, at least one device must be there at start: \"arm-smmuv3 accel=on with "
+              "'auto' properties requires at least one cold-plugged VFIO device\". A vSMMU that only takes hotplugged "
               "devices needs all four."),
           "QEMU smmuv3_accel_machine_done()",
       },
@@ -357,7 +369,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("cmdqv='on' with no VFIO device at start"),
           N_ ("The command queue is taken from the host's SMMU through the first VFIO device, before the guest starts. "
-              "Without one QEMU exits with “arm-smmuv3 cmdqv=on requires at least one cold-plugged VFIO device”; when ats, "
+              "Without one QEMU exits with 'arm-smmuv3 cmdqv=on requires at least one cold-plugged VFIO device'; when ats, "
               "ril, ssidsize and oas are all given it does not even say that, and the guest has no command queue."),
           "QEMU smmuv3_accel_machine_done(); the notifier is registered only for automatic options",
       },
@@ -444,8 +456,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_NOTE,
           N_ ("The guest cannot be migrated or saved"),
-          N_ ("QEMU blocks migration, and with it saving and snapshots that include memory: “Migration not supported with "
-              "SMMUv3 accelerator mode enabled”."),
+          N_ ("QEMU blocks migration, and with it saving and snapshots that include memory: 'Migration not supported with "
+              "SMMUv3 accelerator mode enabled'."),
           "QEMU smmu_realize()",
       },
       vsmmu_rule_not_migratable,
@@ -467,7 +479,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_TARGET,
           VSMMU_SEVERITY_ERROR,
           N_ ("The QEMU cannot take options from the host"),
-          N_ ("QEMU 11.0 has the value “auto” for ats, ril, ssidsize and oas but does not ask the host; that came with "
+          N_ ("QEMU 11.0 has the value 'auto' for ats, ril, ssidsize and oas but does not ask the host; that came with "
               "11.1. All four must be given."),
           "QEMU 11.0 qemu-options: 'auto' mode is not currently supported",
       },
@@ -560,7 +572,7 @@ vsmmu_severity_to_string (VsmmuSeverity severity)
 const char *
 vsmmu_rule_group_to_string (VsmmuRuleGroup group)
 {
-  static const char *const words[] = { "document", "guest", "target" };
+  static const char *const words[] = { N_ ("document"), N_ ("guest"), N_ ("target") };
 
   return words[group];
 }

@@ -7,13 +7,13 @@
 
 /*
  * vsmmu_schema_check:
- * @document: a domain document; not changed
+ * @document: a domain document; only read, so threads may share it
  * @file: the name findings use
  * @findings: (element-type VsmmuFinding): gets a finding of the rule
- *   `schema-violation` for each place that does not fit
+ *   `schema-violation` for each place that does not fit, up to 20, and one more
+ *   that says so when there are more
  *
- * Validates @document. libxml2 says no more than "Extra element devices in
- * interleave" of an error deep inside, so the smallest parts that do not fit are
- * found by validating the document without them.
+ * Validates @document in time linear in its size. After a place that does not
+ * fit it goes on as if that did, so errors in several places are all found.
  */
 void vsmmu_schema_check (const VsmmuSchema *schema, const xmlDoc *document, const char *file, GPtrArray *findings);

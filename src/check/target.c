@@ -5,6 +5,7 @@
 #include "model/number.h"
 
 #define LIBVIRT_IOMMUFD VSMMU_VERSION_ENCODE (12, 1, 0)
+#define LIBVIRT_DOMAIN_IOMMUFD VSMMU_VERSION_ENCODE (12, 2, 0)
 #define LIBVIRT_ACCEL VSMMU_VERSION_ENCODE (12, 7, 0)
 #define QEMU_ACCEL VSMMU_VERSION_ENCODE (11, 0, 0)
 #define QEMU_AUTO VSMMU_VERSION_ENCODE (11, 1, 0)
@@ -41,13 +42,13 @@ vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
       version = &target->qemu;
     if (version == NULL || *version != 0 || !parse_version (equals + 1, version)) {
       g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                   _ ("“%s” is no target: write it like libvirt=12.8,qemu=11.1, or “this”"), text);
+                   _ ("'%s' is no target: write it like libvirt=12.8,qemu=11.1, or 'this'"), text);
       return FALSE;
     }
   }
   if (target->libvirt == 0 && target->qemu == 0) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                 _ ("the target is empty: write it like libvirt=12.8,qemu=11.1, or “this”"));
+                 _ ("the target is empty: write it like libvirt=12.8,qemu=11.1, or 'this'"));
     return FALSE;
   }
   return TRUE;
@@ -146,15 +147,18 @@ vsmmu_rule_target_libvirt_drops_accel (VsmmuCheck *check)
 void
 vsmmu_rule_target_libvirt_no_iommufd (VsmmuCheck *check)
 {
+  const VsmmuDomain *domain = check->domain;
   g_autofree char *version = version_to_string (check->target->libvirt);
 
-  if (!is_older (check->target->libvirt, LIBVIRT_IOMMUFD))
-    return;
-  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+  if (domain->iommufd == VSMMU_SWITCH_ON && is_older (check->target->libvirt, LIBVIRT_DOMAIN_IOMMUFD))
+    vsmmu_check_report (check, domain->iommufd_line, g_strdup ("/domain/iommufd"),
+                        g_strdup (_ ("use libvirt 12.2 or newer; an accelerated SMMUv3 needs 12.7 anyway")),
+                        _ ("libvirt %s drops <iommufd enabled='yes'/> without a word"), version);
+  for (guint i = 0; i < domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
     g_autofree char *name = vsmmu_device_describe (hostdev);
 
-    if (vsmmu_domain_uses_iommufd (check->domain, hostdev))
+    if (hostdev->hostdev.iommufd == VSMMU_SWITCH_ON && is_older (check->target->libvirt, LIBVIRT_IOMMUFD))
       vsmmu_check_report (check, hostdev->hostdev.driver_line, vsmmu_device_path (hostdev, "/driver"),
                           g_strdup (_ ("use libvirt 12.1 or newer; an accelerated SMMUv3 needs 12.7 anyway")),
                           _ ("libvirt %s drops iommufd='yes' of %s without a word"), version, name);

@@ -311,7 +311,8 @@ read_iommu (const VsmmuReader *reader, VsmmuDevice *device)
 {
   VsmmuIommu *iommu = &device->iommu;
   const xmlNode *driver = vsmmu_xml_child (device->node, "driver");
-  const char *pci_bus;
+  const char *oas;
+  guint64 number;
 
   iommu->model = vsmmu_xml_attribute (device->node, "model");
   iommu->is_smmuv3 = g_strcmp0 (iommu->model, "smmuv3") == 0;
@@ -326,8 +327,8 @@ read_iommu (const VsmmuReader *reader, VsmmuDevice *device)
 
   iommu->driver = driver;
   iommu->driver_line = vsmmu_xml_line (driver);
-  pci_bus = vsmmu_xml_attribute (driver, "pciBus");
-  if (pci_bus != NULL) {
+  iommu->names_pci_bus = vsmmu_xml_attribute (driver, "pciBus") != NULL;
+  if (iommu->names_pci_bus) {
     gint64 bus = vsmmu_read_integer (reader, driver, "/driver", "pciBus", 10, 0, VSMMU_PCI_BUSES_MAX - 1, -1);
 
     iommu->has_pci_bus = bus >= 0;
@@ -338,11 +339,11 @@ read_iommu (const VsmmuReader *reader, VsmmuDevice *device)
   iommu->ril = vsmmu_read_switch (reader, driver, "/driver", "ril", VSMMU_READ_ON_OFF);
   iommu->cmdqv = vsmmu_read_switch (reader, driver, "/driver", "cmdqv", VSMMU_READ_ON_OFF);
   iommu->ssidsize = (int) vsmmu_read_integer (reader, driver, "/driver", "ssidsize", 10, 0, 20, -1);
-  iommu->oas = (int) vsmmu_read_integer (reader, driver, "/driver", "oas", 10, 0, 64, -1);
-  if (iommu->oas >= 0 && iommu->oas != 44 && iommu->oas != 48) {
-    vsmmu_read_problem (reader, driver, "/driver", "oas", vsmmu_xml_attribute (driver, "oas"), _ ("44 or 48"));
-    iommu->oas = -1;
-  }
+  oas = vsmmu_xml_attribute (driver, "oas");
+  if (oas != NULL && vsmmu_number_parse (oas, 10, &number) && (number == 44 || number == 48))
+    iommu->oas = (int) number;
+  else if (oas != NULL)
+    vsmmu_read_problem (reader, driver, "/driver", "oas", oas, _ ("44 or 48"));
 }
 
 static void
@@ -352,11 +353,11 @@ read_pcihole64 (const VsmmuReader *reader, VsmmuController *controller, const xm
   guint64 bytes = 0;
 
   controller->pcihole64_line = vsmmu_xml_line (hole);
-  /* virParseScaledValue() rounds up to KiB and takes no white space. */
-  if (text == NULL || !g_ascii_isdigit (*text) || !vsmmu_number_parse (text, 10, &bytes) ||
+  /* virParseScaledValue() rounds up to KiB. */
+  if (text == NULL || !vsmmu_number_parse (text, 10, &bytes) ||
       !vsmmu_number_scale (&bytes, vsmmu_xml_attribute (hole, "unit"))) {
     vsmmu_read_problem (reader, hole, "/pcihole64", NULL, text != NULL ? text : "",
-                        _ ("a whole number and, in unit, one of b, KiB, MiB, GiB, TiB, …"));
+                        _ ("a whole number and, in unit, one of b, KiB, MiB, GiB, TiB, ..."));
     return;
   }
   controller->has_pcihole64 = TRUE;

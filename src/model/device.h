@@ -90,6 +90,7 @@ typedef struct {
   guint driver_line;
   gboolean is_smmuv3;
   gboolean has_address;
+  gboolean names_pci_bus; /* rightly or wrongly */
   gboolean has_pci_bus;
   guint pci_bus;
   VsmmuSwitch accel;
@@ -110,7 +111,8 @@ typedef struct {
   guint ordinal; /* 1-based, among the elements of that name */
   guint line;
   const xmlNode *node; /* (nullable) */
-  const char *alias;   /* (nullable) */
+  const char *alias;   /* (nullable): in the document */
+  char *id;            /* (nullable): in QEMU, for controllers, IOMMUs and hostdevs */
   guint connect;       /* VsmmuConnect; VSMMU_CONNECT_NONE when not on PCI */
   gboolean is_virtio;  /* may be on virtio-mmio instead */
   VsmmuAddressKind address_kind;

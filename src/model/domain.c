@@ -51,6 +51,15 @@ vsmmu_domain_free (VsmmuDomain *domain)
   g_free (domain);
 }
 
+static void
+device_free (gpointer data)
+{
+  VsmmuDevice *device = data;
+
+  g_free (device->id);
+  g_free (device);
+}
+
 static VsmmuDomain *
 domain_new (xmlDocPtr document, const char *file)
 {
@@ -58,7 +67,7 @@ domain_new (xmlDocPtr document, const char *file)
 
   domain->file = g_strdup (file);
   domain->document = document;
-  domain->devices = g_ptr_array_new_with_free_func (g_free);
+  domain->devices = g_ptr_array_new_with_free_func (device_free);
   domain->iommus = g_ptr_array_new ();
   domain->hostdevs = g_ptr_array_new ();
   domain->controllers = g_ptr_array_new ();
@@ -106,7 +115,7 @@ read_gic (VsmmuDomain *domain, const xmlNode *gic)
       return;
     }
   }
-  vsmmu_read_problem (&reader, gic, "/features/gic", "version", version, _ ("“2”, “3” or “host”"));
+  vsmmu_read_problem (&reader, gic, "/features/gic", "version", version, _ ("'2', '3' or 'host'"));
 }
 
 static void
@@ -153,7 +162,7 @@ read_iommufd (VsmmuDomain *domain, const xmlNode *iommufd)
   domain->iommufd_line = vsmmu_xml_line (iommufd);
   domain->iommufd = vsmmu_read_switch (&reader, iommufd, "/iommufd", "enabled", VSMMU_READ_YES_NO);
   if (domain->iommufd == VSMMU_SWITCH_ABSENT)
-    vsmmu_read_problem (&reader, iommufd, "/iommufd", "enabled", "", _ ("“yes” or “no”"));
+    vsmmu_read_problem (&reader, iommufd, "/iommufd", "enabled", "", _ ("'yes' or 'no'"));
 }
 
 /* <cpu><numa>, and everything else that QEMU arguments are not made from, is left alone. */
@@ -245,6 +254,51 @@ index_devices (VsmmuDomain *domain)
   }
 }
 
+/* libvirt keeps the aliases of a running guest, and those that start with "ua-". */
+static gboolean
+keeps_alias (const VsmmuDomain *domain, const VsmmuDevice *device)
+{
+  return device->alias != NULL && (domain->is_running || g_str_has_prefix (device->alias, "ua-"));
+}
+
+static void
+set_id (const VsmmuDomain *domain, VsmmuDevice *device, char *generated)
+{
+  device->id = keeps_alias (domain, device) ? g_strdup (device->alias) : g_strdup (generated);
+  g_free (generated);
+}
+
+/* qemuAssignDeviceAliases() for the devices whose ids are of interest. */
+static void
+assign_ids (VsmmuDomain *domain)
+{
+  guint n_hostdevs = 0;
+
+  for (guint i = 0; i < domain->controllers->len; i++) {
+    VsmmuDevice *controller = g_ptr_array_index (domain->controllers, i);
+
+    /* The machine brings pcie.0, whatever alias it is given. */
+    if (controller->controller.index == 0)
+      controller->id = g_strdup ("pcie.0");
+    else
+      set_id (domain, controller, g_strdup_printf ("pci.%d", controller->controller.index));
+  }
+  for (guint i = 0; i < domain->iommus->len; i++)
+    set_id (domain, g_ptr_array_index (domain->iommus, i), g_strdup_printf ("iommu%u", i));
+  /* Interfaces come first, and a device with a name of its own takes no number. */
+  for (guint pass = 0; pass < 2; pass++) {
+    for (guint i = 0; i < domain->devices->len; i++) {
+      VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+
+      if (device->device_class != VSMMU_DEVICE_CLASS_HOSTDEV ||
+          (strcmp (device->element, "interface") == 0) != (pass == 0))
+        continue;
+      set_id (domain, device, g_strdup_printf ("hostdev%u", n_hostdevs));
+      n_hostdevs += !keeps_alias (domain, device);
+    }
+  }
+}
+
 static void
 read_domain (VsmmuDomain *domain, const xmlNode *root)
 {
@@ -291,6 +345,7 @@ vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *li
   index_devices (domain);
   if (vsmmu_domain_is_virt (domain))
     vsmmu_slots_assign (domain);
+  assign_ids (domain);
   return g_steal_pointer (&domain);
 }
 
@@ -383,12 +438,6 @@ vsmmu_domain_vsmmu_of (const VsmmuDomain *domain, const VsmmuDevice *device)
 }
 
 gboolean
-vsmmu_domain_keeps_alias (const VsmmuDomain *domain, const VsmmuDevice *device)
-{
-  return device->alias != NULL && (domain->is_running || g_str_has_prefix (device->alias, "ua-"));
-}
-
-gboolean
 vsmmu_domain_uses_iommufd (const VsmmuDomain *domain, const VsmmuDevice *hostdev)
 {
   if (hostdev->hostdev.iommufd != VSMMU_SWITCH_ABSENT)
@@ -431,5 +480,5 @@ vsmmu_device_describe (const VsmmuDevice *device)
     return g_strdup_printf (_ ("%s controller %d"), shown, device->controller.index);
   }
   shown = vsmmu_text_shorten (name != NULL ? name : device->alias);
-  return *shown != '\0' ? g_strdup_printf ("%s “%s”", device->element, shown) : g_strdup (device->element);
+  return *shown != '\0' ? g_strdup_printf ("%s '%s'", device->element, shown) : g_strdup (device->element);
 }

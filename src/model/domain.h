@@ -85,9 +85,6 @@ gboolean vsmmu_iommu_is_accelerated (const VsmmuDevice *iommu);
 /* Whether @iommu mentions acceleration at all; see vsmmu_domain_is_accelerated(). */
 gboolean vsmmu_iommu_wants_acceleration (const VsmmuDevice *iommu);
 
-/* Whether libvirt would keep the alias of @device: one of a running guest, or one that starts with "ua-". */
-gboolean vsmmu_domain_keeps_alias (const VsmmuDomain *domain, const VsmmuDevice *device);
-
 /* Whether VFIO uses iommufd for @hostdev, by its own <driver> or the domain's <iommufd>. */
 gboolean vsmmu_domain_uses_iommufd (const VsmmuDomain *domain, const VsmmuDevice *hostdev);
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,7 +39,7 @@ vsmmu_read_switch (const VsmmuReader *reader, const xmlNode *node, const char *s
   if (strcmp (value, words == VSMMU_READ_ON_OFF ? "off" : "no") == 0)
     return VSMMU_SWITCH_OFF;
   vsmmu_read_problem (reader, node, suffix, attribute, value,
-                      words == VSMMU_READ_ON_OFF ? _ ("“on” or “off”") : _ ("“yes” or “no”"));
+                      words == VSMMU_READ_ON_OFF ? _ ("'on' or 'off'") : _ ("'yes' or 'no'"));
   return VSMMU_SWITCH_INVALID;
 }
 
@@ -54,7 +55,7 @@ vsmmu_read_integer (const VsmmuReader *reader, const xmlNode *node, const char *
     return fallback;
   if (vsmmu_number_parse (text, base, &value) && value <= (guint64) max && (gint64) value >= min)
     return (gint64) value;
-  expected = g_strdup_printf (_ ("a whole number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT), min, max);
+  expected = g_strdup_printf (_ ("a whole number from %" PRId64 " to %" PRId64), min, max);
   vsmmu_read_problem (reader, node, suffix, attribute, text, expected);
   return fallback;
 }

@@ -313,7 +313,7 @@ check_controllers (Slots *slots)
     if (controller->controller.pci == NULL) {
       g_autofree char *model = vsmmu_text_shorten (controller->controller.model);
 
-      refuse (slots, controller, _ ("a virt machine has no PCI controller of model “%s”"), model);
+      refuse (slots, controller, _ ("a virt machine has no PCI controller of model '%s'"), model);
       return FALSE;
     }
     if (is_root != (controller->controller.index == 0)) {
@@ -475,7 +475,7 @@ check_disks (Slots *slots)
       return FALSE;
     }
     if (device->connect != VSMMU_CONNECT_NONE && has_address_type (device, "drive")) {
-      refuse (slots, device, _ ("a disk on the virtio bus has no address of type “drive”"));
+      refuse (slots, device, _ ("a disk on the virtio bus has no address of type 'drive'"));
       return FALSE;
     }
   }

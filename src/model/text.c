@@ -10,5 +10,5 @@ vsmmu_text_shorten (const char *value)
     return g_strdup ("");
   if (g_utf8_strlen (value, 4 * (CHARACTERS_MAX + 1)) <= CHARACTERS_MAX)
     return g_strdup (value);
-  return g_strdup_printf ("%.*s…", (int) (g_utf8_offset_to_pointer (value, CHARACTERS_MAX) - value), value);
+  return g_strdup_printf ("%.*s...", (int) (g_utf8_offset_to_pointer (value, CHARACTERS_MAX) - value), value);
 }

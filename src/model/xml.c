@@ -7,11 +7,18 @@
 
 #include "model/limits.h"
 
-/* libvirt never writes such a document; parsers of others do. */
+/*
+ * Limits that no domain comes near, and that keep the cost of a hostile document
+ * down: libxml2 looks through all namespaces in scope for each prefixed name.
+ */
 #define ELEMENT_DEPTH_MAX 128
+#define ELEMENTS_MAX 200000
+#define NAMESPACES_MAX 64
 
 typedef struct {
   startElementNsSAX2Func start_element;
+  guint n_elements;
+  guint n_namespaces;
   guint line;
   char *message;
 } ParseState;
@@ -44,7 +51,7 @@ check_encoding (void *data)
     if (g_ascii_strncasecmp (encoding, prefixes[i], strlen (prefixes[i])) == 0)
       encoding = NULL;
   if (encoding != NULL) {
-    message = g_strdup_printf (_ ("the encoding “%.32s” is not supported; use UTF-8"), encoding);
+    message = g_strdup_printf (_ ("the encoding '%.32s' is not supported; use UTF-8"), encoding);
     stop_parser (context, message);
     return;
   }
@@ -65,17 +72,24 @@ start_element (void *data, const xmlChar *name, const xmlChar *prefix, const xml
 {
   xmlParserCtxtPtr context = data;
   ParseState *state = context->_private;
+  g_autofree char *message = NULL;
 
-  if (context->nodeNr >= ELEMENT_DEPTH_MAX) {
-    g_autofree char *message = g_strdup_printf (_ ("elements are nested more than %d deep"), ELEMENT_DEPTH_MAX);
-
+  state->n_elements++;
+  state->n_namespaces += (guint) n_namespaces;
+  if (context->nodeNr >= ELEMENT_DEPTH_MAX)
+    message = g_strdup_printf (_ ("elements are nested more than %d deep"), ELEMENT_DEPTH_MAX);
+  else if (state->n_elements > ELEMENTS_MAX)
+    message = g_strdup_printf (_ ("there are more than %d elements"), ELEMENTS_MAX);
+  else if (state->n_namespaces > NAMESPACES_MAX)
+    message = g_strdup_printf (_ ("more than %d namespaces are declared"), NAMESPACES_MAX);
+  if (message != NULL) {
     stop_parser (context, message);
     return;
   }
   state->start_element (data, name, prefix, uri, n_namespaces, namespaces, n_attributes, n_defaulted, attributes);
 }
 
-/* Keeps the first error: the rest follow from it. */
+/* The first error ends it: the rest follow from it, and after it the limits no longer see what libxml2 sees. */
 static void
 #if LIBXML_VERSION >= 21200
 record_error (void *data, const xmlError *error)
@@ -86,28 +100,46 @@ record_error (void *data, xmlErrorPtr error)
   xmlParserCtxtPtr context = data;
   ParseState *state = context->_private;
 
-  if (state->message != NULL || error->level < XML_ERR_ERROR)
+  if (state->message != NULL || error->level < XML_ERR_FATAL)
     return;
   state->message = g_strchomp (g_strdup (error->message != NULL ? error->message : _ ("syntax error")));
   state->line = (guint) MAX (error->line, 0);
+  xmlStopParser (context);
 }
 
-/* UTF-16 starts with a byte order mark or with half of a '<'. */
-static char *
-convert_utf16 (const char *data, gsize length, gsize *converted)
+static void
+#if LIBXML_VERSION >= 21200
+ignore_error (void *data G_GNUC_UNUSED, const xmlError *error G_GNUC_UNUSED)
+#else
+ignore_error (void *data G_GNUC_UNUSED, xmlErrorPtr error G_GNUC_UNUSED)
+#endif
+{
+}
+
+/* The encoding of UTF-16 text, which starts with a byte order mark or with half of a '<'; %NULL for other text. */
+static const char *
+find_utf16 (const char *data, gsize length)
 {
   const guchar *bytes = (const guchar *) data;
-  const char *encoding = NULL;
 
   if (length < 4)
     return NULL;
   if ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == '<' && bytes[1] == 0))
-    encoding = "UTF-16LE";
-  else if ((bytes[0] == 0xfe && bytes[1] == 0xff) || (bytes[0] == 0 && bytes[1] == '<'))
-    encoding = "UTF-16BE";
-  if (encoding == NULL)
-    return NULL;
-  return g_convert (data, (gssize) length, "UTF-8", encoding, NULL, converted, NULL);
+    return "UTF-16LE";
+  if ((bytes[0] == 0xfe && bytes[1] == 0xff) || (bytes[0] == 0 && bytes[1] == '<'))
+    return "UTF-16BE";
+  return NULL;
+}
+
+/* libxml2 also knows encodings in which the first byte is no '<', and finds them out by itself. */
+static gboolean
+starts_as_xml (const char *data, gsize length)
+{
+  gsize at = length >= 3 && memcmp (data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+  while (at < length && g_ascii_isspace (data[at]))
+    at++;
+  return at == length || data[at] == '<';
 }
 
 static gboolean
@@ -116,6 +148,11 @@ check_limits (const char *data, gsize length, const char *name, guint *line, GEr
   if (length > VSMMU_DOCUMENT_MAX_BYTES) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s: larger than %u MiB, not read"), name,
                  VSMMU_DOCUMENT_MAX_BYTES / (1024 * 1024));
+    return FALSE;
+  }
+  if (!starts_as_xml (data, length)) {
+    *line = 1;
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_XML, _ ("%s:%u: not XML: it does not start with '<'"), name, *line);
     return FALSE;
   }
   if (!vsmmu_limits_check (data, length, line)) {
@@ -134,12 +171,23 @@ vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, 
   ParseState state = { 0 };
   g_autoptr (xmlDoc) document = NULL;
   g_autofree char *message = NULL;
+  const char *utf16 = find_utf16 (data, length);
   g_autofree char *utf8 = NULL;
+  gsize converted = 0;
+  xmlStructuredErrorFunc old_handler;
+  void *old_context;
   gboolean well_formed;
 
-  utf8 = convert_utf16 (data, length, &length);
-  if (utf8 != NULL)
+  if (length <= VSMMU_DOCUMENT_MAX_BYTES && utf16 != NULL) {
+    utf8 = g_convert (data, (gssize) length, "UTF-8", utf16, NULL, &converted, NULL);
+    if (utf8 == NULL) {
+      *line = 1;
+      g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_XML, _ ("%s:%u: not valid UTF-16"), name, *line);
+      return NULL;
+    }
     data = utf8;
+    length = converted;
+  }
   if (!check_limits (data, length, name, line, error))
     return NULL;
 
@@ -154,8 +202,16 @@ vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, 
   if (utf8 == NULL)
     context->sax->startDocument = check_encoding;
   context->sax->serror = record_error;
+  /* Text with a comment in it is one text to libvirt. */
+  context->sax->comment = NULL;
+  context->sax->processingInstruction = NULL;
 
+  /* Bad bytes in a declared encoding are told without a parser context, and would go to stderr. */
+  old_context = xmlStructuredErrorContext;
+  old_handler = xmlStructuredError;
+  xmlSetStructuredErrorFunc (NULL, ignore_error);
   document = xmlCtxtReadMemory (context, data, (int) length, NULL, utf8 != NULL ? "UTF-8" : NULL, options);
+  xmlSetStructuredErrorFunc (old_context, old_handler);
   well_formed = context->wellFormed && state.message == NULL;
   xmlFreeParserCtxt (context);
   message = g_steal_pointer (&state.message);

@@ -73,7 +73,7 @@ vsmmu_target_probe (const char *uri, VsmmuTarget *target, GError **error)
       client.get_version (connection, &qemu) == 0)
     is_done = TRUE;
   else
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot ask libvirt at “%s” for its version: %s"), asked,
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot ask libvirt at '%s' for its version: %s"), asked,
                  client.get_last_error_message ());
   target->libvirt = (guint) libvirt;
   target->qemu = (guint) qemu;

@@ -11,57 +11,8 @@ typedef struct {
   const VsmmuDomain *domain;
   VsmmuArgumentSyntax syntax;
   GPtrArray *arguments;
-  GHashTable *aliases; /* VsmmuDevice → its QEMU id */
   guint n_initiators;
 } Builder;
-
-static const char *
-alias_of (const Builder *builder, const VsmmuDevice *device)
-{
-  return g_hash_table_lookup (builder->aliases, device);
-}
-
-static void
-set_alias (Builder *builder, const VsmmuDevice *device, char *generated)
-{
-  if (vsmmu_domain_keeps_alias (builder->domain, device)) {
-    g_free (generated);
-    generated = g_strdup (device->alias);
-  }
-  g_hash_table_insert (builder->aliases, (gpointer) device, generated);
-}
-
-/* qemuAssignDeviceAliases() for the devices that are printed. */
-static void
-assign_aliases (Builder *builder)
-{
-  const VsmmuDomain *domain = builder->domain;
-  guint n_hostdevs = 0;
-
-  for (guint i = 0; i < domain->controllers->len; i++) {
-    const VsmmuDevice *controller = g_ptr_array_index (domain->controllers, i);
-
-    /* The machine brings pcie.0, whatever alias it is given. */
-    if (controller->controller.index == 0)
-      g_hash_table_insert (builder->aliases, (gpointer) controller, g_strdup ("pcie.0"));
-    else
-      set_alias (builder, controller, g_strdup_printf ("pci.%d", controller->controller.index));
-  }
-  for (guint i = 0; i < domain->iommus->len; i++)
-    set_alias (builder, g_ptr_array_index (domain->iommus, i), g_strdup_printf ("iommu%u", i));
-  /* Interfaces come first, and a device with a name of its own takes no number. */
-  for (guint pass = 0; pass < 2; pass++) {
-    for (guint i = 0; i < domain->devices->len; i++) {
-      const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
-
-      if (device->device_class != VSMMU_DEVICE_CLASS_HOSTDEV ||
-          (strcmp (device->element, "interface") == 0) != (pass == 0))
-        continue;
-      set_alias (builder, device, g_strdup_printf ("hostdev%u", n_hostdevs));
-      n_hostdevs += !vsmmu_domain_keeps_alias (builder->domain, device);
-    }
-  }
-}
 
 /* QEMU's option parser takes a doubled comma for one in a value. */
 static char *
@@ -148,7 +99,7 @@ set_address (const Builder *builder, JsonObject *object, const VsmmuDevice *devi
   g_autofree char *addr = address->function != 0 ? g_strdup_printf ("0x%x.0x%x", address->slot, address->function)
                                                  : g_strdup_printf ("0x%x", address->slot);
 
-  json_object_set_string_member (object, "bus", alias_of (builder, builder->domain->buses[address->bus].controller));
+  json_object_set_string_member (object, "bus", builder->domain->buses[address->bus].controller->id);
   if (address->multifunction)
     json_object_set_boolean_member (object, "multifunction", TRUE);
   json_object_set_string_member (object, "addr", addr);
@@ -179,7 +130,7 @@ add_controller (Builder *builder, const VsmmuDevice *device)
   }
   if (controller->pci->demands & VSMMU_CONNECT_PCI_BRIDGE)
     set_if_given (object, "chassis_nr", controller->chassis_nr);
-  json_object_set_string_member (object, "id", alias_of (builder, device));
+  json_object_set_string_member (object, "id", device->id);
   if (is_expander)
     set_if_given (object, "numa_node", controller->numa_node);
   if (controller->hotplug == VSMMU_SWITCH_ON || controller->hotplug == VSMMU_SWITCH_OFF)
@@ -215,7 +166,8 @@ find_wanted_buses (const VsmmuDomain *domain, gboolean is_wanted[VSMMU_PCI_BUSES
   for (guint i = 0; i < domain->n_buses; i++)
     is_wanted[i] = domain->buses[i].root > 0 || (domain->buses[i].root == 0 && domain->buses[0].vsmmu != NULL);
   for (guint i = 0; i < domain->hostdevs->len; i++) {
-    guint at = ((const VsmmuDevice *) g_ptr_array_index (domain->hostdevs, i))->address.bus;
+    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+    guint at = hostdev->address_kind == VSMMU_ADDRESS_PCI ? hostdev->address.bus : 0;
 
     for (; domain->buses[at].root >= 0 && at != 0 && !is_wanted[at]; at = domain->buses[at].controller->address.bus)
       is_wanted[at] = TRUE;
@@ -271,8 +223,8 @@ add_vsmmu (Builder *builder, const VsmmuDevice *device)
 
   json_object_set_string_member (object, "driver", "arm-smmuv3");
   json_object_set_string_member (object, "primary-bus",
-                                 alias_of (builder, builder->domain->buses[iommu->pci_bus].controller));
-  json_object_set_string_member (object, "id", alias_of (builder, device));
+                                 builder->domain->buses[iommu->pci_bus].controller->id);
+  json_object_set_string_member (object, "id", device->id);
   if (iommu->accel == VSMMU_SWITCH_ON || iommu->accel == VSMMU_SWITCH_OFF)
     json_object_set_boolean_member (object, "accel", iommu->accel == VSMMU_SWITCH_ON);
   set_switch (object, "ats", iommu->ats);
@@ -290,8 +242,8 @@ add_iommufd (Builder *builder)
   gboolean is_used = FALSE;
 
   for (guint i = 0; i < builder->domain->hostdevs->len; i++)
-    is_used = is_used ||
-              vsmmu_domain_uses_iommufd (builder->domain, g_ptr_array_index (builder->domain->hostdevs, i));
+    is_used =
+        is_used || vsmmu_domain_uses_iommufd (builder->domain, g_ptr_array_index (builder->domain->hostdevs, i));
   if (!is_used)
     return;
   json_object_set_string_member (object, "qom-type", "iommufd");
@@ -317,7 +269,7 @@ add_initiators (Builder *builder, const VsmmuDevice *device)
 {
   for (guint node = 0; node < VSMMU_NODES_MAX; node++)
     if (device->hostdev.acpi_nodes[node / 64] >> (node % 64) & 1)
-      add_initiator (builder, alias_of (builder, device), node);
+      add_initiator (builder, device->id, node);
 }
 
 static void
@@ -330,7 +282,7 @@ add_hostdev (Builder *builder, const VsmmuDevice *device)
 
   json_object_set_string_member (object, "driver", "vfio-pci");
   json_object_set_string_member (object, "host", host);
-  json_object_set_string_member (object, "id", alias_of (builder, device));
+  json_object_set_string_member (object, "id", device->id);
   if (hostdev->boot_order > 0)
     json_object_set_int_member (object, "bootindex", hostdev->boot_order);
   if (uses_iommufd)
@@ -356,6 +308,13 @@ has_accelerated (const VsmmuDomain *domain)
   return FALSE;
 }
 
+/* libvirt leaves out devices with <address type='unassigned'/>. */
+static gboolean
+is_passed (const VsmmuDevice *hostdev)
+{
+  return hostdev->hostdev.is_pci && hostdev->address_kind == VSMMU_ADDRESS_PCI;
+}
+
 /* Interfaces first, as libvirt collects them. */
 static void
 add_hostdevs (Builder *builder)
@@ -364,7 +323,7 @@ add_hostdevs (Builder *builder)
     for (guint i = 0; i < builder->domain->hostdevs->len; i++) {
       const VsmmuDevice *hostdev = g_ptr_array_index (builder->domain->hostdevs, i);
 
-      if ((strcmp (hostdev->element, "interface") == 0) == (pass == 0) && hostdev->hostdev.is_pci)
+      if ((strcmp (hostdev->element, "interface") == 0) == (pass == 0) && is_passed (hostdev))
         add_hostdev (builder, hostdev);
     }
   }
@@ -388,8 +347,6 @@ vsmmu_arguments_new (const VsmmuDomain *domain, VsmmuArgumentSyntax syntax, GErr
   }
 
   builder.arguments = g_ptr_array_new ();
-  builder.aliases = g_hash_table_new_full (NULL, NULL, NULL, g_free);
-  assign_aliases (&builder);
   add_machine (&builder);
   add_controllers (&builder);
   for (guint i = 0; i < domain->iommus->len; i++) {
@@ -401,7 +358,6 @@ vsmmu_arguments_new (const VsmmuDomain *domain, VsmmuArgumentSyntax syntax, GErr
   }
   add_iommufd (&builder);
   add_hostdevs (&builder);
-  g_hash_table_unref (builder.aliases);
   g_ptr_array_add (builder.arguments, NULL);
   return (GStrv) g_ptr_array_free (builder.arguments, FALSE);
 }
