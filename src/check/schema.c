@@ -7,13 +7,15 @@
 #include <libxml/uri.h>
 
 #include "check/finding.h"
+#include "src/resources.h"
 #include "model/domain.h"
 #include "model/suggest.h"
 #include "model/text.h"
 
 /* Where libvirt installs its schema below a data directory. */
 #define LIBVIRT_SCHEMA "libvirt/schemas/domain.rng"
-#define OUR_SCHEMA "vsmmu-domain.rng"
+/* Our part of the grammar is built in. */
+#define OUR_SCHEMA "/vsmmu/vsmmu-domain.rng"
 
 /* Beyond these a document is too broken for a list to be of use. */
 #define VIOLATIONS_MAX 20
@@ -91,13 +93,14 @@ ignore_error (void *data G_GNUC_UNUSED, xmlErrorPtr error G_GNUC_UNUSED)
 VsmmuSchema *
 vsmmu_schema_new (const char *libvirt_schema, GError **error)
 {
-  const char *directory = g_getenv ("VSMMU_SCHEMA_DIR");
-  g_autofree char *ours = g_build_filename (directory != NULL ? directory : VSMMU_SCHEMA_DIR, OUR_SCHEMA, NULL);
+  g_autoptr (GBytes) ours = g_resource_lookup_data (vsmmu_get_resource (), OUR_SCHEMA, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
   g_autofree char *path = libvirt_schema != NULL ? g_strdup (libvirt_schema) : find_libvirt_schema ();
   g_autofree char *message = NULL;
   g_autoptr (xmlDoc) grammar = NULL;
   g_autoptr (xmlRelaxNGParserCtxt) context = NULL;
-  xmlRelaxNGPtr relaxng = NULL;
+  xmlStructuredErrorFunc old_handler;
+  void *old_context;
+  xmlRelaxNGPtr relaxng;
   VsmmuSchema *schema;
 
   if (path == NULL || !g_file_test (path, G_FILE_TEST_IS_REGULAR)) {
@@ -107,16 +110,19 @@ vsmmu_schema_new (const char *libvirt_schema, GError **error)
                  path != NULL ? path : LIBVIRT_SCHEMA);
     return NULL;
   }
-  grammar = xmlReadFile (ours, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-  if (grammar != NULL) {
-    set_include (grammar, path);
-    context = xmlRelaxNGNewDocParserCtxt (grammar);
-    xmlRelaxNGSetParserStructuredErrors (context, keep_first_error, &message);
-    relaxng = xmlRelaxNGParse (context);
-  }
+  grammar = xmlReadMemory (g_bytes_get_data (ours, NULL), (int) g_bytes_get_size (ours), NULL, NULL, XML_PARSE_NONET);
+  set_include (grammar, path);
+  context = xmlRelaxNGNewDocParserCtxt (grammar);
+  xmlRelaxNGSetParserStructuredErrors (context, keep_first_error, &message);
+  /* What is wrong with the XML of an included file goes to this one instead. */
+  old_context = xmlStructuredErrorContext;
+  old_handler = xmlStructuredError;
+  xmlSetStructuredErrorFunc (&message, keep_first_error);
+  relaxng = xmlRelaxNGParse (context);
+  xmlSetStructuredErrorFunc (old_context, old_handler);
   if (relaxng == NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s is no schema that can be used: %s"),
-                 grammar == NULL ? ours : path, message != NULL ? message : _ ("it cannot be read"));
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s is no schema of libvirt: %s"), path,
+                 message != NULL ? message : _ ("it cannot be read"));
     return NULL;
   }
   schema = g_new0 (VsmmuSchema, 1);
