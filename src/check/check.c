@@ -33,8 +33,9 @@ report_left_out (const VsmmuCheck *check)
   g_ptr_array_add (check->findings,
                    vsmmu_finding_new (vsmmu_rules_find ("too-many-findings"), check->worst_left_out,
                                       check->domain->file, check->domain->line, g_strdup ("/domain"),
-                                      g_strdup_printf (ngettext ("%u more finding is not shown",
-                                                                 "%u more findings are not shown", check->n_left_out),
+                                      g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u more finding is not shown",
+                                                                    "%u more findings are not shown",
+                                                                    check->n_left_out),
                                                        check->n_left_out),
                                       g_strdup (_ ("mend some of those that are shown, and check again"))));
 }

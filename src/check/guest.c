@@ -77,27 +77,39 @@ vsmmu_iommu_auto_options (const VsmmuDevice *iommu)
   return options->len > 0 ? g_string_free (g_steal_pointer (&options), FALSE) : NULL;
 }
 
+/* (transfer full): what to do about the address that libvirt refuses */
+static char *
+hint_for_address (const VsmmuDomain *domain)
+{
+  if (domain->is_controller_error)
+    return g_strdup (_ ("give it another index or another model"));
+  if (domain->address_error_device->address_given)
+    return g_strdup (_ ("give a free address on a bus of the right kind, or leave <address> out"));
+  return g_strdup (_ ("add a controller that has room for it"));
+}
+
 void
 vsmmu_rule_pci_address_invalid (VsmmuCheck *check)
 {
-  const VsmmuDevice *device = check->domain->address_error_device;
+  const VsmmuDomain *domain = check->domain;
+  const VsmmuDevice *device = domain->address_error_device;
+  gboolean is_address;
   g_autofree char *name = NULL;
 
-  if (check->domain->address_error == NULL)
+  if (domain->address_error == NULL)
     return;
   if (device == NULL || device->ordinal == 0) {
-    vsmmu_check_report (check, check->domain->line, g_strdup ("/domain/devices"),
+    vsmmu_check_report (check, domain->line, g_strdup ("/domain/devices"),
                         g_strdup (_ ("use fewer devices, or bridges that take several devices each")),
-                        _ ("libvirt refuses the PCI addresses of the domain: %s"), check->domain->address_error);
+                        _ ("libvirt refuses the PCI addresses of the domain: %s"), domain->address_error);
     return;
   }
   name = vsmmu_device_describe (device);
-  vsmmu_check_report (check, device->address_given ? device->address_line : device->line,
-                      vsmmu_device_path (device, device->address_given ? "/address" : ""),
-                      device->address_given ? g_strdup (_ ("give a free address on a bus of the right kind, or leave "
-                                                           "<address> out"))
-                                            : g_strdup (_ ("add a controller that has room for it")),
-                      _ ("libvirt refuses the PCI address of %s: %s"), name, check->domain->address_error);
+  is_address = device->address_given && !domain->is_controller_error;
+  vsmmu_check_report (check, is_address ? device->address_line : device->line,
+                      vsmmu_device_path (device, is_address ? "/address" : ""), hint_for_address (domain),
+                      is_address ? _ ("libvirt refuses the PCI address of %s: %s") : _ ("libvirt refuses %s: %s"), name,
+                      domain->address_error);
 }
 
 void
@@ -469,13 +481,26 @@ next_expander (const VsmmuCheck *check, const VsmmuDevice *self, int bus_nr)
   return next;
 }
 
+/* A busNr that libvirt refuses, so that there is none to compare. */
+static gboolean
+has_bad_bus_number (const VsmmuDomain *domain)
+{
+  for (guint i = 0; i < domain->controllers->len; i++) {
+    const VsmmuController *controller = &((const VsmmuDevice *) g_ptr_array_index (domain->controllers, i))->controller;
+
+    if (controller->has_bad_bus_nr)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 void
 vsmmu_rule_pxb_bus_range_overlap (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
   guint counts[VSMMU_PCI_BUSES_MAX] = { 0 };
 
-  if (domain->address_error != NULL)
+  if (domain->address_error != NULL || has_bad_bus_number (domain))
     return;
   for (guint i = 0; i < domain->n_buses; i++)
     if (domain->buses[i].root >= 0)
@@ -494,7 +519,7 @@ vsmmu_rule_pxb_bus_range_overlap (VsmmuCheck *check)
     next = next_expander (check, bus->controller, first);
     if (next != NULL && next->controller.bus_nr <= last)
       vsmmu_check_report (check, next->ordinal != 0 ? next->line : domain->line,
-                          vsmmu_device_path (next, next->ordinal != 0 ? "/target" : ""),
+                          vsmmu_device_path (next, ""),
                           g_strdup_printf (_ ("give it a busNr above %d, with room for ports to come"), last),
                           _ ("busNr %d of this pcie-expander-bus lies in the range %d-%d that %s with index %u and the "
                              "ports below it need"),

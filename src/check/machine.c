@@ -17,7 +17,7 @@ vsmmu_rule_machine_not_virt (VsmmuCheck *check)
   if (vsmmu_domain_is_virt (domain))
     return;
   vsmmu_check_report (check, domain->machine_line != 0 ? domain->machine_line : domain->line,
-                      g_strdup ("/domain/os/type"), g_strdup (_ ("use arch='aarch64' machine='virt'")),
+                      g_strdup (domain->machine_line != 0 ? "/domain/os/type" : "/domain"), g_strdup (_ ("use arch='aarch64' machine='virt'")),
                       _ ("SMMUv3 exists only on the arm64 machine 'virt', not on %s '%s'"),
                       arch, machine);
 }
@@ -41,7 +41,8 @@ vsmmu_rule_needs_acpi (VsmmuCheck *check)
 
   if (!domain->has_acpi)
     vsmmu_check_report (check, domain->features_line != 0 ? domain->features_line : domain->line,
-                        g_strdup ("/domain/features"), g_strdup (_ ("add <acpi/> to <features>")),
+                        g_strdup (domain->features_line != 0 ? "/domain/features" : "/domain"),
+                        g_strdup (_ ("add <acpi/> to <features>")),
                         _ ("an accelerated SMMUv3 is described to the guest through ACPI only, and ACPI is off"));
 }
 
@@ -51,7 +52,8 @@ vsmmu_rule_needs_uefi (VsmmuCheck *check)
   const VsmmuDomain *domain = check->domain;
 
   if (!domain->has_uefi)
-    vsmmu_check_report (check, domain->os_line != 0 ? domain->os_line : domain->line, g_strdup ("/domain/os"),
+    vsmmu_check_report (check, domain->os_line != 0 ? domain->os_line : domain->line,
+                        g_strdup (domain->os_line != 0 ? "/domain/os" : "/domain"),
                         g_strdup (_ ("use <os firmware='efi'>, or name the firmware in <loader>")),
                         _ ("ACPI needs UEFI firmware on arm64, and the domain has none"));
 }
@@ -97,6 +99,14 @@ vsmmu_rule_no_msi_controller (VsmmuCheck *check)
                         value);
 }
 
+static const char *
+implicit_gic_element (const VsmmuDomain *domain)
+{
+  if (domain->gic_line != 0)
+    return "/domain/features/gic";
+  return domain->features_line != 0 ? "/domain/features" : "/domain";
+}
+
 void
 vsmmu_rule_gic_version_implicit (VsmmuCheck *check)
 {
@@ -105,12 +115,15 @@ vsmmu_rule_gic_version_implicit (VsmmuCheck *check)
 
   if (line == 0)
     line = domain->line;
+  /* Other machines have no GIC, and that is what is wrong with them. */
+  if (!vsmmu_domain_is_virt (domain))
+    return;
   if (domain->gic == VSMMU_GIC_HOST)
     vsmmu_check_report_as (check, VSMMU_SEVERITY_NOTE, line, g_strdup ("/domain/features/gic"),
                            g_strdup (_ ("use <gic version='3'/> when every host of the domain has a GICv3")),
                            _ ("the GIC version is that of the host, so the MSI doorbell is not known beforehand"));
   else if (domain->gic == VSMMU_GIC_ABSENT)
-    vsmmu_check_report (check, line, g_strdup ("/domain/features"), g_strdup (_ ("add <gic version='3'/>")),
+    vsmmu_check_report (check, line, g_strdup (implicit_gic_element (domain)), g_strdup (_ ("add <gic version='3'/>")),
                         _ ("no GIC version is given: libvirt picks one by host and domain type, and with it the MSI "
                            "doorbell"));
 }

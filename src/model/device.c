@@ -151,7 +151,7 @@ read_hostdev_parts (const VsmmuReader *reader, VsmmuDevice *device)
   if (boot != NULL)
     hostdev->boot_order = (int) vsmmu_read_integer (reader, boot, "/boot", "order", 10, 1, G_MAXINT, 0);
   if (acpi != NULL)
-    hostdev->acpi_index = vsmmu_read_integer (reader, acpi, "/acpi", "index", 10, 0, G_MAXUINT32, 0);
+    hostdev->acpi_index = vsmmu_read_integer (reader, acpi, "/acpi", "index", 10, 1, G_MAXUINT32, 0);
   if (acpi != NULL && vsmmu_xml_attribute (acpi, "nodeset") != NULL)
     read_nodeset (reader, acpi, hostdev->acpi_nodes);
 }
@@ -387,6 +387,7 @@ read_pci_controller (const VsmmuReader *reader, VsmmuDevice *device)
   controller->chassis = (int) vsmmu_read_integer (reader, target, "/target", "chassis", 0, 0, 255, -1);
   controller->port = (int) vsmmu_read_integer (reader, target, "/target", "port", 0, 0, 255, -1);
   controller->bus_nr = (int) vsmmu_read_integer (reader, target, "/target", "busNr", 0, 1, 254, -1);
+  controller->has_bad_bus_nr = controller->bus_nr < 0 && vsmmu_xml_attribute (target, "busNr") != NULL;
   controller->mem_reserve = vsmmu_read_integer (reader, target, "/target", "memReserve", 10, 0, G_MAXINT64, -1);
   controller->hotplug = vsmmu_read_switch (reader, target, "/target", "hotplug", VSMMU_READ_ON_OFF);
   if (node == NULL)

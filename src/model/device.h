@@ -62,6 +62,7 @@ typedef struct {
   int port;
   int chassis_nr;
   int bus_nr;
+  gboolean has_bad_bus_nr;
   int numa_node;
   gint64 mem_reserve;         /* KiB */
   VsmmuSwitch hotplug;

@@ -136,7 +136,7 @@ read_vcpu (VsmmuDomain *domain, const xmlNode *vcpu)
   const char *text = vsmmu_xml_text (vcpu);
   guint64 count = 1;
 
-  if (text != NULL && (!vsmmu_number_parse (text, 10, &count) || count == 0 || count > G_MAXUINT16)) {
+  if (text == NULL || !vsmmu_number_parse (text, 10, &count) || count == 0 || count > G_MAXUINT16) {
     vsmmu_read_problem (&reader, vcpu, "/vcpu", NULL, text, _ ("a whole number from 1 to 65535"));
     return;
   }
@@ -156,7 +156,10 @@ read_iommufd (VsmmuDomain *domain, const xmlNode *iommufd)
   const VsmmuReader reader = { .domain = domain };
 
   if (domain->iommufd_line != 0) {
-    vsmmu_read_problem (&reader, iommufd, "/iommufd", NULL, "iommufd", _ ("only one such element"));
+    /* libvirt stops at the second one, and so does this. */
+    if (!domain->has_two_iommufd)
+      vsmmu_read_problem (&reader, iommufd, "/iommufd[2]", NULL, "iommufd", _ ("only one such element"));
+    domain->has_two_iommufd = TRUE;
     return;
   }
   domain->iommufd_line = vsmmu_xml_line (iommufd);

@@ -59,6 +59,7 @@ struct _VsmmuDomain {
   gboolean has_hugepages;
   VsmmuSwitch iommufd; /* <iommufd enabled=…> */
   guint iommufd_line;
+  gboolean has_two_iommufd;
   GPtrArray *devices;  /* (element-type VsmmuDevice): document order, then libvirt's own */
   GPtrArray *iommus;   /* borrowed from devices, as are the next two */
   GPtrArray *hostdevs; /* PCI and mediated ones */
@@ -71,6 +72,7 @@ struct _VsmmuDomain {
   /* Why libvirt would refuse the PCI addresses, and for which device. */
   char *address_error;
   const VsmmuDevice *address_error_device;
+  gboolean is_controller_error; /* its index or model is wrong, not its address */
 };
 
 /* Whether machine and architecture are those of an arm64 virt guest. */

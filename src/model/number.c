@@ -29,9 +29,9 @@ vsmmu_number_scale (guint64 *value, const char *unit)
   guint64 step = 1024;
   guint64 factor = 1;
 
-  if (unit == NULL)
+  if (unit == NULL || *unit == '\0')
     unit = "KiB";
-  if (*unit == '\0' || g_ascii_strcasecmp (unit, "b") == 0 || g_ascii_strcasecmp (unit, "byte") == 0 ||
+  if (g_ascii_strcasecmp (unit, "b") == 0 || g_ascii_strcasecmp (unit, "byte") == 0 ||
       g_ascii_strcasecmp (unit, "bytes") == 0)
     return TRUE;
 

@@ -22,7 +22,7 @@ gboolean vsmmu_number_parse (const char *text, guint base, guint64 *value);
  * vsmmu_number_scale:
  * @value: (inout): a count of @unit, on return of bytes
  * @unit: (nullable): a unit as libvirt's virScaleInteger() takes it, in any
- *   case: b, bytes, KB, k, KiB, MB, M, MiB … EB, E, EiB; %NULL for KiB
+ *   case: b, bytes, KB, k, KiB, MB, M, MiB … EB, E, EiB; %NULL or empty for KiB
  *
  * Returns: %FALSE for an unknown unit or a result past 64 bits
  */

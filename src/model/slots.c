@@ -602,7 +602,11 @@ assign (Slots *slots)
   for (guint i = 0; i < domain->devices->len; i++)
     if (has_address_type (g_ptr_array_index (domain->devices, i), "virtio-mmio"))
       slots->uses_mmio = TRUE;
-  if (!check_controllers (slots) || !check_disks (slots))
+  if (!check_controllers (slots)) {
+    domain->is_controller_error = TRUE;
+    return;
+  }
+  if (!check_disks (slots))
     return;
   if (domain->controllers->len > 0)
     n_buses = (guint) ((const VsmmuDevice *) g_ptr_array_index (domain->controllers, domain->controllers->len - 1))

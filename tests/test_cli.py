@@ -1,0 +1,451 @@
+"""What virt-vsmmu makes of its command line: arguments, files, exit status, where output goes."""
+
+import itertools
+import json
+import os
+import pathlib
+import pty
+import re
+import shlex
+import signal
+import subprocess
+
+import pytest
+
+from program import DATA, Program
+
+COMMANDS = ("check", "args", "explain")
+GRACE = DATA / "grace.xml"
+BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
+WARNED = DATA / "rules" / "pasid-without-ats" / "fires.xml"
+NETWORK = "<network><name>default</name></network>\n"
+ESCAPE = "\x1b"
+
+
+@pytest.fixture(scope="session")
+def program(build_dir):
+    return Program(build_dir / "tools" / "virt-vsmmu")
+
+
+def split(shell):
+    """As a shell does it; shlex does not know that a backslash continues a line."""
+    return shlex.split(shell.replace(" \\\n-", " -"))
+
+
+def assert_refused(outcome, *words):
+    """Status 2, nothing on stdout, and one line on stderr that has all the words."""
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith("virt-vsmmu: ") and outcome.err.count("\n") == 1
+    for word in words:
+        assert word in outcome.err
+
+
+# Help, version, and what is no command
+
+@pytest.mark.parametrize("option", ["--help", "-h", "help"])
+def test_help_names_every_command(option, program):
+    outcome = program.run(option)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert all(re.search(rf"^  {command} ", outcome.out, re.M) for command in COMMANDS)
+    assert max(map(len, outcome.out.splitlines())) <= 90
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_shows_its_usage(command, program):
+    outcome = program.run(command, "--help")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert f"virt-vsmmu {command}" in outcome.out and "--format" in outcome.out
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version_is_one_line(option, program):
+    outcome = program.run(option)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert re.fullmatch(r"virt-vsmmu \d+\.\d+\.\d+\n", outcome.out)
+
+
+@pytest.mark.parametrize("arguments, word", [
+    ([], "--help"), (["chekc"], "chekc"), (["--frobnicate"], "--frobnicate"), ([""], "--help"), (["CHECK"], "CHECK")])
+def test_anything_but_a_command_is_refused(arguments, word, program):
+    assert_refused(program.run(*arguments), word)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("arguments, words", [
+    (["--frobnicate", "-"], ["--frobnicate", "--help"]), (["-Z", "-"], ["-Z"]),
+    (["--format=yaml", "-"], ["yaml", "--format"]), (["--format"], ["--format"])])
+def test_an_unknown_option_or_value_is_refused(command, arguments, words, program):
+    assert_refused(program.run(command, *arguments), *words)
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["check", "--color=sometimes", "-"], "sometimes"), (["check"], "--help"), (["args"], "--help"), (["args", "a.xml", "b.xml"], "--help"),
+    (["args", "--syntax=xml", "-"], "xml"), (["check", "--ignore=no-such-rule", "-"], "no-such-rule"),
+    (["check", "--target", "-"], "--help")])
+def test_wrong_usage_is_refused(arguments, word, program):
+    assert_refused(program.run(*arguments), word)
+
+
+# Exit status
+
+def test_status_is_0_when_only_notes_and_warnings_are_found(program):
+    assert program.run("check", GRACE).status == 0
+    assert program.run("check", WARNED).status == 0
+
+
+def test_status_is_1_when_an_error_is_found(program):
+    assert program.run("check", BROKEN).status == 1
+    assert program.run("check", GRACE, WARNED, BROKEN).status == 1
+
+
+def test_status_is_2_when_a_file_is_missing_and_the_others_are_checked(program):
+    outcome = program.run("check", "no-such-file.xml", BROKEN)
+    assert outcome.status == 2
+    assert outcome.err.startswith("virt-vsmmu: no-such-file.xml: ") and outcome.err.count("\n") == 1
+    assert "[pci-bus-not-root]" in outcome.out and "1 document checked" in outcome.out
+
+
+@pytest.mark.parametrize("command", ["check", "args"])
+def test_a_file_that_cannot_be_read_is_an_error(command, program, tmp_path):
+    for path in (tmp_path / "missing.xml", GRACE / "below-a-file.xml"):
+        outcome = program.run(command, path)
+        assert outcome.status == 2 and str(path) in outcome.err
+
+
+@pytest.mark.parametrize("arguments", [["check", GRACE], ["check", "-f", "json", GRACE], ["check", "-f", "sarif", GRACE],
+                                       ["args", GRACE], ["explain"], ["--help"], ["--version"]])
+def test_status_is_2_when_the_output_cannot_be_written(arguments, program):
+    with open("/dev/full", "w") as full:
+        process = subprocess.run([program.path, *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert process.returncode == 2
+    assert process.stderr.startswith("virt-vsmmu: ")
+
+
+@pytest.mark.parametrize("arguments", [["check", *[BROKEN] * 500], ["explain", "--format", "rst"], ["args", GRACE]])
+def test_a_reader_that_goes_away_does_not_crash_the_program(arguments, program):
+    process = subprocess.Popen([program.path, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    error = process.stderr.read()
+    assert process.wait() in (0, 1, 2, -signal.SIGPIPE)
+    assert b"CRITICAL" not in error and b"Assert" not in error
+
+
+# Files, directories, standard input
+
+def test_documents_are_reported_in_the_order_given(program):
+    outcome = program.run("check", BROKEN, GRACE, WARNED)
+    files = [line.split(":")[0] for line in outcome.out.splitlines() if re.match(r"/.*:\d+: ", line)]
+    assert [file for file, _ in itertools.groupby(files)] == [str(BROKEN), str(GRACE), str(WARNED)]
+    assert outcome.out.endswith("3 documents checked: 1 error, 1 warning, 3 notes\n")
+
+
+def test_the_order_does_not_depend_on_threads(program, tmp_path):
+    for number in range(300):
+        filler = "<rng model='virtio'/>" * (number * 7919 % 200)
+        (tmp_path / f"{number:03}.xml").write_text(f"<domain><devices>{filler}<iommu model='smmuv3'><driver accel='on' ats='{number}'/>"
+                                                   "</iommu></devices></domain>", encoding="utf-8")
+    first = program.check("-r", tmp_path)
+    files = [finding["file"] for finding in first.findings]
+    assert files == sorted(files) and len(set(files)) == 300
+    assert all(program.check("-r", tmp_path).out == first.out for _ in range(4))
+
+
+def test_a_directory_needs_the_option_that_searches_it(program, tmp_path):
+    assert_refused(program.run("check", tmp_path), str(tmp_path), "-r")
+    assert_refused(program.run("check", GRACE, tmp_path), str(tmp_path), "-r")
+
+
+def test_a_directory_is_searched_in_sorted_order(program, tmp_path):
+    broken = BROKEN.read_text(encoding="utf-8")
+    for name in ("b.xml", "a.xml", "c/z.xml", "c/d/y.xml", "B.xml", "a/x.xml"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(broken, encoding="utf-8")
+    (tmp_path / "not-xml.txt").write_text("<domain", encoding="utf-8")
+    (tmp_path / "directory.xml").mkdir()
+    outcome = program.check("-r", tmp_path)
+    files = [pathlib.Path(file).relative_to(tmp_path).as_posix() for file, _ in
+             itertools.groupby(finding["file"] for finding in outcome.findings)]
+    assert outcome.status == 1
+    assert files == ["B.xml", "a.xml", "b.xml", "a/x.xml", "c/z.xml", "c/d/y.xml"]
+
+
+def test_what_is_no_domain_is_passed_over_in_a_directory_and_counted(program, tmp_path):
+    (tmp_path / "grace.xml").write_text(GRACE.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "default.xml").write_text(NETWORK, encoding="utf-8")
+    (tmp_path / "pool.xml").write_text("<pool/>", encoding="utf-8")
+    outcome = program.run("check", "-r", tmp_path)
+    assert outcome.status == 0
+    assert outcome.out.splitlines()[-2:] == ["1 document checked: 0 errors, 0 warnings, 1 note",
+                                             "2 documents are no domains and were passed over"]
+
+
+def test_what_is_no_domain_is_an_error_when_it_is_named(program, tmp_path):
+    path = tmp_path / "default.xml"
+    path.write_text(NETWORK, encoding="utf-8")
+    assert program.check(path).rules == ["xml-malformed"]
+    assert program.run("check", path).status == 1
+
+
+def test_malformed_documents_in_a_directory_are_errors(program, tmp_path):
+    (tmp_path / "cut-off.xml").write_text("<domain>", encoding="utf-8")
+    outcome = program.check("-r", tmp_path)
+    assert (outcome.status, outcome.rules) == (1, ["xml-malformed"])
+
+
+def test_links_between_directories_do_not_make_the_search_endless(program, tmp_path):
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "grace.xml").write_text(GRACE.read_text(encoding="utf-8"), encoding="utf-8")
+    (below / "up").symlink_to("..")
+    (below / "self.xml").symlink_to("self.xml")
+    (below / "dangling.xml").symlink_to("nowhere.xml")
+    os.mkfifo(below / "pipe.xml")
+    outcome = program.run("check", "-r", tmp_path)
+    assert outcome.status == 0 and "1 document checked" in outcome.out
+
+
+def test_a_deep_directory_is_searched(program, tmp_path):
+    path = tmp_path
+    for _ in range(200):
+        path = path / "d"
+        path.mkdir()
+    (path / "grace.xml").write_text(GRACE.read_text(encoding="utf-8"), encoding="utf-8")
+    assert "1 document checked" in program.run("check", "-r", tmp_path).out
+
+
+def test_an_empty_directory_has_nothing_wrong(program, tmp_path):
+    outcome = program.run("check", "-r", tmp_path)
+    assert (outcome.status, outcome.out) == (0, "0 documents checked: 0 errors, 0 warnings, 0 notes\n")
+
+
+def test_a_dash_reads_standard_input(program):
+    outcome = program.check("-", input=BROKEN.read_bytes())
+    assert outcome.status == 1
+    assert {finding["file"] for finding in outcome.findings} == {"<stdin>"}
+    assert program.run("args", "-", input=GRACE.read_bytes()).out == program.run("args", GRACE).out
+
+
+def test_standard_input_may_be_closed(program):
+    process = subprocess.run(["sh", "-c", '"$1" check - <&-', "sh", program.path], capture_output=True, text=True)
+    assert process.returncode == 2 and process.stderr.startswith("virt-vsmmu: <stdin>: ")
+
+
+def test_a_file_may_be_named_like_an_option(program, tmp_path):
+    (tmp_path / "--force").write_text(GRACE.read_text(encoding="utf-8"), encoding="utf-8")
+    assert "1 document checked" in program.run("check", "--", "--force", cwd=tmp_path).out
+
+
+def test_a_device_that_never_ends_is_not_read_to_the_end(program):
+    outcome = program.run("check", "/dev/zero")
+    assert outcome.status == 2 and "32 MiB" in outcome.err
+
+
+# Options of check
+
+def test_ignored_rules_are_neither_shown_nor_counted(program):
+    outcome = program.run("check", "--ignore", "pci-bus-not-root", "-i", "not-migratable", BROKEN)
+    assert (outcome.status, outcome.out) == (0, "1 document checked: 0 errors, 0 warnings, 0 notes\n")
+    assert program.check("--ignore=not-migratable", BROKEN).rules == ["pci-bus-not-root"]
+
+
+def on_terminal(program, *arguments, environment=None):
+    """What the program writes to a terminal, and its status."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([program.path, *arguments], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower,
+                               env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **(environment or {})})
+    os.close(follower)
+    text = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            text += chunk
+    except OSError:  # the last process on the terminal is gone
+        pass
+    os.close(leader)
+    return text.decode().replace("\r\n", "\n"), process.wait()
+
+
+@pytest.mark.parametrize("arguments, environment, coloured", [
+    ([], {}, True), ([], {"NO_COLOR": "1"}, False), (["--color=always"], {"NO_COLOR": "1"}, True), (["--color=never"], {}, False),
+    (["--color=auto"], {}, True)])
+def test_colours_on_a_terminal(arguments, environment, coloured, program):
+    text, status = on_terminal(program, "check", *arguments, BROKEN, environment=environment)
+    assert status == 1
+    assert (ESCAPE in text) == coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", text) == program.run("check", BROKEN).out
+
+
+@pytest.mark.parametrize("arguments, coloured", [([], False), (["--color=auto"], False), (["--color=always"], True), (["--color=never"], False)])
+def test_colours_in_a_pipe(arguments, coloured, program):
+    assert (ESCAPE in program.run("check", *arguments, BROKEN).out) == coloured
+
+
+def test_json_has_no_colours(program):
+    assert ESCAPE not in program.check("--color=always", BROKEN).out
+
+
+def test_no_progress_is_shown_in_a_pipe(program, tmp_path):
+    """A pipe that is fed slowly makes the check last long enough for progress to be shown on a terminal."""
+    os.mkfifo(tmp_path / "slow")
+    process = subprocess.Popen([program.path, "check", tmp_path / "slow", GRACE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    feed_slowly(tmp_path / "slow")
+    out, err = process.communicate()
+    assert err == "" and "2 documents checked" in out
+
+
+def test_progress_is_shown_on_a_terminal_and_cleared(program, tmp_path):
+    os.mkfifo(tmp_path / "slow")
+    feeder = subprocess.Popen(["sh", "-c", 'exec >"$1"; sleep 2.4; cat "$2"', "sh", tmp_path / "slow", GRACE])
+    text, status = on_terminal(program, "check", tmp_path / "slow", GRACE)
+    assert (status, feeder.wait()) == (0, 0)
+    assert " of 2 documents checked" in text and "\r\x1b[K" in text
+    assert text.endswith("2 documents checked: 0 errors, 0 warnings, 2 notes\n")
+
+
+def feed_slowly(path):
+    subprocess.run(["sh", "-c", 'exec >"$1"; sleep 2.4; cat "$2"', "sh", path, GRACE], check=True)
+
+
+@pytest.mark.parametrize("target, rules", [
+    ("libvirt=12.8,qemu=11.1", set()), ("qemu=11.1,libvirt=12.8", set()), ("libvirt=12.7", set()), ("qemu=11.1.0", set()),
+    ("qemu=10", {"target-qemu-too-old"}), ("libvirt=12.6.99", {"target-libvirt-drops-accel"}),
+    ("libvirt=12.6,qemu=11.0", {"target-libvirt-drops-accel", "target-qemu-no-auto"})])
+def test_a_target_switches_its_rules_on(target, rules, program):
+    outcome = program.check("--target", target, GRACE)
+    assert {rule for rule in outcome.rules if rule.startswith("target-")} == rules
+    assert outcome.status == (1 if rules else 0)
+
+
+@pytest.mark.parametrize("target", ["", "12.8", "libvirt", "libvirt=", "libvirt=new", "libvirt=12.8.0.1", "libvirt=12.", "libvirt=.8", "libvirt=-1",
+                                    "libvirt=12.8,libvirt=12.7", "libvirt=12.8;qemu=11.1", "libvirt=12.8,", "xen=4.17", "libvirt=0",
+                                    "libvirt=1000.0", "libvirt=12.8 ", "libvirt= 12.8", "This", "libvirt=0x0c.8"])
+def test_any_other_target_is_refused(target, program):
+    assert_refused(program.run("check", "--target", target, GRACE), "libvirt=12.8,qemu=11.1")
+
+
+def test_the_target_of_a_host_that_cannot_be_reached_is_refused(program):
+    outcome = program.run("check", "--target", "this", "--connect", "qemu:///system?socket=/nonexistent/libvirt-sock", GRACE)
+    assert outcome.status == 2 and outcome.out == ""
+    assert "virt-vsmmu: " in outcome.err and "/nonexistent/libvirt-sock" in outcome.err
+
+
+def test_the_target_of_this_host_is_that_of_its_libvirt(program):
+    """libvirt's test driver needs no daemon and says that its hypervisor is version 0.0.2."""
+    outcome = program.check("--target", "this", "--connect", "test:///default", GRACE)
+    assert outcome.status == 1
+    assert "target-qemu-too-old" in outcome.rules
+
+
+# args
+
+def test_arguments_are_printed_one_option_a_line(program):
+    lines = program.run("args", GRACE).out.splitlines()
+    assert all(line.endswith(" \\") for line in lines[:-1]) and not lines[-1].endswith("\\")
+    assert all(re.match(r"-(machine|device|object) ", line) for line in lines)
+
+
+def test_the_formats_hold_the_same_arguments(program):
+    for syntax in ("json", "legacy"):
+        shell = program.run("args", "--syntax", syntax, GRACE).out
+        array = program.run("args", "--syntax", syntax, "--format", "json", GRACE).out
+        assert split(shell) == json.loads(array)
+
+
+def test_the_syntaxes_hold_the_same_properties(program):
+    in_json = json.loads(program.run("args", "--format", "json", GRACE).out)
+    legacy = json.loads(program.run("args", "--format", "json", "--syntax", "legacy", GRACE).out)
+    assert in_json[:2] == legacy[:2] and in_json[2::2] == legacy[2::2]
+    for braced, plain in zip(in_json[3::2], legacy[3::2]):
+        kind, *properties = plain.split(",")
+        expected = json.loads(braced)
+        assert kind == expected.pop("driver", None) or expected.pop("qom-type")
+        assert dict(item.split("=") for item in properties) == {
+            name: {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+            for name, value in expected.items() if value != kind}
+
+
+NASTY = ["plain", "with space", "it's", 'say "hi"', "$HOME `id` $(id)", "back\\slash", "a,b,,c", "semi;colon & | < > ( ) { } * ? [ ] ~ # !",
+         "\u00fcml\u00e4ut \u2603 \U0001f600", "-dash", "new\nline", "tab\there", "trailing\\", "", "%s %d \\n", "'", "''\\''"]
+
+
+def escape(text):
+    entities = {"&": "&amp;", "<": "&lt;", "'": "&apos;", "\n": "&#10;", "\t": "&#9;", ">": "&gt;"}
+    return "".join(entities.get(character, character) for character in text)
+
+
+@pytest.mark.parametrize("syntax", ["json", "legacy"])
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_arguments_survive_the_shell(syntax, locale, program):
+    """Names with everything that a shell, JSON or QEMU's option syntax could misread."""
+    for name in NASTY:
+        document = GRACE.read_text(encoding="utf-8").replace("<driver iommufd='yes'/>", f"<driver iommufd='yes'/><rom file='/{escape(name)}'/>")
+        options = {"input": document.encode(), "environment": {"LC_ALL": locale}}
+        expected = json.loads(program.run("args", "--syntax", syntax, "--format", "json", "-", **options).out)
+        shell = program.run("args", "--syntax", syntax, "-", **options).out
+        assert split(shell) == expected
+        printed = subprocess.run(["sh", "-c", "printf '%s\\0' " + shell], capture_output=True, check=True).stdout
+        assert printed.decode("utf-8").split("\0")[:-1] == expected
+        if syntax == "json":
+            assert json.loads(expected[-1])["romfile"] == f"/{name}"
+        else:
+            assert expected[-1].endswith(",romfile=/" + name.replace(",", ",,"))
+
+
+def test_arguments_are_refused_for_a_domain_with_errors(program):
+    outcome = program.run("args", BROKEN)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "[pci-bus-not-root]" in outcome.err and "--force" in outcome.err
+    assert "[not-migratable]" not in outcome.err
+
+
+def test_warnings_do_not_stand_in_the_way_of_arguments(program):
+    outcome = program.run("args", WARNED)
+    assert (outcome.status, outcome.err) == (0, "") and outcome.out.startswith("-machine ")
+
+
+def test_force_prints_arguments_all_the_same(program):
+    path = DATA / "rules" / "needs-kvm" / "fires.xml"
+    assert program.run("args", path).status == 1
+    outcome = program.run("args", "--force", path)
+    assert (outcome.status, outcome.err) == (0, "") and '"driver":"arm-smmuv3"' in outcome.out
+
+
+@pytest.mark.parametrize("path", ["pci-bus-not-root/fires-port.xml", "pci-address-invalid/fires-used-twice.xml",
+                                  "machine-not-virt/fires-x86.xml", "accel-without-pci-bus/fires.xml"])
+def test_force_cannot_print_what_does_not_exist(path, program):
+    assert_refused(program.run("args", "--force", DATA / "rules" / path))
+
+
+def test_arguments_need_an_accelerated_vsmmu(program):
+    assert_refused(program.run("args", DATA / "rules" / "not-migratable" / "quiet-emulated.xml"))
+
+
+def test_a_host_device_that_libvirt_leaves_out_is_left_out(program):
+    outcome = program.run("args", DATA / "rules" / "hostdev-outside-vsmmu" / "quiet-unassigned.xml")
+    assert outcome.status == 0 and "arm-smmuv3" in outcome.out and "vfio-pci" not in outcome.out
+
+
+# explain
+
+def test_explain_lists_all_rules(program):
+    outcome = program.run("explain")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert all(re.fullmatch(r"[a-z0-9-]+ +(error|warning|note)  +\S.*", line) for line in outcome.out.splitlines())
+
+
+def test_explain_takes_several_rules(program):
+    outcome = program.run("explain", "needs-kvm", "needs-acpi")
+    assert outcome.out == program.run("explain", "needs-kvm").out + "\n" + program.run("explain", "needs-acpi").out
+
+
+@pytest.mark.parametrize("typed, meant", [("pci-bus-sharde", "pci-bus-shared"), ("needs-kmv", "needs-kvm"), ("NEEDS_KVM", "needs-kvm"),
+                                          ("vsmmu-emtpy", "vsmmu-empty")])
+def test_explain_suggests_the_rule_that_was_meant(typed, meant, program):
+    assert_refused(program.run("explain", typed), typed, f"'{meant}'")
+
+
+def test_explain_does_not_suggest_at_random(program):
+    outcome = program.run("explain", "something-else-entirely")
+    assert outcome.status == 2 and "virt-vsmmu explain" in outcome.err and "did you mean" not in outcome.err
