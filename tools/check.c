@@ -42,7 +42,9 @@ typedef struct {
   GCond changed;
   Result *results;
   guint n_results;
+  int next;     /* the first result that no thread has taken; atomic */
   guint n_done;
+  guint awaited; /* the result that the main thread waits for */
   guint n_checked;
   guint n_skipped;
   guint n_failed;
@@ -119,10 +121,9 @@ remove_ignored (const Run *run, GPtrArray *findings)
 }
 
 static void
-check_document (gpointer data, gpointer user_data)
+check_document (Run *run, guint number)
 {
-  Result *result = data;
-  Run *run = user_data;
+  Result *result = &run->results[number];
   VsmmuCheckOptions options = run->options;
   GError *error = NULL;
   GPtrArray *findings;
@@ -137,8 +138,24 @@ check_document (gpointer data, gpointer user_data)
   result->error = error;
   result->is_done = TRUE;
   run->n_done++;
-  g_cond_signal (&run->changed);
+  if (number == run->awaited)
+    g_cond_signal (&run->changed);
   g_mutex_unlock (&run->mutex);
+}
+
+/* A thread takes the next document until there is none. */
+static gpointer
+check_next_documents (gpointer data)
+{
+  Run *run = data;
+
+  for (;;) {
+    guint number = (guint) g_atomic_int_add (&run->next, 1);
+
+    if (number >= run->n_results)
+      return NULL;
+    check_document (run, number);
+  }
 }
 
 /* Progress belongs on a terminal, and only once somebody may wonder. */
@@ -193,6 +210,7 @@ collect_results (Run *run)
 
   for (guint i = 0; i < run->n_results; i++) {
     g_mutex_lock (&run->mutex);
+    run->awaited = i;
     while (!run->results[i].is_done) {
       g_cond_wait_until (&run->changed, &run->mutex, g_get_monotonic_time () + G_USEC_PER_SEC / 4);
       show_progress (run, start);
@@ -206,22 +224,20 @@ collect_results (Run *run)
 static void
 check_documents (Run *run, const GPtrArray *documents)
 {
-  GThreadPool *pool = NULL;
+  guint n_threads = documents->len > 1 ? MIN (g_get_num_processors (), documents->len) : 0;
+  g_autofree GThread **threads = g_new0 (GThread *, n_threads);
 
   run->n_results = documents->len;
   run->results = g_new0 (Result, documents->len);
-  if (documents->len > 1)
-    pool = g_thread_pool_new (check_document, run, (int) g_get_num_processors (), TRUE, NULL);
-  for (guint i = 0; i < documents->len; i++) {
+  for (guint i = 0; i < documents->len; i++)
     run->results[i].document = g_ptr_array_index (documents, i);
-    if (pool != NULL)
-      g_thread_pool_push (pool, &run->results[i], NULL);
-    else
-      check_document (&run->results[i], run);
-  }
+  for (guint i = 0; i < n_threads; i++)
+    threads[i] = g_thread_new ("check", check_next_documents, run);
+  if (n_threads == 0)
+    check_next_documents (run);
   collect_results (run);
-  if (pool != NULL)
-    g_thread_pool_free (pool, FALSE, TRUE);
+  for (guint i = 0; i < n_threads; i++)
+    g_thread_join (threads[i]);
 }
 
 static void
@@ -251,7 +267,7 @@ print_findings (const Run *run)
 
   switch (run->format) {
   case FORMAT_TEXT:
-    if (run->n_checked + run->n_skipped > 0)
+    if (run->n_failed == 0 || run->n_checked > 0)
       print_summary (run);
     return;
   case FORMAT_JSON:

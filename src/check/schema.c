@@ -165,15 +165,21 @@ fits (const Search *search)
 }
 
 static void
-report (Search *search, const xmlNode *node, char *message, char *hint)
+report_as (Search *search, VsmmuSeverity severity, const xmlNode *node, char *message, char *hint)
 {
   xmlChar *path = xmlGetNodePath (node);
 
   search->n_violations++;
   g_ptr_array_add (search->findings,
-                   vsmmu_finding_new (vsmmu_rules_find ("schema-violation"), VSMMU_SEVERITY_ERROR, search->file,
+                   vsmmu_finding_new (vsmmu_rules_find ("schema-violation"), severity, search->file,
                                       vsmmu_xml_line (node), g_strdup ((const char *) path), message, hint));
   xmlFree (path);
+}
+
+static void
+report (Search *search, const xmlNode *node, char *message, char *hint)
+{
+  report_as (search, VSMMU_SEVERITY_ERROR, node, message, hint);
 }
 
 static gboolean
@@ -502,6 +508,22 @@ report_combination (Search *search, const xmlDoc *document)
           g_strdup (_ ("look for a second element of the same kind where only one is allowed")));
 }
 
+/* (transfer full): @document with nothing in <metadata>, where all is allowed and much would take long */
+static xmlDocPtr
+copy_without_metadata (const xmlDoc *document)
+{
+  xmlDocPtr copy = xmlCopyDoc ((xmlDocPtr) document, 1);
+  xmlNode *metadata = vsmmu_xml_child (xmlDocGetRootElement (copy), "metadata");
+
+  while (metadata != NULL && metadata->children != NULL) {
+    xmlNode *child = metadata->children;
+
+    xmlUnlinkNode (child);
+    xmlFreeNode (child);
+  }
+  return copy;
+}
+
 static guint
 count_attributes (const xmlNode *node)
 {
@@ -531,7 +553,7 @@ can_be_validated (Search *search, xmlNode *root)
 {
   for (xmlNode *node = root; node != NULL && search->n_violations < VIOLATIONS_MAX; node = next_element (node))
     if (count_attributes (node) > ATTRIBUTES_MAX)
-      report (search, node,
+      report_as (search, VSMMU_SEVERITY_WARNING, node,
               g_strdup_printf (_ ("<%s> has more than %d attributes; the document is not validated"), node->name,
                                ATTRIBUTES_MAX),
               g_strdup (_ ("leave out attributes that have their default value")));
@@ -543,8 +565,12 @@ vsmmu_schema_check (const VsmmuSchema *schema, const xmlDoc *document, const cha
 {
   Search search = { .schema = schema, .file = file, .findings = findings };
   xmlNode *root = xmlDocGetRootElement ((xmlDocPtr) document);
+  g_autoptr (xmlDoc) copy = NULL;
 
-  if (!can_be_validated (&search, root) || is_valid (schema, (xmlDocPtr) document))
+  if (!can_be_validated (&search, root))
+    return;
+  copy = copy_without_metadata (document);
+  if (is_valid (schema, copy))
     return;
   search.trial = xmlReadMemory (SKELETON, (int) strlen (SKELETON), NULL, NULL, 0);
   try_root_attributes (&search, root);
@@ -552,11 +578,11 @@ vsmmu_schema_check (const VsmmuSchema *schema, const xmlDoc *document, const cha
        child = vsmmu_xml_element (child->next)) {
     if (vsmmu_xml_is (child, "devices"))
       try_devices (&search, child);
-    else
+    else if (!vsmmu_xml_is (child, "metadata"))
       try_child (&search, child);
   }
   if (search.n_violations == 0)
-    report_combination (&search, document);
+    report_combination (&search, copy);
   if (search.n_violations >= VIOLATIONS_MAX)
     report (&search, root, g_strdup_printf (_ ("there may be more than these %d"), VIOLATIONS_MAX),
             g_strdup (_ ("mend them, and check again")));

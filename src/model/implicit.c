@@ -59,6 +59,18 @@ collect_indexes (const VsmmuDomain *domain, const char *type, gboolean taken[CON
   }
 }
 
+static gboolean
+has_unnumbered (const VsmmuDomain *domain)
+{
+  for (guint i = 0; i < domain->devices->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+
+    if (strcmp (device->element, "controller") == 0 && device->controller.index < 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* libvirt's virDomainAssignControllerIndexes(): the smallest free index of the type. */
 static void
 assign_indexes (VsmmuDomain *domain)
@@ -66,6 +78,8 @@ assign_indexes (VsmmuDomain *domain)
   static const char *const types[] = { "pci", "scsi", "sata", "usb", "virtio-serial", "nvme" };
   gboolean taken[CONTROLLERS_MAX];
 
+  if (!has_unnumbered (domain))
+    return;
   for (guint t = 0; t < G_N_ELEMENTS (types); t++) {
     int next = 0;
 

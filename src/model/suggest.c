@@ -66,6 +66,8 @@ vsmmu_suggest (const char *word, const char *const *candidates)
 
     if (!fold (*candidates, folded))
       continue;
+    if (ABS ((int) strlen (folded) - (int) strlen (folded_word)) > (int) strlen (folded) / 3)
+      continue;
     edits = distance (folded_word, folded);
     /* Short names differ in one letter by chance: ats and oas. */
     if (edits < best_distance && edits <= strlen (folded) / 3) {

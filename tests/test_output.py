@@ -1,0 +1,258 @@
+"""The three formats of the findings: their form, and that nothing in a document can break or abuse them."""
+
+import json
+import os
+import re
+import unicodedata
+import urllib.parse
+
+import jsonschema
+import pytest
+
+from program import DATA, Program
+
+GRACE = DATA / "grace.xml"
+CASES = sorted(DATA.glob("rules/*/*.xml"))
+MIXED = [DATA / "rules" / name for name in ("pci-bus-not-root/fires-port.xml", "gic-version-implicit/fires.xml",
+                                           "unknown-driver-attribute/fires-two.xml", "xml-malformed/fires-cut-off.xml")]
+SCHEMA = json.loads((DATA.parent.parent / "schemas" / "findings.schema.json").read_text(encoding="utf-8"))
+
+# Characters that XML allows in an attribute and that a terminal or a reader could be misled by.
+DANGEROUS = {
+    "newline": "\n", "carriage-return": "\r", "tab": "\t", "delete": "\x7f", "csi": "\x9b", "next-line": "\x85", "osc": "\x9d",
+    "right-to-left-override": "\u202e", "isolate": "\u2066", "line-separator": "\u2028", "zero-width-space": "\u200b",
+    "soft-hyphen": "\u00ad", "byte-order-mark": "\ufeff", "tag": "\U000e0041",
+}
+HARMLESS = "\u00fcml\u00e4ut \u2603 \u4e2d\u6587 \U0001f600 a\u0301"
+
+
+@pytest.fixture(scope="session")
+def program(build_dir):
+    return Program(build_dir / "tools" / "virt-vsmmu")
+
+
+def with_value(value):
+    """grace.xml with that value where ats is 'on' or 'off', and the same as the name of a disk and of the machine."""
+    reference = "".join(f"&#{ord(character)};" for character in value)
+    return (GRACE.read_text(encoding="utf-8").replace("accel='on'", f"accel='on' ats='{reference}'")
+            .replace("dev='vda'", f"dev='{reference}'").replace("bus='0x01' slot='0x00'", "bus='0x04' slot='0x00'", 1)
+            .replace("machine='virt'", f"machine='virt-{reference}'"))
+
+
+def is_printable(text):
+    return all(character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp") for character in text)
+
+
+# Text
+
+FINDING = re.compile(r"(?P<file>.+?):(?P<line>\d+): (?P<severity>error|warning|note): (?P<message>.+) \[(?P<rule>[a-z0-9-]+)\]")
+HINT = re.compile(r"    hint: (?P<hint>\S.*)")
+TOTAL = re.compile(r"(\d+) documents? checked: (\d+) errors?, (\d+) warnings?, (\d+) notes?")
+
+
+def parse_text(out):
+    """(findings, total) of the text format; fails on any other line."""
+    *lines, total = out.splitlines()
+    findings = []
+    for finding, hint in zip(lines[::2], lines[1::2], strict=True):
+        findings.append({**FINDING.fullmatch(finding).groupdict(), **HINT.fullmatch(hint).groupdict()})
+    return findings, tuple(map(int, TOTAL.fullmatch(total).groups()))
+
+
+def test_text_is_a_line_and_a_hint_for_each_finding_and_a_total(program):
+    findings, total = parse_text(program.run("check", *MIXED).out)
+    assert total[0] == len(MIXED)
+    assert total[1:] == tuple(sum(finding["severity"] == severity for finding in findings) for severity in ("error", "warning", "note"))
+    assert sum(total[1:]) == len(findings) > 5
+
+
+def test_text_and_json_hold_the_same_findings(program):
+    findings, _ = parse_text(program.run("check", *CASES).out)
+    for in_text, in_json in zip(findings, program.check(*CASES).findings, strict=True):
+        assert in_text == {name: str(value) for name, value in in_json.items() if name != "element"}
+
+
+@pytest.mark.parametrize("counts, text", [
+    ((0, 0), "1 document checked: 0 errors, 0 warnings, 0 notes\n"), ((1, 1), "1 document checked: 1 error, 0 warnings, 1 note\n")])
+def test_the_total_knows_singular_and_plural(counts, text, program):
+    errors, notes = counts
+    options = "accel='on' oas='42'" if errors else "accel='on'"
+    document = GRACE.read_text(encoding="utf-8").replace("accel='on'", options)
+    ignored = [] if notes else ["--ignore=not-migratable"]
+    assert program.run("check", *ignored, "-", input=document.encode()).out.endswith(text)
+
+
+def test_findings_are_in_the_order_of_their_lines(program):
+    for path in MIXED:
+        lines = [finding["line"] for finding in program.check(path).findings]
+        assert lines == sorted(lines)
+
+
+# JSON
+
+def test_the_schema_is_a_schema_that_describes_everything():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$id"] and SCHEMA["title"] and SCHEMA["description"]
+    for definition in (SCHEMA["$defs"]["finding"], SCHEMA["$defs"]["summary"]):
+        assert definition["additionalProperties"] is False
+        assert sorted(definition["required"]) == sorted(definition["properties"])
+        assert all(part["description"] for part in definition["properties"].values())
+
+
+@pytest.mark.parametrize("paths", [[GRACE], MIXED, CASES, [DATA / "rules" / "not-migratable" / "quiet-emulated.xml"]],
+                         ids=["grace", "mixed", "all-cases", "none"])
+def test_json_fits_its_schema(paths, program):
+    report = json.loads(program.check(*paths).out)
+    jsonschema.Draft202012Validator(SCHEMA).validate(report)
+    assert report["summary"] == {"files": len(paths), **{
+        f"{severity}s": sum(finding["severity"] == severity for finding in report["findings"]) for severity in ("error", "warning", "note")}}
+
+
+@pytest.mark.parametrize("spoil", [
+    {"findings": []}, {"findings": [], "summary": {"files": 1, "errors": 0, "warnings": 0}},
+    {"findings": [{"rule": "needs-kvm"}], "summary": {"files": 1, "errors": 1, "warnings": 0, "notes": 0}}])
+def test_the_schema_refuses_what_is_incomplete(spoil):
+    assert list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(spoil))
+
+
+def test_json_of_documents_that_cannot_be_read_is_still_json(program):
+    outcome = program.check("no-such-file.xml")
+    assert outcome.status == 2
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(outcome.out))
+    assert json.loads(outcome.out) == {"findings": [], "summary": {"files": 0, "errors": 0, "warnings": 0, "notes": 0}}
+
+
+# SARIF
+
+def sarif(program, *paths, **options):
+    return json.loads(program.run("check", "--format", "sarif", *paths, **options).out)
+
+
+def test_sarif_is_a_log_of_one_run_with_all_rules(program):
+    log = sarif(program, *MIXED)
+    assert (log["version"], log["$schema"]) == ("2.1.0", "https://json.schemastore.org/sarif-2.1.0.json")
+    [run] = log["runs"]
+    driver = run["tool"]["driver"]
+    assert driver["name"] == "virt-vsmmu"
+    assert f"virt-vsmmu {driver['version']}\n" == program.run("--version").out
+    assert [rule["id"] for rule in driver["rules"]] == program.rules()
+    for rule in driver["rules"]:
+        assert rule["shortDescription"]["text"] and rule["fullDescription"]["text"] and rule["help"]["text"]
+        assert rule["defaultConfiguration"]["level"] in ("error", "warning", "note")
+
+
+def test_sarif_and_json_hold_the_same_findings(program):
+    [run] = sarif(program, *MIXED)["runs"]
+    for result, finding in zip(run["results"], program.check(*MIXED).findings, strict=True):
+        [location] = result["locations"]
+        assert result["ruleId"] == finding["rule"] == run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"]
+        assert result["level"] == finding["severity"]
+        assert finding["message"] in result["message"]["text"] and finding["hint"] in result["message"]["text"]
+        assert location["physicalLocation"]["region"] == {"startLine": finding["line"]}
+        assert location["logicalLocations"][0]["fullyQualifiedName"] == finding["element"]
+        assert urllib.parse.unquote(urllib.parse.urlsplit(location["physicalLocation"]["artifactLocation"]["uri"]).path) == finding["file"]
+
+
+def test_sarif_without_findings_has_no_results(program):
+    [run] = sarif(program, "--ignore=not-migratable", GRACE)["runs"]
+    assert run["results"] == []
+
+
+# Names of files
+
+NAMES = ["plain.xml", "with space.xml", "colon: a.xml", "1:2: error: fake.xml", "c:d.xml", "\u00fcml\u00e4ut.xml", "\u4e2d\u6587.xml", "50%41.xml",
+         "#hash?query.xml", "-dash.xml", "quote\"'.xml"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("content", ["good", "malformed"])
+def test_every_name_of_a_file_is_shown_as_it_is(name, content, program, tmp_path):
+    document = GRACE.read_text(encoding="utf-8")
+    (tmp_path / name).write_text(document if content == "good" else document[:-20], encoding="utf-8")
+    outcome = program.check("--", name, cwd=tmp_path)
+    [finding] = outcome.findings
+    assert finding["file"] == name
+    assert name not in finding["message"]
+    assert program.run("check", "--", name, cwd=tmp_path).out.startswith(f"{name}:{finding['line']}: ")
+    uri = urllib.parse.urlsplit(sarif(program, "--", name, cwd=tmp_path)["runs"][0]["results"][0]["locations"][0]
+                                ["physicalLocation"]["artifactLocation"]["uri"])
+    assert os.path.normpath(urllib.parse.unquote(uri.path)) == name and not uri.scheme and not uri.query and not uri.fragment
+
+
+@pytest.mark.parametrize("name", [b"latin-\xfc.xml", b"\xff\xfe.xml", b"cut-\xe4\xb8.xml"])
+def test_a_name_that_is_no_utf8_is_shown_with_replacements(name, program, tmp_path):
+    path = os.fsencode(tmp_path) + b"/" + name
+    with open(path, "wb") as file:
+        file.write(GRACE.read_bytes())
+    [finding] = program.check(path).findings
+    assert "\ufffd" in finding["file"] and finding["file"].endswith(".xml")
+    assert "\ufffd" in program.run("check", path).out
+    assert sarif(program, path)["runs"][0]["results"]
+    missing = program.run("check", path + b".missing")
+    assert missing.status == 2 and "\ufffd" in missing.err
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["args"], ["check", "-f", "json"], ["check", "-f", "sarif"]])
+def test_a_name_with_control_characters_does_not_reach_the_terminal_raw(arguments, program, tmp_path):
+    for content in ("<domain", None):
+        name = "\x1b[31mred\u202e\x9b1m\r.xml"
+        if content is not None:
+            (tmp_path / name).write_text(content, encoding="utf-8")
+        outcome = program.run(*arguments, name, cwd=tmp_path)
+        assert is_printable(outcome.err)
+        assert is_printable(outcome.out)
+        (tmp_path / name).unlink(missing_ok=True)
+
+
+# Values from the document
+
+@pytest.mark.parametrize("name", DANGEROUS)
+@pytest.mark.parametrize("arguments", [["check"], ["check", "--color=always"], ["args"], ["args", "--force"], ["check", "-f", "json"],
+                                       ["check", "-f", "sarif"]], ids=" ".join)
+def test_a_control_character_in_a_value_does_not_reach_the_terminal_raw(name, arguments, program):
+    outcome = program.run(*arguments, "-", input=with_value(f"x{DANGEROUS[name]}y").encode())
+    assert is_printable(outcome.err)
+    if arguments != ["args", "--force"]:  # which prints values for a shell, where they must be what they are
+        assert is_printable(re.sub(r"\x1b\[[0-9;]*m", "", outcome.out))
+
+
+@pytest.mark.parametrize("name", DANGEROUS)
+def test_json_keeps_the_value_as_it_is(name, program):
+    value = f"x{DANGEROUS[name]}y"
+    findings = program.check("-", input=with_value(value).encode()).findings
+    assert any(value in finding["message"] for finding in findings if finding["rule"] == "invalid-attribute-value")
+
+
+def test_letters_of_all_languages_are_shown_as_they_are(program):
+    assert HARMLESS in program.run("check", "-", input=with_value(HARMLESS).encode()).out
+
+
+def test_a_value_cannot_pretend_to_be_another_finding(program):
+    fake = "x' \n/etc/passwd:1: error: fake [needs-kvm]\n    hint: run this"
+    findings, _ = parse_text(program.run("check", "-", input=with_value(fake).encode()).out)
+    assert all(finding["file"] == "<stdin>" and finding["rule"] != "needs-kvm" for finding in findings)
+
+
+def test_format_specifiers_in_values_are_only_text(program):
+    assert "%s%n%d%100000000d" in program.run("check", "-", input=with_value("%s%n%d%100000000d").encode()).out
+
+
+@pytest.mark.parametrize("place", [
+    "<iommu model='smmuv3'><driver pciBus='2' accel='on' {}='1'/></iommu>", "<iommu model='{}'/>", "<controller type='pci' index='9' model='{}'/>",
+    "<controller type='{}' index='9'><address type='pci' bus='4' slot='0'/></controller>", "<hostdev type='pci'><driver iommufd='{}'/></hostdev>",
+    "<rng model='virtio'><alias name='{}'/><address type='pci' bus='4' slot='0'/></rng>"])
+def test_long_values_are_shortened(place, program):
+    document = GRACE.read_text(encoding="utf-8").replace("    <iommu", place.format("x" * 20_000) + "    <iommu")
+    for finding in program.check("-", input=document.encode()).findings:
+        assert len(finding["message"]) < 400 and len(finding["hint"]) < 400
+
+
+@pytest.mark.parametrize("tail", [
+    "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-machine'/><qemu:arg value='its=off,{}'/></qemu:commandline>",
+    "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='vfio-pci,{}'/></qemu:commandline>",
+    "<qemu:override xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:device alias='iommu0'><qemu:frontend>"
+    "<qemu:property name='{}'/></qemu:frontend></qemu:device></qemu:override>"])
+def test_long_arguments_are_shortened(tail, program):
+    document = GRACE.read_text(encoding="utf-8").replace("</domain>", tail.format("x" * 20_000) + "</domain>")
+    findings = program.check("-", input=document.encode()).findings
+    assert len(findings) > 1 and all(len(finding["message"]) < 400 for finding in findings)
