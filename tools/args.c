@@ -88,10 +88,10 @@ vsmmu_command_args (int argc, char **argv)
   int syntax;
   int format;
 
-  g_option_context_set_summary (context,
-                                _ ("Prints the QEMU arguments for the vSMMU part of a domain: machine options, root "
-                                   "buses and ports\nbelow them, arm-smmuv3, iommufd and vfio-pci, as libvirt 12.8 emits "
-                                   "them. XML is a file, or '-'\nfor standard input."));
+  g_option_context_set_summary (
+      context, _ ("Prints the QEMU arguments for the vSMMU part of a domain: machine options, root "
+                  "buses and ports\nbelow them, arm-smmuv3, iommufd and vfio-pci, as libvirt 12.8 emits "
+                  "them. XML is a file, or '-'\nfor standard input."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, &argc, &argv))
     return VSMMU_EXIT_FAILED;
@@ -111,8 +111,8 @@ vsmmu_command_args (int argc, char **argv)
   }
   if (!force && !is_free_of_errors (domain))
     return VSMMU_EXIT_FINDINGS;
-  arguments = vsmmu_arguments_new (domain, syntax == 0 ? VSMMU_ARGUMENT_SYNTAX_JSON : VSMMU_ARGUMENT_SYNTAX_LEGACY,
-                                   &error);
+  arguments =
+      vsmmu_arguments_new (domain, syntax == 0 ? VSMMU_ARGUMENT_SYNTAX_JSON : VSMMU_ARGUMENT_SYNTAX_LEGACY, &error);
   if (arguments == NULL) {
     vsmmu_command_complain ("%s", error->message);
     return VSMMU_EXIT_FAILED;

@@ -42,7 +42,7 @@ typedef struct {
   GCond changed;
   Result *results;
   guint n_results;
-  int next;     /* the first result that no thread has taken; atomic */
+  int next; /* the first result that no thread has taken; atomic */
   guint n_done;
   guint awaited; /* the result that the main thread waits for */
   guint n_checked;
@@ -89,12 +89,14 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
   GOptionContext *context = g_option_context_new (_ ("XML..."));
   GOptionGroup *group = g_option_group_new ("check", "", "", arguments, NULL);
 
-  g_option_context_set_summary (context, _ ("Finds what is wrong in domain XML with an accelerated SMMUv3 before libvirt "
-                                            "or QEMU sees it.\nXML is a file, '-' for standard input, or with -r a "
-                                            "directory."));
+  g_option_context_set_summary (context,
+                                _ ("Finds what is wrong in domain XML with an accelerated SMMUv3 before libvirt "
+                                   "or QEMU sees it.\nXML is a file, '-' for standard input, or with -r a "
+                                   "directory."));
   g_option_context_set_description (
-      context, _ ("Exit status: 0 nothing wrong, 1 findings of severity error, 2 the command could not\nbe carried out. "
-                  "'virt-vsmmu explain RULE' explains a finding."));
+      context,
+      _ ("Exit status: 0 nothing wrong, 1 findings of severity error, 2 the command could not\nbe carried out. "
+         "'virt-vsmmu explain RULE' explains a finding."));
   g_option_group_add_entries (group, entries);
   g_option_group_set_translation_domain (group, GETTEXT_PACKAGE);
   g_option_context_set_main_group (context, group);
@@ -244,14 +246,14 @@ static void
 print_summary (const Run *run)
 {
   const guint *counts = run->counts;
-  g_autofree char *files = g_strdup_printf (ngettext ("%u document checked", "%u documents checked", run->n_checked),
-                                            run->n_checked);
-  g_autofree char *errors = g_strdup_printf (ngettext ("%u error", "%u errors", counts[VSMMU_SEVERITY_ERROR]),
-                                             counts[VSMMU_SEVERITY_ERROR]);
+  g_autofree char *files =
+      g_strdup_printf (ngettext ("%u document checked", "%u documents checked", run->n_checked), run->n_checked);
+  g_autofree char *errors =
+      g_strdup_printf (ngettext ("%u error", "%u errors", counts[VSMMU_SEVERITY_ERROR]), counts[VSMMU_SEVERITY_ERROR]);
   g_autofree char *warnings = g_strdup_printf (ngettext ("%u warning", "%u warnings", counts[VSMMU_SEVERITY_WARNING]),
                                                counts[VSMMU_SEVERITY_WARNING]);
-  g_autofree char *notes = g_strdup_printf (ngettext ("%u note", "%u notes", counts[VSMMU_SEVERITY_NOTE]),
-                                            counts[VSMMU_SEVERITY_NOTE]);
+  g_autofree char *notes =
+      g_strdup_printf (ngettext ("%u note", "%u notes", counts[VSMMU_SEVERITY_NOTE]), counts[VSMMU_SEVERITY_NOTE]);
 
   g_print ("%s: %s, %s, %s\n", files, errors, warnings, notes);
   if (run->n_skipped > 0)
@@ -290,8 +292,8 @@ choose_output (Run *run, const Arguments *arguments)
   if (format < 0 || colour < 0)
     return FALSE;
   run->format = (Format) format;
-  run->colour = colour == COLOUR_ALWAYS ||
-                (colour == COLOUR_AUTO && isatty (STDOUT_FILENO) && g_getenv ("NO_COLOR") == NULL);
+  run->colour =
+      colour == COLOUR_ALWAYS || (colour == COLOUR_AUTO && isatty (STDOUT_FILENO) && g_getenv ("NO_COLOR") == NULL);
   for (guint i = 0; arguments->ignored != NULL && arguments->ignored[i] != NULL; i++) {
     if (vsmmu_rules_find (arguments->ignored[i]) == NULL) {
       vsmmu_command_complain (_ ("--ignore: there is no rule '%s'; 'virt-vsmmu explain' lists them all"),

@@ -101,8 +101,9 @@ vsmmu_command_explain (int argc, char **argv)
   GOptionContext *context = g_option_context_new (_ ("[RULE...]"));
   int format;
 
-  g_option_context_set_summary (context, _ ("Says why a rule exists, what QEMU and libvirt do instead, and how to follow "
-                                            "it.\nWithout RULE, lists all rules."));
+  g_option_context_set_summary (context,
+                                _ ("Says why a rule exists, what QEMU and libvirt do instead, and how to follow "
+                                   "it.\nWithout RULE, lists all rules."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, &argc, &argv))
     return VSMMU_EXIT_FAILED;

@@ -30,8 +30,7 @@ typedef struct _VsmmuDomain VsmmuDomain;
  *
  * Returns: (transfer full): a domain, or %NULL with @error set
  */
-VSMMU_PUBLIC VsmmuDomain *vsmmu_domain_new_from_data (const char *data, gsize length, const char *name,
-                                                      GError **error);
+VSMMU_PUBLIC VsmmuDomain *vsmmu_domain_new_from_data (const char *data, gsize length, const char *name, GError **error);
 
 /**
  * vsmmu_domain_new_from_file:

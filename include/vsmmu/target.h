@@ -9,7 +9,7 @@ G_BEGIN_DECLS
  * VSMMU_VERSION_ENCODE: a release as one number that compares, as libvirt's own
  * version numbers do: 1,000,000 * major + 1,000 * minor + micro.
  */
-#define VSMMU_VERSION_ENCODE(major, minor, micro) ((major) * 1000000u + (minor) * 1000u + (micro))
+#define VSMMU_VERSION_ENCODE(major, minor, micro) (1000000u * (major) + 1000u * (minor) + (micro))
 
 /**
  * VsmmuTarget:

@@ -2,8 +2,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/check.h"
-#include "model/text.h"
 #include "model/suggest.h"
+#include "model/text.h"
 
 /* Attributes that libvirt 12.8 knows on <driver> of other IOMMU models. */
 static const char *const other_models_attributes[] = { "intremap",        "caching_mode", "eim",   "iotlb", "aw_bits",
@@ -46,8 +46,8 @@ check_driver_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char 
 static void
 check_iommu_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char *name)
 {
-  const char *meant = g_strv_contains (vsmmu_iommu_attributes, name) ? name
-                                                                     : vsmmu_suggest (name, vsmmu_iommu_attributes);
+  const char *meant =
+      g_strv_contains (vsmmu_iommu_attributes, name) ? name : vsmmu_suggest (name, vsmmu_iommu_attributes);
   g_autofree char *shown = vsmmu_text_shorten (name);
 
   if (strcmp (name, "model") == 0)

@@ -124,14 +124,13 @@ vsmmu_rule_pci_controller_order (VsmmuCheck *check)
     if (controller == NULL || controller->address_kind != VSMMU_ADDRESS_PCI || controller->address.bus <= i)
       continue;
     name = vsmmu_device_describe (controller);
-    vsmmu_check_report (check, controller->ordinal != 0 ? controller->line : domain->line,
-                        vsmmu_device_path (controller, ""),
-                        controller->address_given
-                            ? g_strdup (_ ("number the controllers so that each has a larger index than its bus"))
-                            : g_strdup (_ ("give it an <address> on a controller with a smaller index")),
-                        _ ("%s is on bus %u: libvirt creates controllers in the order of their indexes, so QEMU does "
-                           "not find the bus yet"),
-                        name, controller->address.bus);
+    vsmmu_check_report (
+        check, controller->ordinal != 0 ? controller->line : domain->line, vsmmu_device_path (controller, ""),
+        controller->address_given ? g_strdup (_ ("number the controllers so that each has a larger index than its bus"))
+                                  : g_strdup (_ ("give it an <address> on a controller with a smaller index")),
+        _ ("%s is on bus %u: libvirt creates controllers in the order of their indexes, so QEMU does "
+           "not find the bus yet"),
+        name, controller->address.bus);
   }
 }
 
@@ -163,8 +162,8 @@ vsmmu_rule_pci_bus_not_root (VsmmuCheck *check)
     if (!vsmmu_iommu_wants_acceleration (iommu) || bus == NULL || bus->model == NULL || bus->model->is_root)
       continue;
     if (bus->root > 0)
-      hint = g_strdup_printf (_ ("that port hangs off the root bus with index %d: use pciBus='%d'"), bus->root,
-                              bus->root);
+      hint =
+          g_strdup_printf (_ ("that port hangs off the root bus with index %d: use pciBus='%d'"), bus->root, bus->root);
     else
       hint = g_strdup (_ ("name the index of a pcie-expander-bus"));
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), g_steal_pointer (&hint),
@@ -208,8 +207,7 @@ vsmmu_rule_iommu_models_mixed (VsmmuCheck *check)
 
     if (iommu->iommu.is_smmuv3 && (!is_machine_wide || iommu->iommu.accel == VSMMU_SWITCH_ON))
       continue;
-    vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
-                        g_strdup (_ ("remove it, or keep it alone")),
+    vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""), g_strdup (_ ("remove it, or keep it alone")),
                         is_machine_wide ? _ ("a machine-wide %s IOMMU beside the SMMUv3 of line %u, which has a bus "
                                              "of its own: QEMU refuses that, or libvirt drops it")
                                         : _ ("an IOMMU of model %s beside the SMMUv3 of line %u: QEMU takes one model "
@@ -239,19 +237,21 @@ report_endpoints (VsmmuCheck *check, gboolean is_given)
     vsmmu = vsmmu_domain_vsmmu_of (check->domain, device);
     name = vsmmu_device_describe (device);
     if (is_given)
-      vsmmu_check_report (check, device->address_line, vsmmu_device_path (device, "/address"),
-                          g_strdup_printf (_ ("put it below a root bus without an accelerated SMMUv3, not below bus %u"),
-                                           vsmmu->iommu.pci_bus),
-                          _ ("%s is emulated and stands behind the accelerated SMMUv3 of line %u; QEMU allows only "
-                             "VFIO devices there"),
-                          name, vsmmu->line);
+      vsmmu_check_report (
+          check, device->address_line, vsmmu_device_path (device, "/address"),
+          g_strdup_printf (_ ("put it below a root bus without an accelerated SMMUv3, not below bus %u"),
+                           vsmmu->iommu.pci_bus),
+          _ ("%s is emulated and stands behind the accelerated SMMUv3 of line %u; QEMU allows only "
+             "VFIO devices there"),
+          name, vsmmu->line);
     else
-      vsmmu_check_report (check, device->ordinal != 0 ? device->line : vsmmu->line, vsmmu_device_path (device, ""),
-                          g_strdup (_ ("give it an <address> below a root bus without an accelerated SMMUv3, and a "
-                                       "pcie-root-port there")),
-                          _ ("libvirt will put %s on %02x:%02x.%x, behind the accelerated SMMUv3 of line %u, where QEMU "
-                             "allows only VFIO devices"),
-                          name, device->address.bus, device->address.slot, device->address.function, vsmmu->line);
+      vsmmu_check_report (
+          check, device->ordinal != 0 ? device->line : vsmmu->line, vsmmu_device_path (device, ""),
+          g_strdup (_ ("give it an <address> below a root bus without an accelerated SMMUv3, and a "
+                       "pcie-root-port there")),
+          _ ("libvirt will put %s on %02x:%02x.%x, behind the accelerated SMMUv3 of line %u, where QEMU "
+             "allows only VFIO devices"),
+          name, device->address.bus, device->address.slot, device->address.function, vsmmu->line);
   }
 }
 
@@ -302,8 +302,7 @@ vsmmu_rule_iommufd_disabled (VsmmuCheck *check)
     const VsmmuDevice *hostdev = hostdev_at (check, i);
     g_autofree char *name = NULL;
 
-    if (!is_behind_accelerated (check, hostdev) || !is_disabled_by_domain (check, hostdev) ||
-        hostdev->hostdev.is_mdev)
+    if (!is_behind_accelerated (check, hostdev) || !is_disabled_by_domain (check, hostdev) || hostdev->hostdev.is_mdev)
       continue;
     name = vsmmu_device_describe (hostdev);
     vsmmu_check_report (check, check->domain->iommufd_line, g_strdup ("/domain/iommufd"),
@@ -348,19 +347,18 @@ vsmmu_rule_hostdev_outside_vsmmu (VsmmuCheck *check)
     const VsmmuDevice *emulated;
     g_autofree char *name = NULL;
 
-    if (hostdev->address_kind != VSMMU_ADDRESS_PCI || hostdev->address.bus >= check->domain->n_buses ||
-        is_unclear || is_behind_accelerated (check, hostdev))
+    if (hostdev->address_kind != VSMMU_ADDRESS_PCI || hostdev->address.bus >= check->domain->n_buses || is_unclear ||
+        is_behind_accelerated (check, hostdev))
       continue;
     name = vsmmu_device_describe (hostdev);
     emulated = vsmmu_domain_vsmmu_of (check->domain, hostdev);
     if (emulated == NULL)
       emulated = machine_wide;
     if (emulated != NULL)
-      vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, hostdev->line, vsmmu_device_path (hostdev, ""),
-                             g_strdup_printf (_ ("give the SMMUv3 of line %u both accel='on' and pciBus"),
-                                              emulated->line),
-                             _ ("%s stands behind the emulated SMMUv3 of line %u, which cannot translate for VFIO"),
-                             name, emulated->line);
+      vsmmu_check_report_as (
+          check, VSMMU_SEVERITY_ERROR, hostdev->line, vsmmu_device_path (hostdev, ""),
+          g_strdup_printf (_ ("give the SMMUv3 of line %u both accel='on' and pciBus"), emulated->line),
+          _ ("%s stands behind the emulated SMMUv3 of line %u, which cannot translate for VFIO"), name, emulated->line);
     else
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
                           g_strdup (_ ("give it an <address> on a port below the bus that pciBus of a vSMMU names")),
@@ -410,11 +408,10 @@ vsmmu_rule_vsmmu_empty (VsmmuCheck *check)
       continue;
     options = vsmmu_iommu_auto_options (iommu);
     if (options != NULL)
-      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup_printf (_ ("give %s explicitly, or put a <hostdev> below bus %u"), options,
-                                           iommu->iommu.pci_bus),
-                          _ ("no VFIO device stands behind this SMMUv3 at start, so QEMU cannot find out %s and exits"),
-                          options);
+      vsmmu_check_report (
+          check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+          g_strdup_printf (_ ("give %s explicitly, or put a <hostdev> below bus %u"), options, iommu->iommu.pci_bus),
+          _ ("no VFIO device stands behind this SMMUv3 at start, so QEMU cannot find out %s and exits"), options);
   }
 }
 
@@ -518,8 +515,7 @@ vsmmu_rule_pxb_bus_range_overlap (VsmmuCheck *check)
     last = first + (int) counts[i] - 1;
     next = next_expander (check, bus->controller, first);
     if (next != NULL && next->controller.bus_nr <= last)
-      vsmmu_check_report (check, next->ordinal != 0 ? next->line : domain->line,
-                          vsmmu_device_path (next, ""),
+      vsmmu_check_report (check, next->ordinal != 0 ? next->line : domain->line, vsmmu_device_path (next, ""),
                           g_strdup_printf (_ ("give it a busNr above %d, with room for ports to come"), last),
                           _ ("busNr %d of this pcie-expander-bus lies in the range %d-%d that %s with index %u and the "
                              "ports below it need"),
@@ -549,7 +545,8 @@ vsmmu_rule_no_free_hotplug_port (VsmmuCheck *check)
   for (guint i = 0; i < domain->n_buses; i++) {
     const VsmmuBus *bus = &domain->buses[i];
 
-    if (bus->root >= 0 && bus->model->is_hotplug && bus->controller->controller.hotplug != VSMMU_SWITCH_OFF && !is_used[i])
+    if (bus->root >= 0 && bus->model->is_hotplug && bus->controller->controller.hotplug != VSMMU_SWITCH_OFF &&
+        !is_used[i])
       has_free[bus->root] = TRUE;
   }
   for (guint i = 0; i < domain->iommus->len; i++) {

@@ -17,9 +17,9 @@ vsmmu_rule_machine_not_virt (VsmmuCheck *check)
   if (vsmmu_domain_is_virt (domain))
     return;
   vsmmu_check_report (check, domain->machine_line != 0 ? domain->machine_line : domain->line,
-                      g_strdup (domain->machine_line != 0 ? "/domain/os/type" : "/domain"), g_strdup (_ ("use arch='aarch64' machine='virt'")),
-                      _ ("SMMUv3 exists only on the arm64 machine 'virt', not on %s '%s'"),
-                      arch, machine);
+                      g_strdup (domain->machine_line != 0 ? "/domain/os/type" : "/domain"),
+                      g_strdup (_ ("use arch='aarch64' machine='virt'")),
+                      _ ("SMMUv3 exists only on the arm64 machine 'virt', not on %s '%s'"), arch, machine);
 }
 
 void
@@ -30,8 +30,7 @@ vsmmu_rule_needs_kvm (VsmmuCheck *check)
 
   if (g_strcmp0 (domain->type, "kvm") != 0)
     vsmmu_check_report (check, domain->line, g_strdup ("/domain"), g_strdup (_ ("use <domain type='kvm'>")),
-                        _ ("an accelerated SMMUv3 needs KVM, and the domain type is '%s'"),
-                        type);
+                        _ ("an accelerated SMMUv3 needs KVM, and the domain type is '%s'"), type);
 }
 
 void
@@ -234,8 +233,8 @@ vsmmu_rule_commandline_conflict (VsmmuCheck *check)
     if (g_hash_table_contains (ids, override->alias))
       vsmmu_check_report (check, override->line, g_strdup (override->element),
                           g_strdup (_ ("remove the override and use the elements and attributes that libvirt has")),
-                          _ ("the override of '%s' changes '%s', a part of the vSMMU, behind libvirt's back"),
-                          property, override->alias);
+                          _ ("the override of '%s' changes '%s', a part of the vSMMU, behind libvirt's back"), property,
+                          override->alias);
   }
 }
 

@@ -17,8 +17,10 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,
           N_ ("The document is no domain XML"),
-          N_ ("The file is not well-formed XML, its root element is not <domain>, or it breaks a safety limit: a document "
-              "type declaration, elements nested too deep. libvirt cannot read it either. Nothing else is checked in such "
+          N_ ("The file is not well-formed XML, its root element is not <domain>, or it breaks a safety limit: a "
+              "document "
+              "type declaration, elements nested too deep. libvirt cannot read it either. Nothing else is checked in "
+              "such "
               "a file."),
           "libvirt virDomainDefParse(); libxml2",
       },
@@ -30,8 +32,10 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,
           N_ ("An element or attribute does not fit the schema"),
-          N_ ("Only with --schema. libvirt ignores elements and attributes that it does not know, so a misspelt one has no "
-              "effect and gives no message. The schema lists all that the installed libvirt knows, and the smallest part "
+          N_ ("Only with --schema. libvirt ignores elements and attributes that it does not know, so a misspelt one "
+              "has no "
+              "effect and gives no message. The schema lists all that the installed libvirt knows, and the smallest "
+              "part "
               "that does not fit is reported."),
           "libvirt schemas/domain.rng; virsh define --validate",
       },
@@ -43,7 +47,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,
           N_ ("The document has more findings than are shown"),
-          N_ ("At most 1,000 findings are shown of one document, so that one that was made to be broken cannot fill a disk. "
+          N_ ("At most 1,000 findings are shown of one document, so that one that was made to be broken cannot fill a "
+              "disk. "
               "The severity is that of the worst finding left out."),
           "virt-vsmmu",
       },
@@ -55,7 +60,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,
           N_ ("An attribute of an SMMUv3 <driver> has an unknown name"),
-          N_ ("libvirt reads the attributes it knows and ignores the rest without a word, unless the document is validated "
+          N_ ("libvirt reads the attributes it knows and ignores the rest without a word, unless the document is "
+              "validated "
               "against the schema. The names changed while the feature was developed: ssidSize and ssid_size became "
               "ssidsize. With a wrong name the option keeps its default, and the guest lacks what was asked for."),
           "libvirt virDomainIOMMUDefParseXML(); seen on 12.8: ssidSize='20' is accepted and ignored",
@@ -68,9 +74,11 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,
           N_ ("A value is outside what libvirt and QEMU take"),
-          N_ ("accel, ats, ril and cmdqv are 'on' or 'off'; there is no 'auto': leave the attribute out for that. ssidsize "
+          N_ ("accel, ats, ril and cmdqv are 'on' or 'off'; there is no 'auto': leave the attribute out for that. "
+              "ssidsize "
               "is 0 to 20, oas is 44 or 48, both decimal. libvirt refuses words, leaves negative numbers out without a "
-              "word, and passes numbers that are too large to QEMU, which then does not start. The rule also covers the "
+              "word, and passes numbers that are too large to QEMU, which then does not start. The rule also covers "
+              "the "
               "other values that the checks depend on: PCI addresses, bus numbers, sizes, yes/no attributes."),
           "libvirt virXMLPropInt(), virXMLPropUInt(), virXMLPropTristateSwitch(); QEMU smmu_validate_property()",
       },
@@ -82,7 +90,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,
           N_ ("An option of an accelerated SMMUv3 without accel='on'"),
-          N_ ("ats, ril, ssidsize, oas and cmdqv describe a physical SMMU that only an accelerated vSMMU has. libvirt 12.7 "
+          N_ ("ats, ril, ssidsize, oas and cmdqv describe a physical SMMU that only an accelerated vSMMU has. libvirt "
+              "12.7 "
               "and newer refuse the domain, even for cmdqv='off'; older ones ignore all of them."),
           "libvirt virDomainIOMMUDefValidate(): accel must be enabled for iommu model 'smmuv3' when setting ...",
       },
@@ -94,7 +103,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,
           N_ ("accel='on' without pciBus"),
-          N_ ("Without pciBus libvirt asks for a machine-wide SMMUv3 (-machine iommu=smmuv3), which is always emulated: accel "
+          N_ ("Without pciBus libvirt asks for a machine-wide SMMUv3 (-machine iommu=smmuv3), which is always "
+              "emulated: accel "
               "and its options are dropped, and VFIO devices then fail with 'requires iommu MAP notifier'. A generator "
               "that leaves out zero values does that to pciBus='0'."),
           "libvirt qemuBuildIOMMUCommandLine(); seen on 12.8 with domxml-to-native",
@@ -107,7 +117,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,
           N_ ("An SMMUv3 with an <address>"),
-          N_ ("An SMMUv3 is a platform device of the machine. libvirt refuses an <address> on it; which devices stand behind "
+          N_ ("An SMMUv3 is a platform device of the machine. libvirt refuses an <address> on it; which devices stand "
+              "behind "
               "it is said by pciBus."),
           "libvirt virDomainIOMMUDefValidate(): iommu model 'smmuv3' can't have address",
       },
@@ -119,8 +130,10 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("libvirt would refuse the PCI addresses"),
-          N_ ("A PCI address is used twice, its slot or bus does not exist or does not take such a device, or there is no "
-              "room for a device that has no address. libvirt refuses the domain. As long as that is so, nothing can be "
+          N_ ("A PCI address is used twice, its slot or bus does not exist or does not take such a device, or there is "
+              "no "
+              "room for a device that has no address. libvirt refuses the domain. As long as that is so, nothing can "
+              "be "
               "said of devices without an address."),
           "libvirt qemuDomainAssignPCIAddresses(), virDomainPCIAddressValidate()",
       },
@@ -132,8 +145,10 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("A PCI controller has a smaller index than the bus it is on"),
-          N_ ("libvirt passes controllers to QEMU in the order of their indexes, and QEMU creates them in that order: a "
-              "port whose bus comes later is refused, \"Bus 'pci.9' not found\". libvirt does not check it, and may itself "
+          N_ ("libvirt passes controllers to QEMU in the order of their indexes, and QEMU creates them in that order: "
+              "a "
+              "port whose bus comes later is refused, \"Bus 'pci.9' not found\". libvirt does not check it, and may "
+              "itself "
               "put a controller without an address on a port that it adds behind it."),
           "libvirt qemuBuildControllersCommandLine(); seen on 12.8 with domxml-to-native",
       },
@@ -145,7 +160,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("pciBus names no controller"),
-          N_ ("pciBus is the index of a PCI controller. libvirt defines a domain whose pciBus names none, and fails only "
+          N_ ("pciBus is the index of a PCI controller. libvirt defines a domain whose pciBus names none, and fails "
+              "only "
               "when it is started, with 'Could not find a suitable controller for smmuv3'."),
           "libvirt qemuBuildIOMMUCommandLine()",
       },
@@ -157,7 +173,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("pciBus names a controller that is no root bus"),
-          N_ ("An SMMUv3 translates for all that is below one root bus: pcie-root or a pcie-expander-bus. libvirt passes "
+          N_ ("An SMMUv3 translates for all that is below one root bus: pcie-root or a pcie-expander-bus. libvirt "
+              "passes "
               "the index of a port or a bridge through, and QEMU does not start: 'SMMU should be attached to a default "
               "PCIe root complex(pcie.0) or a pxb-pcie based root complex'."),
           "QEMU smmu_base_realize()",
@@ -170,7 +187,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("Two SMMUv3 on one root bus"),
-          N_ ("A root bus has one IOMMU. libvirt accepts two with the same pciBus, and QEMU does not start: 'An iommu is "
+          N_ ("A root bus has one IOMMU. libvirt accepts two with the same pciBus, and QEMU does not start: 'An iommu "
+              "is "
               "already attached to this bus'. Use one pcie-expander-bus for each physical SMMU."),
           "QEMU smmu_base_realize()",
       },
@@ -182,7 +200,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("Another kind of IOMMU beside an SMMUv3 with a bus of its own"),
-          N_ ("libvirt 12.8 reports such a mixture and then goes on: depending on the order it drops one of the two, or "
+          N_ ("libvirt 12.8 reports such a mixture and then goes on: depending on the order it drops one of the two, "
+              "or "
               "QEMU refuses to start, or both are in the guest and neither behaves."),
           "libvirt virDomainDefValidate(); QEMU virt_machine_device_pre_plug_cb()",
       },
@@ -194,7 +213,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("The machine is not arm64 virt"),
-          N_ ("Only the machine 'virt' of qemu-system-aarch64 takes an SMMUv3. The rules about the PCI tree are not applied "
+          N_ ("Only the machine 'virt' of qemu-system-aarch64 takes an SMMUv3. The rules about the PCI tree are not "
+              "applied "
               "to other machines."),
           "libvirt qemuValidateDomainDeviceDefIOMMU(): only supported with ARM Virt machines",
       },
@@ -206,7 +226,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("The domain does not use KVM"),
-          N_ ("An accelerated SMMUv3 needs KVM with its in-kernel interrupt controller. libvirt defines the domain all the "
+          N_ ("An accelerated SMMUv3 needs KVM with its in-kernel interrupt controller. libvirt defines the domain all "
+              "the "
               "same; QEMU does not start: 'SMMUv3 accel=on requires KVM with kernel-irqchip=on support'."),
           "QEMU virt_machine_device_pre_plug_cb()",
       },
@@ -218,8 +239,10 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("ACPI is off"),
-          N_ ("The guest learns of an accelerated SMMUv3 and of the addresses it must not translate from ACPI tables (IORT "
-              "with RMR nodes); there is no device tree for it. QEMU does not start: 'SMMUv3 with accel=on not supported "
+          N_ ("The guest learns of an accelerated SMMUv3 and of the addresses it must not translate from ACPI tables "
+              "(IORT "
+              "with RMR nodes); there is no device tree for it. QEMU does not start: 'SMMUv3 with accel=on not "
+              "supported "
               "for DT'."),
           "QEMU virt_machine_device_plug_cb(), build_iort_rmr_nodes()",
       },
@@ -231,7 +254,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("There is no UEFI firmware"),
-          N_ ("On arm64 only UEFI hands ACPI tables to the guest, and QEMU counts ACPI as off without loaded firmware."),
+          N_ ("On arm64 only UEFI hands ACPI tables to the guest, and QEMU counts ACPI as off without loaded "
+              "firmware."),
           "QEMU virt_machine_device_plug_cb(); libvirt: ACPI requires UEFI on this architecture",
       },
       vsmmu_rule_needs_uefi,
@@ -242,7 +266,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("The guest has no MSI controller"),
-          N_ ("The doorbell of an accelerated SMMUv3 is the register of the ITS or of the GICv2m frame. With msi=off, or "
+          N_ ("The doorbell of an accelerated SMMUv3 is the register of the ITS or of the GICv2m frame. With msi=off, "
+              "or "
               "its=off on GICv3, its address is 0, and nothing says so: a device then falls back to INTx or does not "
               "appear in the guest."),
           "QEMU virt_machine_device_pre_plug_cb() (msi-gpa); seen in the emulated arm64 host",
@@ -255,7 +280,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_WARNING,
           N_ ("The GIC version is not given"),
-          N_ ("Without <gic version=...> libvirt takes the newest version that the host offers to KVM guests, and version 2 "
+          N_ ("Without <gic version=...> libvirt takes the newest version that the host offers to KVM guests, and "
+              "version 2 "
               "where it knows none. The MSI doorbell depends on it: 0x08090040 with the ITS of GICv3, 0x08020040 with "
               "GICv2m."),
           "libvirt qemuDomainDefEnableDefaultFeatures()",
@@ -268,7 +294,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_WARNING,
           N_ ("GICv2 with an accelerated SMMUv3"),
-          N_ ("GICv2 takes at most 8 vCPUs; with more QEMU does not start. It has no ITS, so MSIs go through the GICv2m "
+          N_ ("GICv2 takes at most 8 vCPUs; with more QEMU does not start. It has no ITS, so MSIs go through the "
+              "GICv2m "
               "frame, which has few interrupts for devices with many vectors."),
           "QEMU virt machine: max CPUs with GICv2",
       },
@@ -280,8 +307,10 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("An emulated device behind an accelerated SMMUv3"),
-          N_ ("The guest's tables sit in hardware, which does not see what QEMU emulates. Behind an accelerated SMMUv3 QEMU "
-              "allows bridges, ports and VFIO devices with iommufd, and refuses the rest: 'Emulated endpoint devices are "
+          N_ ("The guest's tables sit in hardware, which does not see what QEMU emulates. Behind an accelerated SMMUv3 "
+              "QEMU "
+              "allows bridges, ports and VFIO devices with iommufd, and refuses the rest: 'Emulated endpoint devices "
+              "are "
               "not allowed when using arm-smmuv3,accel=on'."),
           "QEMU smmuv3_accel_supports_as()",
       },
@@ -293,7 +322,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("libvirt will place an emulated device behind an accelerated SMMUv3"),
-          N_ ("A device without <address> gets the first free slot in the order of the controllers' indexes, which may be "
+          N_ ("A device without <address> gets the first free slot in the order of the controllers' indexes, which may "
+              "be "
               "a port that was meant for a VFIO device. With pciBus='0' that is every device. The guest then does not "
               "start, see emulated-endpoint. The slot is found as libvirt finds it."),
           "libvirt qemuDomainAssignDevicePCISlots(); compared with 12.8 in the test suite",
@@ -306,7 +336,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("A VFIO device behind an accelerated SMMUv3 without iommufd"),
-          N_ ("Nesting exists only in iommufd, not in the old VFIO container. QEMU refuses the device: 'vfio-pci endpoint "
+          N_ ("Nesting exists only in iommufd, not in the old VFIO container. QEMU refuses the device: 'vfio-pci "
+              "endpoint "
               "devices without an iommufd backend not allowed when using arm-smmuv3,accel=on'."),
           "QEMU smmuv3_accel_supports_as()",
       },
@@ -318,7 +349,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("iommufd is off for the whole domain"),
-          N_ ("<iommufd enabled='no'/> is the default for every <hostdev> that does not say otherwise, and a device behind an "
+          N_ ("<iommufd enabled='no'/> is the default for every <hostdev> that does not say otherwise, and a device "
+              "behind an "
               "accelerated SMMUv3 needs iommufd."),
           "libvirt formatdomain: Host Device IOMMUFD",
       },
@@ -331,7 +363,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_WARNING,
           N_ ("A VFIO device that no accelerated SMMUv3 translates for"),
           N_ ("The device works, but the guest has no IOMMU for it: no isolation, no nested use, no shared virtual "
-              "addressing. Behind an SMMUv3 that is not accelerated it does not work at all: 'requires iommu MAP notifier "
+              "addressing. Behind an SMMUv3 that is not accelerated it does not work at all: 'requires iommu MAP "
+              "notifier "
               "which is not currently supported'."),
           "QEMU pci_device_iommu_address_space(); vfio_listener_region_add()",
       },
@@ -343,7 +376,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("One host device given twice"),
-          N_ ("A host PCI function can be given to a guest once. libvirt refuses a second <hostdev> with the same source."),
+          N_ ("A host PCI function can be given to a guest once. libvirt refuses a second <hostdev> with the same "
+              "source."),
           "libvirt: Hostdev already exists in the domain configuration",
       },
       vsmmu_rule_hostdev_duplicate,
@@ -354,8 +388,10 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("No VFIO device at start, and options left to QEMU"),
-          N_ ("QEMU takes ats, ril, ssidsize and oas from the host's SMMU through the first VFIO device, unless they are "
-              "given. With any of them left out, at least one device must be there at start: \"arm-smmuv3 accel=on with "
+          N_ ("QEMU takes ats, ril, ssidsize and oas from the host's SMMU through the first VFIO device, unless they "
+              "are "
+              "given. With any of them left out, at least one device must be there at start: \"arm-smmuv3 accel=on "
+              "with "
               "'auto' properties requires at least one cold-plugged VFIO device\". A vSMMU that only takes hotplugged "
               "devices needs all four."),
           "QEMU smmuv3_accel_machine_done()",
@@ -369,7 +405,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("cmdqv='on' with no VFIO device at start"),
           N_ ("The command queue is taken from the host's SMMU through the first VFIO device, before the guest starts. "
-              "Without one QEMU exits with 'arm-smmuv3 cmdqv=on requires at least one cold-plugged VFIO device'; when ats, "
+              "Without one QEMU exits with 'arm-smmuv3 cmdqv=on requires at least one cold-plugged VFIO device'; when "
+              "ats, "
               "ril, ssidsize and oas are all given it does not even say that, and the guest has no command queue."),
           "QEMU smmuv3_accel_machine_done(); the notifier is registered only for automatic options",
       },
@@ -381,7 +418,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_WARNING,
           N_ ("cmdqv='on' without huge pages"),
-          N_ ("The guest's command queue must be contiguous in host memory, so QEMU limits it to one page of the memory "
+          N_ ("The guest's command queue must be contiguous in host memory, so QEMU limits it to one page of the "
+              "memory "
               "backend: 256 entries with 4 KiB pages. Huge pages allow the full 8 MiB."),
           "QEMU tegra241_cmdqv_init_regs()",
       },
@@ -393,7 +431,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_WARNING,
           N_ ("PASIDs without ATS"),
-          N_ ("ssidsize above 0 tells the guest that devices may use PASIDs. Drivers use them for shared virtual addressing, "
+          N_ ("ssidsize above 0 tells the guest that devices may use PASIDs. Drivers use them for shared virtual "
+              "addressing, "
               "which also needs ATS; with ats='off' they do not enable it."),
           "Linux arm_smmu_enable_pasid(), arm_smmu_ats_supported(); libvirt formatdomain: ssidsize",
       },
@@ -417,9 +456,12 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_ERROR,
           N_ ("Two root buses need the same bus numbers"),
-          N_ ("A pcie-expander-bus starts at busNr and needs one more bus number for each port and bridge below it, up to "
-              "the next root bus; pcie-root counts from 0. When a range is too small the firmware leaves devices without "
-              "a bus number, and an accelerated SMMUv3 needs what the firmware assigned. libvirt counts down in twos from "
+          N_ ("A pcie-expander-bus starts at busNr and needs one more bus number for each port and bridge below it, up "
+              "to "
+              "the next root bus; pcie-root counts from 0. When a range is too small the firmware leaves devices "
+              "without "
+              "a bus number, and an accelerated SMMUv3 needs what the firmware assigned. libvirt counts down in twos "
+              "from "
               "254 when busNr is not given, which leaves room for a single port."),
           "QEMU pxb_dev_realize_common(); libvirt qemuDomainAddressFindNewBusNr()",
       },
@@ -443,7 +485,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_WARNING,
           N_ ("Extra QEMU arguments meddle with the vSMMU"),
-          N_ ("Arguments in <qemu:commandline> and properties in <qemu:override> go past libvirt's checks and these ones. "
+          N_ ("Arguments in <qemu:commandline> and properties in <qemu:override> go past libvirt's checks and these "
+              "ones. "
               "QEMU creates devices in legacy syntax before libvirt's own, which changes what an SMMUv3 is checked "
               "against; a second IOMMU makes QEMU stop."),
           "QEMU virt_machine_device_pre_plug_cb(); order of -device options",
@@ -456,7 +499,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_NOTE,
           N_ ("The guest cannot be migrated or saved"),
-          N_ ("QEMU blocks migration, and with it saving and snapshots that include memory: 'Migration not supported with "
+          N_ ("QEMU blocks migration, and with it saving and snapshots that include memory: 'Migration not supported "
+              "with "
               "SMMUv3 accelerator mode enabled'."),
           "QEMU smmu_realize()",
       },
@@ -502,7 +546,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_TARGET,
           VSMMU_SEVERITY_ERROR,
           N_ ("The libvirt drops accel without a word"),
-          N_ ("libvirt knows accel and its options since 12.7, and pciBus since 11.10. An older one accepts the document, "
+          N_ ("libvirt knows accel and its options since 12.7, and pciBus since 11.10. An older one accepts the "
+              "document, "
               "forgets what it does not know and starts a guest with an emulated SMMUv3."),
           "libvirt formatdomain; seen on 11.3",
       },
@@ -514,7 +559,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_TARGET,
           VSMMU_SEVERITY_ERROR,
           N_ ("The libvirt drops iommufd without a word"),
-          N_ ("libvirt knows iommufd in the <driver> of a <hostdev> since 12.1, and <iommufd> for the domain since 12.2. An "
+          N_ ("libvirt knows iommufd in the <driver> of a <hostdev> since 12.1, and <iommufd> for the domain since "
+              "12.2. An "
               "older one uses the old VFIO container, which an accelerated SMMUv3 cannot work with."),
           "libvirt formatdomain; seen on 11.3",
       },
@@ -526,8 +572,10 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_RULE_GROUP_TARGET,
           VSMMU_SEVERITY_WARNING,
           N_ ("QEMU must be allowed to open the iommufd devices"),
-          N_ ("Since 12.1 libvirt opens /dev/iommu and /dev/vfio/devices/* itself and passes descriptors. With an older one "
-              "QEMU has to open them: cgroup_device_acl in qemu.conf must list them, and the user that QEMU runs as needs "
+          N_ ("Since 12.1 libvirt opens /dev/iommu and /dev/vfio/devices/* itself and passes descriptors. With an "
+              "older one "
+              "QEMU has to open them: cgroup_device_acl in qemu.conf must list them, and the user that QEMU runs as "
+              "needs "
               "permission."),
           "libvirt qemu.conf: cgroup_device_acl",
       },

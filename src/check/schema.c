@@ -7,10 +7,10 @@
 #include <libxml/uri.h>
 
 #include "check/finding.h"
-#include "src/resources.h"
 #include "model/domain.h"
 #include "model/suggest.h"
 #include "model/text.h"
+#include "src/resources.h"
 
 /* Where libvirt installs its schema below a data directory. */
 #define LIBVIRT_SCHEMA "libvirt/schemas/domain.rng"
@@ -100,7 +100,8 @@ ignore_error (void *data G_GNUC_UNUSED, xmlErrorPtr error G_GNUC_UNUSED)
 VsmmuSchema *
 vsmmu_schema_new (const char *libvirt_schema, GError **error)
 {
-  g_autoptr (GBytes) ours = g_resource_lookup_data (vsmmu_get_resource (), OUR_SCHEMA, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
+  g_autoptr (GBytes) ours =
+      g_resource_lookup_data (vsmmu_get_resource (), OUR_SCHEMA, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
   g_autofree char *path = libvirt_schema != NULL ? g_strdup (libvirt_schema) : find_libvirt_schema ();
   g_autofree char *message = NULL;
   g_autoptr (xmlDoc) grammar = NULL;
@@ -398,8 +399,8 @@ try_root_attributes (Search *search, const xmlNode *root)
 static void
 try_devices (Search *search, const xmlNode *devices)
 {
-  for (xmlNode *device = vsmmu_xml_element (devices->children);
-       device != NULL && search->n_violations < VIOLATIONS_MAX; device = vsmmu_xml_element (device->next))
+  for (xmlNode *device = vsmmu_xml_element (devices->children); device != NULL && search->n_violations < VIOLATIONS_MAX;
+       device = vsmmu_xml_element (device->next))
     try_device (search, device);
 }
 
@@ -503,8 +504,7 @@ report_combination (Search *search, const xmlDoc *document)
     misfit = find_device_misfit (search->schema, document);
   if (misfit == NULL)
     misfit = root;
-  report (search, misfit,
-          g_strdup_printf (_ ("<%s> fits by itself, but not beside the other elements"), misfit->name),
+  report (search, misfit, g_strdup_printf (_ ("<%s> fits by itself, but not beside the other elements"), misfit->name),
           g_strdup (_ ("look for a second element of the same kind where only one is allowed")));
 }
 
@@ -554,9 +554,9 @@ can_be_validated (Search *search, xmlNode *root)
   for (xmlNode *node = root; node != NULL && search->n_violations < VIOLATIONS_MAX; node = next_element (node))
     if (count_attributes (node) > ATTRIBUTES_MAX)
       report_as (search, VSMMU_SEVERITY_WARNING, node,
-              g_strdup_printf (_ ("<%s> has more than %d attributes; the document is not validated"), node->name,
-                               ATTRIBUTES_MAX),
-              g_strdup (_ ("leave out attributes that have their default value")));
+                 g_strdup_printf (_ ("<%s> has more than %d attributes; the document is not validated"), node->name,
+                                  ATTRIBUTES_MAX),
+                 g_strdup (_ ("leave out attributes that have their default value")));
   return search->n_violations == 0;
 }
 

@@ -31,7 +31,7 @@ vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
 {
   g_auto (GStrv) parts = g_strsplit (text, ",", -1);
 
-  *target = (VsmmuTarget) { 0 };
+  *target = (VsmmuTarget){ 0 };
   for (guint i = 0; parts[i] != NULL; i++) {
     char *equals = strchr (parts[i], '=');
     guint *version = NULL;
@@ -105,10 +105,10 @@ vsmmu_rule_target_qemu_no_auto (VsmmuCheck *check)
     g_autofree char *options = vsmmu_iommu_auto_options (iommu);
 
     if (options != NULL)
-      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup_printf (_ ("give %s explicitly, as the host's SMMU has them, or use QEMU 11.1"),
-                                           options),
-                          _ ("QEMU %s cannot find out %s from the host"), version, options);
+      vsmmu_check_report (
+          check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+          g_strdup_printf (_ ("give %s explicitly, as the host's SMMU has them, or use QEMU 11.1"), options),
+          _ ("QEMU %s cannot find out %s from the host"), version, options);
   }
 }
 

@@ -160,10 +160,10 @@ static void
 read_interface (const VsmmuReader *reader, VsmmuDevice *device)
 {
   static const ModelConnect models[] = {
-    { "e1000", ANY_PCI },     { "rtl8139", ANY_PCI },   { "vmxnet", ANY_PCI },  { "vmxnet2", ANY_PCI },
-    { "vmxnet3", ANY_PCI },   { "netfront", ANY_PCI },  { "vlance", ANY_PCI },  { "am79c970a", ANY_PCI },
-    { "am79c973", ANY_PCI },  { "82540em", ANY_PCI },   { "82545em", ANY_PCI }, { "82543gc", ANY_PCI },
-    { "usb-net", 0 },         { "lan9118", 0 },         { "spapr-vlan", 0 },    { NULL, 0 },
+    { "e1000", ANY_PCI },    { "rtl8139", ANY_PCI },  { "vmxnet", ANY_PCI },  { "vmxnet2", ANY_PCI },
+    { "vmxnet3", ANY_PCI },  { "netfront", ANY_PCI }, { "vlance", ANY_PCI },  { "am79c970a", ANY_PCI },
+    { "am79c973", ANY_PCI }, { "82540em", ANY_PCI },  { "82545em", ANY_PCI }, { "82543gc", ANY_PCI },
+    { "usb-net", 0 },        { "lan9118", 0 },        { "spapr-vlan", 0 },    { NULL, 0 },
   };
   const char *model = attribute_of_child (device->node, "model", "type");
   g_autofree char *folded = NULL;
@@ -221,9 +221,8 @@ static void
 read_video (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
 {
   static const ModelConnect models[] = {
-    { "bochs", ANY_PCIE }, { "vga", ANY_PCI }, { "cirrus", ANY_PCI },
-    { "vmvga", ANY_PCI },  { "qxl", ANY_PCI }, { "gop", NO_BUS },
-    { NULL, 0 },
+    { "bochs", ANY_PCIE }, { "vga", ANY_PCI }, { "cirrus", ANY_PCI }, { "vmvga", ANY_PCI },
+    { "qxl", ANY_PCI },    { "gop", NO_BUS },  { NULL, 0 },
   };
   const char *type = attribute_of_child (device->node, "model", "type");
 
@@ -409,22 +408,21 @@ static void
 read_controller (const VsmmuReader *reader, VsmmuDevice *device)
 {
   static const ModelConnect usb_models[] = {
-    { "nec-xhci", ANY_PCIE },     { "qemu-xhci", ANY_PCIE },    { "piix3-uhci", ANY_PCI }, { "piix4-uhci", ANY_PCI },
-    { "ehci", ANY_PCI },          { "ich9-ehci1", ANY_PCI },    { "ich9-uhci1", ANY_PCI }, { "ich9-uhci2", ANY_PCI },
-    { "ich9-uhci3", ANY_PCI },    { "vt82c686b-uhci", ANY_PCI }, { "pci-ohci", ANY_PCI },  { NULL, 0 },
+    { "nec-xhci", ANY_PCIE },  { "qemu-xhci", ANY_PCIE },     { "piix3-uhci", ANY_PCI }, { "piix4-uhci", ANY_PCI },
+    { "ehci", ANY_PCI },       { "ich9-ehci1", ANY_PCI },     { "ich9-uhci1", ANY_PCI }, { "ich9-uhci2", ANY_PCI },
+    { "ich9-uhci3", ANY_PCI }, { "vt82c686b-uhci", ANY_PCI }, { "pci-ohci", ANY_PCI },   { NULL, 0 },
   };
   static const ModelConnect scsi_models[] = {
-    { "lsilogic", ANY_PCI },   { "lsisas1068", ANY_PCI }, { "lsisas1078", ANY_PCI }, { "vmpvscsi", ANY_PCI },
-    { "buslogic", ANY_PCI },   { "am53c974", ANY_PCI },   { "dc390", ANY_PCI },      { NULL, 0 },
+    { "lsilogic", ANY_PCI }, { "lsisas1068", ANY_PCI }, { "lsisas1078", ANY_PCI }, { "vmpvscsi", ANY_PCI },
+    { "buslogic", ANY_PCI }, { "am53c974", ANY_PCI },   { "dc390", ANY_PCI },      { NULL, 0 },
   };
   VsmmuController *controller = &device->controller;
 
   controller->type = vsmmu_xml_attribute (device->node, "type");
   controller->model = vsmmu_xml_attribute (device->node, "model");
-  controller->index = (int) vsmmu_read_integer (reader, device->node, "", "index", 10, 0,
-                                                g_strcmp0 (controller->type, "pci") == 0 ? VSMMU_PCI_BUSES_MAX - 1
-                                                                                         : G_MAXINT,
-                                                -1);
+  controller->index =
+      (int) vsmmu_read_integer (reader, device->node, "", "index", 10, 0,
+                                g_strcmp0 (controller->type, "pci") == 0 ? VSMMU_PCI_BUSES_MAX - 1 : G_MAXINT, -1);
   controller->has_index = controller->index >= 0;
   controller->chassis = controller->port = controller->chassis_nr = controller->bus_nr = controller->numa_node = -1;
   controller->mem_reserve = -1;

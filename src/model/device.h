@@ -54,33 +54,33 @@ typedef struct {
   const char *type;  /* pci, usb, scsi, … */
   const char *model; /* %NULL when not given */
   int index;
-  gboolean has_index;     /* in the document */
-  gboolean is_late;       /* added by libvirt after it numbered those without an index */
-  const VsmmuPciModel *pci;   /* for type='pci' with a model that is known */
-  const char *driver;         /* (nullable): <model name=…> */
-  int chassis;                /* -1 when not given, as are the next five */
+  gboolean has_index;       /* in the document */
+  gboolean is_late;         /* added by libvirt after it numbered those without an index */
+  const VsmmuPciModel *pci; /* for type='pci' with a model that is known */
+  const char *driver;       /* (nullable): <model name=…> */
+  int chassis;              /* -1 when not given, as are the next five */
   int port;
   int chassis_nr;
   int bus_nr;
   gboolean has_bad_bus_nr;
   int numa_node;
-  gint64 mem_reserve;         /* KiB */
+  gint64 mem_reserve; /* KiB */
   VsmmuSwitch hotplug;
   gboolean has_pcihole64;
-  guint64 pcihole64;          /* KiB */
+  guint64 pcihole64; /* KiB */
   guint pcihole64_line;
 } VsmmuController;
 
 typedef struct {
-  gboolean is_pci;     /* a host PCI function given to the guest */
-  gboolean is_mdev;    /* a mediated device on PCI */
+  gboolean is_pci;  /* a host PCI function given to the guest */
+  gboolean is_mdev; /* a mediated device on PCI */
   VsmmuPciAddress host;
   VsmmuSwitch iommufd; /* <driver iommufd=…> */
   guint driver_line;
   VsmmuSwitch rom_bar;
   const char *rom_file;
-  int boot_order; /* 0 when not given */
-  gint64 acpi_index; /* 0 when not given */
+  int boot_order;                           /* 0 when not given */
+  gint64 acpi_index;                        /* 0 when not given */
   guint64 acpi_nodes[VSMMU_NODES_MAX / 64]; /* <acpi nodeset=…>: one bit for each NUMA node */
 } VsmmuHostdev;
 

@@ -12,7 +12,7 @@
 
 #define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
 
-G_DEFINE_QUARK (vsmmu-error-quark, vsmmu_error)
+G_DEFINE_QUARK (vsmmu - error - quark, vsmmu_error)
 
 const char *const vsmmu_iommu_attributes[] = { "pciBus", "accel", "ats", "ril", "ssidsize", "oas", "cmdqv", NULL };
 
@@ -173,10 +173,8 @@ static const struct {
   const char *name;
   void (*read) (VsmmuDomain *domain, const xmlNode *node);
 } domain_elements[] = {
-  { "os", read_os },
-  { "features", read_features },
-  { "vcpu", read_vcpu },
-  { "memoryBacking", read_memory_backing },
+  { "os", read_os },           { "features", read_features },
+  { "vcpu", read_vcpu },       { "memoryBacking", read_memory_backing },
   { "iommufd", read_iommufd },
 };
 
@@ -337,8 +335,8 @@ vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *li
   root = xmlDocGetRootElement (document);
   if (!vsmmu_xml_is (root, "domain")) {
     *line = vsmmu_xml_line (root);
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN, _ ("%s:%u: the root element is <%s>, not <domain>"), name, *line,
-                 (const char *) root->name);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN, _ ("%s:%u: the root element is <%s>, not <domain>"), name,
+                 *line, (const char *) root->name);
     return NULL;
   }
 
@@ -416,8 +414,7 @@ vsmmu_iommu_wants_acceleration (const VsmmuDevice *iommu)
   if (!iommu->iommu.is_smmuv3)
     return FALSE;
   return mentions_acceleration (iommu->node->properties, VSMMU_SWITCH_ABSENT) ||
-         (iommu->iommu.driver != NULL &&
-          mentions_acceleration (iommu->iommu.driver->properties, iommu->iommu.accel));
+         (iommu->iommu.driver != NULL && mentions_acceleration (iommu->iommu.driver->properties, iommu->iommu.accel));
 }
 
 gboolean

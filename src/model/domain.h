@@ -34,8 +34,8 @@ typedef struct {
 typedef struct {
   const VsmmuDevice *controller; /* %NULL for no such controller */
   const VsmmuPciModel *model;
-  int root;                    /* index of the root bus it hangs off, -1 when it hangs off none */
-  const VsmmuDevice *vsmmu;    /* root buses: the first vSMMU that names it */
+  int root;                 /* index of the root bus it hangs off, -1 when it hangs off none */
+  const VsmmuDevice *vsmmu; /* root buses: the first vSMMU that names it */
 } VsmmuBus;
 
 struct _VsmmuDomain {
@@ -60,13 +60,13 @@ struct _VsmmuDomain {
   VsmmuSwitch iommufd; /* <iommufd enabled=…> */
   guint iommufd_line;
   gboolean has_two_iommufd;
-  GPtrArray *devices;  /* (element-type VsmmuDevice): document order, then libvirt's own */
-  GPtrArray *iommus;   /* borrowed from devices, as are the next two */
-  GPtrArray *hostdevs; /* PCI and mediated ones */
+  GPtrArray *devices;     /* (element-type VsmmuDevice): document order, then libvirt's own */
+  GPtrArray *iommus;      /* borrowed from devices, as are the next two */
+  GPtrArray *hostdevs;    /* PCI and mediated ones */
   GPtrArray *controllers; /* PCI ones */
-  GArray *problems;    /* VsmmuValueProblem */
-  GArray *arguments;   /* VsmmuPassthrough: <qemu:commandline> */
-  GArray *overrides;   /* VsmmuPassthrough: <qemu:override> */
+  GArray *problems;       /* VsmmuValueProblem */
+  GArray *arguments;      /* VsmmuPassthrough: <qemu:commandline> */
+  GArray *overrides;      /* VsmmuPassthrough: <qemu:override> */
   guint n_buses;
   VsmmuBus buses[VSMMU_PCI_BUSES_MAX];
   /* Why libvirt would refuse the PCI addresses, and for which device. */

@@ -33,8 +33,7 @@ vsmmu_implicit_add_controller (VsmmuDomain *domain, const char *type, const char
   } else {
     device->device_class = VSMMU_DEVICE_CLASS_CONTROLLER;
     device->is_virtio = strcmp (type, "sata") != 0 && strcmp (type, "nvme") != 0;
-    device->connect =
-        (strcmp (type, "sata") == 0 ? VSMMU_CONNECT_PCI : VSMMU_CONNECT_PCIE) | VSMMU_CONNECT_AUTOASSIGN;
+    device->connect = (strcmp (type, "sata") == 0 ? VSMMU_CONNECT_PCI : VSMMU_CONNECT_PCIE) | VSMMU_CONNECT_AUTOASSIGN;
   }
   g_ptr_array_add (domain->devices, device);
   return device;
@@ -160,8 +159,7 @@ place_scsi_hostdevs (const VsmmuDomain *domain, guint64 used[CONTROLLERS_MAX])
     const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
     int given = address_number (device, "controller", CONTROLLERS_MAX - 1);
 
-    if (strcmp (device->element, "hostdev") != 0 ||
-        g_strcmp0 (vsmmu_xml_attribute (device->node, "type"), "scsi") != 0)
+    if (strcmp (device->element, "hostdev") != 0 || g_strcmp0 (vsmmu_xml_attribute (device->node, "type"), "scsi") != 0)
       continue;
     if (given >= 0) {
       used[given] |= G_GUINT64_CONSTANT (1) << MAX (address_number (device, "unit", 63), 0);

@@ -11,8 +11,8 @@
 static const VsmmuPciModel models[] = {
   {
       .name = "pcie-root",
-      .accepts = VSMMU_CONNECT_PCIE | VSMMU_CONNECT_ROOT_PORT | VSMMU_CONNECT_DMI_TO_PCI_BRIDGE |
-                 VSMMU_CONNECT_PCIE_EXPANDER,
+      .accepts =
+          VSMMU_CONNECT_PCIE | VSMMU_CONNECT_ROOT_PORT | VSMMU_CONNECT_DMI_TO_PCI_BRIDGE | VSMMU_CONNECT_PCIE_EXPANDER,
       .min_slot = 1,
       .max_slot = 31,
       .is_root = TRUE,

@@ -19,7 +19,8 @@ vsmmu_read_problem (const VsmmuReader *reader, const xmlNode *node, const char *
     .line = vsmmu_xml_line (node),
     .attribute = attribute,
     .value = value,
-    .element = reader->device != NULL ? vsmmu_device_path (reader->device, suffix) : g_strconcat ("/domain", suffix, NULL),
+    .element =
+        reader->device != NULL ? vsmmu_device_path (reader->device, suffix) : g_strconcat ("/domain", suffix, NULL),
     .expected = g_strdup (expected),
   };
 

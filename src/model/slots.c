@@ -17,7 +17,7 @@ typedef struct {
   VsmmuDomain *domain;
   gboolean is_dry_run; /* buses may be added, and addresses are thrown away */
   gboolean uses_mmio;  /* a virtio-mmio address anywhere takes virtio off PCI */
-  GHashTable *usb2; /* index → the first part of that ICH9 USB 2 controller that has an address */
+  GHashTable *usb2;    /* index → the first part of that ICH9 USB 2 controller that has an address */
   guint n_buses;
   Bus buses[VSMMU_PCI_BUSES_MAX];
 } Slots;
@@ -70,8 +70,7 @@ grow (Slots *slots, const VsmmuDevice *device, guint connect, guint8 *bus)
       add++;
       (*bus)++;
     }
-  } else if (!(connect &
-               (VSMMU_CONNECT_PCIE | VSMMU_CONNECT_UPSTREAM_PORT | VSMMU_CONNECT_PCIE_TO_PCI_BRIDGE))) {
+  } else if (!(connect & (VSMMU_CONNECT_PCIE | VSMMU_CONNECT_UPSTREAM_PORT | VSMMU_CONNECT_PCIE_TO_PCI_BRIDGE))) {
     refuse (slots, device, _ ("there is no free slot for it, and libvirt cannot add a controller that has one"));
     return FALSE;
   }
@@ -538,9 +537,8 @@ assign_port_numbers (const VsmmuDomain *domain)
     if (controller->chassis < 0)
       controller->chassis = controller->index;
     if (controller->port < 0)
-      controller->port = demands & VSMMU_CONNECT_ROOT_PORT
-                             ? (device->address.slot << 3) + device->address.function
-                             : device->address.slot;
+      controller->port = demands & VSMMU_CONNECT_ROOT_PORT ? (device->address.slot << 3) + device->address.function
+                                                           : device->address.slot;
   }
 }
 
@@ -610,7 +608,8 @@ assign (Slots *slots)
     return;
   if (domain->controllers->len > 0)
     n_buses = (guint) ((const VsmmuDevice *) g_ptr_array_index (domain->controllers, domain->controllers->len - 1))
-                  ->controller.index + 1;
+                  ->controller.index +
+              1;
 
   order = placement_order (domain);
   if (!start_run (slots, n_buses, TRUE) || !place_devices (slots, order))

@@ -222,8 +222,7 @@ add_vsmmu (Builder *builder, const VsmmuDevice *device)
   g_autoptr (JsonObject) object = json_object_new ();
 
   json_object_set_string_member (object, "driver", "arm-smmuv3");
-  json_object_set_string_member (object, "primary-bus",
-                                 builder->domain->buses[iommu->pci_bus].controller->id);
+  json_object_set_string_member (object, "primary-bus", builder->domain->buses[iommu->pci_bus].controller->id);
   json_object_set_string_member (object, "id", device->id);
   if (iommu->accel == VSMMU_SWITCH_ON || iommu->accel == VSMMU_SWITCH_OFF)
     json_object_set_boolean_member (object, "accel", iommu->accel == VSMMU_SWITCH_ON);
@@ -242,8 +241,7 @@ add_iommufd (Builder *builder)
   gboolean is_used = FALSE;
 
   for (guint i = 0; i < builder->domain->hostdevs->len; i++)
-    is_used =
-        is_used || vsmmu_domain_uses_iommufd (builder->domain, g_ptr_array_index (builder->domain->hostdevs, i));
+    is_used = is_used || vsmmu_domain_uses_iommufd (builder->domain, g_ptr_array_index (builder->domain->hostdevs, i));
   if (!is_used)
     return;
   json_object_set_string_member (object, "qom-type", "iommufd");
