@@ -17,6 +17,8 @@
 
 typedef struct {
   startElementNsSAX2Func start_element;
+  endElementNsSAX2Func end_element;
+  guint depth;
   guint n_elements;
   guint n_namespaces;
   guint line;
@@ -76,7 +78,7 @@ start_element (void *data, const xmlChar *name, const xmlChar *prefix, const xml
 
   state->n_elements++;
   state->n_namespaces += (guint) n_namespaces;
-  if (context->nodeNr >= ELEMENT_DEPTH_MAX)
+  if (state->depth++ >= ELEMENT_DEPTH_MAX)
     message = g_strdup_printf (_ ("elements are nested more than %d deep"), ELEMENT_DEPTH_MAX);
   else if (state->n_elements > ELEMENTS_MAX)
     message = g_strdup_printf (_ ("there are more than %d elements"), ELEMENTS_MAX);
@@ -87,6 +89,16 @@ start_element (void *data, const xmlChar *name, const xmlChar *prefix, const xml
     return;
   }
   state->start_element (data, name, prefix, uri, n_namespaces, namespaces, n_attributes, n_defaulted, attributes);
+}
+
+static void
+end_element (void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+  xmlParserCtxtPtr context = data;
+  ParseState *state = context->_private;
+
+  state->depth--;
+  state->end_element (data, name, prefix, uri);
 }
 
 /* The first error ends it: the rest follow from it, and after it the limits no longer see what libxml2 sees. */
@@ -197,6 +209,8 @@ vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, 
   state.start_element = context->sax->startElementNs;
   context->_private = &state;
   context->sax->startElementNs = start_element;
+  state.end_element = context->sax->endElementNs;
+  context->sax->endElementNs = end_element;
   context->sax->internalSubset = refuse_doctype;
   /* The declaration of converted text names an encoding that it no longer has. */
   if (utf8 == NULL)
