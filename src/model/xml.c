@@ -178,7 +178,8 @@ check_limits (const char *data, gsize length, const char *name, guint *line, GEr
 xmlDocPtr
 vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, GError **error)
 {
-  const int options = XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES | XML_PARSE_COMPACT;
+  const int options =
+      XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES | XML_PARSE_COMPACT | XML_PARSE_HUGE;
   xmlParserCtxtPtr context;
   ParseState state = { 0 };
   g_autoptr (xmlDoc) document = NULL;

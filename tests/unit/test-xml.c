@@ -51,7 +51,7 @@ test_an_error_tells_file_and_line (void)
     g_autofree char *place = NULL;
     guint line = 0;
 
-    g_test_message ("%s", malformed[i].text);
+    g_test_message ("case %" G_GSIZE_FORMAT, i);
     g_assert_null (parse (malformed[i].text, &line, &error));
     g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_XML);
     g_assert_cmpuint (line, >=, 1);
