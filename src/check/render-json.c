@@ -4,15 +4,36 @@
 #include "check/json.h"
 #include "vsmmu/render.h"
 
+/* JSON may write any character as its number, so nothing in it has to drive a terminal. */
+static void
+append_escaped (GString *json, gunichar c)
+{
+  if (c < 0x10000)
+    g_string_append_printf (json, "\\u%04x", c);
+  else
+    g_string_append_printf (json, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+}
+
 char *
 vsmmu_json_to_string (JsonObject *object)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   g_autofree char *text = NULL;
+  GString *json;
 
   json_node_take_object (node, object);
   text = json_to_string (node, TRUE);
-  return g_strconcat (text, "\n", NULL);
+  json = g_string_sized_new (strlen (text) + 2);
+  for (const char *p = text; *p != '\0'; p = g_utf8_next_char (p)) {
+    gunichar c = g_utf8_get_char (p);
+
+    if (c == '\n' || (g_unichar_isprint (c) && c != 0x2028 && c != 0x2029))
+      g_string_append_unichar (json, c);
+    else
+      append_escaped (json, c);
+  }
+  g_string_append_c (json, '\n');
+  return g_string_free (json, FALSE);
 }
 
 void

@@ -25,6 +25,7 @@ rule_to_sarif (const VsmmuRule *rule)
   json_object_set_string_member (object, "id", rule->id);
   json_object_set_object_member (object, "shortDescription", text_object (_ (rule->title)));
   json_object_set_object_member (object, "fullDescription", text_object (_ (rule->explanation)));
+  json_object_set_object_member (object, "help", text_object (_ (rule->explanation)));
   json_object_set_string_member (configuration, "level", vsmmu_severity_to_string (rule->severity));
   json_object_set_object_member (object, "defaultConfiguration", configuration);
   json_object_set_string_member (properties, "group", vsmmu_rule_group_to_string (rule->group));

@@ -23,7 +23,7 @@ append_printable (GString *text, const char *value)
   for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p)) {
     gunichar c = g_utf8_get_char (p);
 
-    if (g_unichar_isprint (c))
+    if (g_unichar_isprint (c) && c != 0x2028 && c != 0x2029)
       g_string_append_unichar (text, c);
     else
       g_string_append_printf (text, "\\u%04x", c);

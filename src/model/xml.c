@@ -6,6 +6,7 @@
 #include <libxml/parser.h>
 
 #include "model/limits.h"
+#include "model/text.h"
 
 /*
  * Limits that no domain comes near, and that keep the cost of a hostile document
@@ -37,35 +38,23 @@ stop_parser (xmlParserCtxtPtr context, const char *message)
   xmlStopParser (context);
 }
 
-/*
- * The limits are checked on the bytes, so the encoding has to write markup as
- * ASCII does; UTF-16 was converted before.
- */
-static void
-check_encoding (void *data)
-{
-  static const char *const prefixes[] = { "UTF-8", "US-ASCII", "ASCII", "ISO-8859-", "WINDOWS-125" };
-  xmlParserCtxtPtr context = data;
-  const char *encoding = (const char *) context->encoding;
-  g_autofree char *message = NULL;
-
-  for (guint i = 0; encoding != NULL && i < G_N_ELEMENTS (prefixes); i++)
-    if (g_ascii_strncasecmp (encoding, prefixes[i], strlen (prefixes[i])) == 0)
-      encoding = NULL;
-  if (encoding != NULL) {
-    message = g_strdup_printf (_ ("the encoding '%.32s' is not supported; use UTF-8"), encoding);
-    stop_parser (context, message);
-    return;
-  }
-  xmlSAX2StartDocument (data);
-}
-
 /* Entities can only come from a document type declaration, so none is read at all. */
 static void
 refuse_doctype (void *data, const xmlChar *name G_GNUC_UNUSED, const xmlChar *external_id G_GNUC_UNUSED,
                 const xmlChar *system_id G_GNUC_UNUSED)
 {
   stop_parser (data, _ ("a document type declaration is not allowed in domain XML"));
+}
+
+/* libxml2 counts to the end of the tag, and in the tree no further than 65,535. */
+static guint
+tag_line (xmlParserInputPtr input)
+{
+  guint line = (guint) MAX (input->line, 1);
+
+  for (const xmlChar *p = input->cur; p > input->base && *p != '<'; p--)
+    line -= *p == '\n' && line > 1;
+  return line;
 }
 
 static void
@@ -89,6 +78,8 @@ start_element (void *data, const xmlChar *name, const xmlChar *prefix, const xml
     return;
   }
   state->start_element (data, name, prefix, uri, n_namespaces, namespaces, n_attributes, n_defaulted, attributes);
+  if (context->node != NULL)
+    context->node->_private = GUINT_TO_POINTER (tag_line (context->input));
 }
 
 static void
@@ -114,7 +105,8 @@ record_error (void *data, xmlErrorPtr error)
 
   if (state->message != NULL || error->level < XML_ERR_FATAL)
     return;
-  state->message = g_strchomp (g_strdup (error->message != NULL ? error->message : _ ("syntax error")));
+  state->message = g_strdup (error->message != NULL ? error->message : _ ("syntax error"));
+  g_strstrip (g_strdelimit (state->message, "\n", ' '));
   state->line = (guint) MAX (error->line, 0);
   xmlStopParser (context);
 }
@@ -143,6 +135,31 @@ find_utf16 (const char *data, gsize length)
   return NULL;
 }
 
+/* (transfer full) (nullable): what the XML declaration says */
+static char *
+declared_encoding (const char *data, gsize length)
+{
+  const char *start = memmem (data, MIN (length, 256), "<?xml", strlen ("<?xml"));
+  const char *end = start != NULL ? memmem (start, length - (gsize) (start - data), "?>", 2) : NULL;
+  const char *name = end != NULL ? memmem (start, (gsize) (end - start), "encoding", strlen ("encoding")) : NULL;
+  const char *quote = name != NULL ? strpbrk (name, "\"'") : NULL;
+  const char *close = quote != NULL && quote < end ? memchr (quote + 1, *quote, (gsize) (end - quote - 1)) : NULL;
+
+  return close != NULL ? g_utf8_make_valid (quote + 1, close - quote - 1) : NULL;
+}
+
+/* The limits are checked on the bytes, so the encoding has to write markup as ASCII does. */
+static gboolean
+is_known_encoding (const char *encoding)
+{
+  static const char *const prefixes[] = { "UTF-8", "UTF8", "US-ASCII", "ASCII", "ISO-8859-", "WINDOWS-125" };
+
+  for (guint i = 0; encoding != NULL && i < G_N_ELEMENTS (prefixes); i++)
+    if (g_ascii_strncasecmp (encoding, prefixes[i], strlen (prefixes[i])) == 0)
+      return TRUE;
+  return encoding == NULL;
+}
+
 /* libxml2 also knows encodings in which the first byte is no '<', and finds them out by itself. */
 static gboolean
 starts_as_xml (const char *data, gsize length)
@@ -154,32 +171,46 @@ starts_as_xml (const char *data, gsize length)
   return at == length || data[at] == '<';
 }
 
-static gboolean
-check_limits (const char *data, gsize length, const char *name, guint *line, GError **error)
+/* What is wrong with the bytes before they are parsed; %NULL when nothing is. */
+static char *
+find_fault (const char *data, gsize length, gboolean is_converted, guint *line)
 {
+  g_autofree char *encoding = is_converted ? NULL : declared_encoding (data, length);
+  g_autofree char *shown = vsmmu_text_shorten (encoding);
+
+  *line = 1;
+  if (memchr (data, '\0', length) != NULL)
+    return g_strdup (_ ("there is a NUL byte in it"));
+  if (!starts_as_xml (data, length))
+    return g_strdup (_ ("not XML: it does not start with '<'"));
+  if (!is_known_encoding (encoding))
+    return g_strdup_printf (_ ("the encoding '%s' is not supported; use UTF-8"), shown);
+  if (!vsmmu_limits_check (data, length, line))
+    return g_strdup_printf (_ ("an element has more than %d attributes"), VSMMU_ATTRIBUTES_MAX);
+  return NULL;
+}
+
+static gboolean
+check_limits (const char *data, gsize length, gboolean is_converted, const char *name, guint *line, GError **error)
+{
+  g_autofree char *fault = NULL;
+
   if (length > VSMMU_DOCUMENT_MAX_BYTES) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s: larger than %u MiB, not read"), name,
                  VSMMU_DOCUMENT_MAX_BYTES / (1024 * 1024));
     return FALSE;
   }
-  if (!starts_as_xml (data, length)) {
-    *line = 1;
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_XML, _ ("%s:%u: not XML: it does not start with '<'"), name, *line);
-    return FALSE;
-  }
-  if (!vsmmu_limits_check (data, length, line)) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_XML, _ ("%s:%u: an element has more than %d attributes"), name, *line,
-                 VSMMU_ATTRIBUTES_MAX);
-    return FALSE;
-  }
-  return TRUE;
+  fault = find_fault (data, length, is_converted, line);
+  if (fault == NULL)
+    return TRUE;
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_XML, "%s:%u: %s", name, *line, fault);
+  return FALSE;
 }
 
 xmlDocPtr
 vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, GError **error)
 {
-  const int options =
-      XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES | XML_PARSE_COMPACT | XML_PARSE_HUGE;
+  const int options = XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOCDATA | XML_PARSE_COMPACT | XML_PARSE_HUGE;
   xmlParserCtxtPtr context;
   ParseState state = { 0 };
   g_autoptr (xmlDoc) document = NULL;
@@ -201,7 +232,7 @@ vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, 
     data = utf8;
     length = converted;
   }
-  if (!check_limits (data, length, name, line, error))
+  if (!check_limits (data, length, utf8 != NULL, name, line, error))
     return NULL;
 
   context = xmlNewParserCtxt ();
@@ -213,9 +244,6 @@ vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, 
   state.end_element = context->sax->endElementNs;
   context->sax->endElementNs = end_element;
   context->sax->internalSubset = refuse_doctype;
-  /* The declaration of converted text names an encoding that it no longer has. */
-  if (utf8 == NULL)
-    context->sax->startDocument = check_encoding;
   context->sax->serror = record_error;
   /* Text with a comment in it is one text to libvirt. */
   context->sax->comment = NULL;
@@ -296,7 +324,5 @@ vsmmu_xml_is_ns (const xmlNode *node, const char *name, const char *uri)
 guint
 vsmmu_xml_line (const xmlNode *node)
 {
-  long line = node->line < 65535 ? node->line : xmlGetLineNo (node);
-
-  return line > 0 ? (guint) line : 0;
+  return node->_private != NULL ? GPOINTER_TO_UINT (node->_private) : node->line;
 }

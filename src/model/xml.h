@@ -44,7 +44,7 @@ gboolean vsmmu_xml_is (const xmlNode *node, const char *name);
 /* Whether @node is called @name and is in the namespace @uri. */
 gboolean vsmmu_xml_is_ns (const xmlNode *node, const char *name, const char *uri);
 
-/* The 1-based line @node starts on; right past 65,535 too. */
+/* The 1-based line @node starts on; in a copy of a document, which has no more, that its start tag ends on. */
 guint vsmmu_xml_line (const xmlNode *node);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (xmlDoc, xmlFreeDoc)
