@@ -55,7 +55,7 @@ vsmmu_limits_check (const char *data, gsize length, guint *line)
   const char *end = data + length;
   const char *at = data;
 
-  while ((at = memchr (at, '<', (gsize) (end - at))) != NULL) {
+  while (at < end && (at = memchr (at, '<', (gsize) (end - at))) != NULL) {
     const char *tag = at;
 
     at = skip_island (tag, end);
