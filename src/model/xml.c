@@ -222,6 +222,9 @@ vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, 
   void *old_context;
   gboolean well_formed;
 
+  /* Nothing may come as NULL, which the functions on bytes do not take. */
+  if (length == 0)
+    data = "";
   if (length <= VSMMU_DOCUMENT_MAX_BYTES && utf16 != NULL) {
     utf8 = g_convert (data, (gssize) length, "UTF-8", utf16, NULL, &converted, NULL);
     if (utf8 == NULL) {
