@@ -141,9 +141,10 @@ declared_encoding (const char *data, gsize length)
 {
   const char *start = memmem (data, MIN (length, 256), "<?xml", strlen ("<?xml"));
   const char *end = start != NULL ? memmem (start, length - (gsize) (start - data), "?>", 2) : NULL;
-  const char *name = end != NULL ? memmem (start, (gsize) (end - start), "encoding", strlen ("encoding")) : NULL;
+  g_autofree char *declaration = end != NULL ? g_strndup (start, (gsize) (end - start)) : NULL;
+  const char *name = declaration != NULL ? strstr (declaration, "encoding") : NULL;
   const char *quote = name != NULL ? strpbrk (name, "\"'") : NULL;
-  const char *close = quote != NULL && quote < end ? memchr (quote + 1, *quote, (gsize) (end - quote - 1)) : NULL;
+  const char *close = quote != NULL ? strchr (quote + 1, *quote) : NULL;
 
   return close != NULL ? g_utf8_make_valid (quote + 1, close - quote - 1) : NULL;
 }
