@@ -166,7 +166,8 @@ SMALL = {
 IOMMUFD = "<driver iommufd='yes'/>"
 WRONG_VSMMU = "<iommu model='smmuv3'><driver ats='x' ril='x' cmdqv='x' oas='x' ssidsize='x' Oas='1'/></iommu>"
 HOSTDEV = "<hostdev type='pci'><source><address bus='1'/></source></hostdev>"
-OVERRIDE = ("<qemu:override><qemu:device alias='iommu0'><qemu:frontend>", "</qemu:frontend></qemu:device></qemu:override>")
+OVERRIDE = ("<qemu:override><qemu:device alias='iommu0'><qemu:frontend>",
+            "</qemu:frontend></qemu:device></qemu:override>")
 
 LARGE = {
     "valid-30-mib": (READ, lambda: padded(30 * MIB)),

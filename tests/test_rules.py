@@ -162,58 +162,68 @@ def in_port(text):
 
 
 NOTATIONS = [
-    Notation("pciBus", DRIVER, "pciBus='{}' accel='on'", ("2", "02", "+2", " 2"), (*NOT_WHOLE, "0x2", "256"), False),
-    Notation("ssidsize", DRIVER, DRIVER + " ssidsize='{}'", ("0", "1", "20", "+7", " 7", "010"),
-             (*NOT_WHOLE, "0x14", "21", "auto"), False),
-    Notation("oas", DRIVER, DRIVER + " oas='{}'", ("44", "48", "+44", " 48", "048"),
-             (*NOT_WHOLE, "0x2c", "0", "42", "52", "64", "auto"), False),
-    *[Notation(name, DRIVER, DRIVER + f" {name}='{{}}'", SWITCH_GOOD, SWITCH_BAD, False) for name in ("ats", "ril", "cmdqv")],
+    Notation("pciBus", DRIVER, "pciBus='{}' accel='on'",
+             ("2", "02", "+2", " 2"), (*NOT_WHOLE, "0x2", "256"), False),
+    Notation("ssidsize", DRIVER, DRIVER + " ssidsize='{}'",
+             ("0", "1", "20", "+7", " 7", "010"), (*NOT_WHOLE, "0x14", "21", "auto"), False),
+    Notation("oas", DRIVER, DRIVER + " oas='{}'",
+             ("44", "48", "+44", " 48", "048"), (*NOT_WHOLE, "0x2c", "0", "42", "52", "64", "auto"), False),
+    *[Notation(name, DRIVER, DRIVER + f" {name}='{{}}'",
+               SWITCH_GOOD, SWITCH_BAD, False) for name in ("ats", "ril", "cmdqv")],
     Notation("accel", DRIVER, "pciBus='2' ats='on' accel='{}'", SWITCH_GOOD, SWITCH_BAD, False),
-    Notation("hostdev iommufd", "<driver iommufd='yes'/>", "<driver iommufd='{}'/>", ("yes", "no"),
-             ("", "on", "off", "YES", "1"), False),
-    Notation("iommufd", "<vcpu>", "<iommufd enabled='{}'/><vcpu>", ("yes", "no"), ("", "on", "off", "YES", "1"), False),
-    Notation("guest bus", GUEST_ADDRESS, "<address type='pci' bus='{}' slot='0'/>", ("3", "0x3", "0X03", "03", "+3", " 3"),
-             (*NOT_WHOLE, "0x", "09", "0x100", "256")),
-    Notation("guest slot", GUEST_ADDRESS, "<address type='pci' bus='3' slot='{}'/>", ("0", "0x0", "00"),
-             (*NOT_WHOLE, "08", "0x20", "32")),
-    Notation("guest function", GUEST_ADDRESS, "<address type='pci' bus='3' slot='0' function='{}'/>", ("0", "7", "0x7", "07"),
-             (*NOT_WHOLE, "8", "0x8")),
-    Notation("guest domain", GUEST_ADDRESS, "<address type='pci' domain='{}' bus='3' slot='0'/>", ("0", "0x0000"),
-             (*NOT_WHOLE, "0x100000000")),
-    Notation("multifunction", GUEST_ADDRESS, "<address type='pci' bus='3' slot='0' multifunction='{}'/>", SWITCH_GOOD,
-             ("", "ON", "yes", "1")),
-    Notation("host bus", HOST_ADDRESS, "<address domain='9' bus='{}' slot='0' function='0'/>", ("1", "0x1f", "010", "255"),
-             (*NOT_WHOLE, "0x", "09", "0x100")),
-    Notation("host slot", HOST_ADDRESS, "<address domain='9' bus='1' slot='{}' function='0'/>", ("31", "0x1f", "037"),
-             (*NOT_WHOLE, "32", "040")),
-    Notation("host function", HOST_ADDRESS, "<address domain='9' bus='1' slot='0' function='{}'/>", ("7",), (*NOT_WHOLE, "8")),
-    Notation("host domain", HOST_ADDRESS, "<address domain='{}' bus='1' slot='0' function='0'/>", ("0xffffffff", "65536"),
-             (*NOT_WHOLE, "0x100000000")),
+    Notation("hostdev iommufd", "<driver iommufd='yes'/>", "<driver iommufd='{}'/>",
+             ("yes", "no"), ("", "on", "off", "YES", "1"), False),
+    Notation("iommufd", "<vcpu>", "<iommufd enabled='{}'/><vcpu>",
+             ("yes", "no"), ("", "on", "off", "YES", "1"), False),
+    Notation("guest bus", GUEST_ADDRESS, "<address type='pci' bus='{}' slot='0'/>",
+             ("3", "0x3", "0X03", "03", "+3", " 3"), (*NOT_WHOLE, "0x", "09", "0x100", "256")),
+    Notation("guest slot", GUEST_ADDRESS, "<address type='pci' bus='3' slot='{}'/>",
+             ("0", "0x0", "00"), (*NOT_WHOLE, "08", "0x20", "32")),
+    Notation("guest function", GUEST_ADDRESS, "<address type='pci' bus='3' slot='0' function='{}'/>",
+             ("0", "7", "0x7", "07"), (*NOT_WHOLE, "8", "0x8")),
+    Notation("guest domain", GUEST_ADDRESS, "<address type='pci' domain='{}' bus='3' slot='0'/>",
+             ("0", "0x0000"), (*NOT_WHOLE, "0x100000000")),
+    Notation("multifunction", GUEST_ADDRESS, "<address type='pci' bus='3' slot='0' multifunction='{}'/>",
+             SWITCH_GOOD, ("", "ON", "yes", "1")),
+    Notation("host bus", HOST_ADDRESS, "<address domain='9' bus='{}' slot='0' function='0'/>",
+             ("1", "0x1f", "010", "255"), (*NOT_WHOLE, "0x", "09", "0x100")),
+    Notation("host slot", HOST_ADDRESS, "<address domain='9' bus='1' slot='{}' function='0'/>",
+             ("31", "0x1f", "037"), (*NOT_WHOLE, "32", "040")),
+    Notation("host function", HOST_ADDRESS, "<address domain='9' bus='1' slot='0' function='{}'/>",
+             ("7",), (*NOT_WHOLE, "8")),
+    Notation("host domain", HOST_ADDRESS, "<address domain='{}' bus='1' slot='0' function='0'/>",
+             ("0xffffffff", "65536"), (*NOT_WHOLE, "0x100000000")),
     Notation("controller index", PORT, "<controller type='pci' index='{}' model='pcie-root-port'/>",
              ("1", "01", "+1", " 1", "010", "255"), (*NOT_WHOLE, "0x1", "256")),
-    Notation("busNr", "<target busNr='64'/>", "<target busNr='{}'/>", ("64", "0x40", "0100", "+64", " 64"),
-             (*NOT_WHOLE, "0", "09", "255", "256")),
-    Notation("node", "<target busNr='64'/>", "<target busNr='64'><node>{}</node></target>", ("0", "1", " 1", "<!-- two -->2"),
-             (*NOT_WHOLE[1:], "0x1")),
-    Notation("chassis", PORT, in_port("<target chassis='{}'/>"), ("0", "255", "0xff"), (*NOT_WHOLE, "09", "256")),
+    Notation("busNr", "<target busNr='64'/>", "<target busNr='{}'/>",
+             ("64", "0x40", "0100", "+64", " 64"), (*NOT_WHOLE, "0", "09", "255", "256")),
+    Notation("node", "<target busNr='64'/>", "<target busNr='64'><node>{}</node></target>",
+             ("0", "1", " 1", "<!-- two -->2"), (*NOT_WHOLE[1:], "0x1")),
+    Notation("chassis", PORT, in_port("<target chassis='{}'/>"),
+             ("0", "255", "0xff"), (*NOT_WHOLE, "09", "256")),
     Notation("port", PORT, in_port("<target port='{}'/>"), ("0", "255", "0xff"), (*NOT_WHOLE, "09", "256")),
     Notation("hotplug", PORT, in_port("<target hotplug='{}'/>"), SWITCH_GOOD, ("", "ON", "yes", "1")),
     Notation("pcihole64", ROOT, in_root("<pcihole64 unit='GiB'>{}</pcihole64>"),
-             ("1024", "+1024", " 1024", "0001024", "<!-- one TiB -->1024"), ("x", "-1", "1024.0", "1024 ", "1T", "0x400")),
-    Notation("pcihole64 unit", ROOT, in_root("<pcihole64 unit='{}'>1073741824</pcihole64>"), ("KiB", "kib", "K", "k", ""),
-             ("gibibyte", "KiBi", "x", "Ki", " KiB")),
+             ("1024", "+1024", " 1024", "0001024", "<!-- one TiB -->1024"),
+             ("x", "-1", "1024.0", "1024 ", "1T", "0x400")),
+    Notation("pcihole64 unit", ROOT, in_root("<pcihole64 unit='{}'>1073741824</pcihole64>"),
+             ("KiB", "kib", "K", "k", ""), ("gibibyte", "KiBi", "x", "Ki", " KiB")),
     Notation("rom bar", GUEST_ADDRESS, "<rom bar='{}'/>" + GUEST_ADDRESS, SWITCH_GOOD, ("", "yes", "1")),
-    Notation("boot order", GUEST_ADDRESS, "<boot order='{}'/>" + GUEST_ADDRESS, ("1", "+7", "010"), (*NOT_WHOLE, "0", "0x1")),
-    Notation("acpi index", GUEST_ADDRESS, "<acpi index='{}'/>" + GUEST_ADDRESS, ("1", "16383"), (*NOT_WHOLE, "0", "0x1")),
-    Notation("acpi nodeset", GUEST_ADDRESS, "<acpi nodeset='{}'/>" + GUEST_ADDRESS, ("1", "2-9", "0,3", "2-9,^4", "127"),
-             ("x", "9-2", "-1", "1-", "0-128"), False),
+    Notation("boot order", GUEST_ADDRESS, "<boot order='{}'/>" + GUEST_ADDRESS,
+             ("1", "+7", "010"), (*NOT_WHOLE, "0", "0x1")),
+    Notation("acpi index", GUEST_ADDRESS, "<acpi index='{}'/>" + GUEST_ADDRESS,
+             ("1", "16383"), (*NOT_WHOLE, "0", "0x1")),
+    Notation("acpi nodeset", GUEST_ADDRESS, "<acpi nodeset='{}'/>" + GUEST_ADDRESS,
+             ("1", "2-9", "0,3", "2-9,^4", "127"), ("x", "9-2", "-1", "1-", "0-128"), False),
     Notation("gic", "<gic version='3'/>", "<gic version='{}'/>", ("host", "2", "3"), ("", "03", "4", "HOST")),
-    Notation("vcpu", "<vcpu>16</vcpu>", "<vcpu>{}</vcpu>", ("8", "+8", " 8", "08", "8<!-- all -->"), (*NOT_WHOLE, "0", "0x8"), False),
+    Notation("vcpu", "<vcpu>16</vcpu>", "<vcpu>{}</vcpu>",
+             ("8", "+8", " 8", "08", "8<!-- all -->"), (*NOT_WHOLE, "0", "0x8"), False),
 ]
 
 
-def values(kind, chosen=NOTATIONS):
-    return [pytest.param(notation, value, id=f"{notation.name}-{value!r}") for notation in chosen for value in getattr(notation, kind)]
+def values(kind):
+    return [pytest.param(notation, value, id=f"{notation.name}-{value!r}")
+            for notation in NOTATIONS for value in getattr(notation, kind)]
 
 
 def invalid_values(program, notation, value):
@@ -253,53 +263,43 @@ def libvirt_takes():
     connection.close()
 
 
-@pytest.mark.parametrize("notation", [notation for notation in NOTATIONS if notation.is_compared], ids=lambda notation: notation.name)
+@pytest.mark.parametrize("notation", [
+    pytest.param(notation, id=notation.name) for notation in NOTATIONS if notation.is_compared])
 def test_libvirt_itself_takes_the_good_values_and_refuses_the_bad_ones(notation, libvirt_takes):
     assert [value for value in notation.good if not libvirt_takes(notation.document(value))] == []
     assert [value for value in notation.bad if libvirt_takes(notation.document(value))] == []
 
 
-GUEST = """\
-<domain type='{type}'{namespaces}>
-  <name>guest</name>
-  <memory unit='GiB'>4</memory>
-  <vcpu>{vcpu}</vcpu>
-  <os{firmware}><type arch='{arch}' machine='{machine}'>hvm</type></os>
-  <devices>{devices}</devices>
-  {rest}
-</domain>
-"""
+def guest(devices, rest="", start="<domain type='kvm'>", arch="aarch64", machine="virt", vcpu=16):
+    return (f"{start}<name>guest</name><vcpu>{vcpu}</vcpu><os><type arch='{arch}' machine='{machine}'>hvm</type></os>"
+            f"<devices>{devices}</devices>{rest}</domain>")
+
+
+EMULATED = "<domain type='qemu'>"
+WITH_QEMU = "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>"
+HOSTDEV = ("<hostdev mode='subsystem' type='pci'><source><address domain='0' bus='1' slot='0' function='0'/></source>"
+           "</hostdev>")
 NOT_ACCELERATED = {
     "empty-domain": "<domain/>",
     "empty-devices": "<domain type='kvm'><devices/></domain>",
-    "container": "<domain type='lxc'><os><type>exe</type><init>/bin/sh</init></os><devices><console type='pty'/></devices></domain>",
-    "plain": GUEST.format(type="qemu", namespaces="", vcpu=64, firmware="", arch="aarch64", machine="virt", rest="",
-                          devices="<disk type='file'><target dev='vda' bus='virtio'/></disk><interface type='user'/>"),
-    "machine-wide-smmuv3": GUEST.format(type="qemu", namespaces="", vcpu=4, firmware="", arch="aarch64", machine="virt", rest="",
-                                        devices="<iommu model='smmuv3'/><memballoon model='virtio'/>"),
-    "smmuv3-with-bus": GUEST.format(type="qemu", namespaces="", vcpu=4, firmware="", arch="aarch64", machine="virt", rest="",
-                                    devices="<iommu model='smmuv3'><driver pciBus='0'/></iommu><memballoon model='virtio'/>"),
-    "smmuv3-with-accel-off": GUEST.format(type="qemu", namespaces="", vcpu=4, firmware="", arch="aarch64", machine="virt", rest="",
-                                          devices="<iommu model='smmuv3'><driver pciBus='9' accel='off'/></iommu>"
-                                                  "<iommu model='smmuv3'><driver pciBus='9' accel='off'/></iommu>"),
-    "q35-with-intel-iommu": GUEST.format(
-        type="kvm", namespaces="", vcpu=4, firmware=" firmware='efi'", arch="x86_64", machine="q35", rest="",
-        devices="<iommu model='intel'><driver intremap='on' caching_mode='on' iotlb='on'/></iommu>"
-                "<hostdev mode='subsystem' type='pci'><source><address domain='0' bus='1' slot='0' function='0'/></source></hostdev>"),
-    "q35-with-accel-on-intel-iommu": GUEST.format(type="kvm", namespaces="", vcpu=4, firmware="", arch="x86_64", machine="q35",
-                                                  rest="", devices="<iommu model='intel'><driver accel='on'/></iommu>"),
-    "virtio-iommu": GUEST.format(type="kvm", namespaces="", vcpu=16, firmware="", arch="aarch64", machine="virt-10.0", rest="",
-                                 devices="<iommu model='virtio'/><controller type='pci' index='0' model='pcie-root'>"
-                                         "<pcihole64 unit='GiB'>3</pcihole64></controller>"),
-    "broken-in-other-ways": GUEST.format(
-        type="kvm", namespaces="", vcpu="many", firmware="", arch="aarch64", machine="virt", rest="<iommufd enabled='maybe'/>",
-        devices="<controller type='pci' index='0' model='pcie-root-port'/><rng model='virtio'>"
-                "<address type='pci' bus='77' slot='99'/></rng>"),
-    "accel-elsewhere": GUEST.format(
-        type="kvm", namespaces=" xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'", vcpu=4, firmware="", arch="aarch64",
-        machine="virt", devices="<video><model type='virtio'><acceleration accel3d='yes'/></model></video>",
-        rest="<metadata><iommu model='smmuv3' xmlns='http://example.org/'><driver accel='on'/></iommu></metadata>"
-             "<qemu:commandline><qemu:arg value='-machine'/><qemu:arg value='its=off'/></qemu:commandline>"),
+    "container": "<domain type='lxc'><os><type>exe</type><init>/bin/sh</init></os><devices/></domain>",
+    "plain": guest("<disk type='file'><target dev='vda' bus='virtio'/></disk><interface type='user'/>", start=EMULATED),
+    "machine-wide-smmuv3": guest("<iommu model='smmuv3'/><memballoon model='virtio'/>", start=EMULATED),
+    "smmuv3-with-bus": guest("<iommu model='smmuv3'><driver pciBus='0'/></iommu><memballoon model='virtio'/>"),
+    "smmuv3-with-accel-off": guest("<iommu model='smmuv3'><driver pciBus='9' accel='off'/></iommu>" * 2),
+    "virtio-iommu": guest("<iommu model='virtio'/><controller type='pci' index='0' model='pcie-root'>"
+                          "<pcihole64 unit='GiB'>3</pcihole64></controller>", machine="virt-10.0"),
+    "intel-iommu": guest("<iommu model='intel'><driver intremap='on' iotlb='on'/></iommu>" + HOSTDEV,
+                         arch="x86_64", machine="q35"),
+    "intel-iommu-with-accel": guest("<iommu model='intel'><driver accel='on'/></iommu>", arch="x86_64", machine="q35"),
+    "broken-in-other-ways": guest("<controller type='pci' index='0' model='pcie-root-port'/>"
+                                  "<rng model='virtio'><address type='pci' bus='77' slot='99'/></rng>",
+                                  "<iommufd enabled='maybe'/>", vcpu="many"),
+    "accel-elsewhere": guest("<video><model type='virtio'><acceleration accel3d='yes'/></model></video>",
+                             "<metadata><iommu model='smmuv3' xmlns='http://example.org/'><driver accel='on'/></iommu>"
+                             "</metadata>"),
+    "arguments": guest("", "<qemu:commandline><qemu:arg value='-M'/><qemu:arg value='its=off'/></qemu:commandline>",
+                       WITH_QEMU),
 }
 
 

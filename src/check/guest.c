@@ -270,7 +270,8 @@ vsmmu_rule_endpoint_auto_placed (VsmmuCheck *check)
 static gboolean
 is_disabled_by_domain (const VsmmuCheck *check, const VsmmuDevice *hostdev)
 {
-  return check->domain->iommufd == VSMMU_SWITCH_OFF && hostdev->hostdev.iommufd == VSMMU_SWITCH_ABSENT;
+  return check->domain->iommufd == VSMMU_SWITCH_OFF && hostdev->hostdev.iommufd == VSMMU_SWITCH_ABSENT &&
+         !hostdev->hostdev.is_mdev;
 }
 
 void
@@ -302,7 +303,7 @@ vsmmu_rule_iommufd_disabled (VsmmuCheck *check)
     const VsmmuDevice *hostdev = hostdev_at (check, i);
     g_autofree char *name = NULL;
 
-    if (!is_behind_accelerated (check, hostdev) || !is_disabled_by_domain (check, hostdev) || hostdev->hostdev.is_mdev)
+    if (!is_behind_accelerated (check, hostdev) || !is_disabled_by_domain (check, hostdev))
       continue;
     name = vsmmu_device_describe (hostdev);
     vsmmu_check_report (check, check->domain->iommufd_line, g_strdup ("/domain/iommufd"),

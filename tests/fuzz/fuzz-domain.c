@@ -57,22 +57,19 @@ render (const GPtrArray *findings, gboolean with_sarif)
     expect_utf8 (vsmmu_render_sarif (findings));
 }
 
-/* The size of the input chooses what else to look at, so that inputs are plain XML. */
-static void
-check (const char *data, gsize size)
+/* A document that is no domain has findings too; one that is has been read already. */
+static GPtrArray *
+check (const char *data, gsize size, const VsmmuDomain *domain, const VsmmuCheckOptions *options)
 {
   g_autoptr (GError) error = NULL;
-  const VsmmuCheckOptions options = {
-    .target = &targets[size % G_N_ELEMENTS (targets)],
-    .schema = schema,
-    .domains_only = size % 5 == 0,
-  };
-  g_autoptr (GPtrArray) findings = vsmmu_check_data (data, size, NAME, &options, &error);
+  GPtrArray *findings;
 
+  if (domain != NULL)
+    return vsmmu_check_domain (domain, options);
+  findings = vsmmu_check_data (data, size, NAME, options, &error);
   if ((findings == NULL) != (error != NULL))
     g_error ("neither or both of findings and an error");
-  if (findings != NULL)
-    render (findings, size % 11 == 0);
+  return findings;
 }
 
 static void
@@ -85,13 +82,20 @@ generate (const VsmmuDomain *domain, VsmmuArgumentSyntax syntax)
     g_error ("neither or both of arguments and an error");
 }
 
+/* The size of the input chooses what else to look at, so that inputs are plain XML. */
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-  g_autoptr (VsmmuDomain) domain = NULL;
+  const VsmmuCheckOptions options = {
+    .target = &targets[size % G_N_ELEMENTS (targets)],
+    .schema = schema,
+    .domains_only = size % 5 == 0,
+  };
+  g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data ((const char *) data, size, NAME, NULL);
+  g_autoptr (GPtrArray) findings = check ((const char *) data, size, domain, &options);
 
-  check ((const char *) data, size);
-  domain = vsmmu_domain_new_from_data ((const char *) data, size, NAME, NULL);
+  if (findings != NULL)
+    render (findings, size % 11 == 0);
   if (domain != NULL) {
     generate (domain, VSMMU_ARGUMENT_SYNTAX_JSON);
     generate (domain, VSMMU_ARGUMENT_SYNTAX_LEGACY);

@@ -80,7 +80,9 @@ test_the_name_is_the_text_of_its_element (void)
 static void
 test_another_root_element_is_an_error_of_its_own (void)
 {
-  static const char *const others[] = { "<network/>", "<domains/>", "<Domain/>", "<domain xmlns='u'/>", "<n:domain xmlns:n='u'/>", "<domainsnapshot/>" };
+  static const char *const others[] = {
+    "<network/>", "<domains/>", "<Domain/>", "<domain xmlns='u'/>", "<n:domain xmlns:n='u'/>", "<domainsnapshot/>"
+  };
 
   for (gsize i = 0; i < G_N_ELEMENTS (others); i++) {
     g_autoptr (GError) error = NULL;
@@ -89,6 +91,42 @@ test_another_root_element_is_an_error_of_its_own (void)
     g_assert_null (vsmmu_domain_new_from_data (others[i], strlen (others[i]), "guest.xml", &error));
     g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN);
     g_assert_true (g_str_has_prefix (error->message, "guest.xml:1: "));
+  }
+}
+
+/* Documents in which something that is looked for never comes; for a sanitizer or valgrind to see. */
+static const char *const unterminated[] = {
+  "",
+  "<",
+  "<a",
+  "<a b",
+  "<a b='",
+  "<!--",
+  "<![CDATA[",
+  "<?",
+  "<?xml",
+  "<?xml encoding",
+  "<?xml encoding?>",
+  "<?xml encoding?><domain/>",
+  "<?xml encoding='",
+  "<?xml encoding='UTF-8?>",
+  "<?xml version='1.0' encoding?><domain/>",
+  "\xef\xbb",
+  "\xef\xbb\xbf",
+  "\xff\xfe<",
+  "<domain>\xf0\x9f",
+};
+
+static void
+test_nothing_is_read_past_the_end (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (unterminated); i++) {
+    gsize length = strlen (unterminated[i]);
+    g_autofree char *exact = g_memdup2 (unterminated[i], length);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (vsmmu_domain_new_from_data (exact, length, "guest.xml", &error));
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_XML);
   }
 }
 
@@ -147,10 +185,14 @@ test_virt_is_the_arm64_machine_in_all_its_versions (void)
     const char *type;
     gboolean is_virt;
   } types[] = {
-    { "<type arch='aarch64' machine='virt'>hvm</type>", TRUE },    { "<type arch='aarch64' machine='virt-11.1'>hvm</type>", TRUE },
-    { "<type arch='aarch64' machine='virtual'>hvm</type>", FALSE }, { "<type arch='aarch64' machine='sbsa-ref'>hvm</type>", FALSE },
-    { "<type arch='aarch64'>hvm</type>", FALSE },                   { "<type arch='riscv64' machine='virt'>hvm</type>", FALSE },
-    { "<type machine='virt'>hvm</type>", FALSE },                   { "<type>hvm</type>", FALSE },
+    { "<type arch='aarch64' machine='virt'>hvm</type>", TRUE },
+    { "<type arch='aarch64' machine='virt-11.1'>hvm</type>", TRUE },
+    { "<type arch='aarch64' machine='virtual'>hvm</type>", FALSE },
+    { "<type arch='aarch64' machine='sbsa-ref'>hvm</type>", FALSE },
+    { "<type arch='aarch64'>hvm</type>", FALSE },
+    { "<type arch='riscv64' machine='virt'>hvm</type>", FALSE },
+    { "<type machine='virt'>hvm</type>", FALSE },
+    { "<type>hvm</type>", FALSE },
     { "", FALSE },
   };
 
@@ -167,12 +209,16 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/domain/accelerated/is-seen-even-when-asked-for-wrongly", test_acceleration_is_seen_even_when_asked_for_wrongly);
+  g_test_add_func ("/domain/accelerated/is-seen-even-when-asked-for-wrongly",
+                   test_acceleration_is_seen_even_when_asked_for_wrongly);
   g_test_add_func ("/domain/name/is-the-text-of-its-element", test_the_name_is_the_text_of_its_element);
-  g_test_add_func ("/domain/virt/is-the-arm64-machine-in-all-its-versions", test_virt_is_the_arm64_machine_in_all_its_versions);
-  g_test_add_func ("/domain/error/another-root-element-is-one-of-its-own", test_another_root_element_is_an_error_of_its_own);
+  g_test_add_func ("/domain/virt/is-the-arm64-machine-in-all-its-versions",
+                   test_virt_is_the_arm64_machine_in_all_its_versions);
+  g_test_add_func ("/domain/error/another-root-element-is-one-of-its-own",
+                   test_another_root_element_is_an_error_of_its_own);
   g_test_add_func ("/domain/error/may-be-ignored", test_errors_may_be_ignored);
   g_test_add_func ("/domain/data/need-not-end-in-a-nul", test_data_need_not_end_in_a_nul);
+  g_test_add_func ("/domain/data/nothing-is-read-past-the-end", test_nothing_is_read_past_the_end);
   g_test_add_func ("/domain/file/is-read-or-named-in-the-error", test_a_file_is_read_or_named_in_the_error);
   return g_test_run ();
 }

@@ -15,8 +15,8 @@ findings_new (void)
 static void
 add (GPtrArray *findings, VsmmuSeverity severity, const char *file, guint line, const char *message)
 {
-  g_ptr_array_add (findings, vsmmu_finding_new (vsmmu_rules_find ("needs-kvm"), severity, file, line, g_strdup ("/domain"),
-                                                g_strdup (message), g_strdup ("do it")));
+  g_ptr_array_add (findings, vsmmu_finding_new (vsmmu_rules_find ("needs-kvm"), severity, file, line,
+                                                g_strdup ("/domain"), g_strdup (message), g_strdup ("do it")));
 }
 
 static void
@@ -75,12 +75,17 @@ static const struct {
   { "\033[31m", "\\u001b[31m" },
   { "a\nb\tc\rd", "a\\u000ab\\u0009c\\u000dd" },
   { "\x7f", "\\u007f" },
-  { "\xc2\x9b" "1m", "\\u009b1m" },
+  { "\xc2\x9b"
+    "1m",
+    "\\u009b1m" },
   { "\u202e", "\\u202e" },
   { "\u2028\u2029", "\\u2028\\u2029" },
   { "\ufeff", "\\ufeff" },
   { "\U000e0041", "\\ue0041" },
-  { "a\xff" "b", "a\ufffd" "b" },
+  { "a\xff"
+    "b",
+    "a\ufffd"
+    "b" },
   { "\xc3", "\ufffd" },
 };
 
@@ -140,15 +145,9 @@ static const struct {
   const char *file;
   const char *uri;
 } uris[] = {
-  { "guest.xml", "guest.xml" },
-  { "dir/guest.xml", "dir/guest.xml" },
-  { "a b.xml", "a%20b.xml" },
-  { "50%.xml", "50%25.xml" },
-  { "a#b?c.xml", "a%23b%3Fc.xml" },
-  { "\u00fc.xml", "%C3%BC.xml" },
-  { "a:b.xml", "./a:b.xml" },
-  { "<stdin>", "%3Cstdin%3E" },
-  { "/srv/guest.xml", "file:///srv/guest.xml" },
+  { "guest.xml", "guest.xml" }, { "dir/guest.xml", "dir/guest.xml" }, { "a b.xml", "a%20b.xml" },
+  { "50%.xml", "50%25.xml" },   { "a#b?c.xml", "a%23b%3Fc.xml" },     { "\u00fc.xml", "%C3%BC.xml" },
+  { "a:b.xml", "./a:b.xml" },   { "<stdin>", "%3Cstdin%3E" },         { "/srv/guest.xml", "file:///srv/guest.xml" },
 };
 
 static void
@@ -220,7 +219,8 @@ main (int argc, char **argv)
   g_test_add_func ("/findings/text/is-a-line-and-a-hint", test_text_is_a_line_and_a_hint);
   g_test_add_func ("/findings/text/colours-add-only-escape-sequences", test_colours_add_only_escape_sequences);
   g_test_add_func ("/findings/text/what-is-not-printable-is-written-out", test_what_is_not_printable_is_written_out);
-  g_test_add_func ("/findings/json/keeps-text-and-is-ascii-where-terminals-care", test_json_keeps_text_and_is_ascii_where_terminals_care);
+  g_test_add_func ("/findings/json/keeps-text-and-is-ascii-where-terminals-care",
+                   test_json_keeps_text_and_is_ascii_where_terminals_care);
   g_test_add_func ("/findings/sarif/names-files-by-uri", test_sarif_names_files_by_uri);
   g_test_add_func ("/findings/rules/table-is-complete", test_the_table_of_rules_is_complete);
   g_test_add_func ("/findings/check/no-domain-is-a-finding-unless-only-domains-are-wanted",

@@ -53,18 +53,12 @@ static const struct {
   const char *after;
   gboolean is_fine;
 } islands[] = {
-  { "<a>'\"</a>", "", FALSE },
-  { "<!-- ' -->", "", FALSE },
-  { "<!-- <!-- -->", "", FALSE },
-  { "<![CDATA[ ' < ]]>", "", FALSE },
-  { "<?x ' ?>", "", FALSE },
-  { "<a b='>'>", "", FALSE },
-  { "<a b=\"'\">", "", FALSE },
-  { "<a b='\"'>", "", FALSE },
-  { "<!-->-->", "", FALSE },
-  { "<!--", "-->", TRUE },
-  { "<![CDATA[", "]]>", TRUE },
-  { "<?x", "?>", TRUE },
+  { "<a>'\"</a>", "", FALSE },    { "<!-- ' -->", "", FALSE },
+  { "<!-- <!-- -->", "", FALSE }, { "<![CDATA[ ' < ]]>", "", FALSE },
+  { "<?x ' ?>", "", FALSE },      { "<a b='>'>", "", FALSE },
+  { "<a b=\"'\">", "", FALSE },   { "<a b='\"'>", "", FALSE },
+  { "<!-->-->", "", FALSE },      { "<!--", "-->", TRUE },
+  { "<![CDATA[", "]]>", TRUE },   { "<?x", "?>", TRUE },
   { "<a b='", "'/>", TRUE },
 };
 
@@ -85,7 +79,8 @@ test_comments_and_quotes_neither_hide_nor_feign_attributes (void)
 static void
 test_broken_ends_are_left_to_the_parser (void)
 {
-  static const char *const ends[] = { "", "<", "<!", "<!-", "<!--", "<!--->", "<![CDATA[", "<?", "<?x", "<a", "<a b", "<a b=", "<a b='", "<a b=\"'",
+  static const char *const ends[] = { "",   "<",       "<!",   "<!-",  "<!--",         "<!--->", "<![CDATA[",
+                                      "<?", "<?x",     "<a",   "<a b", "<a b=",        "<a b='", "<a b=\"'",
                                       "</", "<a b='>", "text", "<<<<", "<a =========", ">" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (ends); i++) {

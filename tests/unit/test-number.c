@@ -9,35 +9,49 @@ static const struct {
   guint base;
   guint64 value;
 } numbers[] = {
-  { "0", 10, 0 },
-  { "7", 10, 7 },
-  { "007", 10, 7 },
-  { "08", 10, 8 },
-  { "+7", 10, 7 },
-  { " 7", 10, 7 },
-  { "\t\n 7", 10, 7 },
-  { " +7", 10, 7 },
-  { "18446744073709551615", 10, G_MAXUINT64 },
-  { "0", 0, 0 },
-  { "00", 0, 0 },
-  { "7", 0, 7 },
-  { "0x1f", 0, 31 },
-  { "0X1F", 0, 31 },
-  { "+0x1f", 0, 31 },
-  { " 0x1f", 0, 31 },
-  { "010", 0, 8 },
-  { "0xffffffffffffffff", 0, G_MAXUINT64 },
+  { "0", 10, 0 },      { "7", 10, 7 },    { "007", 10, 7 },
+  { "08", 10, 8 },     { "+7", 10, 7 },   { " 7", 10, 7 },
+  { "\t\n 7", 10, 7 }, { " +7", 10, 7 },  { "18446744073709551615", 10, G_MAXUINT64 },
+  { "0", 0, 0 },       { "00", 0, 0 },    { "7", 0, 7 },
+  { "0x1f", 0, 31 },   { "0X1F", 0, 31 }, { "+0x1f", 0, 31 },
+  { " 0x1f", 0, 31 },  { "010", 0, 8 },   { "0xffffffffffffffff", 0, G_MAXUINT64 },
 };
 
 static const struct {
   const char *text;
   guint base;
 } no_numbers[] = {
-  { "", 10 },      { " ", 10 },    { "-", 10 },    { "+", 10 },     { "-1", 10 },   { " -1", 10 },  { "+-1", 10 },
-  { "-0", 10 },    { "7 ", 10 },   { "7\n", 10 },  { "7.0", 10 },   { "7,0", 10 },  { "1e3", 10 },  { "seven", 10 },
-  { "0x7", 10 },   { "1 2", 10 },  { "--7", 10 },  { "++7", 10 },   { "0x", 0 },    { "08", 0 },    { "0x1g", 0 },
-  { "0x 1", 0 },   { "x1f", 0 },   { "1f", 0 },    { "-0x1", 0 },   { "0b1", 0 },   { "nan", 10 },  { "\xd9\xa3", 10 },
-  { "18446744073709551616", 10 }, { "99999999999999999999999999", 10 }, { "0x10000000000000000", 0 },
+  { "", 10 },
+  { " ", 10 },
+  { "-", 10 },
+  { "+", 10 },
+  { "-1", 10 },
+  { " -1", 10 },
+  { "+-1", 10 },
+  { "-0", 10 },
+  { "7 ", 10 },
+  { "7\n", 10 },
+  { "7.0", 10 },
+  { "7,0", 10 },
+  { "1e3", 10 },
+  { "seven", 10 },
+  { "0x7", 10 },
+  { "1 2", 10 },
+  { "--7", 10 },
+  { "++7", 10 },
+  { "0x", 0 },
+  { "08", 0 },
+  { "0x1g", 0 },
+  { "0x 1", 0 },
+  { "x1f", 0 },
+  { "1f", 0 },
+  { "-0x1", 0 },
+  { "0b1", 0 },
+  { "nan", 10 },
+  { "\xd9\xa3", 10 },
+  { "18446744073709551616", 10 },
+  { "99999999999999999999999999", 10 },
+  { "0x10000000000000000", 0 },
 };
 
 static void
@@ -83,18 +97,18 @@ static const struct {
   { "kib", KIB },
   { "kIB", KIB },
   { "MB", 1000 * 1000 },
-  { "M", KIB * KIB },
-  { "MiB", KIB * KIB },
+  { "M", KIB *KIB },
+  { "MiB", KIB *KIB },
   { "GB", G_GUINT64_CONSTANT (1000000000) },
-  { "G", KIB * KIB * KIB },
-  { "GiB", KIB * KIB * KIB },
+  { "G", KIB *KIB *KIB },
+  { "GiB", KIB *KIB *KIB },
   { "TB", G_GUINT64_CONSTANT (1000000000000) },
-  { "TiB", KIB * KIB * KIB * KIB },
+  { "TiB", KIB *KIB *KIB *KIB },
   { "PB", G_GUINT64_CONSTANT (1000000000000000) },
-  { "PiB", KIB * KIB * KIB * KIB * KIB },
+  { "PiB", KIB *KIB *KIB *KIB *KIB },
   { "EB", G_GUINT64_CONSTANT (1000000000000000000) },
-  { "E", KIB * KIB * KIB * KIB * KIB * KIB },
-  { "EiB", KIB * KIB * KIB * KIB * KIB * KIB },
+  { "E", KIB *KIB *KIB *KIB *KIB *KIB },
+  { "EiB", KIB *KIB *KIB *KIB *KIB *KIB },
 };
 
 static void
@@ -112,7 +126,8 @@ test_scale_knows_the_units_of_libvirt (void)
 static void
 test_scale_refuses_other_units (void)
 {
-  static const char *const no_units[] = { "x", " KiB", "KiB ", "Ki", "KiBi", "kibibyte", "KBs", "bit", "bb", "YiB", "ZiB", "i", "iB", "1" };
+  static const char *const no_units[] = { "x",   " KiB", "KiB ", "Ki",  "KiBi", "kibibyte", "KBs",
+                                          "bit", "bb",   "YiB",  "ZiB", "i",    "iB",       "1" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (no_units); i++) {
     guint64 value = 3;

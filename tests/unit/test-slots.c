@@ -9,7 +9,8 @@ static VsmmuDomain *
 read_guest (const char *devices)
 {
   g_autofree char *text = g_strdup_printf ("<domain><os><type arch='aarch64' machine='virt'>hvm</type></os><devices>"
-                                           "<controller type='pci' index='0' model='pcie-root'/>%s</devices></domain>", devices);
+                                           "<controller type='pci' index='0' model='pcie-root'/>%s</devices></domain>",
+                                           devices);
   g_autoptr (GError) error = NULL;
   VsmmuDomain *domain = vsmmu_domain_new_from_data (text, strlen (text), "guest.xml", &error);
 
@@ -38,8 +39,8 @@ addresses (const VsmmuDomain *domain, const char *element)
     const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
 
     if (strcmp (device->element, element) == 0 && device->address_kind == VSMMU_ADDRESS_PCI)
-      g_string_append_printf (text, "%s%02x:%02x.%x", text->len > 0 ? " " : "", device->address.bus, device->address.slot,
-                              device->address.function);
+      g_string_append_printf (text, "%s%02x:%02x.%x", text->len > 0 ? " " : "", device->address.bus,
+                              device->address.slot, device->address.function);
   }
   return g_string_free (text, FALSE);
 }
@@ -53,18 +54,24 @@ static const struct {
 } placements[] = {
   { "nothing-given", "<rng model='virtio'/><memballoon model='virtio'/>", "rng", "02:00.0" },
   { "ports-share-a-slot", ROOT_PORT ROOT_PORT ROOT_PORT, "controller", "00:01.0 00:01.1 00:01.2" },
-  { "the-ninth-port-takes-the-next-slot", ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT, "controller",
+  { "the-ninth-port-takes-the-next-slot",
+    ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT ROOT_PORT, "controller",
     "00:01.0 00:01.1 00:01.2 00:01.3 00:01.4 00:01.5 00:01.6 00:01.7 00:02.0" },
-  { "a-gap-in-the-indexes-is-a-port", "<controller type='pci' index='3' model='pcie-root-port'/><rng model='virtio'/>", "rng", "01:00.0" },
-  { "address-0-means-choose-one", ROOT_PORT "<rng model='virtio'><address type='pci' bus='0' slot='0'/></rng>", "rng", "01:00.0" },
-  { "a-given-address-is-kept", ROOT_PORT ROOT_PORT "<rng model='virtio'><address type='pci' bus='2' slot='0'/></rng><rng model='virtio'/>", "rng",
+  { "a-gap-in-the-indexes-is-a-port", "<controller type='pci' index='3' model='pcie-root-port'/><rng model='virtio'/>",
+    "rng", "01:00.0" },
+  { "address-0-means-choose-one", ROOT_PORT "<rng model='virtio'><address type='pci' bus='0' slot='0'/></rng>", "rng",
+    "01:00.0" },
+  { "a-given-address-is-kept",
+    ROOT_PORT ROOT_PORT "<rng model='virtio'><address type='pci' bus='2' slot='0'/></rng><rng model='virtio'/>", "rng",
     "02:00.0 01:00.0" },
   { "an-expander-takes-no-endpoint",
-    "<controller type='pci' index='1' model='pcie-expander-bus'/><controller type='pci' index='2' model='pcie-root-port'/><rng model='virtio'/>", "rng",
-    "02:00.0" },
+    "<controller type='pci' index='1' model='pcie-expander-bus'/><controller type='pci' index='2' "
+    "model='pcie-root-port'/><rng model='virtio'/>",
+    "rng", "02:00.0" },
   { "conventional-pci-needs-a-bridge", "<sound model='ac97'/>", "sound", "02:01.0" },
   { "parts-of-a-usb2-controller-share-a-slot",
-    "<controller type='usb' index='0' model='ich9-ehci1'/><controller type='usb' index='0' model='ich9-uhci1'><master startport='0'/></controller>"
+    "<controller type='usb' index='0' model='ich9-ehci1'/><controller type='usb' index='0' model='ich9-uhci1'><master "
+    "startport='0'/></controller>"
     "<controller type='usb' index='0' model='ich9-uhci2'><master startport='2'/></controller>",
     "controller", "02:01.7 02:01.0 02:01.1 00:01.0 01:00.0 00:01.1" },
 };
@@ -103,8 +110,8 @@ static const struct {
   int given[2];
   int numbers[2];
 } bus_numbers[] = {
-  { { -1, -1 }, { 254, 252 } }, { { 64, -1 }, { 64, 62 } },  { { -1, 64 }, { 62, 64 } },  { { 64, 128 }, { 64, 128 } },
-  { { 4, -1 }, { 4, 2 } },      { { 3, -1 }, { 3, 1 } },     { { 2, -1 }, { 0, 0 } },     { { 1, -1 }, { 0, 0 } },
+  { { -1, -1 }, { 254, 252 } },  { { 64, -1 }, { 64, 62 } }, { { -1, 64 }, { 62, 64 } }, { { 64, 128 }, { 64, 128 } },
+  { { 4, -1 }, { 4, 2 } },       { { 3, -1 }, { 3, 1 } },    { { 2, -1 }, { 0, 0 } },    { { 1, -1 }, { 0, 0 } },
   { { 254, -1 }, { 254, 252 } }, { { 1, 254 }, { 1, 254 } },
 };
 
@@ -137,8 +144,8 @@ static const struct {
   guint8 parents[3];
   int roots[3];
 } trees[] = {
-  { { 0, 1, 2 }, { 0, 0, 0 } }, { { 1, 2, 3 }, { -1, -1, -1 } }, { { 2, 1, 1 }, { -1, -1, -1 } },
-  { { 3, 1, 2 }, { -1, -1, -1 } }, { { 0, 3, 2 }, { 0, -1, -1 } }, { { 200, 1, 1 }, { -1, -1, -1 } },
+  { { 0, 1, 2 }, { 0, 0, 0 } },    { { 1, 2, 3 }, { -1, -1, -1 } }, { { 2, 1, 1 }, { -1, -1, -1 } },
+  { { 3, 1, 2 }, { -1, -1, -1 } }, { { 0, 3, 2 }, { 0, -1, -1 } },  { { 200, 1, 1 }, { -1, -1, -1 } },
 };
 
 static void
@@ -148,7 +155,9 @@ test_a_cycle_of_controllers_hangs_off_no_root (void)
     GString *devices = g_string_new (NULL);
 
     for (guint e = 0; e < 3; e++)
-      g_string_append_printf (devices, "<controller type='pci' index='%u' model='pcie-root-port'><address type='pci' bus='%u' slot='%u'/></controller>",
+      g_string_append_printf (devices,
+                              "<controller type='pci' index='%u' model='pcie-root-port'><address type='pci' bus='%u' "
+                              "slot='%u'/></controller>",
                               e + 1, trees[i].parents[e], trees[i].parents[e] == 0 ? 5 : 0);
     g_test_message ("%s", devices->str);
     {
@@ -164,8 +173,9 @@ test_a_cycle_of_controllers_hangs_off_no_root (void)
 static void
 test_function_0_of_a_shared_slot_becomes_multifunction (void)
 {
-  g_autoptr (VsmmuDomain) domain = read_guest (ROOT_PORT ROOT_PORT "<controller type='pci' model='pcie-root-port'>"
-                                               "<address type='pci' bus='0' slot='9'/></controller>");
+  g_autoptr (VsmmuDomain) domain =
+      read_guest (ROOT_PORT ROOT_PORT "<controller type='pci' model='pcie-root-port'>"
+                                      "<address type='pci' bus='0' slot='9'/></controller>");
 
   g_assert_true (domain->buses[1].controller->address.multifunction);
   g_assert_false (domain->buses[2].controller->address.multifunction);
@@ -175,10 +185,11 @@ test_function_0_of_a_shared_slot_becomes_multifunction (void)
 static void
 test_chassis_and_port_follow_from_index_and_address (void)
 {
-  g_autoptr (VsmmuDomain) domain = read_guest ("<controller type='pci' index='7' model='pcie-root-port'>"
-                                               "<address type='pci' bus='0' slot='5' function='3'/></controller>"
-                                               "<controller type='pci' index='8' model='pcie-root-port'><target chassis='3' port='0x7'/>"
-                                               "<address type='pci' bus='0' slot='6'/></controller>");
+  g_autoptr (VsmmuDomain) domain =
+      read_guest ("<controller type='pci' index='7' model='pcie-root-port'>"
+                  "<address type='pci' bus='0' slot='5' function='3'/></controller>"
+                  "<controller type='pci' index='8' model='pcie-root-port'><target chassis='3' port='0x7'/>"
+                  "<address type='pci' bus='0' slot='6'/></controller>");
   const VsmmuController *implied = &domain->buses[7].controller->controller;
   const VsmmuController *given = &domain->buses[8].controller->controller;
 
@@ -192,9 +203,10 @@ test_chassis_and_port_follow_from_index_and_address (void)
 static void
 test_the_first_refusal_is_told_with_its_device (void)
 {
-  g_autoptr (VsmmuDomain) domain = read_guest (ROOT_PORT "<rng model='virtio'><address type='pci' bus='1' slot='0'/></rng>"
-                                               "<rng model='virtio'><address type='pci' bus='1' slot='0'/></rng>"
-                                               "<rng model='virtio'><address type='pci' bus='1' slot='0'/></rng>");
+  g_autoptr (VsmmuDomain) domain =
+      read_guest (ROOT_PORT "<rng model='virtio'><address type='pci' bus='1' slot='0'/></rng>"
+                            "<rng model='virtio'><address type='pci' bus='1' slot='0'/></rng>"
+                            "<rng model='virtio'><address type='pci' bus='1' slot='0'/></rng>");
 
   g_assert_nonnull (domain->address_error);
   g_assert_cmpstr (domain->address_error_device->element, ==, "rng");
@@ -204,12 +216,13 @@ test_the_first_refusal_is_told_with_its_device (void)
 static void
 test_the_first_vsmmu_of_a_bus_stands_over_it (void)
 {
-  g_autoptr (VsmmuDomain) domain = read_guest ("<controller type='pci' index='1' model='pcie-expander-bus'/>"
-                                               "<controller type='pci' index='2' model='pcie-root-port'><address type='pci' bus='1' slot='0'/></controller>"
-                                               "<hostdev mode='subsystem' type='pci'><address type='pci' bus='2' slot='0'/></hostdev>"
-                                               "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu>"
-                                               "<iommu model='smmuv3'><driver pciBus='1'/></iommu>"
-                                               "<iommu model='smmuv3'><driver pciBus='200' accel='on'/></iommu>");
+  g_autoptr (VsmmuDomain) domain = read_guest (
+      "<controller type='pci' index='1' model='pcie-expander-bus'/>"
+      "<controller type='pci' index='2' model='pcie-root-port'><address type='pci' bus='1' slot='0'/></controller>"
+      "<hostdev mode='subsystem' type='pci'><address type='pci' bus='2' slot='0'/></hostdev>"
+      "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu>"
+      "<iommu model='smmuv3'><driver pciBus='1'/></iommu>"
+      "<iommu model='smmuv3'><driver pciBus='200' accel='on'/></iommu>");
   const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, 0);
   const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (domain, hostdev);
 
@@ -226,8 +239,10 @@ main (int argc, char **argv)
   g_test_add_func ("/slots/255-ports-fit-and-no-more", test_255_ports_fit_and_no_more);
   g_test_add_func ("/slots/bus-numbers-are-counted-down-in-twos", test_bus_numbers_are_counted_down_in_twos);
   g_test_add_func ("/slots/a-cycle-of-controllers-hangs-off-no-root", test_a_cycle_of_controllers_hangs_off_no_root);
-  g_test_add_func ("/slots/function-0-of-a-shared-slot-becomes-multifunction", test_function_0_of_a_shared_slot_becomes_multifunction);
-  g_test_add_func ("/slots/chassis-and-port-follow-from-index-and-address", test_chassis_and_port_follow_from_index_and_address);
+  g_test_add_func ("/slots/function-0-of-a-shared-slot-becomes-multifunction",
+                   test_function_0_of_a_shared_slot_becomes_multifunction);
+  g_test_add_func ("/slots/chassis-and-port-follow-from-index-and-address",
+                   test_chassis_and_port_follow_from_index_and_address);
   g_test_add_func ("/slots/the-first-refusal-is-told-with-its-device", test_the_first_refusal_is_told_with_its_device);
   g_test_add_func ("/slots/the-first-vsmmu-of-a-bus-stands-over-it", test_the_first_vsmmu_of_a_bus_stands_over_it);
   return g_test_run ();

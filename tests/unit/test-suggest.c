@@ -25,6 +25,10 @@ static const struct {
   { "cmd_qv", "cmdqv" },
   { "ATS", "ats" },
   { "oas", "oas" },
+  { "ril", "ril" },
+  { "rl", "ril" },
+  { "ssid", NULL },
+  { "ssidsxyz", NULL },
   { "identifier", NULL },
   { "intremap", NULL },
   { "x", NULL },
@@ -93,6 +97,7 @@ main (int argc, char **argv)
   g_test_add_func ("/suggest/the-closest-candidate-wins", test_the_closest_candidate_wins);
   g_test_add_func ("/suggest/long-words-are-no-slips", test_long_words_are_no_slips);
   g_test_add_func ("/suggest/no-candidates-no-suggestion", test_no_candidates_no_suggestion);
-  g_test_add_func ("/suggest/every-rule-id-is-found-without-one-letter", test_every_rule_id_is_found_without_one_letter);
+  g_test_add_func ("/suggest/every-rule-id-is-found-without-one-letter",
+                   test_every_rule_id_is_found_without_one_letter);
   return g_test_run ();
 }

@@ -19,10 +19,41 @@ static const struct {
 };
 
 static const char *const no_targets[] = {
-  "", ",", "this", "12.8", "libvirt", "libvirt=", "libvirt=,qemu=", "libvirt=x", "libvirt=12.x", "libvirt=.8", "libvirt=12.", "libvirt=12..8",
-  "libvirt=1.2.3.4", "libvirt=0", "libvirt=0.0.0", "libvirt=-1", "libvirt=12.-8", "libvirt=+12", "libvirt= 12", "libvirt=12 ", "libvirt=12.8,",
-  ",libvirt=12.8", "libvirt=12.8,,qemu=11.1", "libvirt=12.8,libvirt=12.8", "qemu=11,qemu=11", "xen=4", "LIBVIRT=12.8", "libvirt=1000",
-  "libvirt=12.1000", "libvirt=99999999999999999999", "libvirt=0x0c", "libvirt=12,8", "libvirt:12.8", "libvirt==12.8", "libvirt=12.8=",
+  "",
+  ",",
+  "this",
+  "12.8",
+  "libvirt",
+  "libvirt=",
+  "libvirt=,qemu=",
+  "libvirt=x",
+  "libvirt=12.x",
+  "libvirt=.8",
+  "libvirt=12.",
+  "libvirt=12..8",
+  "libvirt=1.2.3.4",
+  "libvirt=0",
+  "libvirt=0.0.0",
+  "libvirt=-1",
+  "libvirt=12.-8",
+  "libvirt=+12",
+  "libvirt= 12",
+  "libvirt=12 ",
+  "libvirt=12.8,",
+  ",libvirt=12.8",
+  "libvirt=12.8,,qemu=11.1",
+  "libvirt=12.8,libvirt=12.8",
+  "qemu=11,qemu=11",
+  "xen=4",
+  "LIBVIRT=12.8",
+  "libvirt=1000",
+  "libvirt=12.1000",
+  "libvirt=99999999999999999999",
+  "libvirt=0x0c",
+  "libvirt=12,8",
+  "libvirt:12.8",
+  "libvirt==12.8",
+  "libvirt=12.8=",
 };
 
 static void
@@ -75,7 +106,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/target/versions-in-any-order-and-length-are-parsed", test_versions_in_any_order_and_length_are_parsed);
+  g_test_add_func ("/target/versions-in-any-order-and-length-are-parsed",
+                   test_versions_in_any_order_and_length_are_parsed);
   g_test_add_func ("/target/anything-else-is-an-error-that-shows-how-to-write-it",
                    test_anything_else_is_an_error_that_shows_how_to_write_it);
   g_test_add_func ("/target/releases-compare-as-numbers", test_releases_compare_as_numbers);

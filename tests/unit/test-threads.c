@@ -7,13 +7,16 @@
 #define ROUNDS 200
 
 static const char *const documents[] = {
-  "<domain type='kvm'><os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os><features><acpi/><gic version='3'/></features><devices>"
+  "<domain type='kvm'><os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os><features><acpi/><gic "
+  "version='3'/></features><devices>"
   "<controller type='pci' index='1' model='pcie-expander-bus'><target busNr='64'/></controller>"
   "<controller type='pci' index='2' model='pcie-root-port'><address type='pci' bus='1' slot='0'/></controller>"
-  "<hostdev mode='subsystem' type='pci'><driver iommufd='yes'/><source><address domain='0' bus='1' slot='0' function='0'/></source>"
+  "<hostdev mode='subsystem' type='pci'><driver iommufd='yes'/><source><address domain='0' bus='1' slot='0' "
+  "function='0'/></source>"
   "<address type='pci' bus='2' slot='0'/></hostdev>"
   "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu></devices></domain>",
-  "<domain><devices><iommu model='smmuv3'><driver pciBus='9' acel='on' ssidSize='20'/></iommu><rng model='virtio'/></devices></domain>",
+  "<domain><devices><iommu model='smmuv3'><driver pciBus='9' acel='on' ssidSize='20'/></iommu><rng "
+  "model='virtio'/></devices></domain>",
   "<domain type='kvm'><devices></domain>",
   "<!DOCTYPE domain><domain/>",
   "<network/>",
@@ -93,7 +96,8 @@ static void
 test_one_domain_is_checked_in_several_threads (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (documents[0], strlen (documents[0]), "guest.xml", &error);
+  g_autoptr (VsmmuDomain) domain =
+      vsmmu_domain_new_from_data (documents[0], strlen (documents[0]), "guest.xml", &error);
   GThread *threads[THREADS];
 
   g_assert_no_error (error);
@@ -107,7 +111,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/threads/documents-are-parsed-and-checked", test_documents_are_parsed_and_checked_in_several_threads);
+  g_test_add_func ("/threads/documents-are-parsed-and-checked",
+                   test_documents_are_parsed_and_checked_in_several_threads);
   g_test_add_func ("/threads/one-domain-is-checked", test_one_domain_is_checked_in_several_threads);
   return g_test_run ();
 }
