@@ -80,25 +80,12 @@ set_include (xmlDocPtr grammar, const char *libvirt_schema)
 }
 
 static void
-#if LIBXML_VERSION >= 21200
-keep_first_error (void *data, const xmlError *error)
-#else
-keep_first_error (void *data, xmlErrorPtr error)
-#endif
+keep_first_error (void *data, VsmmuXmlError error)
 {
   char **message = data;
 
   if (*message == NULL && error->message != NULL)
     *message = g_strchomp (g_strdup (error->message));
-}
-
-static void
-#if LIBXML_VERSION >= 21200
-ignore_error (void *data G_GNUC_UNUSED, const xmlError *error G_GNUC_UNUSED)
-#else
-ignore_error (void *data G_GNUC_UNUSED, xmlErrorPtr error G_GNUC_UNUSED)
-#endif
-{
 }
 
 /* The element after @node in the order of the document, or %NULL. */
@@ -209,7 +196,7 @@ is_valid (const VsmmuSchema *schema, xmlDocPtr document)
   xmlRelaxNGValidCtxtPtr context = xmlRelaxNGNewValidCtxt (schema->relaxng);
   int result;
 
-  xmlRelaxNGSetValidStructuredErrors (context, ignore_error, NULL);
+  xmlRelaxNGSetValidStructuredErrors (context, vsmmu_xml_ignore_error, NULL);
   result = xmlRelaxNGValidateDoc (context, document);
   xmlRelaxNGFreeValidCtxt (context);
   return result == 0;

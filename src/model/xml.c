@@ -94,11 +94,7 @@ end_element (void *data, const xmlChar *name, const xmlChar *prefix, const xmlCh
 
 /* The first error ends it: the rest follow from it, and after it the limits no longer see what libxml2 sees. */
 static void
-#if LIBXML_VERSION >= 21200
-record_error (void *data, const xmlError *error)
-#else
-record_error (void *data, xmlErrorPtr error)
-#endif
+record_error (void *data, VsmmuXmlError error)
 {
   xmlParserCtxtPtr context = data;
   ParseState *state = context->_private;
@@ -111,12 +107,8 @@ record_error (void *data, xmlErrorPtr error)
   xmlStopParser (context);
 }
 
-static void
-#if LIBXML_VERSION >= 21200
-ignore_error (void *data G_GNUC_UNUSED, const xmlError *error G_GNUC_UNUSED)
-#else
-ignore_error (void *data G_GNUC_UNUSED, xmlErrorPtr error G_GNUC_UNUSED)
-#endif
+void
+vsmmu_xml_ignore_error (void *data G_GNUC_UNUSED, VsmmuXmlError error G_GNUC_UNUSED)
 {
 }
 
@@ -256,7 +248,7 @@ vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, 
   /* Bad bytes in a declared encoding are told without a parser context, and would go to stderr. */
   old_context = xmlStructuredErrorContext;
   old_handler = xmlStructuredError;
-  xmlSetStructuredErrorFunc (NULL, ignore_error);
+  xmlSetStructuredErrorFunc (NULL, vsmmu_xml_ignore_error);
   document = xmlCtxtReadMemory (context, data, (int) length, NULL, utf8 != NULL ? "UTF-8" : NULL, options);
   xmlSetStructuredErrorFunc (old_context, old_handler);
   well_formed = context->wellFormed && state.message == NULL;

@@ -2,8 +2,19 @@
 #pragma once
 
 #include <libxml/tree.h>
+#include <libxml/xmlerror.h>
 
 #include "vsmmu/domain.h"
+
+/* What libxml2 gives its error handlers. */
+#if LIBXML_VERSION >= 21200
+typedef const xmlError *VsmmuXmlError;
+#else
+typedef xmlErrorPtr VsmmuXmlError;
+#endif
+
+/* A structured error handler that keeps quiet. */
+void vsmmu_xml_ignore_error (void *data, VsmmuXmlError error);
 
 /*
  * vsmmu_xml_parse:
