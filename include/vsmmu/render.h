@@ -20,7 +20,7 @@ VSMMU_PUBLIC char *vsmmu_render_text (const GPtrArray *findings, gboolean colour
  * @text: text in which values from a document or file names may stand
  *
  * Returns: (transfer full): @text as UTF-8, with what is not printable, and so
- *   might drive a terminal, as \\uXXXX; line feeds too
+ *   might drive a terminal, as \uXXXX; line feeds too
  */
 VSMMU_PUBLIC char *vsmmu_render_printable (const char *text);
 
