@@ -78,6 +78,7 @@ def large(hostdevs, vsmmus):
     shared = hostdevs > vsmmus * BRIDGE_SLOTS
     for number in range(hostdevs):
         place = number // vsmmus
-        parts.append(hostdev(number, 3 + 3 * (number % vsmmus), 1 + place % BRIDGE_SLOTS, place // BRIDGE_SLOTS, shared))
+        slot, function = 1 + place % BRIDGE_SLOTS, place // BRIDGE_SLOTS
+        parts.append(hostdev(number, 3 + 3 * (number % vsmmus), slot, function, shared))
     parts += [IOMMU.format(bus=1 + 3 * number) for number in range(vsmmus)]
     return "".join([*parts, TAIL])

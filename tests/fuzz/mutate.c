@@ -164,8 +164,10 @@ static gsize
 set_value (char *text, gsize size, gsize max_size, guint32 *state)
 {
   static const char *const values[] = {
-    "0", "1", "2", "4", "7", "8", "31", "32", "254", "255", "256", "0x1f", "-1", "+1", "010", "20", "21", "44", "48",
-    "65535", "65536", "2147483647", "4294967295", "18446744073709551615", "", "on", "off", "yes", "no", "virtio", "pci",
+    "0",   "1",   "2",   "4",     "7",     "8",          "31",         "32",
+    "254", "255", "256", "0x1f",  "-1",    "+1",         "010",        "20",
+    "21",  "44",  "48",  "65535", "65536", "2147483647", "4294967295", "18446744073709551615",
+    "",    "on",  "off", "yes",   "no",    "virtio",     "pci",
   };
   const char *value = values[next_random (state) % G_N_ELEMENTS (values)];
   Span span;
