@@ -94,11 +94,11 @@ class Console:
         return said
 
     def wait_until_ready(self, seconds=SECONDS_TO_BOOT):
-        return float(re.search(r"rig ready ([\d.]+)", self.wait_for(r"^rig ready [\d.]+$", seconds))[1])
+        return float(re.search(r"rig ready ([\d.]+)", self.wait_for(r"^rig ready [\d.]+\n", seconds))[1])
 
     def command(self, text, seconds=60):
         self.connection.sendall(text.encode() + b"\n")
-        return self.wait_for(r"^rig end$", seconds)
+        return self.wait_for(r"^rig end\n", seconds)
 
     def report(self, seconds=90):
         return Report(self.command("report", seconds))
@@ -131,7 +131,7 @@ MACHINE = ["-machine", "virt,gic-version=3", "-accel", "kvm"]
 class Guest:
     """A guest of plain QEMU. `arguments` are all that decides machine, accelerator and devices."""
 
-    def __init__(self, host, arguments, name="guest", memory_mib=768, kernel_arguments="", paused=False):
+    def __init__(self, host, arguments, name="guest", memory_mib=320, kernel_arguments="", paused=False):
         self.host = host
         self.directory = DIRECTORY / name
         self.log = self.directory / "qemu.log"
