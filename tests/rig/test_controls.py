@@ -36,7 +36,8 @@ def test_without_an_msi_controller_there_is_no_doorbell_and_no_msi(emulated_host
         vm.boot()
         assert vm.msi_gpa() == 0
         report = vm.console.report()
-        assert not any("ITS" in vector.kind or "MSI" in vector.kind for vector in report.vectors[PORT_1])
+        assert report.works(PORT_1, machine.MARKERS[machine.A_NVME_1]), report.text
+        assert {vector.kind for vector in report.vectors[PORT_1]} == {"GICv3"}  # its pin
 
 
 @pytest.mark.long_tail
@@ -55,8 +56,6 @@ def test_an_msi_window_that_the_guest_is_not_told_of_swallows_all_interrupts():
         host.give_to_vfio(machine.A_NVME_1)
         assert "0x00000000a0000000 0x00000000a00fffff msi" in host.run(
             f"cat /sys/bus/pci/devices/{machine.A_NVME_1}/iommu_group/reserved_regions").out
+        # No completion of a command ever reaches the driver, so the guest is not up for minutes.
         with guest.Guest(host, ARGUMENTS) as vm:
-            vm.console.wait_for(r"^rig ready [\d.]+\n", 300)
-            report = vm.console.report()
-            assert not report.works(PORT_1, machine.MARKERS[machine.A_NVME_1]), report.text
-            assert sum(vector.after for vector in report.vectors[PORT_1]) == 0
+            vm.console.wait_for(r"event: F_TRANSLATION client: 0000:09:00.0 sid: 0x900 .* iova: 0xa0000040", 120)
