@@ -7,7 +7,6 @@ import re
 import shlex
 import time
 
-import machine
 import qmp
 
 DIRECTORY = pathlib.PurePath("/run/rig")
@@ -199,5 +198,3 @@ def routes(text):
 
 
 TRACES = ["-trace", "smmuv3_accel_*", "-trace", "kvm_arm_fixup_msi_route", "-trace", "iommufd_backend_alloc_*"]
-
-__all__ = ["Console", "Died", "Guest", "Report", "routes", "vsmmu", "machine"]

@@ -89,6 +89,12 @@ class Host:
         """A connection to a socket in the host."""
         return self._connect(f"unix {path}\n".encode())
 
+    def shell(self, rows, columns):
+        """A connection to a shell on a terminal of that size."""
+        connection = self._connect(f"shell {rows} {columns}\n".encode())
+        connection.settimeout(None)
+        return connection
+
     def write(self, path, text):
         self.run(f"mkdir -p {pathlib.PurePath(path).parent} && cat >{path} <<'RIG-END-OF-FILE'\n{text}\nRIG-END-OF-FILE")
 

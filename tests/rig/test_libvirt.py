@@ -65,6 +65,11 @@ def test_attach_and_detach(libvirt, console):
     assert HOT.bdf.split(":")[1] not in re.findall(r"bus='0x(\w\w)'", libvirt.virsh("dumpxml", "rig").out)
 
 
+def test_it_cannot_be_saved_as_we_note(libvirt, console):
+    saved = libvirt.virsh("save", "rig", "/run/rig/saved", check=False)
+    assert saved.status != 0 and "Migration not supported with SMMUv3 accelerator mode enabled" in saved.out
+
+
 def test_libvirt_says_nothing_of_a_device_of_another_smmu(libvirt, console):
     before = len(libvirt.log("rig"))
     attached = libvirt.attach("rig", STRANGER)

@@ -6,7 +6,6 @@ import pathlib
 import shlex
 
 import guest
-import machine
 
 QEMU_CONF = """user = "root"
 group = "root"
@@ -165,6 +164,3 @@ def arguments(host, xml, *options):
     host.write("/run/rig/printed.xml", xml)
     return host.run(f"""eval "set -- $(virt-vsmmu args {shlex.join(options)} /run/rig/printed.xml)"
                         printf '%s\\n' "$@" """).out.splitlines()
-
-
-__all__ = ["Device", "EXPLICIT", "Libvirt", "VSmmu", "check", "domain", "machine"]
