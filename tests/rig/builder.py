@@ -79,7 +79,7 @@ class Failed(Exception):
 
 
 def say(text):
-    print(f"rig: {time.strftime('%H:%M:%S')} {text}", flush=True)
+    print(f"rig: {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def minutes(seconds):
@@ -161,12 +161,13 @@ class Log:
         self.run([HERE / "enter", CACHE / "tools", CACHE, *command], what=" ".join(map(str, command))[:60])
 
 
-def step(name, about, inputs, action):
-    """Does the action unless it was done with the same inputs. Returns the digest, for steps that build on it."""
+def step(name, about, inputs, action, makes=None):
+    """Does the action unless it was done with the same inputs and what it makes, in the cache, is still there. Returns the
+    digest, for steps that build on it."""
     record = CACHE / "steps" / f"{name}.json"
     key = digest(name, inputs)
     with contextlib.suppress(OSError, ValueError, KeyError):
-        if json.loads(record.read_text())["inputs"] == key:
+        if json.loads(record.read_text())["inputs"] == key and (CACHE / (makes or name)).exists():
             return key
     require_space()
     say(f"{name}: {about}")
@@ -349,7 +350,8 @@ def guest(name="sid"):
         log.in_tools("sh", "-ec", "cd /rig/guest.unfinished && find . | cpio -o -H newc --quiet >/rig/guest.cpio")
         remove(directory)
 
-    return step("guest", "the guest's initial RAM disk", [key, content(HERE / "l2/init", HERE / "l2/report")], make)
+    return step("guest", "the guest's initial RAM disk", [key, content(HERE / "l2/init", HERE / "l2/report")], make,
+                makes="guest.cpio")
 
 
 CROSS_FILE = """
@@ -420,7 +422,7 @@ def acpi(knobs, image="sid"):
         log.in_tools("sh", "-ec", f"cd /rig/acpi.unfinished && find kernel | cpio -o -H newc --quiet >/rig/{path.name}")
         remove(directory)
 
-    step(path.stem, "the host's IORT, with CANWBS (starts it once)", [key, content(HERE / "iort.py")], make)
+    step(path.stem, "the host's IORT, with CANWBS (starts it once)", [key, content(HERE / "iort.py")], make, makes=path.name)
     return path
 
 
@@ -461,9 +463,8 @@ def versions(image="sid"):
             if name in wanted}
 
 
-def report(stream=sys.stdout):
+def report():
     """How long each step took when it was last done."""
-    records = sorted((CACHE / "steps").glob("*.json"))
-    for record in records:
+    for record in sorted((CACHE / "steps").glob("*.json")):
         about = json.loads(record.read_text())
-        print(f"  {record.stem:24} {minutes(about['seconds']):>6}  {about['made']}", file=stream)
+        print(f"  {record.stem:24} {minutes(about['seconds']):>6}  {about['made']}")
