@@ -27,8 +27,9 @@ HERE = pathlib.Path(__file__).parent
 PROJECT = HERE.parent.parent
 CACHE = pathlib.Path(os.environ.get("VSMMU_CACHE", "/var/cache/libvirt-vsmmu")) / "rig"
 MIRROR = os.environ.get("VSMMU_DEBIAN_MIRROR", "http://deb.debian.org/debian")
+SEARCH_PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"  # sudo and cron may leave these out
 JOBS = len(os.sched_getaffinity(0))
-FREE_BYTES = 8 << 30  # all there is after a build with both images is 7 GiB
+FREE_BYTES = 8 << 30  # after a build with both images it is 7 GiB
 HEARTBEAT_SECONDS = 30
 
 TOOLS_SUITE = "sid"
@@ -91,7 +92,7 @@ def require():
     if os.geteuid() != 0:
         raise Unavailable("the rig enters Debian trees and mounts in namespaces of its own, which needs root; run it as root")
     for program, package in (("debootstrap", "debootstrap"), ("unshare", "util-linux"), ("setpriv", "util-linux")):
-        if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+        if not shutil.which(program, path=SEARCH_PATH):
             raise Unavailable(f"'{program}' is missing; install it with 'apt-get install {package}'")
 
 
@@ -202,10 +203,9 @@ def tools():
         log = Log("tools")
         unfinished = CACHE / "tools.unfinished"
         remove(unfinished)
-        environment = os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
         isolated = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"]
-        log.run(["env", f"PATH={environment['PATH']}", *isolated, "debootstrap", "--variant=minbase", TOOLS_SUITE, unfinished,
-                 MIRROR])
+        log.run(["env", f"PATH={SEARCH_PATH}", *isolated, "debootstrap", "--variant=minbase", TOOLS_SUITE, unfinished, MIRROR],
+                what="debootstrap")
         policy = unfinished / "usr/sbin/policy-rc.d"
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
