@@ -230,7 +230,7 @@ def kernel(msi_window=machine.Knobs.msi_window):
 
     def compiled(log):
         done = sum(" CC " in line for line in log.open(errors="replace"))
-        return f"{done} of about 1,450 files"
+        return f"{done} of about 1,250 files"
 
     def make():
         log = Log(path.name, compiled)
