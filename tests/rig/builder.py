@@ -442,7 +442,8 @@ def payload(image):
 
 
 def build(image="sid", knobs=machine.Knobs()):
-    """Everything that a host with this image and these knobs needs."""
+    """Everything that a host with this image and these knobs needs: its initial RAM disk, or None, and its payload, which
+    a build for another checkout may replace in the cache at once."""
     require()
     with exclusive():
         kernel()
@@ -452,7 +453,7 @@ def build(image="sid", knobs=machine.Knobs()):
         hw_info()
         guest()
         program(image)
-        return acpi(knobs) if knobs.canwbs else None
+        return acpi(knobs) if knobs.canwbs else None, payload(image)
 
 
 def versions(image="sid"):

@@ -30,14 +30,14 @@ class Host:
     """Boots the host of an image; use it as a context manager, or call stop()."""
 
     def __init__(self, image="sid", knobs=machine.Knobs()):
-        initrd = builder.build(image, knobs)
+        initrd, payload = builder.build(image, knobs)
         self.image = image
         self.knobs = knobs
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=builder.CACHE))
         self.console = self.directory / "console"
         inside = f"/rig/{self.directory.name}"
         machine.make_disks(self.directory)
-        (self.directory / "payload").write_bytes(builder.payload(image))
+        (self.directory / "payload").write_bytes(payload)
         self.port = free_port()
         command = machine.arguments(knobs, f"/rig/{builder.kernel_path(knobs.msi_window).name}", f"/rig/disk-{image}",
                                     f"{inside}/payload", inside, self.port, f"/rig/{initrd.name}" if initrd else None)
