@@ -136,3 +136,9 @@ def test_the_first_device_freezes_automatic_options_and_the_registers_show_them(
     with booted(emulated_host, [machine.A_NVME_1], options="") as vm:
         assert words(vm, 0x0C000000, 1) == [0x0D44101A]  # IDR0: no ATS
         assert vm.monitor.execute("qom-get", path="/machine/peripheral/smmuv3.1", property="ats") == "auto"
+
+
+def test_a_shell_in_the_host_has_a_terminal_of_its_own(emulated_host):
+    terminal = guest.Console(emulated_host.shell(rows=33, columns=99))
+    terminal.connection.sendall(b"stty size; echo $((6*7)); exit\n")
+    assert "33 99" in terminal.wait_for("^42$", 30)
