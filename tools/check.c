@@ -21,6 +21,8 @@ typedef struct {
   char *uri;
   gboolean use_schema;
   char *schema_path;
+  char **attached;
+  char **detached;
   char **ignored;
   gboolean recurse;
 } Arguments;
@@ -60,6 +62,8 @@ arguments_clear (Arguments *arguments)
   g_free (arguments->target_text);
   g_free (arguments->uri);
   g_free (arguments->schema_path);
+  g_strfreev (arguments->attached);
+  g_strfreev (arguments->detached);
   g_strfreev (arguments->ignored);
 }
 
@@ -78,6 +82,10 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
       N_ ("also validate against the schema of the installed libvirt"), NULL },
     { "schema-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments->schema_path,
       N_ ("also validate against this domain.rng of a libvirt"), N_ ("FILE") },
+    { "attach", 'a', 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->attached,
+      N_ ("also say what comes of attaching this device to the guest while it runs"), N_ ("DEVICE.xml") },
+    { "detach", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->detached,
+      N_ ("also say what comes of detaching this device from the guest while it runs"), N_ ("DEVICE.xml") },
     { "recursive", 'r', 0, G_OPTION_ARG_NONE, &arguments->recurse,
       N_ ("search directories for *.xml, and pass over what is no domain"), NULL },
     { "ignore", 'i', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->ignored,
@@ -317,16 +325,41 @@ choose_target (const Arguments *arguments, VsmmuTarget *target, GError **error)
   return vsmmu_target_parse (arguments->target_text, target, error);
 }
 
+/* %FALSE after saying what is wrong; *@hotplug is %NULL when nothing is attached or detached. */
+static gboolean
+choose_hotplug (const Arguments *arguments, char **paths, VsmmuHotplug **hotplug)
+{
+  char **devices = arguments->attached != NULL ? arguments->attached : arguments->detached;
+  g_autoptr (GError) error = NULL;
+
+  if (devices == NULL)
+    return TRUE;
+  if ((arguments->attached != NULL && arguments->detached != NULL) || g_strv_length (devices) > 1) {
+    vsmmu_command_complain (_ ("give --attach or --detach once: one device at a time"));
+    return FALSE;
+  }
+  if (strcmp (devices[0], "-") == 0 && g_strv_contains ((const char *const *) paths, "-")) {
+    vsmmu_command_complain (_ ("standard input can be the device or the domain, not both"));
+    return FALSE;
+  }
+  *hotplug = vsmmu_hotplug_new_from_file (arguments->attached != NULL ? VSMMU_HOTPLUG_ATTACH : VSMMU_HOTPLUG_DETACH,
+                                          devices[0], &error);
+  if (*hotplug == NULL)
+    vsmmu_command_complain ("%s", error->message);
+  return *hotplug != NULL;
+}
+
 static int
 run_check (const Arguments *arguments, char **paths)
 {
   g_autoptr (GPtrArray) documents = NULL;
   g_autoptr (VsmmuSchema) schema = NULL;
+  g_autoptr (VsmmuHotplug) hotplug = NULL;
   g_autoptr (GError) error = NULL;
   VsmmuTarget target;
   Run run = { 0 };
 
-  if (!choose_output (&run, arguments))
+  if (!choose_output (&run, arguments) || !choose_hotplug (arguments, paths, &hotplug))
     return VSMMU_EXIT_FAILED;
   if ((arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
       ((arguments->use_schema || arguments->schema_path != NULL) &&
@@ -340,6 +373,7 @@ run_check (const Arguments *arguments, char **paths)
 
   run.options.target = arguments->target_text != NULL ? &target : NULL;
   run.options.schema = schema;
+  run.options.hotplug = hotplug;
   run.findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
   g_mutex_init (&run.mutex);
   g_cond_init (&run.changed);

@@ -13,6 +13,8 @@ G_BEGIN_DECLS
  *   (document type declaration, nesting, attributes).
  * @VSMMU_ERROR_NOT_DOMAIN: the document is well-formed, but its root element is
  *   not `<domain>`.
+ * @VSMMU_ERROR_NOT_DEVICE: the document is well-formed, but its root element is
+ *   no device.
  * @VSMMU_ERROR_READ: a file could not be read or is larger than
  *   %VSMMU_DOCUMENT_MAX_BYTES.
  * @VSMMU_ERROR_VALUE: a value given by the caller is not usable.
@@ -29,6 +31,7 @@ typedef enum {
   VSMMU_ERROR_VALUE,
   VSMMU_ERROR_UNSUPPORTED,
   VSMMU_ERROR_PROBE,
+  VSMMU_ERROR_NOT_DEVICE,
 } VsmmuError;
 
 #define VSMMU_ERROR (vsmmu_error_quark ())

@@ -581,6 +581,139 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
       },
       vsmmu_rule_target_device_acl,
   },
+  {
+      {
+          "hotplug-unsupported",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("A device that cannot be attached to a running guest"),
+          N_ ("Root buses, ports and IOMMUs belong to the machine: libvirt refuses to attach them, \"live attach of "
+              "device 'iommu' is not supported\", as it does for memory balloons, sound, video and some others. They "
+              "must be there when the guest starts."),
+          "libvirt qemuDomainAttachDeviceLive(); tried on 12.8",
+      },
+      vsmmu_rule_hotplug_unsupported,
+  },
+  {
+      {
+          "hotplug-address-refused",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("libvirt would refuse the address of the device to be attached"),
+          N_ ("Only function 0 of a slot can be attached while the guest runs, in PCI domain 0, and in a slot that its "
+              "port has. A device with several functions cannot be attached as such: give its functions a port each, "
+              "as libvirt takes them one by one."),
+          "libvirt virDomainPCIAddressEnsureAddr(); tried on 12.8",
+      },
+      vsmmu_rule_hotplug_address_refused,
+  },
+  {
+      {
+          "hotplug-bus-missing",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The device is to be attached to a bus that is missing or takes none"),
+          N_ ("The bus in an <address> is the index of a PCI controller of the guest, and controllers cannot be added "
+              "while it runs. A device goes into an empty pcie-root-port or pcie-switch-downstream-port without "
+              "hotplug='off'; pcie-root and pcie-expander-bus take none while the guest runs. libvirt refuses the "
+              "device: 'requires hotplug capability, but the PCI controller with index=... doesn't support hotplug'."),
+          "libvirt virDomainPCIAddressValidate(); tried on 12.8",
+      },
+      vsmmu_rule_hotplug_bus_missing,
+  },
+  {
+      {
+          "hotplug-bus-full",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("There is no room for the device to be attached"),
+          N_ ("A port takes one device. libvirt refuses an address that is in use, and when no address is given and no "
+              "port is free: 'No more available PCI slots'. It adds no ports while the guest runs."),
+          "libvirt qemuDomainEnsurePCIAddress(); tried on 12.8",
+      },
+      vsmmu_rule_hotplug_bus_full,
+  },
+  {
+      {
+          "hotplug-outside-vsmmu",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_WARNING,
+          N_ ("A VFIO device to be attached where no accelerated SMMUv3 translates for it"),
+          N_ ("Without an <address> libvirt takes the first free port by the indexes of the controllers, and knows "
+              "nothing of vSMMUs. A device outside works, but the guest has no IOMMU for it; behind an SMMUv3 that is "
+              "not accelerated QEMU refuses it: 'requires iommu MAP notifier which is not currently supported'."),
+          "libvirt qemuDomainEnsurePCIAddress(); QEMU pci_device_iommu_address_space()",
+      },
+      vsmmu_rule_hotplug_outside_vsmmu,
+  },
+  {
+      {
+          "hotplug-auto-placed",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_WARNING,
+          N_ ("libvirt will choose which SMMUv3 the device comes behind"),
+          N_ ("Several accelerated SMMUv3s have free ports, and the device has no <address>. libvirt takes the first "
+              "free port by the indexes of the controllers. Behind an SMMUv3 whose devices are on another physical "
+              "SMMU the device does not work, and may write into the guest's memory at wrong places; neither libvirt "
+              "nor QEMU checks that."),
+          "libvirt qemuDomainEnsurePCIAddress(); QEMU smmuv3_accel_set_iommu_device()",
+      },
+      vsmmu_rule_hotplug_auto_placed,
+  },
+  {
+      {
+          "hotplug-options-frozen",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_NOTE,
+          N_ ("Options that QEMU took from the first VFIO device"),
+          N_ ("ats, ril and ssidsize that are not given are taken from the physical SMMU of the first VFIO device "
+              "behind the SMMUv3, and oas is 44. From then on they are fixed, because the guest has seen them. A "
+              "device attached later is refused when its physical SMMU can do less: 'Failed to set vIOMMU: Host SMMUv3 "
+              "...'. They stay even when the first device has been detached."),
+          "QEMU smmuv3_accel_check_hw_compatible(), auto_finalised",
+      },
+      vsmmu_rule_hotplug_options_frozen,
+  },
+  {
+      {
+          "hotplug-cmdqv-first",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_WARNING,
+          N_ ("The first VFIO device behind an SMMUv3 is attached, and cmdqv is not off"),
+          N_ ("On hosts with command queue virtualization (Tegra241) QEMU sets it up through the first VFIO device, "
+              "but shows it to the guest only when that device is there at start. Attached later, the device cannot be "
+              "detached again (QEMU: 'CMDQV is active: removing the device that established the viommu association "
+              "would break the guest CMDQV'), and the guest has no command queue all the same."),
+          "QEMU virt_smmuv3_dev_link_cmdqv(), tegra241_cmdqv_init(); from the order of the code, not tried",
+      },
+      vsmmu_rule_hotplug_cmdqv_first,
+  },
+  {
+      {
+          "unplug-device-missing",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The device to be detached is not in the guest"),
+          N_ ("libvirt looks for the device of the host that the document names, and refuses otherwise: 'device not "
+              "found'."),
+          "libvirt virDomainHostdevFind(); tried on 12.8",
+      },
+      vsmmu_rule_unplug_device_missing,
+  },
+  {
+      {
+          "unplug-last-device",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_NOTE,
+          N_ ("A device is detached that its SMMUv3 depends on"),
+          N_ ("With an active command queue (cmdqv) QEMU does not let go of the device through which it was set up, "
+              "which is the first behind the SMMUv3. Otherwise, when the last device goes, so does the tie to the "
+              "physical SMMU: the next device, whichever physical SMMU it is on, makes a new one, and devices of the "
+              "first are then the wrong ones. Options that QEMU had taken from the first device stay."),
+          "QEMU smmuv3_accel_unset_iommu_device(); seen in the emulated arm64 host",
+      },
+      vsmmu_rule_unplug_last_device,
+  },
   { { NULL }, NULL },
 };
 
@@ -620,7 +753,7 @@ vsmmu_severity_to_string (VsmmuSeverity severity)
 const char *
 vsmmu_rule_group_to_string (VsmmuRuleGroup group)
 {
-  static const char *const words[] = { N_ ("document"), N_ ("guest"), N_ ("target") };
+  static const char *const words[] = { N_ ("document"), N_ ("guest"), N_ ("target"), N_ ("hotplug") };
 
   return words[group];
 }

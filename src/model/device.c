@@ -507,7 +507,8 @@ vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal)
 
   device->device_class = VSMMU_DEVICE_CLASS_OTHER;
   device->element = (const char *) node->name;
-  device->ordinal = ordinal;
+  device->ordinal = MAX (ordinal, 1);
+  device->is_plug = ordinal == 0;
   device->line = vsmmu_xml_line (node);
   device->node = node;
   device->alias = attribute_of_child (node, "alias", "name");

@@ -111,6 +111,7 @@ typedef struct {
   const char *element;
   guint ordinal; /* 1-based, among the elements of that name */
   guint line;
+  gboolean is_plug;    /* the root of a document of its own, to be attached or detached */
   const xmlNode *node; /* (nullable) */
   const char *alias;   /* (nullable): in the document */
   char *id;            /* (nullable): in QEMU, for controllers, IOMMUs and hostdevs */

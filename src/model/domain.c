@@ -33,11 +33,31 @@ passthrough_clear (gpointer data)
   g_free (passthrough->element);
 }
 
+static void
+device_free (gpointer data)
+{
+  VsmmuDevice *device = data;
+
+  g_free (device->id);
+  g_free (device);
+}
+
+static void
+plug_free (VsmmuPlug *plug)
+{
+  if (plug == NULL)
+    return;
+  device_free (plug->device);
+  g_free (plug->reason);
+  g_free (plug);
+}
+
 void
 vsmmu_domain_free (VsmmuDomain *domain)
 {
   if (domain == NULL)
     return;
+  plug_free (domain->plug);
   g_ptr_array_unref (domain->devices);
   g_ptr_array_unref (domain->iommus);
   g_ptr_array_unref (domain->hostdevs);
@@ -49,15 +69,6 @@ vsmmu_domain_free (VsmmuDomain *domain)
   g_free (domain->file);
   xmlFreeDoc (domain->document);
   g_free (domain);
-}
-
-static void
-device_free (gpointer data)
-{
-  VsmmuDevice *device = data;
-
-  g_free (device->id);
-  g_free (device);
 }
 
 static VsmmuDomain *
@@ -78,6 +89,43 @@ domain_new (xmlDocPtr document, const char *file)
   domain->overrides = g_array_new (FALSE, FALSE, sizeof (VsmmuPassthrough));
   g_array_set_clear_func (domain->overrides, passthrough_clear);
   return domain;
+}
+
+static GPtrArray *
+copy_list (const GPtrArray *list)
+{
+  GPtrArray *copy = g_ptr_array_sized_new (list->len + 1);
+
+  for (guint i = 0; i < list->len; i++)
+    g_ptr_array_add (copy, g_ptr_array_index (list, i));
+  return copy;
+}
+
+VsmmuDomain *
+vsmmu_domain_copy (const VsmmuDomain *domain)
+{
+  VsmmuDomain *copy = g_memdup2 (domain, sizeof (*domain));
+
+  copy->document = NULL;
+  copy->plug = NULL;
+  copy->file = g_strdup (domain->file);
+  copy->address_error = g_strdup (domain->address_error);
+  copy->devices = copy_list (domain->devices);
+  copy->iommus = copy_list (domain->iommus);
+  copy->hostdevs = copy_list (domain->hostdevs);
+  copy->controllers = copy_list (domain->controllers);
+  g_array_ref (copy->arguments);
+  g_array_ref (copy->overrides);
+  copy->problems = g_array_new (FALSE, FALSE, sizeof (VsmmuValueProblem));
+  g_array_set_clear_func (copy->problems, value_problem_clear);
+  for (guint i = 0; i < domain->problems->len; i++) {
+    VsmmuValueProblem problem = g_array_index (domain->problems, VsmmuValueProblem, i);
+
+    problem.element = g_strdup (problem.element);
+    problem.expected = g_strdup (problem.expected);
+    g_array_append_val (copy->problems, problem);
+  }
+  return copy;
 }
 
 static void
@@ -448,6 +496,8 @@ vsmmu_domain_uses_iommufd (const VsmmuDomain *domain, const VsmmuDevice *hostdev
 char *
 vsmmu_device_path (const VsmmuDevice *device, const char *suffix)
 {
+  if (device->is_plug)
+    return g_strdup_printf ("/%s%s", device->element, suffix);
   if (device->ordinal == 0)
     return g_strdup ("/domain/devices");
   return g_strdup_printf ("/domain/devices/%s[%u]%s", device->element, device->ordinal, suffix);

@@ -4,6 +4,7 @@
 #include "model/device.h"
 #include "model/xml.h"
 #include "vsmmu/domain.h"
+#include "vsmmu/hotplug.h"
 
 typedef enum {
   VSMMU_GIC_ABSENT, /* libvirt picks one */
@@ -38,10 +39,31 @@ typedef struct {
   const VsmmuDevice *vsmmu; /* root buses: the first vSMMU that names it */
 } VsmmuBus;
 
+/* How libvirt finds a place for a device in a running guest. */
+typedef enum {
+  VSMMU_PLUG_PLACED,      /* or it needs none */
+  VSMMU_PLUG_UNSUPPORTED, /* libvirt attaches no such device to a running guest */
+  VSMMU_PLUG_UNKNOWN,     /* the guest's own devices have none */
+  VSMMU_PLUG_NO_BUS,      /* the bus it names is not there */
+  VSMMU_PLUG_NO_HOTPLUG,  /* the bus it names takes no device while the guest runs */
+  VSMMU_PLUG_TAKEN,       /* the address it names is in use, or without one no slot is free */
+  VSMMU_PLUG_REFUSED,     /* libvirt refuses the address it names for another reason */
+} VsmmuPlugOutcome;
+
+/* What is being done to a running guest; see vsmmu_hotplug_apply(). */
+typedef struct {
+  VsmmuHotplugAction action;
+  const char *file;
+  VsmmuDevice *device;       /* as its document has it */
+  const VsmmuDevice *target; /* to be detached: the device of the guest that is meant, or %NULL */
+  VsmmuPlugOutcome outcome;  /* to be attached */
+  char *reason;              /* (nullable): translated; for VSMMU_PLUG_REFUSED */
+} VsmmuPlug;
+
 struct _VsmmuDomain {
   char *file;
-  xmlDocPtr document;
-  guint line; /* of <domain> */
+  xmlDocPtr document; /* %NULL in a copy */
+  guint line;         /* of <domain> */
   const char *name;
   const char *type;
   gboolean is_running; /* it has an id, so its aliases are in use */
@@ -73,7 +95,15 @@ struct _VsmmuDomain {
   char *address_error;
   const VsmmuDevice *address_error_device;
   gboolean is_controller_error; /* its index or model is wrong, not its address */
+  VsmmuPlug *plug;              /* (nullable) */
 };
+
+/*
+ * vsmmu_domain_copy:
+ *
+ * Returns: (transfer full): a domain with its own lists of the same devices; @domain must outlive it
+ */
+VsmmuDomain *vsmmu_domain_copy (const VsmmuDomain *domain);
 
 /* Whether machine and architecture are those of an arm64 virt guest. */
 gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);
