@@ -397,11 +397,20 @@ vsmmu_rule_hostdev_duplicate (VsmmuCheck *check)
   }
 }
 
+/* A device can only be attached to a running guest, which had at start what it needs. */
+static gboolean
+has_started (const VsmmuCheck *check)
+{
+  return check->domain->plug != NULL && check->domain->is_running;
+}
+
 void
 vsmmu_rule_vsmmu_empty (VsmmuCheck *check)
 {
   guint counts[VSMMU_PCI_BUSES_MAX];
 
+  if (has_started (check))
+    return;
   count_hostdevs (check, counts);
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = iommu_at (check, i);
@@ -423,6 +432,8 @@ vsmmu_rule_cmdqv_vsmmu_empty (VsmmuCheck *check)
 {
   guint counts[VSMMU_PCI_BUSES_MAX];
 
+  if (has_started (check))
+    return;
   count_hostdevs (check, counts);
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = iommu_at (check, i);
