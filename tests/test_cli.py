@@ -358,6 +358,75 @@ def test_the_target_of_this_host_is_that_of_its_libvirt(program):
     assert "target-qemu-too-old" in outcome.rules
 
 
+# check --attach and --detach
+
+FREE_PORT = "<hostdev mode='subsystem' type='pci'><driver iommufd='yes'/><source><address bus='7'/></source></hostdev>\n"
+NO_BUS = FREE_PORT.replace("</hostdev>", "\n<address type='pci' bus='9' slot='0'/></hostdev>")
+
+
+def test_findings_about_a_device_name_its_document_and_come_last(program, tmp_path):
+    device = tmp_path / "device.xml"
+    device.write_text(NO_BUS, encoding="utf-8")
+    outcome = program.run("check", "--attach", device, GRACE)
+    files = [line.split(":")[0] for line in outcome.out.splitlines() if line.startswith("/")]
+    assert outcome.status == 1
+    assert files == [str(GRACE), str(device)] and f"{device}:2: error: " in outcome.out
+
+
+def test_a_device_may_come_from_standard_input(program):
+    outcome = program.check("--attach", "-", GRACE, input=NO_BUS.encode())
+    assert {(finding["rule"], finding["file"]) for finding in outcome.findings} == {
+        ("hotplug-bus-missing", "<stdin>"), ("not-migratable", str(GRACE))}
+
+
+def test_a_device_is_tried_on_every_domain(program, tmp_path):
+    (tmp_path / "device.xml").write_text(NO_BUS, encoding="utf-8")
+    outcome = program.check("--attach", tmp_path / "device.xml", GRACE, WARNED)
+    assert outcome.rules.count("hotplug-bus-missing") == 2
+
+
+def test_a_good_device_is_no_error(program):
+    assert program.run("check", "-a", "-", GRACE, input=FREE_PORT.encode()).status == 0
+
+
+def test_a_device_says_nothing_of_a_domain_without_accelerated_vsmmu(program):
+    for option in ("--attach", "--detach"):
+        guest = DATA / "rules" / "not-migratable" / "quiet-emulated.xml"
+        assert program.check(option, "-", guest, input=NO_BUS.encode()).findings == []
+
+
+@pytest.mark.parametrize("device, words", [
+    ("", ["<stdin>:1", "empty"]),
+    ("hostdev", ["<stdin>:1"]),
+    ("<hostdev>", ["<stdin>:1"]),
+    ("<domain type='kvm'/>", ["<stdin>:1", "<domain>"]),
+    ("\n<banana/>", ["<stdin>:2", "<banana>"]),
+    ("<hostdev xmlns='urn:x'/>", ["<hostdev>"]),
+    ("<!DOCTYPE hostdev [<!ENTITY e 'x'>]><hostdev/>", ["<stdin>:1"]),
+    (FREE_PORT * 2, ["<stdin>:2"]),
+    ("<hostdev " + "".join(f"a{number}='' " for number in range(300)) + "/>", ["256"]),
+    ("<hostdev>" * 200 + "</hostdev>" * 200, ["<stdin>:1"]),
+    ("<" + "x" * 100000 + "/>", ["..."]),
+    ("<hostdev/>" + " " * (32 << 20), ["32 MiB"]),
+], ids=range(12))
+@pytest.mark.parametrize("option", ["--attach", "--detach"])
+def test_what_is_no_device_document_is_refused(option, device, words, program):
+    outcome = program.run("check", option, "-", GRACE, input=device.encode())
+    assert_refused(outcome, *words)
+    assert len(outcome.err) < 500
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["--attach", "a.xml", "--detach", "b.xml", GRACE], "--detach"),
+    (["--attach", "a.xml", "--attach", "b.xml", GRACE], "--attach"),
+    (["--detach", "-", "-"], "standard input"),
+    (["--attach", "no-such-file.xml", GRACE], "no-such-file.xml"),
+    (["--attach", "/", GRACE], "/"),
+])
+def test_one_device_document_at_a_time(arguments, word, program):
+    assert_refused(program.run("check", *arguments), word)
+
+
 # args
 
 def test_arguments_are_printed_one_option_a_line(program):
