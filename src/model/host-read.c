@@ -693,6 +693,7 @@ vsmmu_host_new_from_data (const char *data, gsize length, const char *name, GErr
     g_propagate_error (error, reader.error);
     return NULL;
   }
+  vsmmu_host_connect (host);
   vsmmu_host_finish (host);
   return g_steal_pointer (&host);
 }

@@ -337,29 +337,36 @@ vsmmu_host_parse_smmu (const char *name, guint64 *base)
   return high >= 0 && low >= 0;
 }
 
+/* Whether @fact may be replaced by what registers say, which the log only repeats in part. */
+static gboolean
+is_lesser (VsmmuFact fact)
+{
+  return !vsmmu_fact_is_known (fact) || fact.source == VSMMU_FACT_SOURCE_KERNEL_LOG;
+}
+
 /* What is given stands; what is not follows from the registers, else from the driver's feature bits. */
 static void
 finish_smmu (VsmmuHostSmmu *smmu)
 {
   VsmmuFact decoded[VSMMU_SMMU_CAPABILITIES];
   VsmmuFact logged[VSMMU_SMMU_CAPABILITIES];
-  VsmmuFact nesting = smmu->capabilities[VSMMU_SMMU_NESTING];
+  gboolean is_nesting_lesser = is_lesser (smmu->capabilities[VSMMU_SMMU_NESTING]);
 
   vsmmu_smmu_decode (smmu->registers, decoded);
   vsmmu_smmu_decode_features (smmu->features, logged);
   for (guint i = 0; i < VSMMU_SMMU_CAPABILITIES; i++) {
-    if (!vsmmu_fact_is_known (smmu->capabilities[i]))
+    if (is_lesser (smmu->capabilities[i]) && vsmmu_fact_is_known (decoded[i]))
       smmu->capabilities[i] = decoded[i];
     if (!vsmmu_fact_is_known (smmu->capabilities[i]))
       smmu->capabilities[i] = logged[i];
   }
   /* The registers do not tell of errata that only the driver knows. */
-  if (!vsmmu_fact_is_known (nesting) && vsmmu_fact_is_false (logged[VSMMU_SMMU_NESTING]))
+  if (is_nesting_lesser && vsmmu_fact_is_false (logged[VSMMU_SMMU_NESTING]))
     smmu->capabilities[VSMMU_SMMU_NESTING] = logged[VSMMU_SMMU_NESTING];
 }
 
 void
-vsmmu_host_finish (VsmmuHost *host)
+vsmmu_host_connect (VsmmuHost *host)
 {
   for (guint i = 0; i < host->devices->len; i++) {
     VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
@@ -369,6 +376,11 @@ vsmmu_host_finish (VsmmuHost *host)
     if (device->group != NULL)
       g_ptr_array_add (device->group->devices, device);
   }
+}
+
+void
+vsmmu_host_finish (VsmmuHost *host)
+{
   for (guint i = 0; i < host->smmus->len; i++)
     finish_smmu (g_ptr_array_index (host->smmus, i));
 }

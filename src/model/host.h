@@ -38,7 +38,10 @@ VsmmuHostGroup *vsmmu_host_group_numbered (const VsmmuHost *host, guint number);
 VsmmuHostDevice *vsmmu_host_device_named (const VsmmuHost *host, const char *name);
 VsmmuHostDevice *vsmmu_host_device_at (const VsmmuHost *host, const VsmmuPciAddress *address);
 
-/* Fills in who is behind which SMMU and in which group, and what follows from registers and feature bits. */
+/* Fills in the devices of each SMMU and each group. */
+void vsmmu_host_connect (VsmmuHost *host);
+
+/* Fills in what of capabilities follows from registers and feature bits. */
 void vsmmu_host_finish (VsmmuHost *host);
 
 /*
