@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/host.h"
+#include "probe/uapi.h"
+
+/* Fills in the registers of @smmu from what IOMMU_GET_HW_INFO returned for a device behind it. */
+void vsmmu_iommufd_decode (const VsmmuHwInfoSmmuv3 *info, VsmmuHostSmmu *smmu);
+
+/*
+ * vsmmu_iommufd_probe:
+ *
+ * Asks the kernel for the registers of every SMMU of @host, through a device
+ * behind it that is bound to a VFIO driver and idle. A device that is open
+ * elsewhere refuses to be bound, and nothing happens to it.
+ */
+void vsmmu_iommufd_probe (VsmmuHost *host);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "probe/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static void
+note_unread (const VsmmuTree *tree, const char *path, int error)
+{
+  g_autofree char *shown = g_strconcat (g_str_has_prefix (path, "sys/") || g_str_has_prefix (path, "proc/") ||
+                                                g_str_has_prefix (path, "dev/") || g_str_has_prefix (path, "boot/")
+                                            ? "/"
+                                            : "",
+                                        path, NULL);
+
+  /* Options of the kernel decide what is in /sys, so what is not there is nothing special. */
+  if (error != ENOENT && error != ENOTDIR && error != ENODEV && error != ENXIO)
+    vsmmu_host_add_unread (tree->host, shown, g_strerror (error));
+}
+
+/* Never waits, even if somebody put a pipe there. */
+static int
+open_file (const VsmmuTree *tree, int directory, const char *name)
+{
+  int fd = openat (directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+  if (fd < 0)
+    note_unread (tree, name, errno);
+  return fd;
+}
+
+int
+vsmmu_tree_enter (const VsmmuTree *tree, int directory, const char *path)
+{
+  int fd = openat (directory, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+  if (fd < 0)
+    note_unread (tree, path, errno);
+  return fd;
+}
+
+gboolean
+vsmmu_tree_read_small (const VsmmuTree *tree, int directory, const char *name, char *buffer, gsize size)
+{
+  int fd = open_file (tree, directory, name);
+  gssize got;
+
+  if (fd < 0)
+    return FALSE;
+  do {
+    got = read (fd, buffer, size - 1);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0)
+    note_unread (tree, name, errno);
+  close (fd);
+  buffer[MAX (got, 0)] = '\0';
+  if (got > 0 && buffer[got - 1] == '\n')
+    buffer[got - 1] = '\0';
+  return got >= 0;
+}
+
+VsmmuFact
+vsmmu_tree_read_number (const VsmmuTree *tree, int directory, const char *name)
+{
+  char text[64];
+  char *end = NULL;
+  gint64 value;
+
+  if (!vsmmu_tree_read_small (tree, directory, name, text, sizeof (text)))
+    return VSMMU_FACT (VSMMU_FACT_SOURCE_NONE, 0);
+  value = g_ascii_strtoll (text, &end, 10);
+  return VSMMU_FACT (end != text && *end == '\0' ? VSMMU_FACT_SOURCE_SYSFS : VSMMU_FACT_SOURCE_NONE, value);
+}
+
+char *
+vsmmu_tree_read_file (const VsmmuTree *tree, const char *path, gsize *length)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  int fd = open_file (tree, tree->fd, path);
+  gssize got = 0;
+
+  if (fd < 0)
+    return NULL;
+  *length = 0;
+  do {
+    if (bytes->len - *length < 16 * 1024)
+      g_byte_array_set_size (bytes, MAX (bytes->len * 2, 64 * 1024));
+    got = read (fd, bytes->data + *length, bytes->len - *length - 1);
+    *length += (gsize) MAX (got, 0);
+    /* The log says EPIPE when it ran over since the last record. */
+  } while ((got > 0 || (got < 0 && (errno == EINTR || errno == EPIPE))) && *length < VSMMU_TREE_FILE_MAX);
+  if (got < 0 && errno != EAGAIN) {
+    note_unread (tree, path, errno);
+    close (fd);
+    return NULL;
+  }
+  close (fd);
+  bytes->data[*length] = '\0';
+  return (char *) g_byte_array_free (g_steal_pointer (&bytes), FALSE);
+}
+
+gboolean
+vsmmu_tree_read_link (int directory, const char *name, char *buffer, gsize size)
+{
+  gssize got = readlinkat (directory, name, buffer, size - 1);
+
+  buffer[MAX (got, 0)] = '\0';
+  return got > 0;
+}
+
+GPtrArray *
+vsmmu_tree_list (const VsmmuTree *tree, int directory, const char *path)
+{
+  int fd = openat (directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+  DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
+  const struct dirent *entry;
+  GPtrArray *names;
+
+  if (stream == NULL) {
+    note_unread (tree, path, errno);
+    if (fd >= 0)
+      close (fd);
+    return NULL;
+  }
+  names = g_ptr_array_new_with_free_func (g_free);
+  while ((entry = readdir (stream)) != NULL)
+    if (entry->d_name[0] != '.')
+      g_ptr_array_add (names, g_strdup (entry->d_name));
+  closedir (stream);
+  return names;
+}
+
+VsmmuFact
+vsmmu_tree_exists (const VsmmuTree *tree, const char *path, VsmmuFactSource source)
+{
+  if (faccessat (tree->fd, path, F_OK, 0) == 0)
+    return VSMMU_FACT (source, TRUE);
+  return VSMMU_FACT (errno == ENOENT || errno == ENOTDIR ? source : VSMMU_FACT_SOURCE_NONE, FALSE);
+}
