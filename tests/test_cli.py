@@ -14,7 +14,7 @@ import pytest
 
 from program import DATA, Program
 
-COMMANDS = ("check", "args", "explain")
+COMMANDS = ("check", "args", "graph", "explain")
 GRACE = DATA / "grace.xml"
 BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
 WARNED = DATA / "rules" / "pasid-without-ats" / "fires.xml"
@@ -87,6 +87,9 @@ def test_an_unknown_option_or_value_is_refused(command, arguments, words, progra
     (["args"], "--help"),
     (["args", "a.xml", "b.xml"], "--help"),
     (["args", "--syntax=xml", "-"], "xml"),
+    (["graph"], "--help"),
+    (["graph", "a.xml", "b.xml"], "--help"),
+    (["graph", "--host", "-", "-"], "standard input"),
 ])
 def test_wrong_usage_is_refused(arguments, word, program):
     assert_refused(program.run(*arguments), word)
@@ -111,7 +114,7 @@ def test_status_is_2_when_a_file_is_missing_and_the_others_are_checked(program):
     assert "[pci-bus-not-root]" in outcome.out and "1 document checked" in outcome.out
 
 
-@pytest.mark.parametrize("command", ["check", "args"])
+@pytest.mark.parametrize("command", ["check", "args", "graph"])
 def test_a_file_that_cannot_be_read_is_an_error(command, program, tmp_path):
     for path in (tmp_path / "missing.xml", GRACE / "below-a-file.xml"):
         outcome = program.run(command, path)
@@ -119,7 +122,8 @@ def test_a_file_that_cannot_be_read_is_an_error(command, program, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["check", GRACE], ["check", "-f", "json", GRACE], ["check", "-f", "sarif", GRACE], ["args", GRACE], ["explain"],
+    ["check", GRACE], ["check", "-f", "json", GRACE], ["check", "-f", "sarif", GRACE], ["args", GRACE], ["graph", GRACE],
+    ["graph", "--format", "svg", GRACE], ["explain"],
     ["--help"], ["--version"]])
 def test_status_is_2_when_the_output_cannot_be_written(arguments, program):
     with open("/dev/full", "w") as full:

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <gio/gio.h>
+#include <glib/gi18n.h>
+#include <signal.h>
+#include <stdio.h>
+#include <vsmmu/vsmmu.h>
+
+#include "command.h"
+
+static const char *const formats[] = { "dot", "svg", NULL };
+
+/* Feeds @process; one that ends before it has read everything must not end this program too. */
+static gboolean
+communicate (GSubprocess *process, GBytes *input, GBytes **output, GError **error)
+{
+  void (*old_handler) (int) = signal (SIGPIPE, SIG_IGN);
+  gboolean is_done = g_subprocess_communicate (process, input, NULL, output, NULL, error);
+
+  signal (SIGPIPE, old_handler);
+  return is_done;
+}
+
+/* (transfer full): what Graphviz makes of @dot, or %NULL after saying why there is nothing */
+static GBytes *
+draw (const char *dot)
+{
+  g_autofree char *program = g_find_program_in_path ("dot");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GSubprocess) process = NULL;
+  g_autoptr (GBytes) input = g_bytes_new_static (dot, strlen (dot));
+  g_autoptr (GBytes) output = NULL;
+
+  if (program == NULL) {
+    vsmmu_command_complain (_ ("--format svg needs the program 'dot' of Graphviz: install the package graphviz, or "
+                               "use --format dot"));
+    return NULL;
+  }
+  process =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, program, "-Tsvg", NULL);
+  if (process == NULL || !communicate (process, input, &output, &error)) {
+    vsmmu_command_complain (_ ("cannot run %s: %s"), program, error->message);
+    return NULL;
+  }
+  if (!g_subprocess_get_successful (process)) {
+    vsmmu_command_complain (_ ("%s failed; see what it says above, or use --format dot"), program);
+    return NULL;
+  }
+  return g_steal_pointer (&output);
+}
+
+static int
+print_graph (const char *path, const char *host_path, gboolean is_svg)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuHost) host = host_path != NULL ? vsmmu_host_new_from_file (host_path, &error) : NULL;
+  g_autoptr (VsmmuDomain) domain = error == NULL ? vsmmu_domain_new_from_file (path, &error) : NULL;
+  g_autoptr (GPtrArray) findings = NULL;
+  g_autofree char *dot = NULL;
+  g_autoptr (GBytes) picture = NULL;
+
+  if (domain == NULL) {
+    vsmmu_command_complain ("%s", error->message);
+    return VSMMU_EXIT_FAILED;
+  }
+  findings = vsmmu_check_domain (domain, NULL);
+  dot = vsmmu_render_dot (domain, host, findings);
+  picture = is_svg ? draw (dot) : g_bytes_new_static (dot, strlen (dot));
+  if (picture == NULL)
+    return VSMMU_EXIT_FAILED;
+  /* Not g_print(), which converts to the encoding of the locale. */
+  fwrite (g_bytes_get_data (picture, NULL), 1, g_bytes_get_size (picture), stdout);
+  return vsmmu_findings_count (findings, VSMMU_SEVERITY_ERROR) > 0 ? VSMMU_EXIT_FINDINGS : VSMMU_EXIT_CLEAN;
+}
+
+int
+vsmmu_command_graph (int argc, char **argv)
+{
+  g_autofree char *format_name = NULL;
+  g_autofree char *host_path = NULL;
+  const GOptionEntry entries[] = {
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("of the picture: dot (default) or svg"), N_ ("FORMAT") },
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &host_path, N_ ("also show the physical SMMUs that these host facts have"),
+      N_ ("FACTS") },
+    G_OPTION_ENTRY_NULL,
+  };
+  GOptionContext *context = g_option_context_new (_ ("XML"));
+  int format;
+
+  g_option_context_set_summary (
+      context, _ ("Draws the root buses of a guest with the vSMMUs over them, its ports and devices, and the\n"
+                  "physical SMMUs behind, with findings marked. The picture goes to standard output. XML is a\n"
+                  "file, or '-' for standard input."));
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  if (!vsmmu_command_parse (context, &argc, &argv))
+    return VSMMU_EXIT_FAILED;
+  format = vsmmu_command_choose ("format", format_name, formats);
+  if (format < 0)
+    return VSMMU_EXIT_FAILED;
+  if (argc != 2) {
+    vsmmu_command_complain (_ ("give one domain XML file; see 'virt-vsmmu graph --help'"));
+    return VSMMU_EXIT_FAILED;
+  }
+  if (g_strcmp0 (host_path, "-") == 0 && strcmp (argv[1], "-") == 0) {
+    vsmmu_command_complain (_ ("standard input can be the host facts or the domain, not both"));
+    return VSMMU_EXIT_FAILED;
+  }
+  return print_graph (argv[1], host_path, format == 1);
+}
