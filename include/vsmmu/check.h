@@ -3,6 +3,7 @@
 
 #include <vsmmu/domain.h>
 #include <vsmmu/finding.h>
+#include <vsmmu/host.h>
 #include <vsmmu/schema.h>
 #include <vsmmu/target.h>
 
@@ -11,6 +12,7 @@ G_BEGIN_DECLS
 /**
  * VsmmuCheckOptions:
  * @target: (nullable): switches the target rules on
+ * @host: (nullable): switches the host rules on
  * @schema: (nullable): also validate against this schema
  * @domains_only: make a document that is no domain the error
  *   %VSMMU_ERROR_NOT_DOMAIN instead of a finding, for callers that come across
@@ -20,6 +22,7 @@ G_BEGIN_DECLS
  */
 typedef struct {
   const VsmmuTarget *target;
+  const VsmmuHost *host;
   const VsmmuSchema *schema;
   gboolean domains_only;
 } VsmmuCheckOptions;

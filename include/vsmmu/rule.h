@@ -21,11 +21,13 @@ typedef enum {
  * VsmmuRuleGroup:
  * @VSMMU_RULE_GROUP_DOCUMENT: what stands in the document, attribute by attribute
  * @VSMMU_RULE_GROUP_GUEST: how the parts of the guest fit together
+ * @VSMMU_RULE_GROUP_HOST: what a host has and can do
  * @VSMMU_RULE_GROUP_TARGET: what a libvirt and a QEMU version can do
  */
 typedef enum {
   VSMMU_RULE_GROUP_DOCUMENT,
   VSMMU_RULE_GROUP_GUEST,
+  VSMMU_RULE_GROUP_HOST,
   VSMMU_RULE_GROUP_TARGET,
 } VsmmuRuleGroup;
 
@@ -81,7 +83,7 @@ VSMMU_PUBLIC const char *vsmmu_severity_to_string (VsmmuSeverity severity);
 /**
  * vsmmu_rule_group_to_string:
  *
- * Returns: `document`, `guest` or `target`; not translated
+ * Returns: `document`, `guest`, `host` or `target`; not translated
  */
 VSMMU_PUBLIC const char *vsmmu_rule_group_to_string (VsmmuRuleGroup group);
 

@@ -77,11 +77,14 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
   VsmmuCheck check = { .domain = domain, .findings = findings };
   gboolean is_accelerated = vsmmu_domain_is_accelerated (domain);
 
-  if (options != NULL)
+  if (options != NULL) {
     check.target = options->target;
+    check.host = options->host;
+  }
   for (const VsmmuRuleRow *row = vsmmu_rule_table; row->rule.id != NULL && is_accelerated; row++) {
     check.rule = &row->rule;
-    if (row->apply != NULL && (row->rule.group != VSMMU_RULE_GROUP_TARGET || check.target != NULL))
+    if (row->apply != NULL && (row->rule.group != VSMMU_RULE_GROUP_TARGET || check.target != NULL) &&
+        (row->rule.group != VSMMU_RULE_GROUP_HOST || check.host != NULL))
       row->apply (&check);
   }
   report_left_out (&check);
