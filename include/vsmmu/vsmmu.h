@@ -12,6 +12,7 @@
 #include <vsmmu/error.h>
 #include <vsmmu/finding.h>
 #include <vsmmu/host.h>
+#include <vsmmu/readiness.h>
 #include <vsmmu/render.h>
 #include <vsmmu/rule.h>
 #include <vsmmu/schema.h>
