@@ -4,6 +4,7 @@ tests/data/rules/RULE/fires*.xml and quiet*.xml; in them stand, as comments,
   here: SEVERITY ELEMENT   a finding of RULE is expected on this line, once for each comment
   also: RULE …             other rules that have errors or warnings in this document
   target: TARGET           check with --target TARGET
+  host: FACTS              check with --host and these facts, in the words of tests/facts.py
 """
 
 import collections
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import pytest
 
 from conftest import give_up
+from facts import Facts
 from program import DATA, Program
 
 CASES = [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in sorted(DATA.glob("rules/*/*.xml"))]
@@ -26,6 +28,7 @@ CHECKED_ELSEWHERE = {"schema-violation", "too-many-findings"}
 EXPECTED = re.compile(r"<!-- here: (\S+) (\S+) -->")
 ALSO = re.compile(r"<!-- also: ([a-z0-9 -]+) -->")
 TARGET = re.compile(r"<!-- target: (\S+) -->")
+HOST = re.compile(r"<!-- host: (.+?) -->", re.DOTALL)
 
 
 @pytest.fixture(scope="session")
@@ -34,14 +37,21 @@ def program(build_dir):
 
 
 @pytest.fixture(scope="session")
-def findings_of(program):
+def facts(program, tmp_path_factory):
+    return Facts(program, tmp_path_factory.mktemp("facts"))
+
+
+@pytest.fixture(scope="session")
+def findings_of(program, facts):
     """The findings of a case, each looked up once."""
     cache = {}
 
     def check(path):
         if path not in cache:
-            target = TARGET.search(path.read_text(encoding="utf-8"))
-            cache[path] = program.check(*(["--target", target[1]] if target else []), path).findings
+            text = path.read_text(encoding="utf-8")
+            target, host = TARGET.search(text), HOST.search(text)
+            options = (["--target", target[1]] if target else []) + (["--host", facts.file(host[1])] if host else [])
+            cache[path] = program.check(*options, path).findings
         return cache[path]
 
     return check
@@ -330,7 +340,7 @@ def test_every_rule_is_explained(program):
         assert (outcome.status, outcome.err) == (0, "")
         head, explanation, source = outcome.out.rstrip("\n").split("\n\n")
         first, *title = head.splitlines()
-        assert re.fullmatch(re.escape(rule) + r" \((error|warning|note), (document|guest|target)\)", first)
+        assert re.fullmatch(re.escape(rule) + r" \((error|warning|note), (document|guest|host|target)\)", first)
         assert all(text.strip() for text in (*title, explanation, source)) and not title[-1].endswith("."), rule
 
 
