@@ -15,6 +15,7 @@ On the command line: tests/hosts.py LISTING DIRECTORY.
 """
 
 import gzip
+import os
 import pathlib
 import re
 import sys
@@ -60,23 +61,61 @@ def add(entries, path, kind, value):
         entries[path] = content[:start] + new + content[start + len(new):]
 
 
+def write(entries, root):
+    """Makes the directory `root` with these entries."""
+    made = set()
+    for name, content in entries.items():
+        path = os.path.join(root, name)
+        directory = path if content is None else os.path.dirname(path)
+        if directory not in made:
+            os.makedirs(directory, exist_ok=True)
+            made.add(directory)
+        if isinstance(content, str):
+            os.symlink(content, path)
+        elif content is not None:
+            with open(path, "wb") as file:
+                file.write(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
+    return pathlib.Path(root)
+
+
 def unpack(listing, root):
     """Makes the directory `root` from a listing."""
-    for name, content in entries_of(listing).items():
-        path = pathlib.Path(root) / name
-        if content is None:
-            path.mkdir(parents=True, exist_ok=True)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, str):
-            path.symlink_to(content)
-        else:
-            path.write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
-    return pathlib.Path(root)
+    return write(entries_of(listing), root)
 
 
 def unpack_named(name, root):
     return unpack((LISTINGS / f"{name}.sysfs").read_text(encoding="utf-8"), root)
+
+
+def is_text(content):
+    return b"\0" not in content and content.isascii() and (not content or content.endswith(b"\n"))
+
+
+def lines_of(name, content):
+    """The lines of a listing that stand for one entry."""
+    if content is None:
+        return [f"{name}/"]
+    if isinstance(content, str):
+        return [f"{name} -> {content}"]
+    if not is_text(content):
+        rows = [(start, content[start:start + 16]) for start in range(0, len(content), 16)]
+        return [f"{name} : {len(content)}"] + [f"{name} @ {start:06x} {row.hex(' ')}" for start, row in rows if any(row)]
+    lines = content.decode().splitlines()
+    if len(lines) > 1:
+        return [f"{name} | {line}" for line in lines]
+    return [f"{name} = {lines[0]}" if lines else f"{name} ="]
+
+
+def listing_of(entries):
+    """The listing that makes these entries."""
+    lines, section = [], None
+    for path, content in entries.items():
+        directory, _, name = path.rpartition("/")
+        if directory != section:
+            section = directory
+            lines += ["", f"[{directory}]"]
+        lines += lines_of(name, content)
+    return "\n".join(lines).lstrip("\n") + "\n"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "documents.h"
+#include "facts.h"
 
 typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF } Format;
 typedef enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } Colour;
@@ -19,6 +20,8 @@ typedef struct {
   char *colour_name;
   char *target_text;
   char *uri;
+  char *host_path;
+  gboolean is_this_host;
   gboolean use_schema;
   char *schema_path;
   char **attached;
@@ -61,6 +64,7 @@ arguments_clear (Arguments *arguments)
   g_free (arguments->colour_name);
   g_free (arguments->target_text);
   g_free (arguments->uri);
+  g_free (arguments->host_path);
   g_free (arguments->schema_path);
   g_strfreev (arguments->attached);
   g_strfreev (arguments->detached);
@@ -73,6 +77,10 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
   const GOptionEntry entries[] = {
     { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name,
       N_ ("of the output: text (default), json or sarif"), N_ ("FORMAT") },
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host_path,
+      N_ ("also check against the facts of this host, as 'virt-vsmmu host --json' prints them"), N_ ("FACTS") },
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->is_this_host, N_ ("also check against the host this runs on"),
+      NULL },
     { "target", 't', 0, G_OPTION_ARG_STRING, &arguments->target_text,
       N_ ("also check against these versions: libvirt=12.8,qemu=11.1, or 'this' for those of this host"),
       N_ ("TARGET") },
@@ -313,6 +321,10 @@ choose_output (Run *run, const Arguments *arguments)
     vsmmu_command_complain (_ ("--connect says which libvirt to ask for --target this; give that too"));
     return FALSE;
   }
+  if (arguments->host_path != NULL && arguments->is_this_host) {
+    vsmmu_command_complain (_ ("--host and --this-host name two hosts; give one of them"));
+    return FALSE;
+  }
   run->ignored = arguments->ignored;
   return TRUE;
 }
@@ -355,13 +367,16 @@ run_check (const Arguments *arguments, char **paths)
   g_autoptr (GPtrArray) documents = NULL;
   g_autoptr (VsmmuSchema) schema = NULL;
   g_autoptr (VsmmuHotplug) hotplug = NULL;
+  g_autoptr (VsmmuHost) host = NULL;
   g_autoptr (GError) error = NULL;
   VsmmuTarget target;
   Run run = { 0 };
 
   if (!choose_output (&run, arguments) || !choose_hotplug (arguments, paths, &hotplug))
     return VSMMU_EXIT_FAILED;
-  if ((arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
+  if (((arguments->host_path != NULL || arguments->is_this_host) &&
+       (host = vsmmu_facts_load (arguments->host_path, VSMMU_HOST_PROBE_DEVICES, &error)) == NULL) ||
+      (arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
       ((arguments->use_schema || arguments->schema_path != NULL) &&
        (schema = vsmmu_schema_new (arguments->schema_path, &error)) == NULL)) {
     vsmmu_command_complain ("%s", error->message);
@@ -372,6 +387,7 @@ run_check (const Arguments *arguments, char **paths)
     return VSMMU_EXIT_FAILED;
 
   run.options.target = arguments->target_text != NULL ? &target : NULL;
+  run.options.host = host;
   run.options.schema = schema;
   run.options.hotplug = hotplug;
   run.findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);

@@ -3,6 +3,7 @@
 
 #include <vsmmu/domain.h>
 #include <vsmmu/finding.h>
+#include <vsmmu/host.h>
 #include <vsmmu/hotplug.h>
 #include <vsmmu/schema.h>
 #include <vsmmu/target.h>
@@ -12,6 +13,7 @@ G_BEGIN_DECLS
 /**
  * VsmmuCheckOptions:
  * @target: (nullable): switches the target rules on
+ * @host: (nullable): switches the host rules on
  * @schema: (nullable): also validate against this schema; a device document is
  *   not validated
  * @hotplug: (nullable): also say what comes of attaching or detaching this
@@ -27,6 +29,7 @@ G_BEGIN_DECLS
  */
 typedef struct {
   const VsmmuTarget *target;
+  const VsmmuHost *host;
   const VsmmuSchema *schema;
   const VsmmuHotplug *hotplug;
   gboolean domains_only;

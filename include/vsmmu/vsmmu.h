@@ -13,6 +13,7 @@
 #include <vsmmu/finding.h>
 #include <vsmmu/hotplug.h>
 #include <vsmmu/host.h>
+#include <vsmmu/readiness.h>
 #include <vsmmu/render.h>
 #include <vsmmu/rule.h>
 #include <vsmmu/schema.h>

@@ -98,6 +98,8 @@ static gboolean
 has_subject (const VsmmuCheck *check, VsmmuRuleGroup group)
 {
   switch (group) {
+  case VSMMU_RULE_GROUP_HOST:
+    return check->host != NULL;
   case VSMMU_RULE_GROUP_TARGET:
     return check->target != NULL;
   case VSMMU_RULE_GROUP_HOTPLUG:
@@ -117,6 +119,7 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
 
   if (options != NULL) {
     check.target = options->target;
+    check.host = options->host;
     if (options->hotplug != NULL && is_accelerated)
       check.domain = changed = vsmmu_hotplug_apply (options->hotplug, domain);
   }

@@ -8,6 +8,7 @@
 typedef struct {
   const VsmmuDomain *domain; /* for hotplug rules, with a plug */
   const VsmmuTarget *target; /* never %NULL for target rules */
+  const VsmmuHost *host;     /* never %NULL for host rules */
   const VsmmuRule *rule;
   GPtrArray *findings;
   guint n_left_out; /* findings past what one document may have */
@@ -76,6 +77,30 @@ void vsmmu_rule_cmdqv_small_pages (VsmmuCheck *check);
 void vsmmu_rule_pasid_without_ats (VsmmuCheck *check);
 void vsmmu_rule_pxb_bus_range_overlap (VsmmuCheck *check);
 void vsmmu_rule_no_free_hotplug_port (VsmmuCheck *check);
+
+/* Host rules about devices, kernel and memory: host.c */
+void vsmmu_rule_host_device_missing (VsmmuCheck *check);
+void vsmmu_rule_host_device_without_smmu (VsmmuCheck *check);
+void vsmmu_rule_host_smmu_mismatch (VsmmuCheck *check);
+void vsmmu_rule_host_smmu_shared (VsmmuCheck *check);
+void vsmmu_rule_host_group_shared (VsmmuCheck *check);
+void vsmmu_rule_host_no_iommufd (VsmmuCheck *check);
+void vsmmu_rule_host_no_vfio_cdev (VsmmuCheck *check);
+void vsmmu_rule_host_no_kvm (VsmmuCheck *check);
+void vsmmu_rule_host_msi_window (VsmmuCheck *check);
+void vsmmu_rule_host_numa (VsmmuCheck *check);
+void vsmmu_rule_host_driver_busy (VsmmuCheck *check);
+void vsmmu_rule_host_hugepages (VsmmuCheck *check);
+
+/* Host rules about what an SMMU can do: host-smmu.c */
+void vsmmu_rule_host_no_nesting (VsmmuCheck *check);
+void vsmmu_rule_host_requirement (VsmmuCheck *check); /* every rule in vsmmu_requirements */
+void vsmmu_rule_host_ats (VsmmuCheck *check);
+void vsmmu_rule_host_ril (VsmmuCheck *check);
+void vsmmu_rule_host_ssidsize (VsmmuCheck *check);
+void vsmmu_rule_host_oas (VsmmuCheck *check);
+void vsmmu_rule_host_cmdqv (VsmmuCheck *check);
+void vsmmu_rule_host_fact_unknown (VsmmuCheck *check);
 
 /* Target rules: target.c */
 void vsmmu_rule_target_qemu_too_old (VsmmuCheck *check);

@@ -62,6 +62,7 @@ vsmmu_domain_free (VsmmuDomain *domain)
   g_ptr_array_unref (domain->iommus);
   g_ptr_array_unref (domain->hostdevs);
   g_ptr_array_unref (domain->controllers);
+  g_array_unref (domain->memory_nodes);
   g_array_unref (domain->problems);
   g_array_unref (domain->arguments);
   g_array_unref (domain->overrides);
@@ -82,6 +83,7 @@ domain_new (xmlDocPtr document, const char *file)
   domain->iommus = g_ptr_array_new ();
   domain->hostdevs = g_ptr_array_new ();
   domain->controllers = g_ptr_array_new ();
+  domain->memory_nodes = g_array_new (FALSE, FALSE, sizeof (VsmmuMemoryNodes));
   domain->problems = g_array_new (FALSE, FALSE, sizeof (VsmmuValueProblem));
   g_array_set_clear_func (domain->problems, value_problem_clear);
   domain->arguments = g_array_new (FALSE, FALSE, sizeof (VsmmuPassthrough));
@@ -191,11 +193,68 @@ read_vcpu (VsmmuDomain *domain, const xmlNode *vcpu)
   domain->vcpus = (guint) count;
 }
 
+/* A size in KiB; 0 for one that libvirt would not take, which is not for these checks to say. */
+static guint64
+read_size (const char *text, const char *unit)
+{
+  guint64 size;
+
+  return text != NULL && vsmmu_number_parse (text, 10, &size) && vsmmu_number_scale (&size, unit) ? size / 1024 : 0;
+}
+
 static void
 read_memory_backing (VsmmuDomain *domain, const xmlNode *backing)
 {
+  const xmlNode *hugepages = vsmmu_xml_child (backing, "hugepages");
+  const xmlNode *page;
+
   domain->memory_backing_line = vsmmu_xml_line (backing);
-  domain->has_hugepages = vsmmu_xml_child (backing, "hugepages") != NULL;
+  domain->has_hugepages = hugepages != NULL;
+  if (hugepages == NULL)
+    return;
+  domain->hugepages_line = vsmmu_xml_line (hugepages);
+  page = vsmmu_xml_child (hugepages, "page");
+  /* Pages of several sizes are for parts of the guest. */
+  if (page != NULL && vsmmu_xml_attribute (page, "nodeset") == NULL)
+    domain->huge_page = read_size (vsmmu_xml_attribute (page, "size"), vsmmu_xml_attribute (page, "unit"));
+}
+
+static void
+read_memory (VsmmuDomain *domain, const xmlNode *memory)
+{
+  domain->memory = read_size (vsmmu_xml_text (memory), vsmmu_xml_attribute (memory, "unit"));
+}
+
+static void
+read_cpu (VsmmuDomain *domain, const xmlNode *cpu)
+{
+  const xmlNode *numa = vsmmu_xml_child (cpu, "numa");
+
+  for (xmlNode *node = numa != NULL ? vsmmu_xml_element (numa->children) : NULL; node != NULL;
+       node = vsmmu_xml_element (node->next))
+    domain->n_cells += vsmmu_xml_is (node, "cell");
+}
+
+static void
+read_numatune (VsmmuDomain *domain, const xmlNode *numatune)
+{
+  for (xmlNode *node = vsmmu_xml_element (numatune->children); node != NULL; node = vsmmu_xml_element (node->next)) {
+    const char *nodeset = vsmmu_xml_attribute (node, "nodeset");
+    const char *cell = vsmmu_xml_attribute (node, "cellid");
+    VsmmuMemoryNodes memory = { .cell = -1, .line = vsmmu_xml_line (node) };
+    guint64 number;
+
+    if (nodeset == NULL || !vsmmu_number_parse_nodes (nodeset, memory.nodes.bits, VSMMU_HOST_NODES_MAX))
+      continue;
+    if (vsmmu_xml_is (node, "memnode")) {
+      if (cell == NULL || !vsmmu_number_parse (cell, 10, &number) || number > G_MAXINT16)
+        continue;
+      memory.cell = (int) number;
+    } else if (!vsmmu_xml_is (node, "memory")) {
+      continue;
+    }
+    g_array_append_val (domain->memory_nodes, memory);
+  }
 }
 
 static void
@@ -216,14 +275,15 @@ read_iommufd (VsmmuDomain *domain, const xmlNode *iommufd)
     vsmmu_read_problem (&reader, iommufd, "/iommufd", "enabled", "", _ ("'yes' or 'no'"));
 }
 
-/* <cpu><numa>, and everything else that QEMU arguments are not made from, is left alone. */
+/* Everything else is left alone. */
 static const struct {
   const char *name;
   void (*read) (VsmmuDomain *domain, const xmlNode *node);
 } domain_elements[] = {
   { "os", read_os },           { "features", read_features },
   { "vcpu", read_vcpu },       { "memoryBacking", read_memory_backing },
-  { "iommufd", read_iommufd },
+  { "iommufd", read_iommufd }, { "memory", read_memory },
+  { "cpu", read_cpu },         { "numatune", read_numatune },
 };
 
 static void

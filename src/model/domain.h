@@ -31,6 +31,19 @@ typedef struct {
   char *element;
 } VsmmuPassthrough;
 
+/* NUMA nodes of the host that libvirt can name, in bits. */
+#define VSMMU_HOST_NODES_MAX 1024
+typedef struct {
+  guint64 bits[VSMMU_HOST_NODES_MAX / 64];
+} VsmmuNodeSet;
+
+/* Where on the host the memory of one guest NUMA node, or of all, is: <numatune>. */
+typedef struct {
+  int cell; /* -1 for the whole guest */
+  guint line;
+  VsmmuNodeSet nodes;
+} VsmmuMemoryNodes;
+
 /* One PCI bus of the guest: the bus behind the controller with that index. */
 typedef struct {
   const VsmmuDevice *controller; /* %NULL for no such controller */
@@ -79,7 +92,12 @@ struct _VsmmuDomain {
   VsmmuGic gic;
   guint gic_line;
   gboolean has_hugepages;
-  VsmmuSwitch iommufd; /* <iommufd enabled=…> */
+  guint hugepages_line;
+  guint64 huge_page;    /* KiB; 0 when not given, or not for the whole guest */
+  guint64 memory;       /* KiB; 0 when not given */
+  guint n_cells;        /* guest NUMA nodes: <cpu><numa><cell> */
+  GArray *memory_nodes; /* VsmmuMemoryNodes */
+  VsmmuSwitch iommufd;  /* <iommufd enabled=…> */
   guint iommufd_line;
   gboolean has_two_iommufd;
   GPtrArray *devices;     /* (element-type VsmmuDevice): document order, then libvirt's own */

@@ -252,7 +252,8 @@ vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error)
   g_autoptr (VsmmuHost) host = vsmmu_host_new ();
   gboolean is_this = root == NULL || strcmp (root, "/") == 0;
   g_autofree char *shown = g_filename_display_name (is_this ? "/" : root);
-  VsmmuTree tree = { .host = host };
+  GMutex mutex;
+  VsmmuTree tree = { .host = host, .mutex = &mutex };
 
   tree.fd = open (is_this ? "/" : root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (tree.fd < 0 || faccessat (tree.fd, "sys", F_OK, 0) < 0) {
@@ -262,6 +263,7 @@ vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error)
       close (tree.fd);
     return NULL;
   }
+  g_mutex_init (&mutex);
   read_machine (&tree, is_this);
   read_pages (&tree);
   vsmmu_pci_probe (&tree);
@@ -269,6 +271,7 @@ vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error)
   read_log (&tree);
   read_iort (&tree);
   close (tree.fd);
+  g_mutex_clear (&mutex);
   vsmmu_host_connect (host);
   if (is_this && (flags & VSMMU_HOST_PROBE_DEVICES) != 0)
     vsmmu_iommufd_probe (host);

@@ -88,8 +88,7 @@ read_config (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
   guint32 probe;
 
   if (fd < 0) {
-    if (errno != ENOENT)
-      vsmmu_host_add_unread (tree->host, "config", g_strerror (errno));
+    vsmmu_tree_note_unread (tree, "config", errno);
     return;
   }
   if (read32 (fd, CONFIG_UNPRIVILEGED, &probe)) {
@@ -164,23 +163,11 @@ read_sriov (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
     device->total_vfs = device->vfs;
 }
 
-static VsmmuHostGroup *
-get_group (VsmmuHost *host, GHashTable *groups, const char *name)
+/* Returns the number of its IOMMU group, -1 for none. */
+static gint64
+read_files (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
 {
-  guint number = (guint) g_ascii_strtoull (name, NULL, 10);
-  VsmmuHostGroup *group = g_hash_table_lookup (groups, GUINT_TO_POINTER (number));
-
-  if (group == NULL) {
-    group = vsmmu_host_group_new (number);
-    g_ptr_array_add (host->groups, group);
-    g_hash_table_insert (groups, GUINT_TO_POINTER (number), group);
-  }
-  return group;
-}
-
-static void
-read_device (const VsmmuTree *tree, int directory, GHashTable *groups, VsmmuHostDevice *device)
-{
+  gint64 group = -1;
   char buffer[4096];
   const char *base;
 
@@ -191,7 +178,7 @@ read_device (const VsmmuTree *tree, int directory, GHashTable *groups, VsmmuHost
   device->numa_node = vsmmu_tree_read_number (tree, directory, "numa_node");
   base = link_base (directory, "iommu_group", buffer, sizeof (buffer));
   if (base != NULL)
-    device->group = get_group (tree->host, groups, base);
+    group = (gint64) (g_ascii_strtoull (base, NULL, 10) & G_MAXINT32);
   read_vfio (tree, directory, device);
   if (!vsmmu_host_device_is_bridge (device))
     read_config (tree, directory, device);
@@ -200,6 +187,7 @@ read_device (const VsmmuTree *tree, int directory, GHashTable *groups, VsmmuHost
     device->physical_function = vsmmu_host_device_named (tree->host, base);
   else
     read_sriov (tree, directory, device);
+  return group;
 }
 
 /* The function whose name comes before the last in @path, which is ../../../devices/pci0000:20/0000:20:00.0/… */
@@ -242,27 +230,67 @@ read_regions (char *text, VsmmuHostGroup *group)
   }
 }
 
+/* The work of several threads: devices by their index, then groups. */
+typedef struct {
+  const VsmmuTree *tree;
+  int top;
+  gint64 *groups; /* of each device */
+} Reading;
+
 static void
-read_groups (const VsmmuTree *tree)
+read_device (gpointer data, guint i)
 {
-  VsmmuHost *host = tree->host;
-  int top = host->groups->len > 0 ? vsmmu_tree_enter (tree, tree->fd, IOMMU_GROUPS) : -1;
+  const Reading *reading = data;
+  VsmmuHost *host = reading->tree->host;
+  VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
+  int directory = vsmmu_tree_enter (reading->tree, reading->top, device->name);
+  char path[4096];
 
-  for (guint i = 0; i < host->groups->len && top >= 0; i++) {
-    VsmmuHostGroup *group = g_ptr_array_index (host->groups, i);
-    char name[64];
-    char buffer[4096];
+  reading->groups[i] = -1;
+  if (directory < 0)
+    return;
+  if (vsmmu_tree_read_link (reading->top, device->name, path, sizeof (path)))
+    device->parent = parent_in (host, path);
+  reading->groups[i] = read_files (reading->tree, directory, device);
+  close (directory);
+}
 
-    g_snprintf (name, sizeof (name), "%u/type", group->number);
-    if (vsmmu_tree_read_small (tree, top, name, buffer, sizeof (buffer)))
-      group->type = g_strdup (buffer);
-    g_snprintf (name, sizeof (name), "%u/reserved_regions", group->number);
-    group->has_regions = vsmmu_tree_read_small (tree, top, name, buffer, sizeof (buffer));
-    if (group->has_regions)
-      read_regions (buffer, group);
+static void
+read_group (gpointer data, guint i)
+{
+  const Reading *reading = data;
+  VsmmuHostGroup *group = g_ptr_array_index (reading->tree->host->groups, i);
+  char name[64];
+  char buffer[4096];
+
+  g_snprintf (name, sizeof (name), "%u/type", group->number);
+  if (vsmmu_tree_read_small (reading->tree, reading->top, name, buffer, sizeof (buffer)))
+    group->type = g_strdup (buffer);
+  g_snprintf (name, sizeof (name), "%u/reserved_regions", group->number);
+  group->has_regions = vsmmu_tree_read_small (reading->tree, reading->top, name, buffer, sizeof (buffer));
+  if (group->has_regions)
+    read_regions (buffer, group);
+}
+
+/* Makes the groups that the devices are in. */
+static void
+add_groups (VsmmuHost *host, const gint64 *numbers)
+{
+  g_autoptr (GHashTable) groups = g_hash_table_new (NULL, NULL);
+
+  for (guint i = 0; i < host->devices->len; i++) {
+    VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
+    gpointer key = GUINT_TO_POINTER ((guint) numbers[i]);
+
+    if (numbers[i] < 0)
+      continue;
+    device->group = g_hash_table_lookup (groups, key);
+    if (device->group != NULL)
+      continue;
+    device->group = vsmmu_host_group_new ((guint) numbers[i]);
+    g_ptr_array_add (host->groups, device->group);
+    g_hash_table_insert (groups, key, device->group);
   }
-  if (top >= 0)
-    close (top);
 }
 
 static void
@@ -288,29 +316,25 @@ gboolean
 vsmmu_pci_probe (const VsmmuTree *tree)
 {
   VsmmuHost *host = tree->host;
-  g_autoptr (GHashTable) groups = g_hash_table_new (NULL, NULL);
   g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, tree->fd, PCI_DEVICES);
-  int top = names != NULL ? vsmmu_tree_enter (tree, tree->fd, PCI_DEVICES) : -1;
+  g_autofree gint64 *groups = NULL;
+  Reading reading = { .tree = tree };
 
-  if (top < 0)
+  reading.top = names != NULL ? vsmmu_tree_enter (tree, tree->fd, PCI_DEVICES) : -1;
+  if (reading.top < 0)
     return FALSE;
   add_devices (host, names);
-  for (guint i = 0; i < host->devices->len; i++) {
-    VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
-    int directory = vsmmu_tree_enter (tree, top, device->name);
-    char path[4096];
-
-    if (directory < 0)
-      continue;
-    if (vsmmu_tree_read_link (top, device->name, path, sizeof (path)))
-      device->parent = parent_in (host, path);
-    read_device (tree, directory, groups, device);
-    close (directory);
-  }
-  close (top);
+  reading.groups = groups = g_new0 (gint64, host->devices->len);
+  vsmmu_tree_for_each (host->devices->len, read_device, &reading);
+  close (reading.top);
   for (guint i = 0; i < host->devices->len; i++)
     inherit (g_ptr_array_index (host->devices, i));
+  add_groups (host, groups);
   vsmmu_host_sort (host);
-  read_groups (tree);
+  reading.top = host->groups->len > 0 ? vsmmu_tree_enter (tree, tree->fd, IOMMU_GROUPS) : -1;
+  if (reading.top < 0)
+    return TRUE;
+  vsmmu_tree_for_each (host->groups->len, read_group, &reading);
+  close (reading.top);
   return TRUE;
 }

@@ -7,8 +7,48 @@
 #include <string.h>
 #include <unistd.h>
 
-static void
-note_unread (const VsmmuTree *tree, const char *path, int error)
+/* Fewer things than this for each thread are not worth one. */
+#define SHARE_MIN 256
+#define THREADS_MAX 8
+
+typedef struct {
+  void (*read) (gpointer data, guint i);
+  gpointer data;
+  guint n;
+  int next; /* the first share that no thread has taken; atomic */
+} Work;
+
+static gpointer
+do_work (gpointer data)
+{
+  Work *work = data;
+
+  for (;;) {
+    guint first = (guint) g_atomic_int_add (&work->next, SHARE_MIN);
+
+    if (first >= work->n)
+      return NULL;
+    for (guint i = first; i < MIN (first + SHARE_MIN, work->n); i++)
+      work->read (work->data, i);
+  }
+}
+
+void
+vsmmu_tree_for_each (guint n, void (*read) (gpointer data, guint i), gpointer data)
+{
+  Work work = { .read = read, .data = data, .n = n };
+  GThread *threads[THREADS_MAX];
+  guint n_threads = MIN (MIN (g_get_num_processors (), THREADS_MAX), n / SHARE_MIN);
+
+  for (guint i = 0; i + 1 < n_threads; i++)
+    threads[i] = g_thread_new ("probe", do_work, &work);
+  do_work (&work);
+  for (guint i = 0; i + 1 < n_threads; i++)
+    g_thread_join (threads[i]);
+}
+
+void
+vsmmu_tree_note_unread (const VsmmuTree *tree, const char *path, int error)
 {
   g_autofree char *shown = g_strconcat (g_str_has_prefix (path, "sys/") || g_str_has_prefix (path, "proc/") ||
                                                 g_str_has_prefix (path, "dev/") || g_str_has_prefix (path, "boot/")
@@ -17,8 +57,11 @@ note_unread (const VsmmuTree *tree, const char *path, int error)
                                         path, NULL);
 
   /* Options of the kernel decide what is in /sys, so what is not there is nothing special. */
-  if (error != ENOENT && error != ENOTDIR && error != ENODEV && error != ENXIO)
-    vsmmu_host_add_unread (tree->host, shown, g_strerror (error));
+  if (error == ENOENT || error == ENOTDIR || error == ENODEV || error == ENXIO)
+    return;
+  g_mutex_lock (tree->mutex);
+  vsmmu_host_add_unread (tree->host, shown, g_strerror (error));
+  g_mutex_unlock (tree->mutex);
 }
 
 /* Never waits, even if somebody put a pipe there. */
@@ -28,7 +71,7 @@ open_file (const VsmmuTree *tree, int directory, const char *name)
   int fd = openat (directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
   if (fd < 0)
-    note_unread (tree, name, errno);
+    vsmmu_tree_note_unread (tree, name, errno);
   return fd;
 }
 
@@ -38,7 +81,7 @@ vsmmu_tree_enter (const VsmmuTree *tree, int directory, const char *path)
   int fd = openat (directory, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
   if (fd < 0)
-    note_unread (tree, path, errno);
+    vsmmu_tree_note_unread (tree, path, errno);
   return fd;
 }
 
@@ -54,7 +97,7 @@ vsmmu_tree_read_small (const VsmmuTree *tree, int directory, const char *name, c
     got = read (fd, buffer, size - 1);
   } while (got < 0 && errno == EINTR);
   if (got < 0)
-    note_unread (tree, name, errno);
+    vsmmu_tree_note_unread (tree, name, errno);
   close (fd);
   buffer[MAX (got, 0)] = '\0';
   if (got > 0 && buffer[got - 1] == '\n')
@@ -93,7 +136,7 @@ vsmmu_tree_read_file (const VsmmuTree *tree, const char *path, gsize *length)
     /* The log says EPIPE when it ran over since the last record. */
   } while ((got > 0 || (got < 0 && (errno == EINTR || errno == EPIPE))) && *length < VSMMU_TREE_FILE_MAX);
   if (got < 0 && errno != EAGAIN) {
-    note_unread (tree, path, errno);
+    vsmmu_tree_note_unread (tree, path, errno);
     close (fd);
     return NULL;
   }
@@ -120,7 +163,7 @@ vsmmu_tree_list (const VsmmuTree *tree, int directory, const char *path)
   GPtrArray *names;
 
   if (stream == NULL) {
-    note_unread (tree, path, errno);
+    vsmmu_tree_note_unread (tree, path, errno);
     if (fd >= 0)
       close (fd);
     return NULL;

@@ -10,7 +10,21 @@
 typedef struct {
   int fd;          /* of the root directory */
   VsmmuHost *host; /* is told of what is there and cannot be read */
+  GMutex *mutex;   /* for that, since several threads read */
 } VsmmuTree;
+
+/*
+ * vsmmu_tree_for_each:
+ * @n: how many things there are to read
+ * @read: is called once for each number below @n, from several threads when
+ *   there are many; it changes only what belongs to that number
+ *
+ * Nearly all the time is spent in the kernel, looking up paths.
+ */
+void vsmmu_tree_for_each (guint n, void (*read) (gpointer data, guint i), gpointer data);
+
+/* Notes that @path could not be read, with errno as the reason. */
+void vsmmu_tree_note_unread (const VsmmuTree *tree, const char *path, int error);
 
 /* The same in the directory @path; -1 in fd when it cannot be entered. Close fd in the end. */
 int vsmmu_tree_enter (const VsmmuTree *tree, int directory, const char *path);
