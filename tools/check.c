@@ -350,8 +350,9 @@ choose_hotplug (const Arguments *arguments, char **paths, VsmmuHotplug **hotplug
     vsmmu_command_complain (_ ("give --attach or --detach once: one device at a time"));
     return FALSE;
   }
-  if (strcmp (devices[0], "-") == 0 && g_strv_contains ((const char *const *) paths, "-")) {
-    vsmmu_command_complain (_ ("standard input can be the device or the domain, not both"));
+  if (strcmp (devices[0], "-") == 0 &&
+      (g_strv_contains ((const char *const *) paths, "-") || g_strcmp0 (arguments->host_path, "-") == 0)) {
+    vsmmu_command_complain (_ ("standard input can be the device, the domain or the host facts, only one of them"));
     return FALSE;
   }
   *hotplug = vsmmu_hotplug_new_from_file (arguments->attached != NULL ? VSMMU_HOTPLUG_ATTACH : VSMMU_HOTPLUG_DETACH,

@@ -6,6 +6,7 @@
 #include <vsmmu/vsmmu.h>
 
 #include "command.h"
+#include "facts.h"
 
 static const char *const formats[] = { "dot", "svg", NULL };
 
@@ -48,12 +49,54 @@ draw (const char *dot)
   return g_steal_pointer (&output);
 }
 
+/* What the user asked for. */
+typedef struct {
+  char *format_name;
+  char *host_path;
+  gboolean is_this_host;
+} Arguments;
+
+static gboolean
+parse_arguments (Arguments *arguments, int *argc, char ***argv)
+{
+  const GOptionEntry entries[] = {
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name, N_ ("of the picture: dot (default) or svg"),
+      N_ ("FORMAT") },
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host_path,
+      N_ ("also show the physical SMMUs, and check against the facts of this host"), N_ ("FACTS") },
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->is_this_host, N_ ("the same with the host this runs on"),
+      NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  GOptionContext *context = g_option_context_new (_ ("XML"));
+
+  g_option_context_set_summary (
+      context, _ ("Draws the root buses of a guest with the vSMMUs over them, its ports and devices, and the\n"
+                  "physical SMMUs behind, with findings marked. The picture goes to standard output. XML is a\n"
+                  "file, or '-' for standard input."));
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  if (!vsmmu_command_parse (context, argc, argv))
+    return FALSE;
+  if (*argc != 2)
+    vsmmu_command_complain (_ ("give one domain XML file; see 'virt-vsmmu graph --help'"));
+  else if (arguments->host_path != NULL && arguments->is_this_host)
+    vsmmu_command_complain (_ ("--host and --this-host name two hosts; give one of them"));
+  else if (g_strcmp0 (arguments->host_path, "-") == 0 && strcmp ((*argv)[1], "-") == 0)
+    vsmmu_command_complain (_ ("standard input can be the host facts or the domain, not both"));
+  else
+    return TRUE;
+  return FALSE;
+}
+
 static int
-print_graph (const char *path, const char *host_path, gboolean is_svg)
+print_graph (const Arguments *arguments, const char *path, gboolean is_svg)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (VsmmuHost) host = host_path != NULL ? vsmmu_host_new_from_file (host_path, &error) : NULL;
+  g_autoptr (VsmmuHost) host = arguments->host_path != NULL || arguments->is_this_host
+                                   ? vsmmu_facts_load (arguments->host_path, VSMMU_HOST_PROBE_DEVICES, &error)
+                                   : NULL;
   g_autoptr (VsmmuDomain) domain = error == NULL ? vsmmu_domain_new_from_file (path, &error) : NULL;
+  const VsmmuCheckOptions options = { .host = host };
   g_autoptr (GPtrArray) findings = NULL;
   g_autofree char *dot = NULL;
   g_autoptr (GBytes) picture = NULL;
@@ -62,7 +105,7 @@ print_graph (const char *path, const char *host_path, gboolean is_svg)
     vsmmu_command_complain ("%s", error->message);
     return VSMMU_EXIT_FAILED;
   }
-  findings = vsmmu_check_domain (domain, NULL);
+  findings = vsmmu_check_domain (domain, &options);
   dot = vsmmu_render_dot (domain, host, findings);
   picture = is_svg ? draw (dot) : g_bytes_new_static (dot, strlen (dot));
   if (picture == NULL)
@@ -75,34 +118,14 @@ print_graph (const char *path, const char *host_path, gboolean is_svg)
 int
 vsmmu_command_graph (int argc, char **argv)
 {
-  g_autofree char *format_name = NULL;
-  g_autofree char *host_path = NULL;
-  const GOptionEntry entries[] = {
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("of the picture: dot (default) or svg"), N_ ("FORMAT") },
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &host_path, N_ ("also show the physical SMMUs that these host facts have"),
-      N_ ("FACTS") },
-    G_OPTION_ENTRY_NULL,
-  };
-  GOptionContext *context = g_option_context_new (_ ("XML"));
+  Arguments arguments = { 0 };
+  int status = VSMMU_EXIT_FAILED;
   int format;
 
-  g_option_context_set_summary (
-      context, _ ("Draws the root buses of a guest with the vSMMUs over them, its ports and devices, and the\n"
-                  "physical SMMUs behind, with findings marked. The picture goes to standard output. XML is a\n"
-                  "file, or '-' for standard input."));
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!vsmmu_command_parse (context, &argc, &argv))
-    return VSMMU_EXIT_FAILED;
-  format = vsmmu_command_choose ("format", format_name, formats);
-  if (format < 0)
-    return VSMMU_EXIT_FAILED;
-  if (argc != 2) {
-    vsmmu_command_complain (_ ("give one domain XML file; see 'virt-vsmmu graph --help'"));
-    return VSMMU_EXIT_FAILED;
-  }
-  if (g_strcmp0 (host_path, "-") == 0 && strcmp (argv[1], "-") == 0) {
-    vsmmu_command_complain (_ ("standard input can be the host facts or the domain, not both"));
-    return VSMMU_EXIT_FAILED;
-  }
-  return print_graph (argv[1], host_path, format == 1);
+  if (parse_arguments (&arguments, &argc, &argv) &&
+      (format = vsmmu_command_choose ("format", arguments.format_name, formats)) >= 0)
+    status = print_graph (&arguments, argv[1], format == 1);
+  g_free (arguments.format_name);
+  g_free (arguments.host_path);
+  return status;
 }

@@ -116,6 +116,7 @@ void vsmmu_rule_hotplug_address_refused (VsmmuCheck *check);
 void vsmmu_rule_hotplug_bus_missing (VsmmuCheck *check);
 void vsmmu_rule_hotplug_bus_full (VsmmuCheck *check);
 void vsmmu_rule_hotplug_outside_vsmmu (VsmmuCheck *check);
+void vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check);
 void vsmmu_rule_hotplug_auto_placed (VsmmuCheck *check);
 void vsmmu_rule_hotplug_options_frozen (VsmmuCheck *check);
 void vsmmu_rule_hotplug_cmdqv_first (VsmmuCheck *check);

@@ -124,7 +124,8 @@ vsmmu_rule_host_smmu_mismatch (VsmmuCheck *check)
     const VsmmuBinding *binding = vsmmu != NULL ? &bindings[vsmmu->iommu.pci_bus] : NULL;
     g_autofree char *first = NULL;
 
-    if (binding == NULL || binding->smmu == NULL || device == NULL || device->smmu == NULL ||
+    /* Of one to be attached, hotplug-smmu-mismatch speaks. */
+    if (hostdev->is_plug || binding == NULL || binding->smmu == NULL || device == NULL || device->smmu == NULL ||
         device->smmu == binding->smmu)
       continue;
     first = vsmmu_device_describe (binding->hostdev);

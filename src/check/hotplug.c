@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "check/check.h"
+#include "check/host.h"
 
 /* The vSMMU that @device stands behind, when that is an accelerated one that works; or %NULL. */
 static const VsmmuDevice *
@@ -44,38 +44,83 @@ count_behind (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
   return count;
 }
 
-/* The first free port for @device, or 0, which is never one: VFIO devices belong behind a vSMMU, others do not. */
-static guint
-find_port (const VsmmuCheck *check, const VsmmuDevice *device)
+/* The physical SMMU of @hostdev, or %NULL when it is not known. */
+static const VsmmuHostSmmu *
+smmu_of (const VsmmuCheck *check, const VsmmuDevice *hostdev)
 {
-  const VsmmuDomain *domain = check->domain;
-  gboolean is_free[VSMMU_PCI_BUSES_MAX];
+  const VsmmuHostDevice *device = check->host != NULL ? vsmmu_check_host_device (check, hostdev) : NULL;
 
-  vsmmu_check_find_free_ports (check, is_free);
-  for (guint i = 0; i < domain->n_buses; i++) {
-    const VsmmuDevice *vsmmu = is_free[i] ? domain->buses[domain->buses[i].root].vsmmu : NULL;
-    gboolean is_behind = vsmmu != NULL && vsmmu_check_is_effective (check, vsmmu);
+  return device != NULL ? device->smmu : NULL;
+}
 
-    if (is_free[i] && is_behind == vsmmu_device_is_hostdev (device))
-      return i;
+/* The physical SMMU that @vsmmu got from the devices that are behind it already, or %NULL when it is not known. */
+static const VsmmuHostSmmu *
+bound_smmu (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
+{
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+
+    if (!hostdev->is_plug && vsmmu_domain_vsmmu_of (check->domain, hostdev) == vsmmu &&
+        smmu_of (check, hostdev) != NULL)
+      return smmu_of (check, hostdev);
   }
-  return 0;
+  return NULL;
+}
+
+/* How well a free port suits a device; the larger, the better. */
+typedef enum {
+  SUITS_NOT,
+  SUITS_MAYBE, /* nothing is known of physical SMMUs */
+  SUITS_EMPTY, /* behind a vSMMU that has no device yet */
+  SUITS_WELL,
+} Suitability;
+
+static Suitability
+port_suits (const VsmmuCheck *check, guint port, const VsmmuDevice *device)
+{
+  const VsmmuDevice *vsmmu = check->domain->buses[check->domain->buses[port].root].vsmmu;
+  const VsmmuHostSmmu *wanted = smmu_of (check, device);
+  gboolean is_behind = vsmmu != NULL && vsmmu_check_is_effective (check, vsmmu);
+
+  if (is_behind != vsmmu_device_is_hostdev (device))
+    return SUITS_NOT;
+  if (!is_behind)
+    return SUITS_WELL;
+  if (wanted != NULL && bound_smmu (check, vsmmu) != NULL)
+    return bound_smmu (check, vsmmu) == wanted ? SUITS_WELL : SUITS_NOT;
+  return count_behind (check, vsmmu) == 0 ? SUITS_EMPTY : SUITS_MAYBE;
 }
 
 /* (transfer full): where @device, which is to be attached, could go instead */
 static char *
 hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device)
 {
-  guint port = find_port (check, device);
+  gboolean is_free[VSMMU_PCI_BUSES_MAX];
+  Suitability best = SUITS_NOT;
+  guint port = 0;
 
-  if (port != 0 && vsmmu_device_is_hostdev (device))
-    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
-                               "accelerated SMMUv3"),
+  vsmmu_check_find_free_ports (check, is_free);
+  for (guint i = 0; i < check->domain->n_buses; i++) {
+    Suitability suitability = is_free[i] ? port_suits (check, i, device) : SUITS_NOT;
+
+    if (suitability > best) {
+      best = suitability;
+      port = i;
+    }
+  }
+  if (best == SUITS_NOT)
+    return g_strdup (_ ("no other port that suits it is free: detach a device, or start the guest with more "
+                        "pcie-root-port controllers"));
+  if (best == SUITS_WELL)
+    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port that suits it"),
                             port);
-  if (port != 0)
-    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port"), port);
-  return g_strdup (_ ("no other port that suits it is free: detach a device, or start the guest with more "
-                      "pcie-root-port controllers"));
+  if (best == SUITS_EMPTY)
+    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
+                               "accelerated SMMUv3 that has no device yet"),
+                            port);
+  return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
+                             "accelerated SMMUv3"),
+                          port);
 }
 
 /* Where the address of the device document stands, or the device when it has none. */
@@ -215,6 +260,42 @@ count_choices (const VsmmuCheck *check, const VsmmuDevice *hostdev)
 }
 
 void
+vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check)
+{
+  const VsmmuDevice *hostdev = attached_hostdev (check);
+  const VsmmuDevice *vsmmu = hostdev != NULL ? accelerated_vsmmu_of (check, hostdev) : NULL;
+  const VsmmuHostSmmu *wanted = vsmmu != NULL ? smmu_of (check, hostdev) : NULL;
+  const VsmmuHostSmmu *bound = vsmmu != NULL ? bound_smmu (check, vsmmu) : NULL;
+  g_autofree char *name = NULL;
+  g_autofree char *place = NULL;
+
+  if (wanted == NULL || bound == NULL || wanted == bound)
+    return;
+  name = vsmmu_device_describe (hostdev);
+  place = vsmmu_check_place (check, TRUE, vsmmu);
+  vsmmu_check_report (check, address_line (hostdev), address_path (hostdev), hint_for_port (check, hostdev),
+                      _ ("%s is behind %s of the host, but the devices behind the SMMUv3 of %s, to which it comes, are "
+                         "behind %s: its DMA would go astray, and neither libvirt nor QEMU refuses it"),
+                      name, wanted->name, place, bound->name);
+}
+
+/* Whether it is known on which physical SMMU @hostdev and the devices behind @vsmmu are. */
+static gboolean
+is_known (const VsmmuCheck *check, const VsmmuDevice *hostdev, const VsmmuDevice *vsmmu)
+{
+  return smmu_of (check, hostdev) != NULL && bound_smmu (check, vsmmu) != NULL;
+}
+
+/* Whether the physical SMMU of @hostdev is known to have no command queues. */
+static gboolean
+has_no_command_queue (const VsmmuCheck *check, const VsmmuDevice *hostdev)
+{
+  const VsmmuHostSmmu *smmu = smmu_of (check, hostdev);
+
+  return smmu != NULL && vsmmu_fact_is_false (smmu->capabilities[VSMMU_SMMU_CMDQV]);
+}
+
+void
 vsmmu_rule_hotplug_auto_placed (VsmmuCheck *check)
 {
   const VsmmuDevice *hostdev = attached_hostdev (check);
@@ -223,7 +304,8 @@ vsmmu_rule_hotplug_auto_placed (VsmmuCheck *check)
   g_autofree char *place = NULL;
   guint choices;
 
-  if (vsmmu == NULL || hostdev->address_given || (choices = count_choices (check, hostdev)) < 2)
+  if (vsmmu == NULL || hostdev->address_given || is_known (check, hostdev, vsmmu) ||
+      (choices = count_choices (check, hostdev)) < 2)
     return;
   name = vsmmu_device_describe (hostdev);
   place = vsmmu_check_place (check, TRUE, vsmmu);
@@ -243,7 +325,8 @@ vsmmu_rule_hotplug_options_frozen (VsmmuCheck *check)
   g_autofree char *options = vsmmu != NULL ? vsmmu_iommu_auto_options (vsmmu) : NULL;
   g_autofree char *name = NULL;
 
-  if (options == NULL)
+  /* The same physical SMMU can do the same, and of another one hotplug-smmu-mismatch speaks. */
+  if (options == NULL || is_known (check, hostdev, vsmmu))
     return;
   name = vsmmu_device_describe (hostdev);
   if (count_behind (check, vsmmu) > 0)
@@ -274,7 +357,7 @@ vsmmu_rule_hotplug_cmdqv_first (VsmmuCheck *check)
   g_autofree char *name = NULL;
 
   /* With automatic options there was a device at start, or QEMU has exited; see vsmmu-empty. */
-  if (vsmmu == NULL || options != NULL || count_behind (check, vsmmu) > 0)
+  if (vsmmu == NULL || options != NULL || count_behind (check, vsmmu) > 0 || has_no_command_queue (check, hostdev))
     return;
   name = vsmmu_device_describe (hostdev);
   if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON)
@@ -351,9 +434,10 @@ vsmmu_rule_unplug_last_device (VsmmuCheck *check)
 
   if (vsmmu == NULL)
     return;
-  if (first_behind (check, vsmmu) == plug->target)
+  if (first_behind (check, vsmmu) == plug->target && !has_no_command_queue (check, plug->target))
     report_command_queue (check, vsmmu);
-  if (count_behind (check, vsmmu) > 1 || vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON)
+  if (count_behind (check, vsmmu) > 1 ||
+      (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON && !has_no_command_queue (check, plug->target)))
     return;
   place = vsmmu_check_place (check, TRUE, vsmmu);
   vsmmu_check_report (

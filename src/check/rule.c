@@ -950,6 +950,22 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
   },
   {
       {
+          "hotplug-smmu-mismatch",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("A device is attached behind the SMMUv3 of another physical SMMU"),
+          N_ ("An accelerated SMMUv3 is tied to the physical SMMU of its first VFIO device. A device of another one is "
+              "accepted by libvirt and by QEMU, which only writes 'IOMMU_VDEVICE_ALLOC failed: Invalid argument' to "
+              "the log of the guest when the guest has the device's translation set up. Until then and after it the "
+              "addresses that the device uses are taken for guest physical ones: it does not work, and what it writes "
+              "lands in the guest's memory at the wrong place. Needs --host or --this-host."),
+          "QEMU smmuv3_accel_set_iommu_device(); Linux arm_vsmmu_init(); seen in the emulated arm64 host with libvirt "
+          "12.8",
+      },
+      vsmmu_rule_hotplug_smmu_mismatch,
+  },
+  {
+      {
           "hotplug-auto-placed",
           VSMMU_RULE_GROUP_HOTPLUG,
           VSMMU_SEVERITY_WARNING,

@@ -59,11 +59,16 @@ vsmmu_domain_free (VsmmuDomain *domain)
     return;
   plug_free (domain->plug);
   g_ptr_array_unref (domain->devices);
-  g_ptr_array_unref (domain->iommus);
   g_ptr_array_unref (domain->hostdevs);
+  g_array_unref (domain->problems);
+  if (domain->is_copy) {
+    /* The rest belongs to the original. */
+    g_free (domain);
+    return;
+  }
+  g_ptr_array_unref (domain->iommus);
   g_ptr_array_unref (domain->controllers);
   g_array_unref (domain->memory_nodes);
-  g_array_unref (domain->problems);
   g_array_unref (domain->arguments);
   g_array_unref (domain->overrides);
   g_free (domain->address_error);
@@ -108,16 +113,10 @@ vsmmu_domain_copy (const VsmmuDomain *domain)
 {
   VsmmuDomain *copy = g_memdup2 (domain, sizeof (*domain));
 
-  copy->document = NULL;
+  copy->is_copy = TRUE;
   copy->plug = NULL;
-  copy->file = g_strdup (domain->file);
-  copy->address_error = g_strdup (domain->address_error);
   copy->devices = copy_list (domain->devices);
-  copy->iommus = copy_list (domain->iommus);
   copy->hostdevs = copy_list (domain->hostdevs);
-  copy->controllers = copy_list (domain->controllers);
-  g_array_ref (copy->arguments);
-  g_array_ref (copy->overrides);
   copy->problems = g_array_new (FALSE, FALSE, sizeof (VsmmuValueProblem));
   g_array_set_clear_func (copy->problems, value_problem_clear);
   for (guint i = 0; i < domain->problems->len; i++) {

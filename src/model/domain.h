@@ -75,8 +75,8 @@ typedef struct {
 
 struct _VsmmuDomain {
   char *file;
-  xmlDocPtr document; /* %NULL in a copy */
-  guint line;         /* of <domain> */
+  xmlDocPtr document;
+  guint line; /* of <domain> */
   const char *name;
   const char *type;
   gboolean is_running; /* it has an id, so its aliases are in use */
@@ -113,13 +113,15 @@ struct _VsmmuDomain {
   char *address_error;
   const VsmmuDevice *address_error_device;
   gboolean is_controller_error; /* its index or model is wrong, not its address */
-  VsmmuPlug *plug;              /* (nullable) */
+  gboolean is_copy;
+  VsmmuPlug *plug; /* (nullable) */
 };
 
 /*
  * vsmmu_domain_copy:
  *
- * Returns: (transfer full): a domain with its own lists of the same devices; @domain must outlive it
+ * Returns: (transfer full): a domain that may be given further devices, hostdevs and problems; all
+ *   else is that of @domain, which must outlive it
  */
 VsmmuDomain *vsmmu_domain_copy (const VsmmuDomain *domain);
 
