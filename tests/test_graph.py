@@ -291,8 +291,21 @@ def test_broken_host_facts_are_an_error(text, program, tmp_path):
     assert (outcome.status, outcome.out) == (2, "") and "host.json" in outcome.err
 
 
-def test_the_text_grows_no_faster_than_the_domain(program):
-    """Tens of thousands of devices with findings, all of them at one address."""
-    disk = "<disk type='file'><source file='/x'/><target dev='vda' bus='virtio'/><address type='pci' bus='3' slot='0'/></disk>"
-    document = gpus(2, extra=disk * 20000)
-    assert len(draw(program, "-", input=document.encode())) < 20 * len(document)
+def test_a_device_of_another_physical_smmu_is_seen_at_its_edge(program, dot, tmp_path):
+    host = json.loads(facts(2, per_bus=2))
+    host["devices"][1]["smmu"] = host["smmus"][1]["name"]
+    (tmp_path / "host.json").write_text(json.dumps(host), encoding="utf-8")
+    text = draw(program, "--host", tmp_path / "host.json", "-", input=gpus(1, per_bus=2).encode())
+    graph, = dot(text)
+    right, wrong = graph.find("0000:01:00.0"), graph.find("0000:01:01.0")
+    assert {(right, "smmu1000000"), (wrong, "smmu2000000")} <= graph.edges
+    assert "ERROR:\nhost-smmu-mismatch" in re.sub(r"\n+ *", "\n", graph.nodes[wrong])
+    assert re.search(rf"{wrong} -> smmu2000000 .*style=dashed", text)
+    assert re.search(rf"{right} -> smmu1000000 .*style=solid", text)
+
+
+def test_more_devices_than_can_be_shown_are_counted(program):
+    hostdev = "<hostdev type='pci'><address type='pci' bus='3' slot='0'/></hostdev>"
+    text = draw(program, "-", input=gpus(2, extra=hostdev * 20000).encode())
+    assert len(text) < 4 << 20 and text.count(" [label=") < 1100
+    assert re.search(r"more \[label=.*\d+ more devices are not drawn", text)

@@ -9,6 +9,8 @@
 /* Names of one group of devices, and findings below the picture; the rest is counted. */
 #define NAMES_MAX 6
 #define LISTED_MAX 24
+/* More devices than a picture can show; a root bus has room for 256 functions. */
+#define ENDPOINTS_MAX 1024
 #define WRAP_AT 110
 
 /* What the nodes look like; severities say the same again in words. */
@@ -55,9 +57,11 @@ typedef struct {
   const GPtrArray *findings;
   GHashTable *devices; /* XPath of a device → the device */
   GHashTable *marks;   /* device, or NULL for the guest → GPtrArray of findings */
-  GHashTable *smmus;   /* (nullable): the physical SMMUs behind devices of the guest, as a set */
+  GHashTable *drawn;   /* devices that have a node, as a set */
+  GHashTable *smmus;   /* the physical SMMUs behind devices of the guest, as a set */
   gboolean is_free[VSMMU_PCI_BUSES_MAX];
   GPtrArray *below[VSMMU_PCI_BUSES_MAX]; /* the devices on each bus */
+  guint n_endpoints;                     /* those that there is or would be a node for */
 } Graph;
 
 /* Text inside of an HTML-like label: entities, and Graphviz replaces \N and its like even there. */
@@ -176,7 +180,7 @@ static void G_GNUC_PRINTF (5, 6)
 }
 
 static gboolean
-is_drawn (const VsmmuDomain *domain, const VsmmuDevice *device)
+has_place (const VsmmuDomain *domain, const VsmmuDevice *device)
 {
   if (vsmmu_device_is_iommu (device))
     return TRUE;
@@ -232,11 +236,14 @@ number_of (const Graph *graph, const VsmmuDevice *device)
 static void
 add_endpoint (Graph *graph, const VsmmuDevice *device)
 {
-  GString *label = label_new ();
+  GString *label;
   g_autofree char *name = vsmmu_device_describe (device);
   g_autofree char *id = g_strdup_printf ("device%u", number_of (graph, device));
   const VsmmuHostDevice *host_device = host_device_of (graph, device);
 
+  if (graph->n_endpoints++ >= ENDPOINTS_MAX)
+    return;
+  label = label_new ();
   label_add_title (label, name);
   if (device->address_given)
     label_add (label, "%02x:%02x.%x", device->address.bus, device->address.slot, device->address.function);
@@ -246,8 +253,26 @@ add_endpoint (Graph *graph, const VsmmuDevice *device)
   add_node (graph, label, vsmmu_device_is_hostdev (device) ? STYLE_HOSTDEV : STYLE_ENDPOINT,
             findings_of (graph, device), "%s", id);
   add_edge (graph, device->address.bus, id);
+  g_hash_table_add (graph->drawn, (gpointer) device);
   if (host_device != NULL && host_device->smmu != NULL)
     g_hash_table_add (graph->smmus, host_device->smmu);
+}
+
+/* What did not fit is not left out in silence. */
+static void
+add_left_out (Graph *graph)
+{
+  GString *label;
+  guint count = graph->n_endpoints > ENDPOINTS_MAX ? graph->n_endpoints - ENDPOINTS_MAX : 0;
+
+  if (count == 0)
+    return;
+  label = label_new ();
+  label_add (label,
+             g_dngettext (GETTEXT_PACKAGE, "%u more device is not drawn", "%u more devices are not drawn", count),
+             count);
+  add_node (graph, label, STYLE_FREE, NULL, "more");
+  g_string_append (graph->dot, "  guest -> more [style=dashed];\n");
 }
 
 /* A few names, and how many more there are. */
@@ -575,6 +600,15 @@ add_smmu (Graph *graph, const VsmmuHostSmmu *smmu)
   g_string_append_printf (graph->dot, "  smmu%" G_GINT64_MODIFIER "x -> host;\n", smmu->base);
 }
 
+static gboolean
+has_finding (const GPtrArray *findings, const char *rule)
+{
+  for (guint i = 0; findings != NULL && i < findings->len; i++)
+    if (strcmp (((const VsmmuFinding *) g_ptr_array_index (findings, i))->rule->id, rule) == 0)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 add_smmu_edges (Graph *graph)
 {
@@ -582,9 +616,14 @@ add_smmu_edges (Graph *graph)
     const VsmmuDevice *hostdev = g_ptr_array_index (graph->domain->hostdevs, i);
     const VsmmuHostDevice *device = host_device_of (graph, hostdev);
 
-    if (device != NULL && device->smmu != NULL && is_drawn (graph->domain, hostdev))
-      g_string_append_printf (graph->dot, "  device%u -> smmu%" G_GINT64_MODIFIER "x [color=\"%s\" penwidth=2];\n",
-                              number_of (graph, hostdev), device->smmu->base, styles[STYLE_SMMU].border);
+    gboolean is_wrong = has_finding (findings_of (graph, hostdev), "host-smmu-mismatch");
+
+    if (device != NULL && device->smmu != NULL && g_hash_table_contains (graph->drawn, hostdev))
+      g_string_append_printf (graph->dot,
+                              "  device%u -> smmu%" G_GINT64_MODIFIER "x [color=\"%s\" penwidth=%d style=%s];\n",
+                              number_of (graph, hostdev), device->smmu->base,
+                              is_wrong ? severities[VSMMU_SEVERITY_ERROR].colour : styles[STYLE_SMMU].border,
+                              is_wrong ? 3 : 2, is_wrong ? "dashed" : "solid");
   }
 }
 
@@ -705,7 +744,7 @@ mark (Graph *graph)
   for (guint i = 0; i < graph->domain->devices->len; i++) {
     const VsmmuDevice *device = g_ptr_array_index (graph->domain->devices, i);
 
-    if (device->ordinal != 0 && is_drawn (graph->domain, device))
+    if (device->ordinal != 0 && has_place (graph->domain, device))
       g_hash_table_insert (paths, vsmmu_device_path (device, ""), (gpointer) device);
   }
   for (guint i = 0; i < graph->findings->len; i++) {
@@ -730,7 +769,7 @@ sort_devices (Graph *graph)
     guint bus = device->address.bus;
 
     g_hash_table_insert (graph->devices, (gpointer) device, GUINT_TO_POINTER (i));
-    if (device->address_kind != VSMMU_ADDRESS_PCI || vsmmu_device_is_iommu (device) || !is_drawn (domain, device) ||
+    if (device->address_kind != VSMMU_ADDRESS_PCI || vsmmu_device_is_iommu (device) || !has_place (domain, device) ||
         bus >= domain->n_buses)
       continue;
     if (graph->below[bus] == NULL)
@@ -747,6 +786,7 @@ vsmmu_render_dot (const VsmmuDomain *domain, const VsmmuHost *host, const GPtrAr
 
   graph.devices = g_hash_table_new (NULL, NULL);
   graph.marks = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_ptr_array_unref);
+  graph.drawn = g_hash_table_new (NULL, NULL);
   graph.smmus = g_hash_table_new (NULL, NULL);
   vsmmu_check_find_free_ports (&check, graph.is_free);
   sort_devices (&graph);
@@ -758,6 +798,7 @@ vsmmu_render_dot (const VsmmuDomain *domain, const VsmmuHost *host, const GPtrAr
                               "  edge [color=\"#78909c\" arrowhead=none tailport=e headport=w];\n");
   add_guest (&graph);
   add_roots (&graph);
+  add_left_out (&graph);
   add_loose_iommus (&graph);
   add_host (&graph);
   add_list (&graph);
@@ -767,6 +808,7 @@ vsmmu_render_dot (const VsmmuDomain *domain, const VsmmuHost *host, const GPtrAr
     g_clear_pointer (&graph.below[i], g_ptr_array_unref);
   g_hash_table_unref (graph.devices);
   g_hash_table_unref (graph.marks);
+  g_hash_table_unref (graph.drawn);
   g_hash_table_unref (graph.smmus);
   return g_string_free (graph.dot, FALSE);
 }
