@@ -65,7 +65,7 @@ def derive(smmu):
     """Forgets what follows from registers and the log, so that the program works it out again."""
     smmu["features"] = None
     for name, fact in smmu["capabilities"].items():
-        if fact and fact["source"] in ("iommufd", "kernel-log"):
+        if name != "cmdqv" and fact and fact["source"] in ("iommufd", "kernel-log"):
             smmu["capabilities"][name] = None
 
 

@@ -38,7 +38,8 @@ skip_string (Scan *scan, const char *p, const char *end)
 static gboolean
 scan_byte (Scan *scan, char c, GError **error)
 {
-  static const char allowed[] = " \t\r{}[]:,+-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  /* Letters are those of true, false, null and of exponents. */
+  static const char allowed[] = " \t\r{}[]:,+-.0123456789eEtrufalsn";
 
   if (c == '\n')
     scan->line++;

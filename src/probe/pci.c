@@ -26,11 +26,13 @@
 #define RESOURCE_MEMORY_64 0x00100000
 
 void
-vsmmu_pci_read_resource (const char *text, VsmmuHostBar *bars)
+vsmmu_pci_read_resource (char *text, VsmmuHostBar *bars)
 {
-  for (guint i = 0; i < VSMMU_HOST_BARS_MAX && *text != '\0'; i++) {
+  char *line;
+
+  for (guint i = 0; i < VSMMU_HOST_BARS_MAX && (line = strsep (&text, "\n")) != NULL; i++) {
     char *rest = NULL;
-    guint64 start = g_ascii_strtoull (text, &rest, 16);
+    guint64 start = g_ascii_strtoull (line, &rest, 16);
     guint64 end = g_ascii_strtoull (rest, &rest, 16);
     guint64 flags = g_ascii_strtoull (rest, &rest, 16);
 
@@ -42,10 +44,6 @@ vsmmu_pci_read_resource (const char *text, VsmmuHostBar *bars)
         .is_64bit = (flags & RESOURCE_MEMORY_64) != 0,
         .is_prefetchable = (flags & RESOURCE_PREFETCH) != 0,
       };
-    text = strchr (rest, '\n');
-    if (text == NULL)
-      return;
-    text++;
   }
 }
 

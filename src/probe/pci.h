@@ -15,7 +15,7 @@ gboolean vsmmu_pci_probe (const VsmmuTree *tree);
 
 /*
  * vsmmu_pci_read_resource:
- * @text: the file `resource` in sysfs
+ * @text: the file `resource` in sysfs; is cut into lines
  * @bars: (out): of %VSMMU_HOST_BARS_MAX
  */
-void vsmmu_pci_read_resource (const char *text, VsmmuHostBar *bars);
+void vsmmu_pci_read_resource (char *text, VsmmuHostBar *bars);

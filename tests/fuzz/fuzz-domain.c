@@ -8,8 +8,9 @@
  * warning of GLib counts as a crash.
  */
 #include <stdint.h>
-#include <stdlib.h>
+#include <string.h>
 
+#include "stop.h"
 #include "vsmmu/vsmmu.h"
 
 #define NAME "domain.xml"
@@ -49,14 +50,21 @@ static VsmmuHotplug *plugs[2]; /* by #VsmmuHotplugAction */
 /* From FUZZ_SCHEMA, the path of a domain.rng; validation takes many times as long as the rules. */
 static VsmmuSchema *schema;
 
-/* GLib itself would end the program with SIGTRAP, for which libFuzzer keeps no input. */
-static void
-stop (const char *log_domain, GLogLevelFlags level, const char *message, gpointer data)
-{
-  g_log_default_handler (log_domain, level & ~G_LOG_FLAG_FATAL, message, data);
-  if (level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR))
-    abort ();
-}
+/* A host with two SMMUs and little else, so that every host rule finds something to say. */
+static const char facts[] =
+    "{\"version\":1,\"nodes\":{\"/dev/kvm\":{\"value\":false,\"source\":\"given\"}},"
+    "\"hugepages\":[{\"size_kib\":2048,\"total\":4096,\"free\":1}],"
+    "\"smmus\":[{\"name\":\"smmu3.0x0000000000000001\",\"numa_node\":{\"value\":1,\"source\":\"given\"},"
+    "\"capabilities\":{\"ats\":{\"value\":false,\"source\":\"given\"},"
+    "\"gran16k\":{\"value\":false,\"source\":\"given\"},\"oas\":{\"value\":40,\"source\":\"given\"}}},"
+    "{\"name\":\"smmu3.0x0000000000000002\",\"capabilities\":{\"nesting\":{\"value\":false,\"source\":\"given\"}}}],"
+    "\"groups\":[{\"number\":0,\"regions\":[]},{\"number\":1}],"
+    "\"devices\":[{\"address\":\"0000:01:00.0\",\"smmu\":\"smmu3.0x0000000000000001\",\"group\":0},"
+    "{\"address\":\"0009:01:00.0\",\"smmu\":\"smmu3.0x0000000000000001\",\"group\":0,\"driver\":\"vfio-pci\"},"
+    "{\"address\":\"0019:01:00.0\",\"smmu\":\"smmu3.0x0000000000000002\",\"group\":1,\"driver\":\"nvme\"},"
+    "{\"address\":\"0000:00:00.0\"}]}";
+
+static VsmmuHost *host;
 
 int
 LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
@@ -72,6 +80,9 @@ LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
     g_error ("our own guest or device cannot be read");
   if (path != NULL && (schema = vsmmu_schema_new (path, &error)) == NULL)
     g_error ("FUZZ_SCHEMA: %s", error->message);
+  host = vsmmu_host_new_from_data (facts, strlen (facts), "facts.json", &error);
+  if (host == NULL)
+    g_error ("%s", error->message);
   return 0;
 }
 
@@ -142,6 +153,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   const VsmmuCheckOptions options = {
     .target = &targets[size % G_N_ELEMENTS (targets)],
+    .host = size % 2 == 0 ? host : NULL,
     .schema = schema,
     .hotplug = size % 3 < G_N_ELEMENTS (plugs) ? plugs[size % 3] : NULL,
     .domains_only = size % 5 == 0,
