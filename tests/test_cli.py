@@ -16,6 +16,7 @@ from program import DATA, Program
 
 COMMANDS = ("check", "args", "graph", "explain")
 GRACE = DATA / "grace.xml"
+EXAMPLES = DATA.parent.parent / "examples"
 BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
 WARNED = DATA / "rules" / "pasid-without-ats" / "fires.xml"
 NETWORK = "<network><name>default</name></network>\n"
@@ -397,6 +398,44 @@ def test_a_device_says_nothing_of_a_domain_without_accelerated_vsmmu(program):
     for option in ("--attach", "--detach"):
         guest = DATA / "rules" / "not-migratable" / "quiet-emulated.xml"
         assert program.check(option, "-", guest, input=NO_BUS.encode()).findings == []
+
+
+def test_the_example_devices_are_what_they_say(program):
+    guest = EXAMPLES / "hotplug-ready.xml"
+    assert program.check("--attach", EXAMPLES / "devices" / "gpu.xml", guest).rules == ["not-migratable"]
+    assert "hotplug-bus-missing" in program.check("--attach", EXAMPLES / "devices" / "broken-gpu.xml", guest).rules
+
+
+@pytest.fixture(scope="module")
+def grace_host(program, tmp_path_factory):
+    """Facts of a host with an SMMU for each of two GPUs, and one more with two NICs."""
+    path = tmp_path_factory.mktemp("host") / "host.json"
+    smmus = [f"smmu3.0x{number:016x}" for number in (1 << 24, 2 << 24, 3 << 24)]
+    places = {"0009:01:00.0": 0, "0019:01:00.0": 1, "0002:01:00.0": 2, "0002:02:00.0": 2}
+    path.write_text(json.dumps({
+        "version": 1, "smmus": [{"name": name} for name in smmus],
+        "devices": [{"address": address, "smmu": smmus[number]} for address, number in sorted(places.items())],
+    }), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("second, nic, hint", [
+    ("0x0002", "", "bus='0x07' slot='0x00'/>, a free port that suits it"),
+    ("0x0019", "", "one more pcie-expander-bus"),
+    ("0x0002", "<address type='pci' bus='0x04' slot='0x00'/>", "bus='0x07' slot='0x00'/>, a free port that suits it"),
+])
+def test_a_hint_names_the_port_behind_the_right_vsmmu(second, nic, hint, program, grace_host):
+    """The first free port is behind the vSMMU of a GPU; the NIC belongs to the other one, if there is one for it."""
+    guest = (DATA / "rules" / "hotplug-auto-placed" / "fires.xml").read_text(encoding="utf-8")
+    assert guest.count("domain='0x0019'") == 1
+    nic = NO_BUS.replace("<address bus='7'/>", "<address domain='2' bus='2' slot='0' function='0'/>").replace(
+        "<address type='pci' bus='9' slot='0'/>", nic)
+    path = grace_host.parent / "nic.xml"
+    path.write_text(nic, encoding="utf-8")
+    outcome = program.check("--host", grace_host, "--attach", path, "-",
+                            input=guest.replace("domain='0x0019'", f"domain='{second}'").encode())
+    finding, = (finding for finding in outcome.findings if finding["rule"] == "hotplug-smmu-mismatch")
+    assert hint in finding["hint"]
 
 
 @pytest.mark.parametrize("device, words", [

@@ -67,6 +67,19 @@ bound_smmu (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
   return NULL;
 }
 
+/* Whether the guest has a vSMMU for the devices of @smmu. */
+static gboolean
+is_bound (const VsmmuCheck *check, const VsmmuHostSmmu *smmu)
+{
+  for (guint i = 0; i < check->domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = g_ptr_array_index (check->domain->iommus, i);
+
+    if (vsmmu_check_is_effective (check, iommu) && bound_smmu (check, iommu) == smmu)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* How well a free port suits a device; the larger, the better. */
 typedef enum {
   SUITS_NOT,
@@ -108,6 +121,10 @@ hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device)
       port = i;
     }
   }
+  if (best == SUITS_NOT && smmu_of (check, device) != NULL && !is_bound (check, smmu_of (check, device)))
+    return g_strdup_printf (_ ("start the guest with one more pcie-expander-bus and an accelerated SMMUv3 over it, for "
+                               "the devices of %s"),
+                            smmu_of (check, device)->name);
   if (best == SUITS_NOT)
     return g_strdup (_ ("no other port that suits it is free: detach a device, or start the guest with more "
                         "pcie-root-port controllers"));

@@ -394,8 +394,11 @@ add_port (Graph *graph, const VsmmuDevice *port)
   g_autofree char *id = g_strdup_printf ("bus%d", port->controller.index);
 
   label_add (label, "%s", port->controller.pci->name);
-  label_add (label, _ ("bus %d at %02x:%02x.%x"), port->controller.index, port->address.bus, port->address.slot,
-             port->address.function);
+  if (port->address_kind == VSMMU_ADDRESS_PCI)
+    label_add (label, _ ("bus %d at %02x:%02x.%x"), port->controller.index, port->address.bus, port->address.slot,
+               port->address.function);
+  else
+    label_add (label, _ ("bus %d, without a place"), port->controller.index);
   add_node (graph, label, STYLE_PORT, findings_of (graph, port), "%s", id);
   if (port->address_kind == VSMMU_ADDRESS_PCI && port->address.bus < graph->domain->n_buses &&
       graph->domain->buses[port->address.bus].model != NULL)
