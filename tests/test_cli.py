@@ -14,7 +14,7 @@ import pytest
 
 from program import DATA, Program
 
-COMMANDS = ("check", "args", "explain")
+COMMANDS = ("check", "args", "host", "explain")
 GRACE = DATA / "grace.xml"
 BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
 WARNED = DATA / "rules" / "pasid-without-ats" / "fires.xml"
@@ -55,7 +55,7 @@ def test_help_names_every_command(option, program):
 def test_help_of_a_command_shows_its_usage(command, program):
     outcome = program.run(command, "--help")
     assert (outcome.status, outcome.err) == (0, "")
-    assert f"virt-vsmmu {command}" in outcome.out and "--format" in outcome.out
+    assert f"virt-vsmmu {command}" in outcome.out and re.search("--format|--json", outcome.out)
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
