@@ -377,6 +377,11 @@ def test_the_example_with_two_smmus_behind_one_vsmmu_is_found_out(program):
     assert program.check(mismatched).rules == ["not-migratable"]
 
 
+def test_standard_input_is_one_thing_only(program):
+    outcome = program.run("check", "--host", "-", "-", input=b"{}")
+    assert (outcome.status, outcome.out) == (2, "") and "not both" in outcome.err
+
+
 def test_passive_is_for_this_host_only(program):
     outcome = program.run("check", "--passive", DATA / "grace.xml")
     assert (outcome.status, outcome.out) == (2, "") and "--this-host" in outcome.err

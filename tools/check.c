@@ -358,6 +358,10 @@ run_check (const Arguments *arguments, char **paths)
 
   if (!choose_output (&run, arguments))
     return VSMMU_EXIT_FAILED;
+  if (g_strcmp0 (arguments->host_path, "-") == 0 && g_strv_contains ((const char *const *) paths, "-")) {
+    vsmmu_command_complain (_ ("standard input is either the facts of --host or the domain, not both"));
+    return VSMMU_EXIT_FAILED;
+  }
   host = choose_host (arguments, &error);
   if (error != NULL || (arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
       ((arguments->use_schema || arguments->schema_path != NULL) &&
