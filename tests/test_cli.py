@@ -14,7 +14,7 @@ import pytest
 
 from program import DATA, Program
 
-COMMANDS = ("check", "args", "graph", "explain")
+COMMANDS = ("check", "args", "graph", "host", "explain")
 GRACE = DATA / "grace.xml"
 EXAMPLES = DATA.parent.parent / "examples"
 BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
@@ -56,7 +56,7 @@ def test_help_names_every_command(option, program):
 def test_help_of_a_command_shows_its_usage(command, program):
     outcome = program.run(command, "--help")
     assert (outcome.status, outcome.err) == (0, "")
-    assert f"virt-vsmmu {command}" in outcome.out and "--format" in outcome.out
+    assert f"virt-vsmmu {command}" in outcome.out and re.search("--format|--json", outcome.out)
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
@@ -91,6 +91,8 @@ def test_an_unknown_option_or_value_is_refused(command, arguments, words, progra
     (["graph"], "--help"),
     (["graph", "a.xml", "b.xml"], "--help"),
     (["graph", "--host", "-", "-"], "standard input"),
+    (["graph", "--passive", "-"], "--this-host"),
+    (["graph", "--this-host", "--host", "a.json", "-"], "--this-host"),
 ])
 def test_wrong_usage_is_refused(arguments, word, program):
     assert_refused(program.run(*arguments), word)

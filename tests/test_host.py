@@ -368,6 +368,26 @@ def test_a_check_against_a_directory_is_one_against_its_facts(program, trees, tm
     assert by_file.rules == ["host-fact-unknown", "not-migratable"]
 
 
+def test_the_example_with_two_smmus_behind_one_vsmmu_is_found_out(program):
+    examples = DATA.parent.parent / "examples"
+    mismatched, right = examples / "mismatched-smmus.xml", examples / "two-gpu-grace.xml"
+    host = ["--host", examples / "grace-host.json"]
+    assert program.check(*host, mismatched).rules == ["host-smmu-mismatch", "not-migratable"]
+    assert program.check(*host, right).rules == ["not-migratable"]
+    assert program.check(mismatched).rules == ["not-migratable"]
+
+
+def test_standard_input_is_one_thing_only(program):
+    outcome = program.run("check", "--host", "-", "-", input=b"{}")
+    assert (outcome.status, outcome.out) == (2, "") and "not both" in outcome.err
+
+
+def test_passive_is_for_this_host_only(program):
+    outcome = program.run("check", "--passive", DATA / "grace.xml")
+    assert (outcome.status, outcome.out) == (2, "") and "--this-host" in outcome.err
+    assert program.check("--this-host", "--passive", DATA / "grace.xml").status in (0, 1)
+
+
 def test_a_check_against_broken_facts_is_status_2(program, tmp_path):
     path = tmp_path / "facts.json"
     path.write_text("{}", encoding="utf-8")

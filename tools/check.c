@@ -22,6 +22,7 @@ typedef struct {
   char *uri;
   char *host_path;
   gboolean is_this_host;
+  gboolean is_passive;
   gboolean use_schema;
   char *schema_path;
   char **attached;
@@ -81,6 +82,8 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
       N_ ("also check against the facts of this host, as 'virt-vsmmu host --json' prints them"), N_ ("FACTS") },
     { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->is_this_host, N_ ("also check against the host this runs on"),
       NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->is_passive,
+      N_ ("with --this-host, open no VFIO device, so that the registers of the SMMUs stay unknown"), NULL },
     { "target", 't', 0, G_OPTION_ARG_STRING, &arguments->target_text,
       N_ ("also check against these versions: libvirt=12.8,qemu=11.1, or 'this' for those of this host"),
       N_ ("TARGET") },
@@ -325,6 +328,10 @@ choose_output (Run *run, const Arguments *arguments)
     vsmmu_command_complain (_ ("--host and --this-host name two hosts; give one of them"));
     return FALSE;
   }
+  if (arguments->is_passive && !arguments->is_this_host) {
+    vsmmu_command_complain (_ ("--passive says how to look at this host; give --this-host too"));
+    return FALSE;
+  }
   run->ignored = arguments->ignored;
   return TRUE;
 }
@@ -362,6 +369,16 @@ choose_hotplug (const Arguments *arguments, char **paths, VsmmuHotplug **hotplug
   return *hotplug != NULL;
 }
 
+/* %NULL with @error not set when no host is asked for. */
+static VsmmuHost *
+choose_host (const Arguments *arguments, GError **error)
+{
+  if (arguments->host_path == NULL && !arguments->is_this_host)
+    return NULL;
+  return vsmmu_facts_load (arguments->host_path,
+                           arguments->is_passive ? VSMMU_HOST_PROBE_NONE : VSMMU_HOST_PROBE_DEVICES, error);
+}
+
 static int
 run_check (const Arguments *arguments, char **paths)
 {
@@ -375,9 +392,12 @@ run_check (const Arguments *arguments, char **paths)
 
   if (!choose_output (&run, arguments) || !choose_hotplug (arguments, paths, &hotplug))
     return VSMMU_EXIT_FAILED;
-  if (((arguments->host_path != NULL || arguments->is_this_host) &&
-       (host = vsmmu_facts_load (arguments->host_path, VSMMU_HOST_PROBE_DEVICES, &error)) == NULL) ||
-      (arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
+  if (g_strcmp0 (arguments->host_path, "-") == 0 && g_strv_contains ((const char *const *) paths, "-")) {
+    vsmmu_command_complain (_ ("standard input is either the facts of --host or the domain, not both"));
+    return VSMMU_EXIT_FAILED;
+  }
+  host = choose_host (arguments, &error);
+  if (error != NULL || (arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
       ((arguments->use_schema || arguments->schema_path != NULL) &&
        (schema = vsmmu_schema_new (arguments->schema_path, &error)) == NULL)) {
     vsmmu_command_complain ("%s", error->message);

@@ -54,6 +54,7 @@ typedef struct {
   char *format_name;
   char *host_path;
   gboolean is_this_host;
+  gboolean is_passive;
 } Arguments;
 
 static gboolean
@@ -81,6 +82,8 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
     vsmmu_command_complain (_ ("give one domain XML file; see 'virt-vsmmu graph --help'"));
   else if (arguments->host_path != NULL && arguments->is_this_host)
     vsmmu_command_complain (_ ("--host and --this-host name two hosts; give one of them"));
+  else if (arguments->is_passive && !arguments->is_this_host)
+    vsmmu_command_complain (_ ("--passive says how to look at this host; give --this-host too"));
   else if (g_strcmp0 (arguments->host_path, "-") == 0 && strcmp ((*argv)[1], "-") == 0)
     vsmmu_command_complain (_ ("standard input can be the host facts or the domain, not both"));
   else
@@ -92,9 +95,11 @@ static int
 print_graph (const Arguments *arguments, const char *path, gboolean is_svg)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (VsmmuHost) host = arguments->host_path != NULL || arguments->is_this_host
-                                   ? vsmmu_facts_load (arguments->host_path, VSMMU_HOST_PROBE_DEVICES, &error)
-                                   : NULL;
+  g_autoptr (VsmmuHost) host =
+      arguments->host_path != NULL || arguments->is_this_host
+          ? vsmmu_facts_load (arguments->host_path,
+                              arguments->is_passive ? VSMMU_HOST_PROBE_NONE : VSMMU_HOST_PROBE_DEVICES, &error)
+          : NULL;
   g_autoptr (VsmmuDomain) domain = error == NULL ? vsmmu_domain_new_from_file (path, &error) : NULL;
   const VsmmuCheckOptions options = { .host = host };
   g_autoptr (GPtrArray) findings = NULL;

@@ -55,22 +55,36 @@ typedef struct {
   gint64 value;
 } VsmmuFact;
 
+/** VSMMU_FACT: a fact from its source and value. */
 #define VSMMU_FACT(fact_source, fact_value) ((VsmmuFact){ .source = (fact_source), .value = (gint64) (fact_value) })
 
+/**
+ * vsmmu_fact_is_known:
+ *
+ * Returns: whether @fact was read
+ */
 static inline gboolean
 vsmmu_fact_is_known (VsmmuFact fact)
 {
   return fact.source != VSMMU_FACT_SOURCE_NONE;
 }
 
-/* Whether it is known, and true. */
+/**
+ * vsmmu_fact_is_true:
+ *
+ * Returns: whether @fact is known, and not 0
+ */
 static inline gboolean
 vsmmu_fact_is_true (VsmmuFact fact)
 {
   return vsmmu_fact_is_known (fact) && fact.value != 0;
 }
 
-/* Whether it is known, and false. */
+/**
+ * vsmmu_fact_is_false:
+ *
+ * Returns: whether @fact is known, and 0; not the opposite of vsmmu_fact_is_true()
+ */
 static inline gboolean
 vsmmu_fact_is_false (VsmmuFact fact)
 {

@@ -334,6 +334,18 @@ memory_of (const VsmmuDomain *domain, int cell)
   return whole;
 }
 
+/* The NUMA node of the host that the devices of @binding are on, -1 for none or not known. */
+static gint64
+node_of (const VsmmuCheck *check, const VsmmuBinding *binding)
+{
+  VsmmuFact node = binding->smmu->numa_node;
+
+  /* The firmware may give a node to the root complex only. */
+  if (!vsmmu_fact_is_known (node) || node.value < 0)
+    node = vsmmu_check_host_device (check, binding->hostdev)->numa_node;
+  return vsmmu_fact_is_known (node) ? node.value : -1;
+}
+
 void
 vsmmu_rule_host_numa (VsmmuCheck *check)
 {
@@ -345,11 +357,10 @@ vsmmu_rule_host_numa (VsmmuCheck *check)
     const VsmmuDevice *bus = check->domain->buses[i].controller;
     const VsmmuMemoryNodes *memory;
     const VsmmuDevice *place;
-    gint64 node;
+    gint64 node = binding->smmu != NULL ? node_of (check, binding) : -1;
 
-    if (binding->smmu == NULL || !vsmmu_fact_is_known (binding->smmu->numa_node) || binding->smmu->numa_node.value < 0)
+    if (node < 0)
       continue;
-    node = binding->smmu->numa_node.value;
     memory = memory_of (check->domain, bus->controller.numa_node);
     place = bus->ordinal != 0 ? bus : binding->iommu;
     if (memory != NULL && !has_node (memory, node))

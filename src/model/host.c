@@ -179,6 +179,10 @@ vsmmu_host_add_unread (VsmmuHost *host, const char *path, const char *reason)
 
   if (host->unread->len >= VSMMU_HOST_UNREAD_MAX)
     return;
+  /* The same file of every device fails for the same reason. */
+  for (guint i = 0; path != NULL && i < host->unread->len; i++)
+    if (g_strcmp0 (((const VsmmuHostUnread *) g_ptr_array_index (host->unread, i))->path, path) == 0)
+      return;
   unread = g_new0 (VsmmuHostUnread, 1);
   unread->path = g_strdup (path);
   unread->reason = g_strdup (reason);

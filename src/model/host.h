@@ -26,7 +26,7 @@ VsmmuHostGroup *vsmmu_host_group_new (guint number);
 VsmmuHostDevice *vsmmu_host_device_new (const char *name);
 VsmmuHostRegion *vsmmu_host_region_new (guint64 start, guint64 end, const char *type);
 
-/* Notes that @path could not be read; the first %VSMMU_HOST_UNREAD_MAX only. */
+/* Notes that @path could not be read, once; the first %VSMMU_HOST_UNREAD_MAX only. */
 void vsmmu_host_add_unread (VsmmuHost *host, const char *path, const char *reason);
 
 /* Sorts what is looked up by name or number; needed before the lookups below. */

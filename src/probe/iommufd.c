@@ -51,11 +51,10 @@ ask (int iommufd, guint32 device_id, VsmmuHostSmmu *smmu)
   return TRUE;
 }
 
-/* Binds @device, if nobody else has it, for as long as it takes to ask; errno says why when that fails. */
+/* Binds the device @path, if nobody else has it, for as long as it takes to ask; errno says why when that fails. */
 static gboolean
-ask_through (int iommufd, const VsmmuHostDevice *device, VsmmuHostSmmu *smmu)
+ask_through (int iommufd, const char *path, VsmmuHostSmmu *smmu)
 {
-  g_autofree char *path = g_build_filename ("/dev/vfio/devices", device->vfio, NULL);
   VsmmuBindIommufd bind = { .argsz = sizeof (bind), .iommufd = iommufd };
   int fd = open (path, O_RDWR | O_CLOEXEC);
   gboolean is_done;
@@ -70,21 +69,30 @@ ask_through (int iommufd, const VsmmuHostDevice *device, VsmmuHostSmmu *smmu)
   return is_done;
 }
 
+/* Devices in use are no news as long as one of the others answers. */
 static void
 probe_smmu (int iommufd, VsmmuHost *host, VsmmuHostSmmu *smmu)
 {
+  g_autofree char *failed = NULL;
+  int error = 0;
   guint attempts = 0;
 
   for (guint i = 0; i < smmu->devices->len && attempts < ATTEMPTS_MAX; i++) {
     const VsmmuHostDevice *device = g_ptr_array_index (smmu->devices, i);
+    g_autofree char *path = NULL;
 
     if (device->vfio == NULL)
       continue;
-    if (ask_through (iommufd, device, smmu))
+    path = g_build_filename ("/dev/vfio/devices", device->vfio, NULL);
+    if (ask_through (iommufd, path, smmu))
       return;
-    if (attempts++ == 0)
-      vsmmu_host_add_unread (host, device->vfio, g_strerror (errno));
+    error = errno;
+    attempts++;
+    g_free (failed);
+    failed = g_steal_pointer (&path);
   }
+  if (failed != NULL)
+    vsmmu_host_add_unread (host, failed, g_strerror (error));
 }
 
 void

@@ -56,18 +56,17 @@ read32 (int fd, guint offset, guint32 *value)
   return TRUE;
 }
 
-/* Reads the headers only: on hardware every four bytes are an access to the device. */
+/* Reads the headers only: on hardware every four bytes are an access to the device. Takes the first, read already. */
 static void
-walk_extended (int fd, VsmmuHostDevice *device)
+walk_extended (int fd, VsmmuHostDevice *device, guint32 header)
 {
   guint offset = EXTENDED_START;
-  guint32 header;
 
   /* At most as many as there is room for, in case they go round in a circle. */
   for (guint i = 0; i < (EXTENDED_END - EXTENDED_START) / 8; i++) {
     guint32 value = 0;
 
-    if (offset < EXTENDED_START || !read32 (fd, offset, &header) || header == 0 || header == G_MAXUINT32)
+    if (header == 0 || header == G_MAXUINT32)
       return;
     if ((header & 0xffff) == CAPABILITY_ATS)
       device->ats.value = TRUE;
@@ -76,6 +75,8 @@ walk_extended (int fd, VsmmuHostDevice *device)
     else if ((header & 0xffff) == CAPABILITY_PASID && read32 (fd, offset + 4, &value))
       device->pasid.value = MIN (value >> 8 & 0x1f, 20);
     offset = header >> 20 & ~3u;
+    if (offset < EXTENDED_START || !read32 (fd, offset, &header))
+      return;
   }
 }
 
@@ -83,18 +84,22 @@ static void
 read_config (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
 {
   int fd = openat (directory, "config", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  guint32 probe;
+  gboolean is_extended;
+  guint32 header = 0;
 
   if (fd < 0) {
     vsmmu_tree_note_unread (tree, "config", errno);
     return;
   }
-  if (read32 (fd, CONFIG_UNPRIVILEGED, &probe)) {
+  is_extended = read32 (fd, EXTENDED_START, &header);
+  /* Conventional PCI has 256 bytes, and a user sees 64 of either. */
+  if (is_extended || read32 (fd, CONFIG_UNPRIVILEGED, &header)) {
     device->ats = VSMMU_FACT (VSMMU_FACT_SOURCE_CONFIG_SPACE, FALSE);
     device->pri = device->ats;
     device->pasid = device->ats;
-    walk_extended (fd, device);
   }
+  if (is_extended)
+    walk_extended (fd, device, header);
   close (fd);
 }
 
