@@ -67,6 +67,7 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
       N_ ("also show the physical SMMUs, and check against the facts of this host"), N_ ("FACTS") },
     { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->is_this_host, N_ ("the same with the host this runs on"),
       NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->is_passive, N_ ("with --this-host, open no VFIO device"), NULL },
     G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new (_ ("XML"));
