@@ -30,20 +30,6 @@ is_refused (const VsmmuCheck *check, VsmmuPlugOutcome outcome)
   return check->domain->plug->action == VSMMU_HOTPLUG_ATTACH && check->domain->plug->outcome == outcome;
 }
 
-/* Counts the VFIO devices of the guest behind @vsmmu, without one that is to be attached. */
-static guint
-count_behind (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
-{
-  guint count = 0;
-
-  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
-
-    count += !hostdev->is_plug && vsmmu_domain_vsmmu_of (check->domain, hostdev) == vsmmu;
-  }
-  return count;
-}
-
 /* The physical SMMU of @hostdev, or %NULL when it is not known. */
 static const VsmmuHostSmmu *
 smmu_of (const VsmmuCheck *check, const VsmmuDevice *hostdev)
@@ -53,30 +39,45 @@ smmu_of (const VsmmuCheck *check, const VsmmuDevice *hostdev)
   return device != NULL ? device->smmu : NULL;
 }
 
-/* The physical SMMU that @vsmmu got from the devices that are behind it already, or %NULL when it is not known. */
-static const VsmmuHostSmmu *
-bound_smmu (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
+/* What is behind a vSMMU without one that is to be attached. */
+typedef struct {
+  guint count;               /* of VFIO devices */
+  const VsmmuHostSmmu *smmu; /* of the first one of which it is known, or %NULL */
+} Behind;
+
+/* By the index of the root bus. */
+static void
+look_behind (const VsmmuCheck *check, Behind behind[VSMMU_PCI_BUSES_MAX])
 {
+  memset (behind, 0, sizeof (Behind) * VSMMU_PCI_BUSES_MAX);
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+    const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, hostdev);
 
-    if (!hostdev->is_plug && vsmmu_domain_vsmmu_of (check->domain, hostdev) == vsmmu &&
-        smmu_of (check, hostdev) != NULL)
-      return smmu_of (check, hostdev);
+    if (hostdev->is_plug || vsmmu == NULL)
+      continue;
+    behind[vsmmu->iommu.pci_bus].count++;
+    if (behind[vsmmu->iommu.pci_bus].smmu == NULL)
+      behind[vsmmu->iommu.pci_bus].smmu = smmu_of (check, hostdev);
   }
-  return NULL;
 }
 
-/* Whether the guest has a vSMMU for the devices of @smmu. */
-static gboolean
-is_bound (const VsmmuCheck *check, const VsmmuHostSmmu *smmu)
+static Behind
+look_behind_one (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
 {
-  for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = g_ptr_array_index (check->domain->iommus, i);
+  Behind behind[VSMMU_PCI_BUSES_MAX];
 
-    if (vsmmu_check_is_effective (check, iommu) && bound_smmu (check, iommu) == smmu)
+  look_behind (check, behind);
+  return behind[vsmmu->iommu.pci_bus];
+}
+
+/* Whether some vSMMU has devices of @smmu. */
+static gboolean
+has_smmu (const Behind behind[VSMMU_PCI_BUSES_MAX], const VsmmuHostSmmu *smmu)
+{
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
+    if (behind[i].smmu == smmu)
       return TRUE;
-  }
   return FALSE;
 }
 
@@ -89,42 +90,46 @@ typedef enum {
 } Suitability;
 
 static Suitability
-port_suits (const VsmmuCheck *check, guint port, const VsmmuDevice *device)
+port_suits (const VsmmuCheck *check, guint port, const VsmmuDevice *device, const VsmmuHostSmmu *wanted,
+            const Behind *behind)
 {
-  const VsmmuDevice *vsmmu = check->domain->buses[check->domain->buses[port].root].vsmmu;
-  const VsmmuHostSmmu *wanted = smmu_of (check, device);
+  guint root = (guint) check->domain->buses[port].root;
+  const VsmmuDevice *vsmmu = check->domain->buses[root].vsmmu;
   gboolean is_behind = vsmmu != NULL && vsmmu_check_is_effective (check, vsmmu);
 
   if (is_behind != vsmmu_device_is_hostdev (device))
     return SUITS_NOT;
   if (!is_behind)
     return SUITS_WELL;
-  if (wanted != NULL && bound_smmu (check, vsmmu) != NULL)
-    return bound_smmu (check, vsmmu) == wanted ? SUITS_WELL : SUITS_NOT;
-  return count_behind (check, vsmmu) == 0 ? SUITS_EMPTY : SUITS_MAYBE;
+  if (wanted != NULL && behind[root].smmu != NULL)
+    return behind[root].smmu == wanted ? SUITS_WELL : SUITS_NOT;
+  return behind[root].count == 0 ? SUITS_EMPTY : SUITS_MAYBE;
 }
 
 /* (transfer full): where @device, which is to be attached, could go instead */
 static char *
 hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device)
 {
+  const VsmmuHostSmmu *wanted = vsmmu_device_is_hostdev (device) ? smmu_of (check, device) : NULL;
   gboolean is_free[VSMMU_PCI_BUSES_MAX];
+  Behind behind[VSMMU_PCI_BUSES_MAX];
   Suitability best = SUITS_NOT;
   guint port = 0;
 
   vsmmu_check_find_free_ports (check, is_free);
+  look_behind (check, behind);
   for (guint i = 0; i < check->domain->n_buses; i++) {
-    Suitability suitability = is_free[i] ? port_suits (check, i, device) : SUITS_NOT;
+    Suitability suitability = is_free[i] ? port_suits (check, i, device, wanted, behind) : SUITS_NOT;
 
     if (suitability > best) {
       best = suitability;
       port = i;
     }
   }
-  if (best == SUITS_NOT && smmu_of (check, device) != NULL && !is_bound (check, smmu_of (check, device)))
+  if (best == SUITS_NOT && wanted != NULL && !has_smmu (behind, wanted))
     return g_strdup_printf (_ ("start the guest with one more pcie-expander-bus and an accelerated SMMUv3 over it, for "
                                "the devices of %s"),
-                            smmu_of (check, device)->name);
+                            wanted->name);
   if (best == SUITS_NOT)
     return g_strdup (_ ("no other port that suits it is free: detach a device, or start the guest with more "
                         "pcie-root-port controllers"));
@@ -282,7 +287,7 @@ vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check)
   const VsmmuDevice *hostdev = attached_hostdev (check);
   const VsmmuDevice *vsmmu = hostdev != NULL ? accelerated_vsmmu_of (check, hostdev) : NULL;
   const VsmmuHostSmmu *wanted = vsmmu != NULL ? smmu_of (check, hostdev) : NULL;
-  const VsmmuHostSmmu *bound = vsmmu != NULL ? bound_smmu (check, vsmmu) : NULL;
+  const VsmmuHostSmmu *bound = vsmmu != NULL ? look_behind_one (check, vsmmu).smmu : NULL;
   g_autofree char *name = NULL;
   g_autofree char *place = NULL;
 
@@ -300,7 +305,7 @@ vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check)
 static gboolean
 is_known (const VsmmuCheck *check, const VsmmuDevice *hostdev, const VsmmuDevice *vsmmu)
 {
-  return smmu_of (check, hostdev) != NULL && bound_smmu (check, vsmmu) != NULL;
+  return smmu_of (check, hostdev) != NULL && look_behind_one (check, vsmmu).smmu != NULL;
 }
 
 /* Whether the physical SMMU of @hostdev is known to have no command queues. */
@@ -346,7 +351,7 @@ vsmmu_rule_hotplug_options_frozen (VsmmuCheck *check)
   if (options == NULL || is_known (check, hostdev, vsmmu))
     return;
   name = vsmmu_device_describe (hostdev);
-  if (count_behind (check, vsmmu) > 0)
+  if (look_behind_one (check, vsmmu).count > 0)
     vsmmu_check_report (check, vsmmu->iommu.driver_line, vsmmu_device_path (vsmmu, "/driver"),
                         g_strdup_printf (_ ("attach only devices of the same physical SMMU here; to depend on none, "
                                             "give %s at the next start"),
@@ -374,7 +379,8 @@ vsmmu_rule_hotplug_cmdqv_first (VsmmuCheck *check)
   g_autofree char *name = NULL;
 
   /* With automatic options there was a device at start, or QEMU has exited; see vsmmu-empty. */
-  if (vsmmu == NULL || options != NULL || count_behind (check, vsmmu) > 0 || has_no_command_queue (check, hostdev))
+  if (vsmmu == NULL || options != NULL || look_behind_one (check, vsmmu).count > 0 ||
+      has_no_command_queue (check, hostdev))
     return;
   name = vsmmu_device_describe (hostdev);
   if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON)
@@ -453,7 +459,7 @@ vsmmu_rule_unplug_last_device (VsmmuCheck *check)
     return;
   if (first_behind (check, vsmmu) == plug->target && !has_no_command_queue (check, plug->target))
     report_command_queue (check, vsmmu);
-  if (count_behind (check, vsmmu) > 1 ||
+  if (look_behind_one (check, vsmmu).count > 1 ||
       (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON && !has_no_command_queue (check, plug->target)))
     return;
   place = vsmmu_check_place (check, TRUE, vsmmu);
