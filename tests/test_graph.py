@@ -259,7 +259,9 @@ def test_an_svg_is_well_formed_and_shows_names_as_they_are(name, program, dot):
     svg = ET.fromstring(draw(program, "--format", "svg", "-", input=document.encode()))
     texts = ["".join(element.itertext()).strip() for element in svg.iter("{http://www.w3.org/2000/svg}text")]
     assert printable(HOSTILE[name]).replace("\u00a0", " ").strip() in texts
-    titles = [value for element in svg.iter() for key, value in element.attrib.items() if key.endswith("title")]
+    # How often Graphviz takes escapes out of tooltips depends on its version.
+    titles = [re.sub(r"\\+", r"\\", value) for element in svg.iter() for key, value in element.attrib.items()
+              if key.endswith("title")]
     assert any(printable(HOSTILE[name]) in title for title in titles)
 
 

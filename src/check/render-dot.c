@@ -2,6 +2,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/check.h"
+#include "check/dot.h"
 #include "model/host.h"
 #include "model/text.h"
 #include "vsmmu/render.h"
@@ -11,7 +12,6 @@
 #define LISTED_MAX 24
 /* More devices than a picture can show; a root bus has room for 256 functions. */
 #define ENDPOINTS_MAX 1024
-#define WRAP_AT 110
 
 /* What the nodes look like; severities say the same again in words. */
 typedef enum {
@@ -64,67 +64,6 @@ typedef struct {
   guint n_endpoints;                     /* those that there is or would be a node for */
 } Graph;
 
-/* Text inside of an HTML-like label: entities, and Graphviz replaces \N and its like even there. */
-static void
-append_text (GString *label, const char *text)
-{
-  g_autofree char *printable = vsmmu_render_printable (text);
-  g_autofree char *escaped = g_markup_escape_text (printable, -1);
-
-  for (const char *p = escaped; *p != '\0'; p++) {
-    if (*p == '\\')
-      g_string_append_c (label, '\\');
-    g_string_append_c (label, *p);
-  }
-}
-
-/* A quoted tooltip: entities here too, and Graphviz 2.43 takes escapes out of tooltips twice. */
-static void
-append_quoted (GString *dot, const char *text)
-{
-  g_autofree char *printable = vsmmu_render_printable (text);
-
-  g_string_append_c (dot, '"');
-  for (const char *p = printable; *p != '\0'; p++) {
-    if (*p == '\\')
-      g_string_append (dot, "\\\\\\\\");
-    else if (*p == '&')
-      g_string_append (dot, "&amp;");
-    else if (*p == '"')
-      g_string_append (dot, "\\\"");
-    else
-      g_string_append_c (dot, *p);
-  }
-  g_string_append_c (dot, '"');
-}
-
-static GString *
-label_new (void)
-{
-  return g_string_new ("<<table border=\"0\" cellborder=\"0\" cellspacing=\"0\" cellpadding=\"1\">");
-}
-
-static void
-label_add_title (GString *label, const char *text)
-{
-  g_string_append (label, "<tr><td><b>");
-  append_text (label, text);
-  g_string_append (label, "</b></td></tr>");
-}
-
-static void G_GNUC_PRINTF (2, 3) label_add (GString *label, const char *format, ...)
-{
-  g_autofree char *text = NULL;
-  va_list arguments;
-
-  va_start (arguments, format);
-  text = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  g_string_append (label, "<tr><td><font point-size=\"10\" color=\"#424242\">");
-  append_text (label, text);
-  g_string_append (label, "</font></td></tr>");
-}
-
 /* The findings about one thing: the worst of them, and each rule once for each severity. */
 static VsmmuSeverity
 label_add_findings (GString *label, const GPtrArray *findings)
@@ -138,9 +77,8 @@ label_add_findings (GString *label, const GPtrArray *findings)
     worst = MAX (worst, finding->severity);
     if (!g_hash_table_add (seen, g_strdup_printf ("%d %s", finding->severity, finding->rule->id)))
       continue;
-    g_string_append_printf (label, "<tr><td><font point-size=\"10\" color=\"%s\"><b>%s:</b> %s</font></td></tr>",
-                            severities[finding->severity].colour, _ (severities[finding->severity].word),
-                            finding->rule->id);
+    vsmmu_dot_label_add_mark (label, severities[finding->severity].colour, _ (severities[finding->severity].word),
+                              finding->rule->id);
   }
   return worst;
 }
@@ -155,28 +93,27 @@ append_tooltip (GString *dot, const GPtrArray *findings)
     g_string_append_printf (text, "%s%s", text->len > 0 ? " / " : "",
                             ((const VsmmuFinding *) g_ptr_array_index (findings, i))->message);
   g_string_append (dot, " tooltip=");
-  append_quoted (dot, text->len > 0 ? text->str : " ");
+  vsmmu_dot_append_tooltip (dot, text->len > 0 ? text->str : " ");
 }
 
-/* @label: (transfer full): from label_new() */
+/* @label: (transfer full): from vsmmu_dot_label_new() */
 static void G_GNUC_PRINTF (5, 6)
     add_node (Graph *graph, GString *label, Style style, const GPtrArray *findings, const char *format, ...)
 {
   VsmmuSeverity worst = label_add_findings (label, findings);
   gboolean is_marked = worst > VSMMU_SEVERITY_NOTE;
+  g_autofree char *value = vsmmu_dot_label_end (label);
   va_list arguments;
 
-  g_string_append (label, "</table>>");
   g_string_append (graph->dot, "  ");
   va_start (arguments, format);
   g_string_append_vprintf (graph->dot, format, arguments);
   va_end (arguments);
-  g_string_append_printf (graph->dot, " [label=%s%s fillcolor=\"%s\" color=\"%s\"%s", label->str,
-                          styles[style].attributes, is_marked ? severities[worst].fill : styles[style].fill,
+  g_string_append_printf (graph->dot, " [label=%s%s fillcolor=\"%s\" color=\"%s\"%s", value, styles[style].attributes,
+                          is_marked ? severities[worst].fill : styles[style].fill,
                           is_marked ? severities[worst].colour : styles[style].border, is_marked ? " penwidth=3" : "");
   append_tooltip (graph->dot, findings);
   g_string_append (graph->dot, "];\n");
-  g_string_free (label, TRUE);
 }
 
 static gboolean
@@ -243,13 +180,13 @@ add_endpoint (Graph *graph, const VsmmuDevice *device)
 
   if (graph->n_endpoints++ >= ENDPOINTS_MAX)
     return;
-  label = label_new ();
-  label_add_title (label, name);
+  label = vsmmu_dot_label_new ();
+  vsmmu_dot_label_add_title (label, name);
   if (device->address_given)
-    label_add (label, "%02x:%02x.%x", device->address.bus, device->address.slot, device->address.function);
+    vsmmu_dot_label_add (label, "%02x:%02x.%x", device->address.bus, device->address.slot, device->address.function);
   else
-    label_add (label, _ ("%02x:%02x.%x, chosen by libvirt"), device->address.bus, device->address.slot,
-               device->address.function);
+    vsmmu_dot_label_add (label, _ ("%02x:%02x.%x, chosen by libvirt"), device->address.bus, device->address.slot,
+                         device->address.function);
   add_node (graph, label, vsmmu_device_is_hostdev (device) ? STYLE_HOSTDEV : STYLE_ENDPOINT,
             findings_of (graph, device), "%s", id);
   add_edge (graph, device->address.bus, id);
@@ -267,10 +204,10 @@ add_left_out (Graph *graph)
 
   if (count == 0)
     return;
-  label = label_new ();
-  label_add (label,
-             g_dngettext (GETTEXT_PACKAGE, "%u more device is not drawn", "%u more devices are not drawn", count),
-             count);
+  label = vsmmu_dot_label_new ();
+  vsmmu_dot_label_add (
+      label, g_dngettext (GETTEXT_PACKAGE, "%u more device is not drawn", "%u more devices are not drawn", count),
+      count);
   add_node (graph, label, STYLE_FREE, NULL, "more");
   g_string_append (graph->dot, "  guest -> more [style=dashed];\n");
 }
@@ -280,9 +217,9 @@ static void
 label_add_names (GString *label, GPtrArray *names)
 {
   for (guint i = 0; i < names->len && i < NAMES_MAX; i++)
-    label_add (label, "%s", (const char *) g_ptr_array_index (names, i));
+    vsmmu_dot_label_add (label, "%s", (const char *) g_ptr_array_index (names, i));
   if (names->len > NAMES_MAX)
-    label_add (label, _ ("and %u more"), names->len - NAMES_MAX);
+    vsmmu_dot_label_add (label, _ ("and %u more"), names->len - NAMES_MAX);
 }
 
 /* Empty ports on @bus are one node: their number is what matters. */
@@ -307,10 +244,10 @@ add_free_ports (Graph *graph, guint bus)
   }
   if (count == 0)
     return;
-  label = label_new ();
+  label = vsmmu_dot_label_new ();
   title = g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u free port", "%u free ports", count), count);
-  label_add_title (label, title);
-  label_add (label, count > 2 * NAMES_MAX ? _ ("bus %s, ...") : _ ("bus %s"), numbers->str);
+  vsmmu_dot_label_add_title (label, title);
+  vsmmu_dot_label_add (label, count > 2 * NAMES_MAX ? _ ("bus %s, ...") : _ ("bus %s"), numbers->str);
   add_node (graph, label, STYLE_FREE, NULL, "%s", id);
   add_edge (graph, bus, id);
 }
@@ -378,10 +315,10 @@ add_aside (Graph *graph, guint bus)
   }
   if (names->len == 0)
     return;
-  label = label_new ();
+  label = vsmmu_dot_label_new ();
   title = g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u emulated device", "%u emulated devices", names->len),
                            names->len);
-  label_add_title (label, title);
+  vsmmu_dot_label_add_title (label, title);
   label_add_names (label, names);
   add_node (graph, label, STYLE_ENDPOINT, NULL, "%s", id);
   add_edge (graph, bus, id);
@@ -390,15 +327,15 @@ add_aside (Graph *graph, guint bus)
 static void
 add_port (Graph *graph, const VsmmuDevice *port)
 {
-  GString *label = label_new ();
+  GString *label = vsmmu_dot_label_new ();
   g_autofree char *id = g_strdup_printf ("bus%d", port->controller.index);
 
-  label_add (label, "%s", port->controller.pci->name);
+  vsmmu_dot_label_add (label, "%s", port->controller.pci->name);
   if (port->address_kind == VSMMU_ADDRESS_PCI)
-    label_add (label, _ ("bus %d at %02x:%02x.%x"), port->controller.index, port->address.bus, port->address.slot,
-               port->address.function);
+    vsmmu_dot_label_add (label, _ ("bus %d at %02x:%02x.%x"), port->controller.index, port->address.bus,
+                         port->address.slot, port->address.function);
   else
-    label_add (label, _ ("bus %d, without a place"), port->controller.index);
+    vsmmu_dot_label_add (label, _ ("bus %d, without a place"), port->controller.index);
   add_node (graph, label, STYLE_PORT, findings_of (graph, port), "%s", id);
   if (port->address_kind == VSMMU_ADDRESS_PCI && port->address.bus < graph->domain->n_buses &&
       graph->domain->buses[port->address.bus].model != NULL)
@@ -444,17 +381,17 @@ label_add_iommu (GString *label, const VsmmuDevice *iommu)
   g_autofree char *model = vsmmu_text_shorten (options->model);
 
   if (!options->is_smmuv3) {
-    label_add (label, _ ("IOMMU of model '%s'"), model);
+    vsmmu_dot_label_add (label, _ ("IOMMU of model '%s'"), model);
     return;
   }
   title = g_strdup_printf (options->accel == VSMMU_SWITCH_ON ? _ ("accelerated vSMMU '%s'") : _ ("emulated vSMMU '%s'"),
                            iommu->id);
-  label_add_title (label, title);
+  vsmmu_dot_label_add_title (label, title);
   if (options->accel != VSMMU_SWITCH_ON)
     return;
-  label_add (label, "ats %s, ril %s, cmdqv %s", switch_word (options->ats), switch_word (options->ril),
-             switch_word (options->cmdqv));
-  label_add (label, "ssidsize %s, oas %s", ssidsize, oas);
+  vsmmu_dot_label_add (label, "ats %s, ril %s, cmdqv %s", switch_word (options->ats), switch_word (options->ril),
+                       switch_word (options->cmdqv));
+  vsmmu_dot_label_add (label, "ssidsize %s, oas %s", ssidsize, oas);
 }
 
 /* The findings about a root bus and the vSMMU over it, which are one node. */
@@ -478,14 +415,14 @@ add_root (Graph *graph, guint number)
   const VsmmuController *controller = &bus->controller->controller;
   g_autoptr (GPtrArray) findings = findings_of_root (graph, bus);
   g_autofree char *title = vsmmu_device_describe (bus->controller);
-  GString *label = label_new ();
+  GString *label = vsmmu_dot_label_new ();
   Style style = STYLE_PORT;
 
-  label_add_title (label, title);
+  vsmmu_dot_label_add_title (label, title);
   if (controller->bus_nr >= 0 && controller->numa_node >= 0)
-    label_add (label, _ ("bus number %d, NUMA node %d"), controller->bus_nr, controller->numa_node);
+    vsmmu_dot_label_add (label, _ ("bus number %d, NUMA node %d"), controller->bus_nr, controller->numa_node);
   else if (controller->bus_nr >= 0)
-    label_add (label, _ ("bus number %d"), controller->bus_nr);
+    vsmmu_dot_label_add (label, _ ("bus number %d"), controller->bus_nr);
   if (bus->vsmmu != NULL) {
     label_add_iommu (label, bus->vsmmu);
     style = bus->vsmmu->iommu.accel == VSMMU_SWITCH_ON ? STYLE_VSMMU : STYLE_EMULATED_SMMU;
@@ -550,8 +487,9 @@ add_loose_iommus (Graph *graph)
       continue;
     if (i >= VSMMU_PCI_BUSES_MAX && !is_marked (graph, iommu))
       continue;
-    label = label_new ();
-    label_add_title (label, iommu->iommu.names_pci_bus ? _ ("over no root bus") : _ ("for the whole machine"));
+    label = vsmmu_dot_label_new ();
+    vsmmu_dot_label_add_title (label,
+                               iommu->iommu.names_pci_bus ? _ ("over no root bus") : _ ("for the whole machine"));
     label_add_iommu (label, iommu);
     add_node (graph, label, STYLE_EMULATED_SMMU, findings_of (graph, iommu), "iommu%u", i);
     g_string_append_printf (graph->dot, "  guest -> iommu%u [style=dashed];\n", i);
@@ -576,28 +514,28 @@ label_add_smmu (GString *label, const VsmmuHostSmmu *smmu)
   g_autoptr (GString) text = g_string_new (NULL);
 
   if (vsmmu_fact_is_known (smmu->numa_node) && smmu->numa_node.value >= 0)
-    label_add (label, _ ("NUMA node %d"), (int) smmu->numa_node.value);
+    vsmmu_dot_label_add (label, _ ("NUMA node %d"), (int) smmu->numa_node.value);
   if (vsmmu_fact_is_known (nesting))
-    label_add (label, "%s", nesting.value ? _ ("can be nested") : _ ("cannot be nested"));
+    vsmmu_dot_label_add (label, "%s", nesting.value ? _ ("can be nested") : _ ("cannot be nested"));
   label_add_capability (text, "ats", smmu->capabilities[VSMMU_SMMU_ATS], TRUE);
   label_add_capability (text, "ril", smmu->capabilities[VSMMU_SMMU_RIL], TRUE);
   label_add_capability (text, "cmdqv", smmu->capabilities[VSMMU_SMMU_CMDQV], TRUE);
   if (text->len > 0)
-    label_add (label, "%s", text->str);
+    vsmmu_dot_label_add (label, "%s", text->str);
   g_string_truncate (text, 0);
   label_add_capability (text, "ssidsize", smmu->capabilities[VSMMU_SMMU_SSIDSIZE], FALSE);
   label_add_capability (text, "oas", smmu->capabilities[VSMMU_SMMU_OAS], FALSE);
   if (text->len > 0)
-    label_add (label, "%s", text->str);
+    vsmmu_dot_label_add (label, "%s", text->str);
 }
 
 static void
 add_smmu (Graph *graph, const VsmmuHostSmmu *smmu)
 {
-  GString *label = label_new ();
+  GString *label = vsmmu_dot_label_new ();
   g_autofree char *title = g_strdup_printf (_ ("physical SMMU 0x%" G_GINT64_MODIFIER "x"), smmu->base);
 
-  label_add_title (label, title);
+  vsmmu_dot_label_add_title (label, title);
   label_add_smmu (label, smmu);
   add_node (graph, label, STYLE_SMMU, NULL, "smmu%" G_GINT64_MODIFIER "x", smmu->base);
   g_string_append_printf (graph->dot, "  smmu%" G_GINT64_MODIFIER "x -> host;\n", smmu->base);
@@ -647,12 +585,12 @@ add_host (Graph *graph)
       n_others++;
   }
   add_smmu_edges (graph);
-  label = label_new ();
-  label_add_title (label, host->name != NULL ? host->name : _ ("host without a name"));
+  label = vsmmu_dot_label_new ();
+  vsmmu_dot_label_add_title (label, host->name != NULL ? host->name : _ ("host without a name"));
   if (host->kernel != NULL)
-    label_add (label, _ ("kernel %s"), host->kernel);
+    vsmmu_dot_label_add (label, _ ("kernel %s"), host->kernel);
   if (n_others > 0)
-    label_add (label, g_dngettext (GETTEXT_PACKAGE, "%u other SMMU", "%u other SMMUs", n_others), n_others);
+    vsmmu_dot_label_add (label, g_dngettext (GETTEXT_PACKAGE, "%u other SMMU", "%u other SMMUs", n_others), n_others);
   add_node (graph, label, STYLE_GUEST, NULL, "host");
 }
 
@@ -662,46 +600,24 @@ add_guest (Graph *graph)
   const VsmmuDomain *domain = graph->domain;
   g_autofree char *name = vsmmu_text_shorten (domain->name != NULL ? domain->name : _ ("guest without a name"));
   g_autofree char *machine = vsmmu_text_shorten (domain->machine);
-  GString *label = label_new ();
+  GString *label = vsmmu_dot_label_new ();
 
-  label_add_title (label, name);
-  label_add (label, _ ("machine '%s', %u vCPUs"), machine, domain->vcpus);
+  vsmmu_dot_label_add_title (label, name);
+  vsmmu_dot_label_add (label, _ ("machine '%s', %u vCPUs"), machine, domain->vcpus);
   add_node (graph, label, STYLE_GUEST, findings_of (graph, NULL), "guest");
-}
-
-/* A row of text, broken at spaces, so that a long message does not make the picture wide. */
-static void
-append_row (GString *dot, const char *text, VsmmuSeverity severity)
-{
-  g_auto (GStrv) words = g_strsplit (text, " ", -1);
-  glong column = 0;
-
-  g_string_append_printf (dot, "<tr><td align=\"left\"><font point-size=\"11\" color=\"%s\">",
-                          severities[severity].colour);
-  for (guint i = 0; words[i] != NULL; i++) {
-    glong length = g_utf8_strlen (words[i], -1);
-
-    if (column > 0 && column + length > WRAP_AT) {
-      g_string_append (dot, "<br align=\"left\"/>    ");
-      column = 0;
-    } else if (column > 0) {
-      g_string_append_c (dot, ' ');
-    }
-    append_text (dot, words[i]);
-    column += length + 1;
-  }
-  g_string_append (dot, "<br align=\"left\"/></font></td></tr>");
 }
 
 /* What the marks mean, below the picture: errors first, then warnings; notes only as marks. */
 static void
 add_list (Graph *graph)
 {
+  const char *plain = severities[VSMMU_SEVERITY_NOTE].colour;
+  GString *label = vsmmu_dot_label_new ();
+  g_autofree char *value = NULL;
   guint n_listed = 0;
   guint n_left_out = 0;
 
-  g_string_append (graph->dot, "  labelloc=b labeljust=l label=<<table border=\"0\" cellborder=\"0\" cellspacing=\"0\" "
-                               "cellpadding=\"2\"><tr><td> </td></tr>");
+  vsmmu_dot_label_add_paragraph (label, plain, " ");
   for (guint severity = VSMMU_SEVERITY_ERROR; severity > VSMMU_SEVERITY_NOTE; severity--) {
     for (guint i = 0; i < graph->findings->len; i++) {
       const VsmmuFinding *finding = g_ptr_array_index (graph->findings, i);
@@ -716,17 +632,18 @@ add_list (Graph *graph)
       n_listed++;
       text = g_strdup_printf (_ ("%s in line %u: %s [%s]"), _ (severities[severity].word), finding->line,
                               finding->message, finding->rule->id);
-      append_row (graph->dot, text, finding->severity);
+      vsmmu_dot_label_add_paragraph (label, severities[severity].colour, text);
     }
   }
   if (n_left_out > 0) {
     g_autofree char *text = g_strdup_printf (_ ("and %u more; 'virt-vsmmu check' shows them all"), n_left_out);
 
-    append_row (graph->dot, text, VSMMU_SEVERITY_NOTE);
+    vsmmu_dot_label_add_paragraph (label, plain, text);
   }
   if (n_listed == 0)
-    append_row (graph->dot, _ ("no errors and no warnings"), VSMMU_SEVERITY_NOTE);
-  g_string_append (graph->dot, "</table>>;\n");
+    vsmmu_dot_label_add_paragraph (label, plain, _ ("no errors and no warnings"));
+  value = vsmmu_dot_label_end (label);
+  g_string_append_printf (graph->dot, "  labelloc=b labeljust=l label=%s;\n", value);
 }
 
 /* The device that an XPath is of, or below; %NULL for the guest. */
