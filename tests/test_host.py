@@ -415,3 +415,21 @@ def test_a_tree_that_was_made_to_be_broken_is_read_as_far_as_it_goes(program, tm
     assert device(facts, "0000:21:00.0")["numa_node"] is None
     assert facts["architecture"] is None
     assert facts["smmus"][0]["capabilities"]["canwbs"] is None
+
+
+def test_links_in_a_tree_do_not_lead_to_files_of_this_host(program, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n", encoding="utf-8")
+    entries = machines.small().entries()
+    entries["proc/sys/kernel/hostname"] = str(secret)
+    facts = read(program, hosts.write(entries, tmp_path / "host"))
+    assert facts["name"] is None and facts["unread"][0]["path"] == "/proc/sys/kernel/hostname"
+
+
+def test_devices_that_are_said_to_be_below_each_other_are_not(program, tmp_path):
+    entries = machines.small().entries()
+    for below, above in (("0000:21:00.0", "0000:22:00.0"), ("0000:22:00.0", "0000:21:00.0")):
+        entries[f"sys/bus/pci/devices/{below}"] = f"../../../devices/{above}/{below}"
+        entries[f"sys/devices/{above}/{below}"] = None
+    facts = read(program, hosts.write(entries, tmp_path / "host"))
+    assert [device(facts, address)["parent"] for address in ("0000:21:00.0", "0000:22:00.0")].count(None) == 1

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "probe/pci.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,14 +81,12 @@ walk_extended (int fd, VsmmuHostDevice *device, guint32 header)
 static void
 read_config (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
 {
-  int fd = openat (directory, "config", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  int fd = vsmmu_tree_open (tree, directory, "config");
   gboolean is_extended;
   guint32 header = 0;
 
-  if (fd < 0) {
-    vsmmu_tree_note_unread (tree, "config", errno);
+  if (fd < 0)
     return;
-  }
   is_extended = read32 (fd, EXTENDED_START, &header);
   /* Conventional PCI has 256 bytes, and a user sees 64 of either. */
   if (is_extended || read32 (fd, CONFIG_UNPRIVILEGED, &header)) {
@@ -330,6 +326,7 @@ vsmmu_pci_probe (const VsmmuTree *tree)
   reading.groups = groups = g_new0 (gint64, host->devices->len);
   vsmmu_tree_for_each (host->devices->len, read_device, &reading);
   close (reading.top);
+  vsmmu_host_cut_circles (host);
   for (guint i = 0; i < host->devices->len; i++)
     inherit (g_ptr_array_index (host->devices, i));
   add_groups (host, groups);

@@ -29,6 +29,9 @@ void vsmmu_tree_note_unread (const VsmmuTree *tree, const char *path, int error)
 /* The same in the directory @path; -1 in fd when it cannot be entered. Close fd in the end. */
 int vsmmu_tree_enter (const VsmmuTree *tree, int directory, const char *path);
 
+/* Opens a file for reading, not through a link; -1 when it cannot be opened. */
+int vsmmu_tree_open (const VsmmuTree *tree, int directory, const char *name);
+
 /*
  * vsmmu_tree_read_small:
  * @directory: descriptor of a directory
