@@ -136,8 +136,9 @@ read_iort (const VsmmuTree *tree)
     g_autofree char *name = g_strdup_printf ("smmu3.0x%016" G_GINT64_MODIFIER "x", node->base);
     VsmmuHostSmmu *smmu = vsmmu_host_smmu_named (tree->host, name);
 
-    if (smmu != NULL && node->has_root_complex)
-      smmu->capabilities[VSMMU_SMMU_CANWBS] = VSMMU_FACT (VSMMU_FACT_SOURCE_IORT, node->is_canwbs);
+    /* The kernel asks the root complex of each device; where they differ, nothing can be said of the SMMU. */
+    if (smmu != NULL && node->n_root_complexes > 0 && (node->n_canwbs == 0 || node->n_canwbs == node->n_root_complexes))
+      smmu->capabilities[VSMMU_SMMU_CANWBS] = VSMMU_FACT (VSMMU_FACT_SOURCE_IORT, node->n_canwbs > 0);
   }
 }
 
