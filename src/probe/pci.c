@@ -150,16 +150,19 @@ read_vfio (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
     device->vfio = g_strdup (g_ptr_array_index (names, 0));
 }
 
-/* Only physical functions have these files, and only with SR-IOV. */
+/* Only physical functions with SR-IOV have these files. */
 static void
 read_sriov (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
 {
-  device->total_vfs = vsmmu_tree_read_number (tree, directory, "sriov_totalvfs");
-  device->vfs = VSMMU_FACT (VSMMU_FACT_SOURCE_SYSFS, 0);
-  if (vsmmu_fact_is_known (device->total_vfs))
+  VsmmuFact none = VSMMU_FACT (VSMMU_FACT_SOURCE_SYSFS, 0);
+
+  device->total_vfs = device->vfs = none;
+  if (device->physical_function == NULL)
+    device->total_vfs = vsmmu_tree_read_number (tree, directory, "sriov_totalvfs");
+  if (!vsmmu_fact_is_known (device->total_vfs))
+    device->total_vfs = none;
+  else if (device->physical_function == NULL)
     device->vfs = vsmmu_tree_read_number (tree, directory, "sriov_numvfs");
-  else
-    device->total_vfs = device->vfs;
 }
 
 /* Returns the number of its IOMMU group, -1 for none. */
@@ -184,8 +187,7 @@ read_files (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
   base = link_base (directory, "physfn", buffer, sizeof (buffer));
   if (base != NULL)
     device->physical_function = vsmmu_host_device_named (tree->host, base);
-  else
-    read_sriov (tree, directory, device);
+  read_sriov (tree, directory, device);
   return group;
 }
 
