@@ -348,6 +348,8 @@ typedef struct {
  * @qemu_accel: whether its arm-smmuv3 has the property accel
  * @qemu_auto: whether it takes options from the host (QEMU 11.1)
  * @qemu_cmdqv: whether its arm-smmuv3 has the property cmdqv
+ * @has_smmus: whether it is known which SMMUs there are
+ * @has_devices: whether it is known which PCI functions there are
  * @smmus: (element-type VsmmuHostSmmu): by name
  * @groups: (element-type VsmmuHostGroup): by number
  * @devices: (element-type VsmmuHostDevice): by address
@@ -371,6 +373,8 @@ typedef struct {
   VsmmuFact qemu_accel;
   VsmmuFact qemu_auto;
   VsmmuFact qemu_cmdqv;
+  gboolean has_smmus;
+  gboolean has_devices;
   GPtrArray *smmus;
   GPtrArray *groups;
   GPtrArray *devices;

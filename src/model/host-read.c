@@ -623,6 +623,8 @@ read_host (Reader *reader, JsonObject *root)
       !read_array (reader, root, "unread", VSMMU_HOST_UNREAD_MAX, read_unread))
     return FALSE;
   host->has_pages = !is_absent (json_object_get_member (root, "hugepages"));
+  host->has_smmus = !is_absent (json_object_get_member (root, "smmus"));
+  host->has_devices = !is_absent (json_object_get_member (root, "devices"));
   vsmmu_host_sort (host);
   return check_unique (reader) && read_array (reader, root, "devices", VSMMU_HOST_DEVICES_MAX, connect_device) &&
          check_parents (reader);

@@ -57,9 +57,10 @@ static void
 read_smmus (const VsmmuTree *tree)
 {
   g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, tree->fd, IOMMU_CLASS);
-  int top = names != NULL ? vsmmu_tree_enter (tree, tree->fd, IOMMU_CLASS) : -1;
+  int top = names != NULL && names->len > 0 ? vsmmu_tree_enter (tree, tree->fd, IOMMU_CLASS) : -1;
   guint64 base;
 
+  tree->host->has_smmus = names != NULL;
   for (guint i = 0; top >= 0 && i < names->len && tree->host->smmus->len < VSMMU_HOST_SMMUS_MAX; i++)
     if (vsmmu_host_parse_smmu (g_ptr_array_index (names, i), &base))
       read_smmu (tree, top, g_ptr_array_index (names, i));
@@ -275,7 +276,7 @@ vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error)
   g_mutex_clear (&mutex);
   vsmmu_host_connect (host);
   if (is_this && (flags & VSMMU_HOST_PROBE_DEVICES) != 0)
-    vsmmu_iommufd_probe (host);
+    vsmmu_iommufd_probe (host, &vsmmu_iommufd_kernel);
   vsmmu_host_finish (host);
   if (is_this && (flags & VSMMU_HOST_PROBE_TOOLS) != 0)
     vsmmu_tools_probe (host);

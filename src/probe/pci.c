@@ -313,7 +313,7 @@ add_devices (VsmmuHost *host, const GPtrArray *names)
   vsmmu_host_sort (host);
 }
 
-gboolean
+void
 vsmmu_pci_probe (const VsmmuTree *tree)
 {
   VsmmuHost *host = tree->host;
@@ -321,9 +321,10 @@ vsmmu_pci_probe (const VsmmuTree *tree)
   g_autofree gint64 *groups = NULL;
   Reading reading = { .tree = tree };
 
-  reading.top = names != NULL ? vsmmu_tree_enter (tree, tree->fd, PCI_DEVICES) : -1;
+  host->has_devices = names != NULL;
+  reading.top = names != NULL && names->len > 0 ? vsmmu_tree_enter (tree, tree->fd, PCI_DEVICES) : -1;
   if (reading.top < 0)
-    return FALSE;
+    return;
   add_devices (host, names);
   reading.groups = groups = g_new0 (gint64, host->devices->len);
   vsmmu_tree_for_each (host->devices->len, read_device, &reading);
@@ -335,8 +336,7 @@ vsmmu_pci_probe (const VsmmuTree *tree)
   vsmmu_host_sort (host);
   reading.top = host->groups->len > 0 ? vsmmu_tree_enter (tree, tree->fd, IOMMU_GROUPS) : -1;
   if (reading.top < 0)
-    return TRUE;
+    return;
   vsmmu_tree_for_each (host->groups->len, read_group, &reading);
   close (reading.top);
-  return TRUE;
 }

@@ -162,21 +162,23 @@ GPtrArray *
 vsmmu_tree_list (const VsmmuTree *tree, int directory, const char *path)
 {
   int fd = openat (directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+  int error = fd < 0 ? errno : 0;
   DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
   const struct dirent *entry;
   GPtrArray *names;
 
-  if (stream == NULL) {
-    vsmmu_tree_note_unread (tree, path, errno);
+  if (stream == NULL && error != ENOENT) {
+    vsmmu_tree_note_unread (tree, path, error != 0 ? error : ENOMEM);
     if (fd >= 0)
       close (fd);
     return NULL;
   }
   names = g_ptr_array_new_with_free_func (g_free);
-  while ((entry = readdir (stream)) != NULL)
+  while (stream != NULL && (entry = readdir (stream)) != NULL)
     if (entry->d_name[0] != '.')
       g_ptr_array_add (names, g_strdup (entry->d_name));
-  closedir (stream);
+  if (stream != NULL)
+    closedir (stream);
   return names;
 }
 

@@ -54,7 +54,10 @@ char *vsmmu_tree_read_file (const VsmmuTree *tree, const char *path, gsize *leng
 /* Reads where the symbolic link @name leads to; %FALSE when it is none. */
 gboolean vsmmu_tree_read_link (int directory, const char *name, char *buffer, gsize size);
 
-/* (transfer full) (nullable): the names in a directory, without those that start with a point, in no order */
+/*
+ * (transfer full) (nullable): the names in a directory, without those that
+ * start with a point, in no order; none for a directory that is not there
+ */
 GPtrArray *vsmmu_tree_list (const VsmmuTree *tree, int directory, const char *path);
 
 /* Whether @path exists, as a fact from @source; unknown when that cannot be told. */
