@@ -1,7 +1,10 @@
 """virt-vsmmu host: what it reads of a machine, what it says of it, and the facts as JSON in both directions."""
 
+import collections
+import ctypes
 import json
 import os
+import struct
 
 import jsonschema
 import pytest
@@ -174,7 +177,7 @@ def test_the_table_has_a_row_for_each_smmu(program, facts):
     header, *rows = table.splitlines()
     assert header.split("  ")[0] == "SMMU" and len(rows) == 8
     assert rows[3].split() == [GPU_SMMU, "0", "yes", "yes", "yes", "20", "44", "4K,64K", "yes", "0x8000000-0x80fffff",
-                               "1"]
+                               "0009:01:00.0"]
     assert rows[4].split()[6:8] == ["48", "4K,16K,64K"]
 
 
@@ -221,7 +224,9 @@ def test_facts_fit_the_schema(program, trees, facts):
 
 def test_facts_of_nothing_but_a_version_are_enough(program):
     outcome = program.run("host", "--host", "-", input=b'{"version": 1}')
-    assert outcome.status == 1 and "WARN (not known)" in outcome.out
+    assert outcome.status == 0
+    checks = readiness(outcome)
+    assert checks.pop("huge pages").startswith("PASS") and set(checks.values()) == {"WARN (not known)"}
 
 
 def altered(host, path, value):
@@ -415,3 +420,102 @@ def test_a_tree_that_was_made_to_be_broken_is_read_as_far_as_it_goes(program, tm
     assert device(facts, "0000:21:00.0")["numa_node"] is None
     assert facts["architecture"] is None
     assert facts["smmus"][0]["capabilities"]["canwbs"] is None
+
+
+def test_links_in_a_tree_do_not_lead_to_files_of_this_host(program, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n", encoding="utf-8")
+    entries = machines.small().entries()
+    entries["proc/sys/kernel/hostname"] = str(secret)
+    facts = read(program, hosts.write(entries, tmp_path / "host"))
+    assert facts["name"] is None and facts["unread"][0]["path"] == "/proc/sys/kernel/hostname"
+
+
+def test_devices_that_are_said_to_be_below_each_other_are_not(program, tmp_path):
+    entries = machines.small().entries()
+    for below, above in (("0000:21:00.0", "0000:22:00.0"), ("0000:22:00.0", "0000:21:00.0")):
+        entries[f"sys/bus/pci/devices/{below}"] = f"../../../devices/{above}/{below}"
+        entries[f"sys/devices/{above}/{below}"] = None
+    facts = read(program, hosts.write(entries, tmp_path / "host"))
+    assert [device(facts, address)["parent"] for address in ("0000:21:00.0", "0000:22:00.0")].count(None) == 1
+
+
+@pytest.mark.parametrize("root_complexes, expected", [
+    ((True,), known(True, "iort")), ((False,), known(False, "iort")), ((True, True), known(True, "iort")),
+    ((True, False), None), ((), None)])
+def test_canwbs_is_known_when_the_root_complexes_agree(root_complexes, expected, program, tmp_path):
+    root = hosts.write(machines.small(canwbs=root_complexes).entries(), tmp_path / "host")
+    assert read(program, root)["smmus"][0]["capabilities"]["canwbs"] == expected
+
+
+def test_a_machine_of_a_thousand_functions_is_read_as_it_was_made(program, tmp_path):
+    machine = machines.large(4, 1100)
+    facts = read(program, hosts.write(machine.entries(), tmp_path / "host"))
+    assert {one["address"]: (one["smmu"], one["parent"], one["physical_function"]) for one in facts["devices"]} == {
+        function.address: (function.smmu.name, function.parent or None, function.physical or None)
+        for function in machine.functions}
+    groups = [one["group"] for one in facts["devices"]]
+    assert len(set(groups)) == len(groups) == 1100 and sorted(groups) == [one["number"] for one in facts["groups"]]
+    assert {json.dumps(one["regions"]) for one in facts["groups"]} == {
+        '[{"start": "0x8000000", "end": "0x80fffff", "type": "msi"}]'}
+
+
+class Opened:
+    """Counts how often each file below a directory is opened, with inotify(7)."""
+
+    IN_OPEN, IN_ISDIR, IN_NONBLOCK = 0x20, 0x40000000, 0x800
+    EVENT = struct.Struct("iIII")
+
+    def __init__(self, root):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.descriptor, self.directories = libc.inotify_init1(self.IN_NONBLOCK), {}
+        assert self.descriptor >= 0
+        for directory, _, _ in os.walk(root):
+            watch = libc.inotify_add_watch(self.descriptor, os.fsencode(directory), self.IN_OPEN)
+            if watch < 0:
+                pytest.skip(f"inotify: {os.strerror(ctypes.get_errno())}")
+            self.directories[watch] = directory
+
+    def counts(self):
+        counts = collections.Counter()
+        while True:
+            try:
+                data = os.read(self.descriptor, 1 << 20)
+            except BlockingIOError:
+                os.close(self.descriptor)
+                return counts
+            while data:
+                watch, mask, _, length = self.EVENT.unpack_from(data)
+                name = data[self.EVENT.size:self.EVENT.size + length].rstrip(b"\0").decode()
+                data = data[self.EVENT.size + length:]
+                if name and not mask & self.IN_ISDIR:
+                    counts[f"{self.directories[watch]}/{name}"] += 1
+
+
+def test_no_file_is_opened_twice(program, tmp_path):
+    machine = machines.large(4, 600)
+    root = hosts.write(machine.entries(), tmp_path / "host")
+    opened = Opened(root)
+    program.run("host", "--host", root)
+    counts = opened.counts()
+    assert sum(path.endswith("/uevent") for path in counts) == 600
+    assert sum(path.endswith("/reserved_regions") for path in counts) == 600
+    assert set(counts.values()) == {1}, counts.most_common(3)
+
+
+def test_devices_are_listed_with_what_a_guest_gets(program, facts):
+    table = program.run("host", "--devices", "--host", facts.file("grace")).out.split("\n\n")[2]
+    header, *rows = table.splitlines()
+    rows = {row.split()[0]: row.split() for row in rows}
+    assert len(rows) == 44 and header.split()[0] == "device"
+    assert rows["0009:01:00.0"][1:] == ["10de:2342", "nvgrace_gpu_vfio_pci", GPU_SMMU, rows["0009:01:00.0"][4], "yes",
+                                        "0", "yes", "20", "0", "128", "GiB"]
+    assert rows["0002:01:00.2"][1:4] == ["15b3:101e", "vfio-pci", "smmu3.0x0000000011000000"]
+    assert "0009:00:00.0" not in rows
+
+
+def test_devices_that_share_a_group_are_marked(program, facts):
+    table = program.run("host", "--devices", "--host", facts.file("shared-group")).out.split("\n\n")[2]
+    alone = {row.split()[0]: row.split()[5] for row in table.splitlines()[1:]}
+    assert alone == {"0000:00:01.0": "-", "0000:21:00.0": "yes", "0000:22:00.0": "yes", "0000:24:00.0": "no",
+                     "0000:24:00.1": "no", "0000:27:00.0": "no"}
