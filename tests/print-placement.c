@@ -2,12 +2,13 @@
 
 /*
  * Prints the PCI addresses that libvsmmu expects libvirt to choose, for
- * comparison with what libvirt does choose.
+ * comparison with what libvirt does choose: of all devices of each domain, or
+ * with --attach of a device that is attached to a domain while it runs.
  */
 #include <locale.h>
 #include <stdlib.h>
 
-#include "model/domain.h"
+#include "model/hotplug.h"
 
 static char *
 device_key (const VsmmuDevice *device)
@@ -51,10 +52,40 @@ print_domain (const VsmmuDomain *domain)
     g_print ("%s\n", (const char *) g_ptr_array_index (lines, i));
 }
 
+/* An address, NONE for a device that is not on PCI, or why libvirt refuses. */
+static void
+print_attached (const char *device_path, const char *domain_path)
+{
+  static const char *const words[] = {
+    [VSMMU_PLUG_PLACED] = "NONE",     [VSMMU_PLUG_UNSUPPORTED] = "UNSUPPORTED", [VSMMU_PLUG_UNKNOWN] = "UNKNOWN",
+    [VSMMU_PLUG_NO_BUS] = "NO-BUS",   [VSMMU_PLUG_NO_HOTPLUG] = "NO-HOTPLUG",   [VSMMU_PLUG_TAKEN] = "TAKEN",
+    [VSMMU_PLUG_REFUSED] = "REFUSED",
+  };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuDomain) guest = vsmmu_domain_new_from_file (domain_path, &error);
+  g_autoptr (VsmmuHotplug) hotplug =
+      guest != NULL ? vsmmu_hotplug_new_from_file (VSMMU_HOTPLUG_ATTACH, device_path, &error) : NULL;
+  g_autoptr (VsmmuDomain) domain = NULL;
+  const VsmmuDevice *device;
+
+  if (hotplug == NULL)
+    g_error ("%s", error->message);
+  domain = vsmmu_hotplug_apply (hotplug, guest);
+  device = domain->plug->device;
+  if (device->address_kind == VSMMU_ADDRESS_PCI)
+    g_print ("%02x:%02x.%x\n", device->address.bus, device->address.slot, device->address.function);
+  else
+    g_print ("%s\n", words[domain->plug->outcome]);
+}
+
 int
 main (int argc, char **argv)
 {
   setlocale (LC_ALL, "");
+  if (argc == 4 && strcmp (argv[1], "--attach") == 0) {
+    print_attached (argv[2], argv[3]);
+    return EXIT_SUCCESS;
+  }
   for (int i = 1; i < argc; i++) {
     g_autoptr (GError) error = NULL;
     g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_file (argv[i], &error);

@@ -14,8 +14,9 @@ import pytest
 
 from program import DATA, Program
 
-COMMANDS = ("check", "args", "explain")
+COMMANDS = ("check", "args", "graph", "host", "explain")
 GRACE = DATA / "grace.xml"
+EXAMPLES = DATA.parent.parent / "examples"
 BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
 WARNED = DATA / "rules" / "pasid-without-ats" / "fires.xml"
 NETWORK = "<network><name>default</name></network>\n"
@@ -55,7 +56,7 @@ def test_help_names_every_command(option, program):
 def test_help_of_a_command_shows_its_usage(command, program):
     outcome = program.run(command, "--help")
     assert (outcome.status, outcome.err) == (0, "")
-    assert f"virt-vsmmu {command}" in outcome.out and "--format" in outcome.out
+    assert f"virt-vsmmu {command}" in outcome.out and re.search("--format|--json", outcome.out)
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
@@ -87,6 +88,11 @@ def test_an_unknown_option_or_value_is_refused(command, arguments, words, progra
     (["args"], "--help"),
     (["args", "a.xml", "b.xml"], "--help"),
     (["args", "--syntax=xml", "-"], "xml"),
+    (["graph"], "--help"),
+    (["graph", "a.xml", "b.xml"], "--help"),
+    (["graph", "--host", "-", "-"], "standard input"),
+    (["graph", "--passive", "-"], "--this-host"),
+    (["graph", "--this-host", "--host", "a.json", "-"], "--this-host"),
 ])
 def test_wrong_usage_is_refused(arguments, word, program):
     assert_refused(program.run(*arguments), word)
@@ -111,7 +117,7 @@ def test_status_is_2_when_a_file_is_missing_and_the_others_are_checked(program):
     assert "[pci-bus-not-root]" in outcome.out and "1 document checked" in outcome.out
 
 
-@pytest.mark.parametrize("command", ["check", "args"])
+@pytest.mark.parametrize("command", ["check", "args", "graph"])
 def test_a_file_that_cannot_be_read_is_an_error(command, program, tmp_path):
     for path in (tmp_path / "missing.xml", GRACE / "below-a-file.xml"):
         outcome = program.run(command, path)
@@ -119,7 +125,8 @@ def test_a_file_that_cannot_be_read_is_an_error(command, program, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["check", GRACE], ["check", "-f", "json", GRACE], ["check", "-f", "sarif", GRACE], ["args", GRACE], ["explain"],
+    ["check", GRACE], ["check", "-f", "json", GRACE], ["check", "-f", "sarif", GRACE], ["args", GRACE], ["graph", GRACE],
+    ["graph", "--format", "svg", GRACE], ["explain"],
     ["--help"], ["--version"]])
 def test_status_is_2_when_the_output_cannot_be_written(arguments, program):
     with open("/dev/full", "w") as full:
@@ -356,6 +363,113 @@ def test_the_target_of_this_host_is_that_of_its_libvirt(program):
     outcome = program.check("--target", "this", "--connect", "test:///default", GRACE)
     assert outcome.status == 1
     assert "target-qemu-too-old" in outcome.rules
+
+
+# check --attach and --detach
+
+FREE_PORT = "<hostdev mode='subsystem' type='pci'><driver iommufd='yes'/><source><address bus='7'/></source></hostdev>\n"
+NO_BUS = FREE_PORT.replace("</hostdev>", "\n<address type='pci' bus='9' slot='0'/></hostdev>")
+
+
+def test_findings_about_a_device_name_its_document_and_come_last(program, tmp_path):
+    device = tmp_path / "device.xml"
+    device.write_text(NO_BUS, encoding="utf-8")
+    outcome = program.run("check", "--attach", device, GRACE)
+    files = [line.split(":")[0] for line in outcome.out.splitlines() if line.startswith("/")]
+    assert outcome.status == 1
+    assert files == [str(GRACE), str(device)] and f"{device}:2: error: " in outcome.out
+
+
+def test_a_device_may_come_from_standard_input(program):
+    outcome = program.check("--attach", "-", GRACE, input=NO_BUS.encode())
+    assert {(finding["rule"], finding["file"]) for finding in outcome.findings} == {
+        ("hotplug-bus-missing", "<stdin>"), ("not-migratable", str(GRACE))}
+
+
+def test_a_device_is_tried_on_every_domain(program, tmp_path):
+    (tmp_path / "device.xml").write_text(NO_BUS, encoding="utf-8")
+    outcome = program.check("--attach", tmp_path / "device.xml", GRACE, WARNED)
+    assert outcome.rules.count("hotplug-bus-missing") == 2
+
+
+def test_a_good_device_is_no_error(program):
+    assert program.run("check", "-a", "-", GRACE, input=FREE_PORT.encode()).status == 0
+
+
+def test_a_device_says_nothing_of_a_domain_without_accelerated_vsmmu(program):
+    for option in ("--attach", "--detach"):
+        guest = DATA / "rules" / "not-migratable" / "quiet-emulated.xml"
+        assert program.check(option, "-", guest, input=NO_BUS.encode()).findings == []
+
+
+def test_the_example_devices_are_what_they_say(program):
+    guest = EXAMPLES / "hotplug-ready.xml"
+    assert program.check("--attach", EXAMPLES / "devices" / "gpu.xml", guest).rules == ["not-migratable"]
+    assert "hotplug-bus-missing" in program.check("--attach", EXAMPLES / "devices" / "broken-gpu.xml", guest).rules
+
+
+@pytest.fixture(scope="module")
+def grace_host(program, tmp_path_factory):
+    """Facts of a host with an SMMU for each of two GPUs, and one more with two NICs."""
+    path = tmp_path_factory.mktemp("host") / "host.json"
+    smmus = [f"smmu3.0x{number:016x}" for number in (1 << 24, 2 << 24, 3 << 24)]
+    places = {"0009:01:00.0": 0, "0019:01:00.0": 1, "0002:01:00.0": 2, "0002:02:00.0": 2}
+    path.write_text(json.dumps({
+        "version": 1, "smmus": [{"name": name} for name in smmus],
+        "devices": [{"address": address, "smmu": smmus[number]} for address, number in sorted(places.items())],
+    }), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("second, nic, hint", [
+    ("0x0002", "", "bus='0x07' slot='0x00'/>, a free port that suits it"),
+    ("0x0019", "", "one more pcie-expander-bus"),
+    ("0x0002", "<address type='pci' bus='0x04' slot='0x00'/>", "bus='0x07' slot='0x00'/>, a free port that suits it"),
+])
+def test_a_hint_names_the_port_behind_the_right_vsmmu(second, nic, hint, program, grace_host):
+    """The first free port is behind the vSMMU of a GPU; the NIC belongs to the other one, if there is one for it."""
+    guest = (DATA / "rules" / "hotplug-auto-placed" / "fires.xml").read_text(encoding="utf-8")
+    assert guest.count("domain='0x0019'") == 1
+    nic = NO_BUS.replace("<address bus='7'/>", "<address domain='2' bus='2' slot='0' function='0'/>").replace(
+        "<address type='pci' bus='9' slot='0'/>", nic)
+    path = grace_host.parent / "nic.xml"
+    path.write_text(nic, encoding="utf-8")
+    outcome = program.check("--host", grace_host, "--attach", path, "-",
+                            input=guest.replace("domain='0x0019'", f"domain='{second}'").encode())
+    finding, = (finding for finding in outcome.findings if finding["rule"] == "hotplug-smmu-mismatch")
+    assert hint in finding["hint"]
+
+
+@pytest.mark.parametrize("device, words", [
+    ("", ["<stdin>:1", "empty"]),
+    ("hostdev", ["<stdin>:1"]),
+    ("<hostdev>", ["<stdin>:1"]),
+    ("<domain type='kvm'/>", ["<stdin>:1", "<domain>"]),
+    ("\n<banana/>", ["<stdin>:2", "<banana>"]),
+    ("<hostdev xmlns='urn:x'/>", ["<hostdev>"]),
+    ("<!DOCTYPE hostdev [<!ENTITY e 'x'>]><hostdev/>", ["<stdin>:1"]),
+    (FREE_PORT * 2, ["<stdin>:2"]),
+    ("<hostdev " + "".join(f"a{number}='' " for number in range(300)) + "/>", ["256"]),
+    ("<hostdev>" * 200 + "</hostdev>" * 200, ["<stdin>:1"]),
+    ("<" + "x" * 100000 + "/>", ["..."]),
+    ("<hostdev/>" + " " * (32 << 20), ["32 MiB"]),
+], ids=range(12))
+@pytest.mark.parametrize("option", ["--attach", "--detach"])
+def test_what_is_no_device_document_is_refused(option, device, words, program):
+    outcome = program.run("check", option, "-", GRACE, input=device.encode())
+    assert_refused(outcome, *words)
+    assert len(outcome.err) < 500
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["--attach", "a.xml", "--detach", "b.xml", GRACE], "--detach"),
+    (["--attach", "a.xml", "--attach", "b.xml", GRACE], "--attach"),
+    (["--detach", "-", "-"], "standard input"),
+    (["--attach", "no-such-file.xml", GRACE], "no-such-file.xml"),
+    (["--attach", "/", GRACE], "/"),
+])
+def test_one_device_document_at_a_time(arguments, word, program):
+    assert_refused(program.run("check", *arguments), word)
 
 
 # args

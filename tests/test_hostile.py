@@ -26,6 +26,8 @@ COMMANDS = {
     "json": ["check", "-f", "json"],
     "args": ["args"],
     "forced args": ["args", "--force"],
+    "attach": ["check", "--attach", os.fspath(DATA / "rules" / "hotplug-bus-missing" / "devices" / "quiet.xml")],
+    "graph": ["graph"],
 }
 
 # What a document leads to: xml-malformed; a refusal to read it at all; whatever the rules have to say.
@@ -247,7 +249,7 @@ def assert_malformed(command, status, out, err):
     if command == "json":
         assert (status, err) == (1, "")
         assert [finding["rule"] for finding in json.loads(out)["findings"]] == ["xml-malformed"]
-    elif command == "check":
+    elif command in ("check", "attach"):
         assert (status, err) == (1, "")
         assert out.count("\n") == 3 and "[xml-malformed]" in out and len(out) < 1000
     else:
@@ -268,7 +270,7 @@ def assert_expected(expected, command, document, program):
         assert "xml-malformed" not in out and "not well-formed" not in err
 
 
-@pytest.mark.parametrize("command", ["check", "json", "args"])
+@pytest.mark.parametrize("command", ["check", "json", "args", "attach", "graph"])
 @pytest.mark.parametrize("name", SMALL)
 def test_a_small_hostile_document(name, command, program):
     expected, document = SMALL[name]
@@ -280,7 +282,7 @@ def large_document(name):
     return LARGE[name][1]().encode("utf-8")
 
 
-@pytest.mark.parametrize("command", ["check", "forced args"])
+@pytest.mark.parametrize("command", ["check", "forced args", "attach", "graph"])
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_hostile_document(name, command, program):
     assert_expected(LARGE[name][0], command, large_document(name), program)
@@ -359,7 +361,7 @@ def test_a_supported_encoding_is_read(name, program):
     assert finding["line"] == FOREIGN[:FOREIGN.index("\u00fc")].count("\n") + 1
 
 
-@pytest.mark.parametrize("command", ["check", "args"])
+@pytest.mark.parametrize("command", ["check", "args", "graph"])
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_any_other_encoding_is_refused(name, command, program):
     assert_expected(MALFORMED, command, UNREADABLE[name], program)

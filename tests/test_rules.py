@@ -4,9 +4,13 @@ tests/data/rules/RULE/fires*.xml and quiet*.xml; in them stand, as comments,
   here: SEVERITY ELEMENT   a finding of RULE is expected on this line, once for each comment
   also: RULE …             other rules that have errors or warnings in this document
   target: TARGET           check with --target TARGET
+  host: FACTS              check with --host and these facts, in the words of tests/facts.py
+  attach: FILE             check with --attach, or with “detach” with --detach; FILE is beside the document, in a
+                           directory of its own, and may have “here” comments too
 """
 
 import collections
+import pathlib
 import re
 import xml.parsers.expat
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ from dataclasses import dataclass
 import pytest
 
 from conftest import give_up
+from facts import Facts
 from program import DATA, Program
 
 CASES = [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in sorted(DATA.glob("rules/*/*.xml"))]
@@ -26,6 +31,8 @@ CHECKED_ELSEWHERE = {"schema-violation", "too-many-findings"}
 EXPECTED = re.compile(r"<!-- here: (\S+) (\S+) -->")
 ALSO = re.compile(r"<!-- also: ([a-z0-9 -]+) -->")
 TARGET = re.compile(r"<!-- target: (\S+) -->")
+DEVICE = re.compile(r"<!-- (attach|detach): (\S+) -->")
+HOST = re.compile(r"<!-- host: (.+?) -->", re.DOTALL)
 
 
 @pytest.fixture(scope="session")
@@ -34,28 +41,42 @@ def program(build_dir):
 
 
 @pytest.fixture(scope="session")
-def findings_of(program):
+def facts(program, tmp_path_factory):
+    return Facts(program, tmp_path_factory.mktemp("facts"))
+
+
+@pytest.fixture(scope="session")
+def findings_of(program, facts):
     """The findings of a case, each looked up once."""
     cache = {}
 
     def check(path):
         if path not in cache:
-            target = TARGET.search(path.read_text(encoding="utf-8"))
-            cache[path] = program.check(*(["--target", target[1]] if target else []), path).findings
+            text = path.read_text(encoding="utf-8")
+            target, host, device = TARGET.search(text), HOST.search(text), DEVICE.search(text)
+            options = (["--target", target[1]] if target else []) + (["--host", facts.file(host[1])] if host else [])
+            options += [f"--{device[1]}", path.parent / device[2]] if device else []
+            cache[path] = program.check(*options, path).findings
         return cache[path]
 
     return check
 
 
+def documents(path):
+    """The document of a case, and its device document if it has one."""
+    device = DEVICE.search(path.read_text(encoding="utf-8"))
+    return [path, path.parent / device[2]] if device else [path]
+
+
 def expected_places(path):
-    """(line, severity, element) of every finding that the document asks for."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return collections.Counter((number, severity, element) for number, line in enumerate(lines, 1)
+    """(file, line, severity, element) of every finding that the documents ask for."""
+    return collections.Counter((str(document), number, severity, element) for document in documents(path)
+                               for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1)
                                for severity, element in EXPECTED.findall(line))
 
 
 def places(findings, rule):
-    return collections.Counter((finding["line"], finding["severity"], finding["element"])
+    return collections.Counter((finding["file"], finding["line"], finding["severity"], finding["element"])
                                for finding in findings if finding["rule"] == rule)
 
 
@@ -108,7 +129,7 @@ def test_findings_have_a_hint_and_lie_in_the_element_they_name(path, findings_of
         assert finding["message"].strip() and finding["hint"].strip(), finding
         if finding["rule"] == "xml-malformed":
             continue
-        lines = element_lines(path.read_bytes())
+        lines = element_lines(pathlib.Path(finding["file"]).read_bytes())
         assert full_path(finding["element"]) in lines, f"no such element: {finding}"
         first, last = lines[full_path(finding["element"])]
         assert first <= finding["line"] <= last, finding
@@ -330,7 +351,7 @@ def test_every_rule_is_explained(program):
         assert (outcome.status, outcome.err) == (0, "")
         head, explanation, source = outcome.out.rstrip("\n").split("\n\n")
         first, *title = head.splitlines()
-        assert re.fullmatch(re.escape(rule) + r" \((error|warning|note), (document|guest|target)\)", first)
+        assert re.fullmatch(re.escape(rule) + r" \((error|warning|note), (document|guest|host|target|hotplug)\)", first)
         assert all(text.strip() for text in (*title, explanation, source)) and not title[-1].endswith("."), rule
 
 

@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "documents.h"
+#include "facts.h"
 
 typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF } Format;
 typedef enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } Colour;
@@ -19,8 +20,13 @@ typedef struct {
   char *colour_name;
   char *target_text;
   char *uri;
+  char *host_path;
+  gboolean is_this_host;
+  gboolean is_passive;
   gboolean use_schema;
   char *schema_path;
+  char **attached;
+  char **detached;
   char **ignored;
   gboolean recurse;
 } Arguments;
@@ -59,7 +65,10 @@ arguments_clear (Arguments *arguments)
   g_free (arguments->colour_name);
   g_free (arguments->target_text);
   g_free (arguments->uri);
+  g_free (arguments->host_path);
   g_free (arguments->schema_path);
+  g_strfreev (arguments->attached);
+  g_strfreev (arguments->detached);
   g_strfreev (arguments->ignored);
 }
 
@@ -69,6 +78,12 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
   const GOptionEntry entries[] = {
     { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name,
       N_ ("of the output: text (default), json or sarif"), N_ ("FORMAT") },
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host_path,
+      N_ ("also check against the facts of this host, as 'virt-vsmmu host --json' prints them"), N_ ("FACTS") },
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->is_this_host, N_ ("also check against the host this runs on"),
+      NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->is_passive,
+      N_ ("with --this-host, open no VFIO device, so that the registers of the SMMUs stay unknown"), NULL },
     { "target", 't', 0, G_OPTION_ARG_STRING, &arguments->target_text,
       N_ ("also check against these versions: libvirt=12.8,qemu=11.1, or 'this' for those of this host"),
       N_ ("TARGET") },
@@ -78,6 +93,10 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
       N_ ("also validate against the schema of the installed libvirt"), NULL },
     { "schema-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments->schema_path,
       N_ ("also validate against this domain.rng of a libvirt"), N_ ("FILE") },
+    { "attach", 'a', 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->attached,
+      N_ ("also say what comes of attaching this device to the guest while it runs"), N_ ("DEVICE.xml") },
+    { "detach", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->detached,
+      N_ ("also say what comes of detaching this device from the guest while it runs"), N_ ("DEVICE.xml") },
     { "recursive", 'r', 0, G_OPTION_ARG_NONE, &arguments->recurse,
       N_ ("search directories for *.xml, and pass over what is no domain"), NULL },
     { "ignore", 'i', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->ignored,
@@ -305,6 +324,14 @@ choose_output (Run *run, const Arguments *arguments)
     vsmmu_command_complain (_ ("--connect says which libvirt to ask for --target this; give that too"));
     return FALSE;
   }
+  if (arguments->host_path != NULL && arguments->is_this_host) {
+    vsmmu_command_complain (_ ("--host and --this-host name two hosts; give one of them"));
+    return FALSE;
+  }
+  if (arguments->is_passive && !arguments->is_this_host) {
+    vsmmu_command_complain (_ ("--passive says how to look at this host; give --this-host too"));
+    return FALSE;
+  }
   run->ignored = arguments->ignored;
   return TRUE;
 }
@@ -317,18 +344,60 @@ choose_target (const Arguments *arguments, VsmmuTarget *target, GError **error)
   return vsmmu_target_parse (arguments->target_text, target, error);
 }
 
+/* %FALSE after saying what is wrong; *@hotplug is %NULL when nothing is attached or detached. */
+static gboolean
+choose_hotplug (const Arguments *arguments, char **paths, VsmmuHotplug **hotplug)
+{
+  char **devices = arguments->attached != NULL ? arguments->attached : arguments->detached;
+  g_autoptr (GError) error = NULL;
+
+  if (devices == NULL)
+    return TRUE;
+  if ((arguments->attached != NULL && arguments->detached != NULL) || g_strv_length (devices) > 1) {
+    vsmmu_command_complain (_ ("give --attach or --detach once: one device at a time"));
+    return FALSE;
+  }
+  if (strcmp (devices[0], "-") == 0 &&
+      (g_strv_contains ((const char *const *) paths, "-") || g_strcmp0 (arguments->host_path, "-") == 0)) {
+    vsmmu_command_complain (_ ("standard input can be the device, the domain or the host facts, only one of them"));
+    return FALSE;
+  }
+  *hotplug = vsmmu_hotplug_new_from_file (arguments->attached != NULL ? VSMMU_HOTPLUG_ATTACH : VSMMU_HOTPLUG_DETACH,
+                                          devices[0], &error);
+  if (*hotplug == NULL)
+    vsmmu_command_complain ("%s", error->message);
+  return *hotplug != NULL;
+}
+
+/* %NULL with @error not set when no host is asked for. */
+static VsmmuHost *
+choose_host (const Arguments *arguments, GError **error)
+{
+  if (arguments->host_path == NULL && !arguments->is_this_host)
+    return NULL;
+  return vsmmu_facts_load (arguments->host_path,
+                           arguments->is_passive ? VSMMU_HOST_PROBE_NONE : VSMMU_HOST_PROBE_DEVICES, error);
+}
+
 static int
 run_check (const Arguments *arguments, char **paths)
 {
   g_autoptr (GPtrArray) documents = NULL;
   g_autoptr (VsmmuSchema) schema = NULL;
+  g_autoptr (VsmmuHotplug) hotplug = NULL;
+  g_autoptr (VsmmuHost) host = NULL;
   g_autoptr (GError) error = NULL;
   VsmmuTarget target;
   Run run = { 0 };
 
-  if (!choose_output (&run, arguments))
+  if (!choose_output (&run, arguments) || !choose_hotplug (arguments, paths, &hotplug))
     return VSMMU_EXIT_FAILED;
-  if ((arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
+  if (g_strcmp0 (arguments->host_path, "-") == 0 && g_strv_contains ((const char *const *) paths, "-")) {
+    vsmmu_command_complain (_ ("standard input is either the facts of --host or the domain, not both"));
+    return VSMMU_EXIT_FAILED;
+  }
+  host = choose_host (arguments, &error);
+  if (error != NULL || (arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
       ((arguments->use_schema || arguments->schema_path != NULL) &&
        (schema = vsmmu_schema_new (arguments->schema_path, &error)) == NULL)) {
     vsmmu_command_complain ("%s", error->message);
@@ -339,7 +408,9 @@ run_check (const Arguments *arguments, char **paths)
     return VSMMU_EXIT_FAILED;
 
   run.options.target = arguments->target_text != NULL ? &target : NULL;
+  run.options.host = host;
   run.options.schema = schema;
+  run.options.hotplug = hotplug;
   run.findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
   g_mutex_init (&run.mutex);
   g_cond_init (&run.changed);

@@ -3,6 +3,8 @@
 
 #include <vsmmu/domain.h>
 #include <vsmmu/finding.h>
+#include <vsmmu/host.h>
+#include <vsmmu/hotplug.h>
 #include <vsmmu/schema.h>
 #include <vsmmu/target.h>
 
@@ -11,7 +13,14 @@ G_BEGIN_DECLS
 /**
  * VsmmuCheckOptions:
  * @target: (nullable): switches the target rules on
- * @schema: (nullable): also validate against this schema
+ * @host: (nullable): switches the host rules on
+ * @schema: (nullable): also validate against this schema; a device document is
+ *   not validated
+ * @hotplug: (nullable): also say what comes of attaching or detaching this
+ *   device. The domain is then taken for a running guest, and every rule also
+ *   looks at a device to be attached, at the address where libvirt puts it. Of
+ *   findings about the device, the file is its document and the element begins
+ *   with its root (`/hostdev/driver`)
  * @domains_only: make a document that is no domain the error
  *   %VSMMU_ERROR_NOT_DOMAIN instead of a finding, for callers that come across
  *   networks and storage pools
@@ -20,7 +29,9 @@ G_BEGIN_DECLS
  */
 typedef struct {
   const VsmmuTarget *target;
+  const VsmmuHost *host;
   const VsmmuSchema *schema;
+  const VsmmuHotplug *hotplug;
   gboolean domains_only;
 } VsmmuCheckOptions;
 
@@ -32,7 +43,8 @@ typedef struct {
  * Applies every rule that @options allow.
  *
  * Returns: (transfer full) (element-type VsmmuFinding): findings in the order
- *   of their lines; empty when there is nothing to say
+ *   of their lines, those about a device document after those about the domain;
+ *   empty when there is nothing to say
  */
 VSMMU_PUBLIC GPtrArray *vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options);
 

@@ -13,11 +13,15 @@ G_BEGIN_DECLS
  *   (document type declaration, nesting, attributes).
  * @VSMMU_ERROR_NOT_DOMAIN: the document is well-formed, but its root element is
  *   not `<domain>`.
+ * @VSMMU_ERROR_NOT_DEVICE: the document is well-formed, but its root element is
+ *   no device.
  * @VSMMU_ERROR_READ: a file could not be read or is larger than
  *   %VSMMU_DOCUMENT_MAX_BYTES.
  * @VSMMU_ERROR_VALUE: a value given by the caller is not usable.
  * @VSMMU_ERROR_UNSUPPORTED: the domain cannot be expressed as asked.
  * @VSMMU_ERROR_PROBE: this host could not be asked.
+ * @VSMMU_ERROR_FACTS: a file of host facts is not JSON, not in the format, or
+ *   contradicts itself.
  *
  * Every failure of libvsmmu is one of these; the message is a translated
  * sentence that names the file and, where there is one, the line.
@@ -29,6 +33,8 @@ typedef enum {
   VSMMU_ERROR_VALUE,
   VSMMU_ERROR_UNSUPPORTED,
   VSMMU_ERROR_PROBE,
+  VSMMU_ERROR_NOT_DEVICE,
+  VSMMU_ERROR_FACTS,
 } VsmmuError;
 
 #define VSMMU_ERROR (vsmmu_error_quark ())

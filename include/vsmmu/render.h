@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <vsmmu/domain.h>
 #include <vsmmu/finding.h>
+#include <vsmmu/host.h>
 
 G_BEGIN_DECLS
 
@@ -41,5 +43,23 @@ VSMMU_PUBLIC char *vsmmu_render_json (const GPtrArray *findings, guint files);
  * Returns: (transfer full): a SARIF 2.1.0 log, ending in a newline
  */
 VSMMU_PUBLIC char *vsmmu_render_sarif (const GPtrArray *findings);
+
+/**
+ * vsmmu_render_dot:
+ * @domain: a domain
+ * @host: (nullable): the host it is to run on, to show the physical SMMUs too
+ * @findings: (element-type VsmmuFinding): what vsmmu_check_domain() says of @domain
+ *
+ * A picture in the language of Graphviz: root buses with the vSMMUs over them,
+ * ports, devices, and the physical SMMUs that VFIO devices are behind. What a
+ * finding is about is marked by colour and in words. Free ports of a bus are one
+ * node, and so are emulated devices behind no accelerated SMMUv3.
+ *
+ * Names of nodes: `guest`, `root` and `bus` with the index of a controller,
+ * `device` and `iommu` with a number, `smmu` with the address of a physical SMMU.
+ *
+ * Returns: (transfer full): a digraph, in UTF-8 and ending in a newline
+ */
+VSMMU_PUBLIC char *vsmmu_render_dot (const VsmmuDomain *domain, const VsmmuHost *host, const GPtrArray *findings);
 
 G_END_DECLS

@@ -21,12 +21,17 @@ typedef enum {
  * VsmmuRuleGroup:
  * @VSMMU_RULE_GROUP_DOCUMENT: what stands in the document, attribute by attribute
  * @VSMMU_RULE_GROUP_GUEST: how the parts of the guest fit together
+ * @VSMMU_RULE_GROUP_HOST: what a host has and can do
  * @VSMMU_RULE_GROUP_TARGET: what a libvirt and a QEMU version can do
+ * @VSMMU_RULE_GROUP_HOTPLUG: what comes of attaching a device to a running guest,
+ *   or of detaching one
  */
 typedef enum {
   VSMMU_RULE_GROUP_DOCUMENT,
   VSMMU_RULE_GROUP_GUEST,
+  VSMMU_RULE_GROUP_HOST,
   VSMMU_RULE_GROUP_TARGET,
+  VSMMU_RULE_GROUP_HOTPLUG,
 } VsmmuRuleGroup;
 
 /**
@@ -81,7 +86,7 @@ VSMMU_PUBLIC const char *vsmmu_severity_to_string (VsmmuSeverity severity);
 /**
  * vsmmu_rule_group_to_string:
  *
- * Returns: `document`, `guest` or `target`; not translated
+ * Returns: `document`, `guest`, `host`, `target` or `hotplug`; not translated
  */
 VSMMU_PUBLIC const char *vsmmu_rule_group_to_string (VsmmuRuleGroup group);
 

@@ -11,6 +11,9 @@
 #include <vsmmu/domain.h>
 #include <vsmmu/error.h>
 #include <vsmmu/finding.h>
+#include <vsmmu/host.h>
+#include <vsmmu/hotplug.h>
+#include <vsmmu/readiness.h>
 #include <vsmmu/render.h>
 #include <vsmmu/rule.h>
 #include <vsmmu/schema.h>

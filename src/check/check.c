@@ -5,15 +5,24 @@
 
 #include "check/finding.h"
 #include "check/schema.h"
+#include "model/hotplug.h"
 #include "model/read.h"
 
 /* A document with more is broken beyond what a list can help with. */
 #define FINDINGS_MAX 1000
 
+/* The root of an XPath says which document it is of. */
+static const char *
+file_of (const VsmmuDomain *domain, const char *element)
+{
+  return domain->plug == NULL || g_str_has_prefix (element, "/domain") ? domain->file : domain->plug->file;
+}
+
 static void
 report (VsmmuCheck *check, VsmmuSeverity severity, guint line, char *element, char *hint, char *message)
 {
-  VsmmuFinding *finding = vsmmu_finding_new (check->rule, severity, check->domain->file, line, element, message, hint);
+  VsmmuFinding *finding =
+      vsmmu_finding_new (check->rule, severity, file_of (check->domain, element), line, element, message, hint);
 
   if (check->findings->len < FINDINGS_MAX) {
     g_ptr_array_add (check->findings, finding);
@@ -61,33 +70,68 @@ vsmmu_check_report_as (VsmmuCheck *check, VsmmuSeverity severity, guint line, ch
   va_end (arguments);
 }
 
+char *
+vsmmu_check_place (const VsmmuCheck *check, gboolean is_plug, const VsmmuDevice *device)
+{
+  if (is_plug == device->is_plug)
+    return g_strdup_printf (_ ("line %u"), device->line);
+  return g_strdup_printf (_ ("line %u of %s"), device->line,
+                          device->is_plug ? check->domain->plug->file : check->domain->file);
+}
+
+/* By document, then by line. */
 static int
-compare_lines (gconstpointer a, gconstpointer b)
+compare_places (gconstpointer a, gconstpointer b)
 {
   const VsmmuFinding *left = *(const VsmmuFinding *const *) a;
   const VsmmuFinding *right = *(const VsmmuFinding *const *) b;
+  gboolean is_left_plug = !g_str_has_prefix (left->element, "/domain");
+  gboolean is_right_plug = !g_str_has_prefix (right->element, "/domain");
 
+  if (is_left_plug != is_right_plug)
+    return is_left_plug - is_right_plug;
   return (left->line > right->line) - (left->line < right->line);
+}
+
+/* Whether the check has what a rule of @group looks at. */
+static gboolean
+has_subject (const VsmmuCheck *check, VsmmuRuleGroup group)
+{
+  switch (group) {
+  case VSMMU_RULE_GROUP_HOST:
+    return check->host != NULL;
+  case VSMMU_RULE_GROUP_TARGET:
+    return check->target != NULL;
+  case VSMMU_RULE_GROUP_HOTPLUG:
+    return check->domain->plug != NULL;
+  default:
+    return TRUE;
+  }
 }
 
 GPtrArray *
 vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
 {
   g_autoptr (GPtrArray) findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  g_autoptr (VsmmuDomain) changed = NULL;
   VsmmuCheck check = { .domain = domain, .findings = findings };
   gboolean is_accelerated = vsmmu_domain_is_accelerated (domain);
 
-  if (options != NULL)
+  if (options != NULL) {
     check.target = options->target;
+    check.host = options->host;
+    if (options->hotplug != NULL && is_accelerated)
+      check.domain = changed = vsmmu_hotplug_apply (options->hotplug, domain);
+  }
   for (const VsmmuRuleRow *row = vsmmu_rule_table; row->rule.id != NULL && is_accelerated; row++) {
     check.rule = &row->rule;
-    if (row->apply != NULL && (row->rule.group != VSMMU_RULE_GROUP_TARGET || check.target != NULL))
+    if (row->apply != NULL && has_subject (&check, row->rule.group))
       row->apply (&check);
   }
   report_left_out (&check);
   if (options != NULL && options->schema != NULL)
     vsmmu_schema_check (options->schema, domain->document, domain->file, findings);
-  g_ptr_array_sort (findings, compare_lines);
+  g_ptr_array_sort (findings, compare_places);
   return g_steal_pointer (&findings);
 }
 

@@ -6,8 +6,9 @@
 
 /* One rule being applied to one domain. */
 typedef struct {
-  const VsmmuDomain *domain;
+  const VsmmuDomain *domain; /* for hotplug rules, with a plug */
   const VsmmuTarget *target; /* never %NULL for target rules */
+  const VsmmuHost *host;     /* never %NULL for host rules */
   const VsmmuRule *rule;
   GPtrArray *findings;
   guint n_left_out; /* findings past what one document may have */
@@ -77,6 +78,30 @@ void vsmmu_rule_pasid_without_ats (VsmmuCheck *check);
 void vsmmu_rule_pxb_bus_range_overlap (VsmmuCheck *check);
 void vsmmu_rule_no_free_hotplug_port (VsmmuCheck *check);
 
+/* Host rules about devices, kernel and memory: host.c */
+void vsmmu_rule_host_device_missing (VsmmuCheck *check);
+void vsmmu_rule_host_device_without_smmu (VsmmuCheck *check);
+void vsmmu_rule_host_smmu_mismatch (VsmmuCheck *check);
+void vsmmu_rule_host_smmu_shared (VsmmuCheck *check);
+void vsmmu_rule_host_group_shared (VsmmuCheck *check);
+void vsmmu_rule_host_no_iommufd (VsmmuCheck *check);
+void vsmmu_rule_host_no_vfio_cdev (VsmmuCheck *check);
+void vsmmu_rule_host_no_kvm (VsmmuCheck *check);
+void vsmmu_rule_host_msi_window (VsmmuCheck *check);
+void vsmmu_rule_host_numa (VsmmuCheck *check);
+void vsmmu_rule_host_driver_busy (VsmmuCheck *check);
+void vsmmu_rule_host_hugepages (VsmmuCheck *check);
+
+/* Host rules about what an SMMU can do: host-smmu.c */
+void vsmmu_rule_host_no_nesting (VsmmuCheck *check);
+void vsmmu_rule_host_requirement (VsmmuCheck *check); /* every rule in vsmmu_requirements */
+void vsmmu_rule_host_ats (VsmmuCheck *check);
+void vsmmu_rule_host_ril (VsmmuCheck *check);
+void vsmmu_rule_host_ssidsize (VsmmuCheck *check);
+void vsmmu_rule_host_oas (VsmmuCheck *check);
+void vsmmu_rule_host_cmdqv (VsmmuCheck *check);
+void vsmmu_rule_host_fact_unknown (VsmmuCheck *check);
+
 /* Target rules: target.c */
 void vsmmu_rule_target_qemu_too_old (VsmmuCheck *check);
 void vsmmu_rule_target_qemu_no_auto (VsmmuCheck *check);
@@ -84,6 +109,40 @@ void vsmmu_rule_target_qemu_no_cmdqv (VsmmuCheck *check);
 void vsmmu_rule_target_libvirt_drops_accel (VsmmuCheck *check);
 void vsmmu_rule_target_libvirt_no_iommufd (VsmmuCheck *check);
 void vsmmu_rule_target_device_acl (VsmmuCheck *check);
+
+/* Hotplug rules: hotplug.c */
+void vsmmu_rule_hotplug_unsupported (VsmmuCheck *check);
+void vsmmu_rule_hotplug_address_refused (VsmmuCheck *check);
+void vsmmu_rule_hotplug_bus_missing (VsmmuCheck *check);
+void vsmmu_rule_hotplug_bus_full (VsmmuCheck *check);
+void vsmmu_rule_hotplug_outside_vsmmu (VsmmuCheck *check);
+void vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check);
+void vsmmu_rule_hotplug_auto_placed (VsmmuCheck *check);
+void vsmmu_rule_hotplug_options_frozen (VsmmuCheck *check);
+void vsmmu_rule_hotplug_cmdqv_first (VsmmuCheck *check);
+void vsmmu_rule_unplug_device_missing (VsmmuCheck *check);
+void vsmmu_rule_unplug_last_device (VsmmuCheck *check);
+
+/*
+ * vsmmu_check_place:
+ * @is_plug: whether the message is about what stands in the device document
+ *
+ * Returns: (transfer full): where @device stands: "line 42", or "line 42 of guest.xml" when it is
+ *   in the other document
+ */
+char *vsmmu_check_place (const VsmmuCheck *check, gboolean is_plug, const VsmmuDevice *device);
+
+/* Whether @iommu is an accelerated vSMMU that stands over its root bus, so that what is below it counts. */
+gboolean vsmmu_check_is_effective (const VsmmuCheck *check, const VsmmuDevice *iommu);
+
+/* Whether some vSMMU has a pciBus that other rules object to; what is behind it cannot be told then. */
+gboolean vsmmu_check_is_unclear (const VsmmuCheck *check);
+
+/* The machine-wide SMMUv3, which stands over all root buses that have none of their own; or %NULL. */
+const VsmmuDevice *vsmmu_check_machine_wide (const VsmmuCheck *check);
+
+/* Sets @is_free for each bus that is an empty port into which a device can be hotplugged. */
+void vsmmu_check_find_free_ports (const VsmmuCheck *check, gboolean is_free[VSMMU_PCI_BUSES_MAX]);
 
 /* (transfer full) (nullable): the options of @iommu that are left to “auto”, as “ats, ril” */
 char *vsmmu_iommu_auto_options (const VsmmuDevice *iommu);

@@ -33,9 +33,8 @@ bus_of_iommu (const VsmmuCheck *check, const VsmmuDevice *iommu)
   return &check->domain->buses[iommu->iommu.pci_bus];
 }
 
-/* An accelerated vSMMU that stands over its root bus, so that what is below it counts. */
-static gboolean
-is_effective (const VsmmuCheck *check, const VsmmuDevice *iommu)
+gboolean
+vsmmu_check_is_effective (const VsmmuCheck *check, const VsmmuDevice *iommu)
 {
   const VsmmuBus *bus = bus_of_iommu (check, iommu);
 
@@ -43,7 +42,7 @@ is_effective (const VsmmuCheck *check, const VsmmuDevice *iommu)
          bus->vsmmu == iommu && check->domain->address_error == NULL;
 }
 
-/* How many VFIO devices stand below each root bus. */
+/* How many VFIO devices stand below each root bus when the guest starts. */
 static void
 count_hostdevs (const VsmmuCheck *check, guint counts[VSMMU_PCI_BUSES_MAX])
 {
@@ -51,8 +50,8 @@ count_hostdevs (const VsmmuCheck *check, guint counts[VSMMU_PCI_BUSES_MAX])
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = hostdev_at (check, i);
 
-    if (hostdev->address_kind == VSMMU_ADDRESS_PCI && hostdev->address.bus < check->domain->n_buses &&
-        check->domain->buses[hostdev->address.bus].root >= 0)
+    if (!hostdev->is_plug && hostdev->address_kind == VSMMU_ADDRESS_PCI &&
+        hostdev->address.bus < check->domain->n_buses && check->domain->buses[hostdev->address.bus].root >= 0)
       counts[check->domain->buses[hostdev->address.bus].root]++;
   }
 }
@@ -231,27 +230,28 @@ report_endpoints (VsmmuCheck *check, gboolean is_given)
     const VsmmuDevice *device = g_ptr_array_index (check->domain->devices, i);
     const VsmmuDevice *vsmmu;
     g_autofree char *name = NULL;
+    g_autofree char *place = NULL;
 
     if (device->address_given != is_given || !is_emulated_endpoint (device) || !is_behind_accelerated (check, device))
       continue;
     vsmmu = vsmmu_domain_vsmmu_of (check->domain, device);
     name = vsmmu_device_describe (device);
+    place = vsmmu_check_place (check, device->is_plug, vsmmu);
     if (is_given)
       vsmmu_check_report (
           check, device->address_line, vsmmu_device_path (device, "/address"),
           g_strdup_printf (_ ("put it below a root bus without an accelerated SMMUv3, not below bus %u"),
                            vsmmu->iommu.pci_bus),
-          _ ("%s is emulated and stands behind the accelerated SMMUv3 of line %u; QEMU allows only "
+          _ ("%s is emulated and stands behind the accelerated SMMUv3 of %s; QEMU allows only "
              "VFIO devices there"),
-          name, vsmmu->line);
+          name, place);
     else
-      vsmmu_check_report (
-          check, device->ordinal != 0 ? device->line : vsmmu->line, vsmmu_device_path (device, ""),
-          g_strdup (_ ("give it an <address> below a root bus without an accelerated SMMUv3, and a "
-                       "pcie-root-port there")),
-          _ ("libvirt will put %s on %02x:%02x.%x, behind the accelerated SMMUv3 of line %u, where QEMU "
-             "allows only VFIO devices"),
-          name, device->address.bus, device->address.slot, device->address.function, vsmmu->line);
+      vsmmu_check_report (check, device->ordinal != 0 ? device->line : vsmmu->line, vsmmu_device_path (device, ""),
+                          g_strdup (_ ("give it an <address> below a root bus without an accelerated SMMUv3, and a "
+                                       "pcie-root-port there")),
+                          _ ("libvirt will put %s on %02x:%02x.%x, behind the accelerated SMMUv3 of %s, where QEMU "
+                             "allows only VFIO devices"),
+                          name, device->address.bus, device->address.slot, device->address.function, place);
   }
 }
 
@@ -302,20 +302,21 @@ vsmmu_rule_iommufd_disabled (VsmmuCheck *check)
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = hostdev_at (check, i);
     g_autofree char *name = NULL;
+    g_autofree char *place = NULL;
 
     if (!is_behind_accelerated (check, hostdev) || !is_disabled_by_domain (check, hostdev))
       continue;
     name = vsmmu_device_describe (hostdev);
+    place = vsmmu_check_place (check, FALSE, hostdev);
     vsmmu_check_report (check, check->domain->iommufd_line, g_strdup ("/domain/iommufd"),
                         g_strdup (_ ("use <iommufd enabled='yes'/>, or iommufd='yes' in the <driver> of the device")),
-                        _ ("iommufd is off for the domain, and %s (line %u) behind an accelerated SMMUv3 needs it"),
-                        name, hostdev->line);
+                        _ ("iommufd is off for the domain, and %s (%s) behind an accelerated SMMUv3 needs it"), name,
+                        place);
   }
 }
 
-/* The machine-wide SMMUv3, which stands over all root buses that have none of their own; or %NULL. */
-static const VsmmuDevice *
-machine_wide_smmu (const VsmmuCheck *check)
+const VsmmuDevice *
+vsmmu_check_machine_wide (const VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++)
     if (iommu_at (check, i)->iommu.is_smmuv3 && !iommu_at (check, i)->iommu.names_pci_bus)
@@ -323,9 +324,8 @@ machine_wide_smmu (const VsmmuCheck *check)
   return NULL;
 }
 
-/* Whether some vSMMU has a pciBus that other rules object to; what is behind it cannot be told then. */
-static gboolean
-has_misplaced_vsmmu (const VsmmuCheck *check)
+gboolean
+vsmmu_check_is_unclear (const VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = iommu_at (check, i);
@@ -340,8 +340,8 @@ has_misplaced_vsmmu (const VsmmuCheck *check)
 void
 vsmmu_rule_hostdev_outside_vsmmu (VsmmuCheck *check)
 {
-  gboolean is_unclear = has_misplaced_vsmmu (check);
-  const VsmmuDevice *machine_wide = machine_wide_smmu (check);
+  gboolean is_unclear = vsmmu_check_is_unclear (check);
+  const VsmmuDevice *machine_wide = vsmmu_check_machine_wide (check);
 
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = hostdev_at (check, i);
@@ -349,7 +349,7 @@ vsmmu_rule_hostdev_outside_vsmmu (VsmmuCheck *check)
     g_autofree char *name = NULL;
 
     if (hostdev->address_kind != VSMMU_ADDRESS_PCI || hostdev->address.bus >= check->domain->n_buses || is_unclear ||
-        is_behind_accelerated (check, hostdev))
+        is_behind_accelerated (check, hostdev) || hostdev->is_plug)
       continue;
     name = vsmmu_device_describe (hostdev);
     emulated = vsmmu_domain_vsmmu_of (check->domain, hostdev);
@@ -379,6 +379,7 @@ vsmmu_rule_hostdev_duplicate (VsmmuCheck *check)
     g_autofree gint64 *key = g_new (gint64, 1);
     const VsmmuDevice *first;
     g_autofree char *name = NULL;
+    g_autofree char *place = NULL;
 
     if (!hostdev->hostdev.is_pci)
       continue;
@@ -389,10 +390,18 @@ vsmmu_rule_hostdev_duplicate (VsmmuCheck *check)
       continue;
     }
     name = vsmmu_device_describe (hostdev);
+    place = vsmmu_check_place (check, hostdev->is_plug, first);
     vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
                         g_strdup (_ ("name another host device, or remove one of the two")),
-                        _ ("%s is already given to the guest in line %u"), name, first->line);
+                        _ ("%s is already given to the guest in %s"), name, place);
   }
+}
+
+/* A device can only be attached to a running guest, which had at start what it needs. */
+static gboolean
+has_started (const VsmmuCheck *check)
+{
+  return check->domain->plug != NULL && check->domain->is_running;
 }
 
 void
@@ -400,12 +409,14 @@ vsmmu_rule_vsmmu_empty (VsmmuCheck *check)
 {
   guint counts[VSMMU_PCI_BUSES_MAX];
 
+  if (has_started (check))
+    return;
   count_hostdevs (check, counts);
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = iommu_at (check, i);
     g_autofree char *options = NULL;
 
-    if (!is_effective (check, iommu) || counts[iommu->iommu.pci_bus] > 0)
+    if (!vsmmu_check_is_effective (check, iommu) || counts[iommu->iommu.pci_bus] > 0)
       continue;
     options = vsmmu_iommu_auto_options (iommu);
     if (options != NULL)
@@ -421,11 +432,14 @@ vsmmu_rule_cmdqv_vsmmu_empty (VsmmuCheck *check)
 {
   guint counts[VSMMU_PCI_BUSES_MAX];
 
+  if (has_started (check))
+    return;
   count_hostdevs (check, counts);
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = iommu_at (check, i);
 
-    if (is_effective (check, iommu) && counts[iommu->iommu.pci_bus] == 0 && iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
+    if (vsmmu_check_is_effective (check, iommu) && counts[iommu->iommu.pci_bus] == 0 &&
+        iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                           g_strdup_printf (_ ("put a <hostdev> below bus %u, or remove cmdqv"), iommu->iommu.pci_bus),
                           _ ("cmdqv='on' with no VFIO device behind the SMMUv3 at start: QEMU exits, or the guest gets "
@@ -531,29 +545,39 @@ vsmmu_rule_pxb_bus_range_overlap (VsmmuCheck *check)
 }
 
 void
-vsmmu_rule_no_free_hotplug_port (VsmmuCheck *check)
+vsmmu_check_find_free_ports (const VsmmuCheck *check, gboolean is_free[VSMMU_PCI_BUSES_MAX])
 {
   const VsmmuDomain *domain = check->domain;
-  gboolean is_used[VSMMU_PCI_BUSES_MAX] = { FALSE };
-  gboolean has_free[VSMMU_PCI_BUSES_MAX] = { FALSE };
 
+  memset (is_free, 0, sizeof (gboolean) * VSMMU_PCI_BUSES_MAX);
+  for (guint i = 0; i < domain->n_buses; i++) {
+    const VsmmuBus *bus = &domain->buses[i];
+
+    is_free[i] = bus->root >= 0 && bus->model->is_hotplug && bus->controller->controller.hotplug != VSMMU_SWITCH_OFF;
+  }
   for (guint i = 0; i < domain->devices->len; i++) {
     const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
 
     if (device->address_kind == VSMMU_ADDRESS_PCI)
-      is_used[device->address.bus] = TRUE;
+      is_free[device->address.bus] = FALSE;
   }
-  for (guint i = 0; i < domain->n_buses; i++) {
-    const VsmmuBus *bus = &domain->buses[i];
+}
 
-    if (bus->root >= 0 && bus->model->is_hotplug && bus->controller->controller.hotplug != VSMMU_SWITCH_OFF &&
-        !is_used[i])
-      has_free[bus->root] = TRUE;
-  }
+void
+vsmmu_rule_no_free_hotplug_port (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  gboolean is_free[VSMMU_PCI_BUSES_MAX];
+  gboolean has_free[VSMMU_PCI_BUSES_MAX] = { FALSE };
+
+  vsmmu_check_find_free_ports (check, is_free);
+  for (guint i = 0; i < domain->n_buses; i++)
+    if (is_free[i])
+      has_free[domain->buses[i].root] = TRUE;
   for (guint i = 0; i < domain->iommus->len; i++) {
     const VsmmuDevice *iommu = iommu_at (check, i);
 
-    if (is_effective (check, iommu) && !has_free[iommu->iommu.pci_bus])
+    if (vsmmu_check_is_effective (check, iommu) && !has_free[iommu->iommu.pci_bus])
       vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
                           g_strdup_printf (_ ("add <controller type='pci' model='pcie-root-port'> with an <address> on "
                                               "bus %u, if devices are to be hotplugged"),

@@ -213,8 +213,13 @@ collect_ids (const VsmmuDomain *domain)
     if (domain->buses[iommu->iommu.pci_bus].controller != NULL)
       g_hash_table_add (ids, domain->buses[iommu->iommu.pci_bus].controller->id);
   }
-  for (guint i = 0; i < domain->hostdevs->len; i++)
-    g_hash_table_add (ids, ((const VsmmuDevice *) g_ptr_array_index (domain->hostdevs, i))->id);
+  for (guint i = 0; i < domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+
+    /* Overrides do not reach what is attached later. */
+    if (!hostdev->is_plug)
+      g_hash_table_add (ids, hostdev->id);
+  }
   return ids;
 }
 

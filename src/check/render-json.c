@@ -1,48 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <json-glib/json-glib.h>
 
-#include "check/json.h"
+#include "model/json.h"
 #include "vsmmu/render.h"
-
-/* JSON may write any character as its number, so nothing in it has to drive a terminal. */
-static void
-append_escaped (GString *json, gunichar c)
-{
-  if (c < 0x10000)
-    g_string_append_printf (json, "\\u%04x", c);
-  else
-    g_string_append_printf (json, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
-}
-
-char *
-vsmmu_json_to_string (JsonObject *object)
-{
-  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
-  g_autofree char *text = NULL;
-  GString *json;
-
-  json_node_take_object (node, object);
-  text = json_to_string (node, TRUE);
-  json = g_string_sized_new (strlen (text) + 2);
-  for (const char *p = text; *p != '\0'; p = g_utf8_next_char (p)) {
-    gunichar c = g_utf8_get_char (p);
-
-    if (c == '\n' || (g_unichar_isprint (c) && c != 0x2028 && c != 0x2029))
-      g_string_append_unichar (json, c);
-    else
-      append_escaped (json, c);
-  }
-  g_string_append_c (json, '\n');
-  return g_string_free (json, FALSE);
-}
-
-void
-vsmmu_json_set_string (JsonObject *object, const char *name, const char *value)
-{
-  g_autofree char *valid = g_utf8_make_valid (value, -1);
-
-  json_object_set_string_member (object, name, valid);
-}
 
 static JsonObject *
 finding_to_json (const VsmmuFinding *finding)

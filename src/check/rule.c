@@ -508,6 +508,308 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
   },
   {
       {
+          "host-device-missing",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The host has no such device"),
+          N_ ("A <hostdev> names a PCI function that the host does not have, or one that is a bridge or port and "
+              "belongs to the host. libvirt refuses to start the guest. A virtual function exists only after "
+              "sriov_numvfs of its physical function was set."),
+          "/sys/bus/pci/devices; libvirt virHostdevPreparePCIDevices()",
+      },
+      vsmmu_rule_host_device_missing,
+  },
+  {
+      {
+          "host-device-without-smmu",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("A device that is behind no SMMU of the host"),
+          N_ ("An accelerated SMMUv3 hands the guest's tables to the physical SMMU in front of the device. Not "
+              "every root complex has one: a function without the link 'iommu' in /sys has none that the kernel "
+              "uses, and VFIO cannot give it to a guest either."),
+          "Linux iommu_device_link(): /sys/bus/pci/devices/*/iommu; QEMU iommufd_cdev_attach()",
+      },
+      vsmmu_rule_host_device_without_smmu,
+  },
+  {
+      {
+          "host-smmu-mismatch",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("Devices of different SMMUs of the host behind one SMMUv3"),
+          N_ ("An accelerated SMMUv3 is bound to the physical SMMU of its first device. QEMU and libvirt accept a"
+              " device of another one without a word: the guest's tables never reach that SMMU, and the device's "
+              "DMA addresses are taken for guest physical ones. Seen with QEMU 11.1: the device stays dead and "
+              "writes into guest memory where it should not; when both are there at start, the guest's command "
+              "queue stops and the right device fails too. Use one pcie-expander-bus and one SMMUv3 for each SMMU"
+              " of the host."),
+          "QEMU smmuv3_accel_set_iommu_device(), which does not compare; Linux arm_vsmmu_init(), "
+          "iommufd_vdevice_alloc_ioctl(): EINVAL; tried with two SMMUs",
+      },
+      vsmmu_rule_host_smmu_mismatch,
+  },
+  {
+      {
+          "host-smmu-shared",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_NOTE,
+          N_ ("Two SMMUv3s over one SMMU of the host"),
+          N_ ("QEMU allows that. It is of use when a guest is to have its devices on different root buses, and "
+              "costs a second set of tables and command queues; with cmdqv each takes a virtual interface of the "
+              "SMMU."),
+          "QEMU smmuv3_accel_alloc_viommu(), one vIOMMU for each arm-smmuv3",
+      },
+      vsmmu_rule_host_smmu_shared,
+  },
+  {
+      {
+          "host-group-shared",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("A device that is not alone in its IOMMU group"),
+          N_ ("What is in one IOMMU group cannot be told apart by the SMMU. The kernel attaches the nested tables"
+              " of the guest to all of the group, and that fails for every other member, for functions of the "
+              "same device as well as for a switch port without ACS. Seen with QEMU 11.1: it does not start, or "
+              "the guest's first command for the device is an error and the device stays dead."),
+          "Linux iommufd: attach of a nested domain needs a vDEVICE for each member (ENOENT); tried with a "
+          "multifunction device and with a switch port",
+      },
+      vsmmu_rule_host_group_shared,
+  },
+  {
+      {
+          "host-no-iommufd",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The host's kernel has no iommufd for SMMUv3"),
+          N_ ("An accelerated SMMUv3 works through /dev/iommu, and the kernel gives it out only when built with "
+              "CONFIG_IOMMUFD and CONFIG_ARM_SMMU_V3_IOMMUFD. The kernels of Debian have neither."),
+          "Linux drivers/iommu/iommufd, drivers/iommu/arm/arm-smmu-v3/Kconfig; libvirt "
+          "qemuValidateDomainDefIOMMUFD: IOMMUFD is not supported by host kernel",
+      },
+      vsmmu_rule_host_no_iommufd,
+  },
+  {
+      {
+          "host-no-vfio-cdev",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The host has no VFIO character devices"),
+          N_ ("With iommufd a VFIO device is opened as /dev/vfio/devices/vfioN, which exists when the kernel is "
+              "built with CONFIG_VFIO_DEVICE_CDEV. Without it libvirt cannot start a guest that uses iommufd."),
+          "Linux drivers/vfio/Kconfig; libvirt virPCIDeviceGetVfioPath()",
+      },
+      vsmmu_rule_host_no_vfio_cdev,
+  },
+  {
+      {
+          "host-no-kvm",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The host has no KVM"),
+          N_ ("An accelerated SMMUv3 needs KVM with the interrupt controller in the kernel. /dev/kvm is missing "
+              "when the kernel was built without KVM or started at EL1, as in a virtual machine without nested "
+              "virtualization."),
+          "QEMU virt_machine_device_pre_plug_cb(): SMMUv3 accel=on requires KVM with kernel-irqchip=on "
+          "support",
+      },
+      vsmmu_rule_host_no_kvm,
+  },
+  {
+      {
+          "host-no-nesting",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The SMMU of the host cannot carry an accelerated SMMUv3"),
+          N_ ("The SMMU must translate in two stages, and the kernel must trust it with that: for MMU-600 before "
+              "r2 and for MMU-700 it does not, because of errata. Guest memory must stay coherent whatever the "
+              "guest's tables say: either the SMMU has S2FWB, or the firmware says CANWBS of every root complex "
+              "in front of it. Otherwise QEMU stops with 'IOMMU_VIOMMU_ALLOC failed: Operation not supported'."),
+          "Linux arm_smmu_get_viommu_size(), arm_smmu_device_iidr_probe(); IORT root complex memory access "
+          "flags; tried with and without CANWBS",
+      },
+      vsmmu_rule_host_no_nesting,
+  },
+  {
+      {
+          "host-stlevel",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The SMMU of the host has linear stream tables only"),
+          N_ ("QEMU's SMMUv3 has stream tables of two levels, and refuses a device whose SMMU has not exactly "
+              "that."),
+          "QEMU smmuv3_accel_check_hw_compatible(): IDR0.ST_LEVEL",
+      },
+      vsmmu_rule_host_requirement,
+  },
+  {
+      {
+          "host-table-format",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The SMMU of the host has other translation tables"),
+          N_ ("QEMU's SMMUv3 has little-endian tables in the AArch64 format, and refuses a device whose SMMU "
+              "cannot use these."),
+          "QEMU smmuv3_accel_check_hw_compatible(): IDR0.TTENDIAN, IDR0.TTF",
+      },
+      vsmmu_rule_host_requirement,
+  },
+  {
+      {
+          "host-sidsize",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The SMMU of the host has short StreamIDs"),
+          N_ ("QEMU's SMMUv3 has StreamIDs of 16 bits, one for each function that a PCI bus hierarchy can have, "
+              "and refuses a device whose SMMU has fewer."),
+          "QEMU smmuv3_accel_check_hw_compatible(): IDR1.SIDSIZE",
+      },
+      vsmmu_rule_host_requirement,
+  },
+  {
+      {
+          "host-granule",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The SMMU of the host lacks a page size"),
+          N_ ("QEMU's SMMUv3 offers pages of 4, 16 and 64 KiB, and refuses a device whose SMMU lacks one of them,"
+              " even if the guest does not use it."),
+          "QEMU smmuv3_accel_check_hw_compatible(): IDR5.GRAN4K, GRAN16K, GRAN64K",
+      },
+      vsmmu_rule_host_requirement,
+  },
+  {
+      {
+          "host-ats",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("ats='on' without ATS on the host"),
+          N_ ("QEMU refuses a device whose SMMU lacks ATS when the SMMUv3 has it by ats='on'. Without ats it "
+              "takes what the host has."),
+          "QEMU smmuv3_accel_check_hw_compatible(): IDR0.ATS",
+      },
+      vsmmu_rule_host_ats,
+  },
+  {
+      {
+          "host-ril",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("ril='on' without range invalidation on the host"),
+          N_ ("QEMU refuses a device whose SMMU lacks range invalidation when the SMMUv3 has it by ril='on': "
+              "'Host SMMUv3 differs in Range Invalidation support'. Without ril it takes what the host has."),
+          "QEMU smmuv3_accel_check_hw_compatible(): IDR3.RIL",
+      },
+      vsmmu_rule_host_ril,
+  },
+  {
+      {
+          "host-ssidsize",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("More SubstreamID bits than the host has"),
+          N_ ("QEMU refuses a device whose SMMU has fewer bits of SubstreamIDs than the SMMUv3 has by ssidsize. "
+              "Without ssidsize it takes what the host has."),
+          "QEMU smmuv3_accel_check_hw_compatible(): IDR1.SSIDSIZE",
+      },
+      vsmmu_rule_host_ssidsize,
+  },
+  {
+      {
+          "host-oas",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("More address bits than the host has"),
+          N_ ("QEMU refuses a device whose SMMU has a smaller output address size than the SMMUv3. Without oas "
+              "the SMMUv3 has 44 bits; unlike the other options QEMU does not take this one from the host."),
+          "QEMU smmuv3_accel_check_hw_compatible(), smmu_validate_property(): IDR5.OAS",
+      },
+      vsmmu_rule_host_oas,
+  },
+  {
+      {
+          "host-cmdqv",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("cmdqv='on' without command queue virtualization on the host"),
+          N_ ("Only the SMMUs of Tegra241 (NVIDIA Grace) have command queues that a guest can use itself, and the"
+              " kernel must be built with CONFIG_TEGRA241_CMDQV. QEMU refuses cmdqv='on' elsewhere; without cmdqv"
+              " it uses them where they are."),
+          "QEMU tegra241_cmdqv_probe(): CMDQV requested but not supported; Linux "
+          "IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV",
+      },
+      vsmmu_rule_host_cmdqv,
+  },
+  {
+      {
+          "host-msi-window",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The host has another MSI window than QEMU says"),
+          N_ ("The host's kernel maps the doorbell of its interrupt controller for VFIO devices into a window of "
+              "I/O addresses. QEMU tells the guest, in a reserved memory range of the IORT, that this window is "
+              "0x08000000-0x080fffff, without asking the kernel. On a kernel with another window the guest may "
+              "use these addresses for its own, and interrupts are lost."),
+          "QEMU build_iort_rmr_nodes(); Linux arm_smmu_get_resv_regions(): MSI_IOVA_BASE, MSI_IOVA_LENGTH; "
+          "/sys/kernel/iommu_groups/*/reserved_regions",
+      },
+      vsmmu_rule_host_msi_window,
+  },
+  {
+      {
+          "host-numa",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_WARNING,
+          N_ ("The guest is not told where its devices are"),
+          N_ ("A guest with NUMA nodes places memory and interrupts near a device when the pcie-expander-bus says"
+              " on which node it is. The node is one of the guest; which node of the host it stands for follows "
+              "from <numatune>. With a wrong node or none the guest works, slower."),
+          "libvirt formatdomain: <target><node> of pcie-expander-bus, <numatune><memnode>; "
+          "/sys/class/iommu/*/device/numa_node",
+      },
+      vsmmu_rule_host_numa,
+  },
+  {
+      {
+          "host-driver-busy",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The device is bound to a driver of the host"),
+          N_ ("VFIO needs the device to be bound to vfio-pci or a variant of it. With managed='yes' libvirt takes"
+              " it from its driver at start, whether it is in use or not; with managed='no' it does not touch it "
+              "and the guest does not start."),
+          "libvirt virHostdevPreparePCIDevices(): not bound to vfio-pci",
+      },
+      vsmmu_rule_host_driver_busy,
+  },
+  {
+      {
+          "host-hugepages",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The host has too few huge pages"),
+          N_ ("With <hugepages> all memory of the guest comes from the pool of that size, and QEMU does not start"
+              " when it is too small. Another guest may have taken what is free."),
+          "Linux hugetlbpage; QEMU: unable to map backing store for guest RAM",
+      },
+      vsmmu_rule_host_hugepages,
+  },
+  {
+      {
+          "host-fact-unknown",
+          VSMMU_RULE_GROUP_HOST,
+          VSMMU_SEVERITY_NOTE,
+          N_ ("Something about the host is not known"),
+          N_ ("Facts that could not be read are unknown, and rules that need them say nothing. The registers of "
+              "an SMMU can be read by root only, through a device behind it that is bound to vfio-pci and that no"
+              " guest uses; the IORT and the kernel's log may need root too."),
+          "Linux IOMMU_GET_HW_INFO; /sys/firmware/acpi/tables/IORT",
+      },
+      vsmmu_rule_host_fact_unknown,
+  },
+  {
+      {
           "target-qemu-too-old",
           VSMMU_RULE_GROUP_TARGET,
           VSMMU_SEVERITY_ERROR,
@@ -581,6 +883,155 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
       },
       vsmmu_rule_target_device_acl,
   },
+  {
+      {
+          "hotplug-unsupported",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("A device that cannot be attached to a running guest"),
+          N_ ("Root buses, ports and IOMMUs belong to the machine: libvirt refuses to attach them, \"live attach of "
+              "device 'iommu' is not supported\", as it does for memory balloons, sound, video and some others. They "
+              "must be there when the guest starts."),
+          "libvirt qemuDomainAttachDeviceLive(); tried on 12.8",
+      },
+      vsmmu_rule_hotplug_unsupported,
+  },
+  {
+      {
+          "hotplug-address-refused",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("libvirt would refuse the address of the device to be attached"),
+          N_ ("Only function 0 of a slot can be attached while the guest runs, in PCI domain 0, and in a slot that its "
+              "port has. A device with several functions cannot be attached as such: give its functions a port each, "
+              "as libvirt takes them one by one."),
+          "libvirt virDomainPCIAddressEnsureAddr(); tried on 12.8",
+      },
+      vsmmu_rule_hotplug_address_refused,
+  },
+  {
+      {
+          "hotplug-bus-missing",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The device is to be attached to a bus that is missing or takes none"),
+          N_ ("The bus in an <address> is the index of a PCI controller of the guest, and controllers cannot be added "
+              "while it runs. A device goes into an empty pcie-root-port or pcie-switch-downstream-port without "
+              "hotplug='off'; pcie-root and pcie-expander-bus take none while the guest runs. libvirt refuses the "
+              "device: 'requires hotplug capability, but the PCI controller with index=... doesn't support hotplug'."),
+          "libvirt virDomainPCIAddressValidate(); tried on 12.8",
+      },
+      vsmmu_rule_hotplug_bus_missing,
+  },
+  {
+      {
+          "hotplug-bus-full",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("There is no room for the device to be attached"),
+          N_ ("A port takes one device. libvirt refuses an address that is in use, and when no address is given and no "
+              "port is free: 'No more available PCI slots'. It adds no ports while the guest runs."),
+          "libvirt qemuDomainEnsurePCIAddress(); tried on 12.8",
+      },
+      vsmmu_rule_hotplug_bus_full,
+  },
+  {
+      {
+          "hotplug-outside-vsmmu",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_WARNING,
+          N_ ("A VFIO device to be attached where no accelerated SMMUv3 translates for it"),
+          N_ ("Without an <address> libvirt takes the first free port by the indexes of the controllers, and knows "
+              "nothing of vSMMUs. A device outside works, but the guest has no IOMMU for it; behind an SMMUv3 that is "
+              "not accelerated QEMU refuses it: 'requires iommu MAP notifier which is not currently supported'."),
+          "libvirt qemuDomainEnsurePCIAddress(); QEMU pci_device_iommu_address_space()",
+      },
+      vsmmu_rule_hotplug_outside_vsmmu,
+  },
+  {
+      {
+          "hotplug-smmu-mismatch",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("A device is attached behind the SMMUv3 of another physical SMMU"),
+          N_ ("An accelerated SMMUv3 is tied to the physical SMMU of its first VFIO device. A device of another one is "
+              "accepted by libvirt and by QEMU, which only writes 'IOMMU_VDEVICE_ALLOC failed: Invalid argument' to "
+              "the log of the guest when the guest has the device's translation set up. Until then and after it the "
+              "addresses that the device uses are taken for guest physical ones: it does not work, and what it writes "
+              "lands in the guest's memory at the wrong place. Needs --host or --this-host."),
+          "QEMU smmuv3_accel_set_iommu_device(); Linux arm_vsmmu_init(); seen in the emulated arm64 host with libvirt "
+          "12.8",
+      },
+      vsmmu_rule_hotplug_smmu_mismatch,
+  },
+  {
+      {
+          "hotplug-auto-placed",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_WARNING,
+          N_ ("libvirt will choose which SMMUv3 the device comes behind"),
+          N_ ("Several accelerated SMMUv3s have free ports, and the device has no <address>. libvirt takes the first "
+              "free port by the indexes of the controllers. Behind an SMMUv3 whose devices are on another physical "
+              "SMMU the device does not work, and may write into the guest's memory at wrong places; neither libvirt "
+              "nor QEMU checks that."),
+          "libvirt qemuDomainEnsurePCIAddress(); QEMU smmuv3_accel_set_iommu_device()",
+      },
+      vsmmu_rule_hotplug_auto_placed,
+  },
+  {
+      {
+          "hotplug-options-frozen",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_NOTE,
+          N_ ("Options that QEMU took from the first VFIO device"),
+          N_ ("ats, ril and ssidsize that are not given are taken from the physical SMMU of the first VFIO device "
+              "behind the SMMUv3, and oas is 44. From then on they are fixed, because the guest has seen them. A "
+              "device attached later is refused when its physical SMMU can do less: 'Failed to set vIOMMU: Host SMMUv3 "
+              "...'. They stay even when the first device has been detached."),
+          "QEMU smmuv3_accel_check_hw_compatible(), auto_finalised",
+      },
+      vsmmu_rule_hotplug_options_frozen,
+  },
+  {
+      {
+          "hotplug-cmdqv-first",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_WARNING,
+          N_ ("The first VFIO device behind an SMMUv3 is attached, and cmdqv is not off"),
+          N_ ("On hosts with command queue virtualization (Tegra241) QEMU sets it up through the first VFIO device, "
+              "but shows it to the guest only when that device is there at start. Attached later, the device cannot be "
+              "detached again (QEMU: 'CMDQV is active: removing the device that established the viommu association "
+              "would break the guest CMDQV'), and the guest has no command queue all the same."),
+          "QEMU virt_smmuv3_dev_link_cmdqv(), tegra241_cmdqv_init(); from the order of the code, not tried",
+      },
+      vsmmu_rule_hotplug_cmdqv_first,
+  },
+  {
+      {
+          "unplug-device-missing",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("The device to be detached is not in the guest"),
+          N_ ("libvirt looks for the device of the host that the document names, and refuses otherwise: 'device not "
+              "found'."),
+          "libvirt virDomainHostdevFind(); tried on 12.8",
+      },
+      vsmmu_rule_unplug_device_missing,
+  },
+  {
+      {
+          "unplug-last-device",
+          VSMMU_RULE_GROUP_HOTPLUG,
+          VSMMU_SEVERITY_NOTE,
+          N_ ("A device is detached that its SMMUv3 depends on"),
+          N_ ("With an active command queue (cmdqv) QEMU does not let go of the device through which it was set up, "
+              "which is the first behind the SMMUv3. Otherwise, when the last device goes, so does the tie to the "
+              "physical SMMU: the next device, whichever physical SMMU it is on, makes a new one, and devices of the "
+              "first are then the wrong ones. Options that QEMU had taken from the first device stay."),
+          "QEMU smmuv3_accel_unset_iommu_device(); seen in the emulated arm64 host",
+      },
+      vsmmu_rule_unplug_last_device,
+  },
   { { NULL }, NULL },
 };
 
@@ -620,7 +1071,7 @@ vsmmu_severity_to_string (VsmmuSeverity severity)
 const char *
 vsmmu_rule_group_to_string (VsmmuRuleGroup group)
 {
-  static const char *const words[] = { N_ ("document"), N_ ("guest"), N_ ("target") };
+  static const char *const words[] = { N_ ("document"), N_ ("guest"), N_ ("host"), N_ ("target"), N_ ("hotplug") };
 
   return words[group];
 }

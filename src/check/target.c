@@ -2,29 +2,13 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/check.h"
-#include "model/number.h"
+#include "model/version.h"
 
 #define LIBVIRT_IOMMUFD VSMMU_VERSION_ENCODE (12, 1, 0)
 #define LIBVIRT_DOMAIN_IOMMUFD VSMMU_VERSION_ENCODE (12, 2, 0)
 #define LIBVIRT_ACCEL VSMMU_VERSION_ENCODE (12, 7, 0)
 #define QEMU_ACCEL VSMMU_VERSION_ENCODE (11, 0, 0)
 #define QEMU_AUTO VSMMU_VERSION_ENCODE (11, 1, 0)
-
-static gboolean
-parse_version (const char *text, guint *version)
-{
-  g_auto (GStrv) parts = g_strsplit (text, ".", -1);
-  guint count = g_strv_length (parts);
-  guint64 numbers[3] = { 0 };
-
-  if (count < 1 || count > 3)
-    return FALSE;
-  for (guint i = 0; i < count; i++)
-    if (!g_ascii_isdigit (parts[i][0]) || !vsmmu_number_parse (parts[i], 10, &numbers[i]) || numbers[i] > 999)
-      return FALSE;
-  *version = VSMMU_VERSION_ENCODE ((guint) numbers[0], (guint) numbers[1], (guint) numbers[2]);
-  return *version > 0;
-}
 
 gboolean
 vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
@@ -40,7 +24,7 @@ vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
       version = &target->libvirt;
     else if (g_str_has_prefix (parts[i], "qemu="))
       version = &target->qemu;
-    if (version == NULL || *version != 0 || !parse_version (equals + 1, version)) {
+    if (version == NULL || *version != 0 || !vsmmu_version_parse (equals + 1, version)) {
       g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
                    _ ("'%s' is no target: write it like libvirt=12.8,qemu=11.1, or 'this'"), text);
       return FALSE;
@@ -52,12 +36,6 @@ vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
     return FALSE;
   }
   return TRUE;
-}
-
-static char *
-version_to_string (guint version)
-{
-  return g_strdup_printf ("%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000);
 }
 
 static gboolean
@@ -84,7 +62,7 @@ vsmmu_rule_target_qemu_too_old (VsmmuCheck *check)
 {
   guint i = 0;
   const VsmmuDevice *iommu = next_accelerated (check, &i);
-  g_autofree char *version = version_to_string (check->target->qemu);
+  g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
 
   if (iommu != NULL && is_older (check->target->qemu, QEMU_ACCEL))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
@@ -97,7 +75,7 @@ vsmmu_rule_target_qemu_no_auto (VsmmuCheck *check)
 {
   guint i = 0;
   const VsmmuDevice *iommu;
-  g_autofree char *version = version_to_string (check->target->qemu);
+  g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
 
   if (!is_older (check->target->qemu, QEMU_AUTO) || is_older (check->target->qemu, QEMU_ACCEL))
     return;
@@ -117,7 +95,7 @@ vsmmu_rule_target_qemu_no_cmdqv (VsmmuCheck *check)
 {
   guint i = 0;
   const VsmmuDevice *iommu;
-  g_autofree char *version = version_to_string (check->target->qemu);
+  g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
 
   if (!is_older (check->target->qemu, QEMU_AUTO) || is_older (check->target->qemu, QEMU_ACCEL))
     return;
@@ -133,7 +111,7 @@ vsmmu_rule_target_libvirt_drops_accel (VsmmuCheck *check)
 {
   guint i = 0;
   const VsmmuDevice *iommu;
-  g_autofree char *version = version_to_string (check->target->libvirt);
+  g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
 
   if (!is_older (check->target->libvirt, LIBVIRT_ACCEL))
     return;
@@ -148,7 +126,7 @@ void
 vsmmu_rule_target_libvirt_no_iommufd (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
-  g_autofree char *version = version_to_string (check->target->libvirt);
+  g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
 
   if (domain->iommufd == VSMMU_SWITCH_ON && is_older (check->target->libvirt, LIBVIRT_DOMAIN_IOMMUFD))
     vsmmu_check_report (check, domain->iommufd_line, g_strdup ("/domain/iommufd"),
@@ -168,7 +146,7 @@ vsmmu_rule_target_libvirt_no_iommufd (VsmmuCheck *check)
 void
 vsmmu_rule_target_device_acl (VsmmuCheck *check)
 {
-  g_autofree char *version = version_to_string (check->target->libvirt);
+  g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
   const VsmmuDevice *hostdev;
 
   if (!is_older (check->target->libvirt, LIBVIRT_IOMMUFD) || check->domain->hostdevs->len == 0)

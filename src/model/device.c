@@ -90,35 +90,13 @@ read_host_address (const VsmmuReader *reader, const xmlNode *address, const char
   host->function = (guint8) vsmmu_read_integer (reader, address, suffix, "function", 0, 0, 7, 0);
 }
 
-/* A bitmap as virBitmapParse() takes it: "2-9,^4,12". */
 static void
 read_nodeset (const VsmmuReader *reader, const xmlNode *acpi, guint64 *nodes)
 {
   const char *text = vsmmu_xml_attribute (acpi, "nodeset");
-  g_auto (GStrv) parts = g_strsplit (text, ",", -1);
 
-  for (guint i = 0; parts[i] != NULL; i++) {
-    char *part = g_strstrip (parts[i]);
-    gboolean removes = *part == '^';
-    char *dash = strchr (part, '-');
-    guint64 first;
-    guint64 last;
-
-    if (dash != NULL)
-      *dash++ = '\0';
-    if (!vsmmu_number_parse (part + removes, 10, &first) ||
-        !vsmmu_number_parse (dash != NULL ? dash : part + removes, 10, &last) || first > last ||
-        last >= VSMMU_NODES_MAX) {
-      vsmmu_read_problem (reader, acpi, "/acpi", "nodeset", text, _ ("NUMA nodes like 2-9 or 0,3"));
-      return;
-    }
-    for (guint64 node = first; node <= last; node++) {
-      if (removes)
-        nodes[node / 64] &= ~(G_GUINT64_CONSTANT (1) << node % 64);
-      else
-        nodes[node / 64] |= G_GUINT64_CONSTANT (1) << node % 64;
-    }
-  }
+  if (!vsmmu_number_parse_nodes (text, nodes, VSMMU_NODES_MAX))
+    vsmmu_read_problem (reader, acpi, "/acpi", "nodeset", text, _ ("NUMA nodes like 2-9 or 0,3"));
 }
 
 /* What <hostdev> and <interface type='hostdev'> have in common. */
@@ -139,6 +117,7 @@ read_hostdev_parts (const VsmmuReader *reader, VsmmuDevice *device)
   device->sort_key = strcmp (device->element, "interface") == 0 ? 0 : 1;
   if (hostdev->is_pci && address != NULL)
     read_host_address (reader, address, "/source/address", &hostdev->host);
+  hostdev->is_managed = g_strcmp0 (vsmmu_xml_attribute (device->node, "managed"), "yes") == 0;
   hostdev->driver_line = driver != NULL ? vsmmu_xml_line (driver) : device->line;
   if (driver != NULL)
     hostdev->iommufd = vsmmu_read_switch (reader, driver, "/driver", "iommufd", VSMMU_READ_YES_NO);
@@ -507,7 +486,8 @@ vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal)
 
   device->device_class = VSMMU_DEVICE_CLASS_OTHER;
   device->element = (const char *) node->name;
-  device->ordinal = ordinal;
+  device->ordinal = MAX (ordinal, 1);
+  device->is_plug = ordinal == 0;
   device->line = vsmmu_xml_line (node);
   device->node = node;
   device->alias = attribute_of_child (node, "alias", "name");

@@ -75,6 +75,7 @@ typedef struct {
   gboolean is_pci;  /* a host PCI function given to the guest */
   gboolean is_mdev; /* a mediated device on PCI */
   VsmmuPciAddress host;
+  gboolean is_managed; /* libvirt takes it from its driver on the host */
   VsmmuSwitch iommufd; /* <driver iommufd=…> */
   guint driver_line;
   VsmmuSwitch rom_bar;
@@ -111,6 +112,7 @@ typedef struct {
   const char *element;
   guint ordinal; /* 1-based, among the elements of that name */
   guint line;
+  gboolean is_plug;    /* the root of a document of its own, to be attached or detached */
   const xmlNode *node; /* (nullable) */
   const char *alias;   /* (nullable): in the document */
   char *id;            /* (nullable): in QEMU, for controllers, IOMMUs and hostdevs */

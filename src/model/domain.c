@@ -33,24 +33,6 @@ passthrough_clear (gpointer data)
   g_free (passthrough->element);
 }
 
-void
-vsmmu_domain_free (VsmmuDomain *domain)
-{
-  if (domain == NULL)
-    return;
-  g_ptr_array_unref (domain->devices);
-  g_ptr_array_unref (domain->iommus);
-  g_ptr_array_unref (domain->hostdevs);
-  g_ptr_array_unref (domain->controllers);
-  g_array_unref (domain->problems);
-  g_array_unref (domain->arguments);
-  g_array_unref (domain->overrides);
-  g_free (domain->address_error);
-  g_free (domain->file);
-  xmlFreeDoc (domain->document);
-  g_free (domain);
-}
-
 static void
 device_free (gpointer data)
 {
@@ -58,6 +40,41 @@ device_free (gpointer data)
 
   g_free (device->id);
   g_free (device);
+}
+
+static void
+plug_free (VsmmuPlug *plug)
+{
+  if (plug == NULL)
+    return;
+  device_free (plug->device);
+  g_free (plug->reason);
+  g_free (plug);
+}
+
+void
+vsmmu_domain_free (VsmmuDomain *domain)
+{
+  if (domain == NULL)
+    return;
+  plug_free (domain->plug);
+  g_ptr_array_unref (domain->devices);
+  g_ptr_array_unref (domain->hostdevs);
+  g_array_unref (domain->problems);
+  if (domain->is_copy) {
+    /* The rest belongs to the original. */
+    g_free (domain);
+    return;
+  }
+  g_ptr_array_unref (domain->iommus);
+  g_ptr_array_unref (domain->controllers);
+  g_array_unref (domain->memory_nodes);
+  g_array_unref (domain->arguments);
+  g_array_unref (domain->overrides);
+  g_free (domain->address_error);
+  g_free (domain->file);
+  xmlFreeDoc (domain->document);
+  g_free (domain);
 }
 
 static VsmmuDomain *
@@ -71,6 +88,7 @@ domain_new (xmlDocPtr document, const char *file)
   domain->iommus = g_ptr_array_new ();
   domain->hostdevs = g_ptr_array_new ();
   domain->controllers = g_ptr_array_new ();
+  domain->memory_nodes = g_array_new (FALSE, FALSE, sizeof (VsmmuMemoryNodes));
   domain->problems = g_array_new (FALSE, FALSE, sizeof (VsmmuValueProblem));
   g_array_set_clear_func (domain->problems, value_problem_clear);
   domain->arguments = g_array_new (FALSE, FALSE, sizeof (VsmmuPassthrough));
@@ -78,6 +96,37 @@ domain_new (xmlDocPtr document, const char *file)
   domain->overrides = g_array_new (FALSE, FALSE, sizeof (VsmmuPassthrough));
   g_array_set_clear_func (domain->overrides, passthrough_clear);
   return domain;
+}
+
+static GPtrArray *
+copy_list (const GPtrArray *list)
+{
+  GPtrArray *copy = g_ptr_array_sized_new (list->len + 1);
+
+  for (guint i = 0; i < list->len; i++)
+    g_ptr_array_add (copy, g_ptr_array_index (list, i));
+  return copy;
+}
+
+VsmmuDomain *
+vsmmu_domain_copy (const VsmmuDomain *domain)
+{
+  VsmmuDomain *copy = g_memdup2 (domain, sizeof (*domain));
+
+  copy->is_copy = TRUE;
+  copy->plug = NULL;
+  copy->devices = copy_list (domain->devices);
+  copy->hostdevs = copy_list (domain->hostdevs);
+  copy->problems = g_array_new (FALSE, FALSE, sizeof (VsmmuValueProblem));
+  g_array_set_clear_func (copy->problems, value_problem_clear);
+  for (guint i = 0; i < domain->problems->len; i++) {
+    VsmmuValueProblem problem = g_array_index (domain->problems, VsmmuValueProblem, i);
+
+    problem.element = g_strdup (problem.element);
+    problem.expected = g_strdup (problem.expected);
+    g_array_append_val (copy->problems, problem);
+  }
+  return copy;
 }
 
 static void
@@ -143,11 +192,68 @@ read_vcpu (VsmmuDomain *domain, const xmlNode *vcpu)
   domain->vcpus = (guint) count;
 }
 
+/* A size in KiB; 0 for one that libvirt would not take, which is not for these checks to say. */
+static guint64
+read_size (const char *text, const char *unit)
+{
+  guint64 size;
+
+  return text != NULL && vsmmu_number_parse (text, 10, &size) && vsmmu_number_scale (&size, unit) ? size / 1024 : 0;
+}
+
 static void
 read_memory_backing (VsmmuDomain *domain, const xmlNode *backing)
 {
+  const xmlNode *hugepages = vsmmu_xml_child (backing, "hugepages");
+  const xmlNode *page;
+
   domain->memory_backing_line = vsmmu_xml_line (backing);
-  domain->has_hugepages = vsmmu_xml_child (backing, "hugepages") != NULL;
+  domain->has_hugepages = hugepages != NULL;
+  if (hugepages == NULL)
+    return;
+  domain->hugepages_line = vsmmu_xml_line (hugepages);
+  page = vsmmu_xml_child (hugepages, "page");
+  /* Pages of several sizes are for parts of the guest. */
+  if (page != NULL && vsmmu_xml_attribute (page, "nodeset") == NULL)
+    domain->huge_page = read_size (vsmmu_xml_attribute (page, "size"), vsmmu_xml_attribute (page, "unit"));
+}
+
+static void
+read_memory (VsmmuDomain *domain, const xmlNode *memory)
+{
+  domain->memory = read_size (vsmmu_xml_text (memory), vsmmu_xml_attribute (memory, "unit"));
+}
+
+static void
+read_cpu (VsmmuDomain *domain, const xmlNode *cpu)
+{
+  const xmlNode *numa = vsmmu_xml_child (cpu, "numa");
+
+  for (xmlNode *node = numa != NULL ? vsmmu_xml_element (numa->children) : NULL; node != NULL;
+       node = vsmmu_xml_element (node->next))
+    domain->n_cells += vsmmu_xml_is (node, "cell");
+}
+
+static void
+read_numatune (VsmmuDomain *domain, const xmlNode *numatune)
+{
+  for (xmlNode *node = vsmmu_xml_element (numatune->children); node != NULL; node = vsmmu_xml_element (node->next)) {
+    const char *nodeset = vsmmu_xml_attribute (node, "nodeset");
+    const char *cell = vsmmu_xml_attribute (node, "cellid");
+    VsmmuMemoryNodes memory = { .cell = -1, .line = vsmmu_xml_line (node) };
+    guint64 number;
+
+    if (nodeset == NULL || !vsmmu_number_parse_nodes (nodeset, memory.nodes.bits, VSMMU_HOST_NODES_MAX))
+      continue;
+    if (vsmmu_xml_is (node, "memnode")) {
+      if (cell == NULL || !vsmmu_number_parse (cell, 10, &number) || number > G_MAXINT16)
+        continue;
+      memory.cell = (int) number;
+    } else if (!vsmmu_xml_is (node, "memory")) {
+      continue;
+    }
+    g_array_append_val (domain->memory_nodes, memory);
+  }
 }
 
 static void
@@ -168,14 +274,15 @@ read_iommufd (VsmmuDomain *domain, const xmlNode *iommufd)
     vsmmu_read_problem (&reader, iommufd, "/iommufd", "enabled", "", _ ("'yes' or 'no'"));
 }
 
-/* <cpu><numa>, and everything else that QEMU arguments are not made from, is left alone. */
+/* Everything else is left alone. */
 static const struct {
   const char *name;
   void (*read) (VsmmuDomain *domain, const xmlNode *node);
 } domain_elements[] = {
   { "os", read_os },           { "features", read_features },
   { "vcpu", read_vcpu },       { "memoryBacking", read_memory_backing },
-  { "iommufd", read_iommufd },
+  { "iommufd", read_iommufd }, { "memory", read_memory },
+  { "cpu", read_cpu },         { "numatune", read_numatune },
 };
 
 static void
@@ -448,6 +555,8 @@ vsmmu_domain_uses_iommufd (const VsmmuDomain *domain, const VsmmuDevice *hostdev
 char *
 vsmmu_device_path (const VsmmuDevice *device, const char *suffix)
 {
+  if (device->is_plug)
+    return g_strdup_printf ("/%s%s", device->element, suffix);
   if (device->ordinal == 0)
     return g_strdup ("/domain/devices");
   return g_strdup_printf ("/domain/devices/%s[%u]%s", device->element, device->ordinal, suffix);

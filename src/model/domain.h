@@ -4,6 +4,7 @@
 #include "model/device.h"
 #include "model/xml.h"
 #include "vsmmu/domain.h"
+#include "vsmmu/hotplug.h"
 
 typedef enum {
   VSMMU_GIC_ABSENT, /* libvirt picks one */
@@ -30,6 +31,19 @@ typedef struct {
   char *element;
 } VsmmuPassthrough;
 
+/* NUMA nodes of the host that libvirt can name, in bits. */
+#define VSMMU_HOST_NODES_MAX 1024
+typedef struct {
+  guint64 bits[VSMMU_HOST_NODES_MAX / 64];
+} VsmmuNodeSet;
+
+/* Where on the host the memory of one guest NUMA node, or of all, is: <numatune>. */
+typedef struct {
+  int cell; /* -1 for the whole guest */
+  guint line;
+  VsmmuNodeSet nodes;
+} VsmmuMemoryNodes;
+
 /* One PCI bus of the guest: the bus behind the controller with that index. */
 typedef struct {
   const VsmmuDevice *controller; /* %NULL for no such controller */
@@ -37,6 +51,27 @@ typedef struct {
   int root;                 /* index of the root bus it hangs off, -1 when it hangs off none */
   const VsmmuDevice *vsmmu; /* root buses: the first vSMMU that names it */
 } VsmmuBus;
+
+/* How libvirt finds a place for a device in a running guest. */
+typedef enum {
+  VSMMU_PLUG_PLACED,      /* or it needs none */
+  VSMMU_PLUG_UNSUPPORTED, /* libvirt attaches no such device to a running guest */
+  VSMMU_PLUG_UNKNOWN,     /* the guest's own devices have none */
+  VSMMU_PLUG_NO_BUS,      /* the bus it names is not there */
+  VSMMU_PLUG_NO_HOTPLUG,  /* the bus it names takes no device while the guest runs */
+  VSMMU_PLUG_TAKEN,       /* the address it names is in use, or without one no slot is free */
+  VSMMU_PLUG_REFUSED,     /* libvirt refuses the address it names for another reason */
+} VsmmuPlugOutcome;
+
+/* What is being done to a running guest; see vsmmu_hotplug_apply(). */
+typedef struct {
+  VsmmuHotplugAction action;
+  const char *file;
+  VsmmuDevice *device;       /* as its document has it */
+  const VsmmuDevice *target; /* to be detached: the device of the guest that is meant, or %NULL */
+  VsmmuPlugOutcome outcome;  /* to be attached */
+  char *reason;              /* (nullable): translated; for VSMMU_PLUG_REFUSED */
+} VsmmuPlug;
 
 struct _VsmmuDomain {
   char *file;
@@ -57,7 +92,12 @@ struct _VsmmuDomain {
   VsmmuGic gic;
   guint gic_line;
   gboolean has_hugepages;
-  VsmmuSwitch iommufd; /* <iommufd enabled=…> */
+  guint hugepages_line;
+  guint64 huge_page;    /* KiB; 0 when not given, or not for the whole guest */
+  guint64 memory;       /* KiB; 0 when not given */
+  guint n_cells;        /* guest NUMA nodes: <cpu><numa><cell> */
+  GArray *memory_nodes; /* VsmmuMemoryNodes */
+  VsmmuSwitch iommufd;  /* <iommufd enabled=…> */
   guint iommufd_line;
   gboolean has_two_iommufd;
   GPtrArray *devices;     /* (element-type VsmmuDevice): document order, then libvirt's own */
@@ -73,7 +113,17 @@ struct _VsmmuDomain {
   char *address_error;
   const VsmmuDevice *address_error_device;
   gboolean is_controller_error; /* its index or model is wrong, not its address */
+  gboolean is_copy;
+  VsmmuPlug *plug; /* (nullable) */
 };
+
+/*
+ * vsmmu_domain_copy:
+ *
+ * Returns: (transfer full): a domain that may be given further devices, hostdevs and problems; all
+ *   else is that of @domain, which must outlive it
+ */
+VsmmuDomain *vsmmu_domain_copy (const VsmmuDomain *domain);
 
 /* Whether machine and architecture are those of an arm64 virt guest. */
 gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);

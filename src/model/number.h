@@ -19,6 +19,16 @@
 gboolean vsmmu_number_parse (const char *text, guint base, guint64 *value);
 
 /*
+ * vsmmu_number_parse_nodes:
+ * @text: NUMA nodes as virBitmapParse() takes them: "2-9,^4,12"
+ * @nodes: (inout): one bit for each node, of @max bits
+ * @max: nodes from this one on are refused; a multiple of 64
+ *
+ * Returns: %FALSE for anything else; @nodes may have changed then
+ */
+gboolean vsmmu_number_parse_nodes (const char *text, guint64 *nodes, guint max);
+
+/*
  * vsmmu_number_scale:
  * @value: (inout): a count of @unit, on return of bytes
  * @unit: (nullable): a unit as libvirt's virScaleInteger() takes it, in any

@@ -39,7 +39,13 @@ VsmmuSwitch vsmmu_read_switch (const VsmmuReader *reader, const xmlNode *node, c
 gint64 vsmmu_read_integer (const VsmmuReader *reader, const xmlNode *node, const char *suffix, const char *attribute,
                            guint base, gint64 min, gint64 max, gint64 fallback);
 
-/* (transfer full): the device that the child @node of <devices> describes. */
+/*
+ * vsmmu_read_device:
+ * @node: a child of <devices>, or the root of a device document
+ * @ordinal: its number among the elements of that name; 0 for the root of a device document
+ *
+ * Returns: (transfer full): the device that @node describes
+ */
 VsmmuDevice *vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal);
 
 /*

@@ -2,13 +2,15 @@
 
 /*
  * Everything that libvsmmu does with domain XML from strangers: read, place,
- * check with all rules, generate QEMU arguments, render. Any input must be
- * answered with findings, arguments or a GError; a warning of GLib counts as a
- * crash.
+ * check with all rules, attach and detach a device, generate QEMU arguments,
+ * render. Input that is a device is attached to a guest of our own and detached
+ * from it. Any input must be answered with findings, arguments or a GError; a
+ * warning of GLib counts as a crash.
  */
 #include <stdint.h>
-#include <stdlib.h>
+#include <string.h>
 
+#include "stop.h"
 #include "vsmmu/vsmmu.h"
 
 #define NAME "domain.xml"
@@ -24,17 +26,45 @@ static const VsmmuTarget targets[] = {
   { VSMMU_VERSION_ENCODE (12, 8, 0), VSMMU_VERSION_ENCODE (11, 1, 0) },
 };
 
+/* A guest with two vSMMUs, and ports of all kinds. */
+#define GUEST                                                                                                          \
+  "<domain type='kvm'><os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os><features><acpi/>"         \
+  "<gic version='3'/></features><devices><controller type='pci' index='0' model='pcie-root'/>"                         \
+  "<controller type='pci' index='1' model='pcie-expander-bus'><target busNr='64'/></controller>"                       \
+  "<controller type='pci' index='2' model='pcie-root-port'><address type='pci' bus='1'/></controller>"                 \
+  "<controller type='pci' index='3' model='pcie-root-port'><address type='pci' bus='1' slot='1'/></controller>"        \
+  "<controller type='pci' index='4' model='pcie-expander-bus'><target busNr='128'/></controller>"                      \
+  "<controller type='pci' index='5' model='pcie-root-port'><address type='pci' bus='4' slot='1'/></controller>"        \
+  "<controller type='pci' index='6' model='pcie-root-port'><target hotplug='off'/></controller>"                       \
+  "<controller type='pci' index='7' model='pcie-to-pci-bridge'/>"                                                      \
+  "<hostdev type='pci'><driver iommufd='yes'/><source><address bus='9'/></source><address type='pci' bus='2'/>"        \
+  "</hostdev><hostdev type='mdev' model='vfio-pci'><source><address uuid='0'/></source></hostdev>"                     \
+  "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu><iommu model='smmuv3'><driver pciBus='4' "             \
+  "accel='on' ats='on' ril='on' ssidsize='0' oas='44'/></iommu></devices></domain>"
+
+#define DEVICE "<hostdev type='pci'><driver iommufd='yes'/><source><address bus='9'/></source></hostdev>"
+
+static VsmmuDomain *guest;
+static VsmmuHotplug *plugs[2]; /* by #VsmmuHotplugAction */
+
 /* From FUZZ_SCHEMA, the path of a domain.rng; validation takes many times as long as the rules. */
 static VsmmuSchema *schema;
 
-/* GLib itself would end the program with SIGTRAP, for which libFuzzer keeps no input. */
-static void
-stop (const char *log_domain, GLogLevelFlags level, const char *message, gpointer data)
-{
-  g_log_default_handler (log_domain, level & ~G_LOG_FLAG_FATAL, message, data);
-  if (level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR))
-    abort ();
-}
+/* A host with two SMMUs and little else, so that every host rule finds something to say. */
+static const char facts[] =
+    "{\"version\":1,\"nodes\":{\"/dev/kvm\":{\"value\":false,\"source\":\"given\"}},"
+    "\"hugepages\":[{\"size_kib\":2048,\"total\":4096,\"free\":1}],"
+    "\"smmus\":[{\"name\":\"smmu3.0x0000000000000001\",\"numa_node\":{\"value\":1,\"source\":\"given\"},"
+    "\"capabilities\":{\"ats\":{\"value\":false,\"source\":\"given\"},"
+    "\"gran16k\":{\"value\":false,\"source\":\"given\"},\"oas\":{\"value\":40,\"source\":\"given\"}}},"
+    "{\"name\":\"smmu3.0x0000000000000002\",\"capabilities\":{\"nesting\":{\"value\":false,\"source\":\"given\"}}}],"
+    "\"groups\":[{\"number\":0,\"regions\":[]},{\"number\":1}],"
+    "\"devices\":[{\"address\":\"0000:01:00.0\",\"smmu\":\"smmu3.0x0000000000000001\",\"group\":0},"
+    "{\"address\":\"0009:01:00.0\",\"smmu\":\"smmu3.0x0000000000000001\",\"group\":0,\"driver\":\"vfio-pci\"},"
+    "{\"address\":\"0019:01:00.0\",\"smmu\":\"smmu3.0x0000000000000002\",\"group\":1,\"driver\":\"nvme\"},"
+    "{\"address\":\"0000:00:00.0\"}]}";
+
+static VsmmuHost *host;
 
 int
 LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
@@ -43,8 +73,16 @@ LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
   g_autoptr (GError) error = NULL;
 
   g_log_set_default_handler (stop, NULL);
+  guest = vsmmu_domain_new_from_data (GUEST, strlen (GUEST), "guest.xml", &error);
+  for (guint action = 0; action < G_N_ELEMENTS (plugs); action++)
+    plugs[action] = vsmmu_hotplug_new_from_data (action, DEVICE, strlen (DEVICE), "device.xml", NULL);
+  if (guest == NULL || plugs[0] == NULL || plugs[1] == NULL)
+    g_error ("our own guest or device cannot be read");
   if (path != NULL && (schema = vsmmu_schema_new (path, &error)) == NULL)
     g_error ("FUZZ_SCHEMA: %s", error->message);
+  host = vsmmu_host_new_from_data (facts, strlen (facts), "facts.json", &error);
+  if (host == NULL)
+    g_error ("%s", error->message);
   return 0;
 }
 
@@ -92,13 +130,32 @@ generate (const VsmmuDomain *domain, VsmmuArgumentSyntax syntax)
     g_error ("neither or both of arguments and an error");
 }
 
+/* Attaches a device to our guest, or detaches it. */
+static void
+plug (const char *data, gsize size, VsmmuHotplugAction action)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuHotplug) hotplug = vsmmu_hotplug_new_from_data (action, data, size, "device.xml", &error);
+  const VsmmuCheckOptions options = { .hotplug = hotplug };
+  g_autoptr (GPtrArray) findings = NULL;
+
+  if ((hotplug == NULL) != (error != NULL))
+    g_error ("neither or both of a device and an error");
+  if (hotplug == NULL)
+    return;
+  findings = vsmmu_check_domain (guest, &options);
+  render (findings, FALSE);
+}
+
 /* The size of the input chooses what else to look at, so that inputs are plain XML. */
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   const VsmmuCheckOptions options = {
     .target = &targets[size % G_N_ELEMENTS (targets)],
+    .host = size % 2 == 0 ? host : NULL,
     .schema = schema,
+    .hotplug = size % 3 < G_N_ELEMENTS (plugs) ? plugs[size % 3] : NULL,
     .domains_only = size % 5 == 0,
   };
   g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data ((const char *) data, size, NAME, NULL);
@@ -109,6 +166,10 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   if (domain != NULL) {
     generate (domain, VSMMU_ARGUMENT_SYNTAX_JSON);
     generate (domain, VSMMU_ARGUMENT_SYNTAX_LEGACY);
+    expect_utf8 (vsmmu_render_dot (domain, NULL, findings));
+  } else {
+    plug ((const char *) data, size, VSMMU_HOTPLUG_ATTACH);
+    plug ((const char *) data, size, VSMMU_HOTPLUG_DETACH);
   }
   return 0;
 }

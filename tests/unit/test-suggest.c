@@ -84,7 +84,9 @@ test_every_rule_id_is_found_without_one_letter (void)
     gsize middle = strlen (typed) / 2;
 
     memmove (typed + middle, typed + middle + 1, strlen (typed + middle));
-    g_assert_cmpstr (vsmmu_rules_suggest (typed), ==, vsmmu_rules_get (i)->id);
+    /* host-ssidsize without a letter is host-sidsize. */
+    if (vsmmu_rules_find (typed) == NULL)
+      g_assert_cmpstr (vsmmu_rules_suggest (typed), ==, vsmmu_rules_get (i)->id);
   }
   g_assert_null (vsmmu_rules_suggest ("nothing-like-it"));
 }

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "check/host.h"
+
+/* QEMU's vSMMU has these in its own IDRs and compares: smmuv3_accel_check_hw_compatible(), 11.1. */
+const VsmmuRequirement vsmmu_requirements[] = {
+  { "host-stlevel", VSMMU_SMMU_STLEVEL, "IDR0.ST_LEVEL", 1, 1, N_ ("1, stream tables of two levels") },
+  { "host-table-format", VSMMU_SMMU_TTENDIAN, "IDR0.TTENDIAN", 0, 2, N_ ("2 or less, little-endian tables") },
+  { "host-table-format", VSMMU_SMMU_TTF, "IDR0.TTF", 2, 3, N_ ("2 or more, AArch64 tables") },
+  { "host-sidsize", VSMMU_SMMU_SIDSIZE, "IDR1.SIDSIZE", 16, 63, N_ ("16 or more") },
+  { "host-granule", VSMMU_SMMU_GRAN4K, "IDR5.GRAN4K", 1, 1, N_ ("1, pages of 4 KiB") },
+  { "host-granule", VSMMU_SMMU_GRAN16K, "IDR5.GRAN16K", 1, 1, N_ ("1, pages of 16 KiB") },
+  { "host-granule", VSMMU_SMMU_GRAN64K, "IDR5.GRAN64K", 1, 1, N_ ("1, pages of 64 KiB") },
+  { NULL },
+};
+
+gboolean
+vsmmu_requirement_is_broken (const VsmmuRequirement *requirement, const VsmmuHostSmmu *smmu)
+{
+  VsmmuFact fact = smmu->capabilities[requirement->capability];
+
+  return vsmmu_fact_is_known (fact) && (fact.value < requirement->min || fact.value > requirement->max);
+}
+
+void
+vsmmu_rule_host_requirement (VsmmuCheck *check)
+{
+  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+
+  vsmmu_check_bind (check, bindings);
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
+    const VsmmuBinding *binding = &bindings[i];
+
+    for (const VsmmuRequirement *row = vsmmu_requirements; binding->smmu != NULL && row->rule != NULL; row++) {
+      if (strcmp (row->rule, check->rule->id) == 0 && vsmmu_requirement_is_broken (row, binding->smmu))
+        vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"),
+                            g_strdup (_ ("use a device behind another SMMU, or no accelerated SMMUv3")),
+                            _ ("%s has %s %d, and QEMU's accelerated SMMUv3 needs %s"), binding->smmu->name, row->field,
+                            (int) binding->smmu->capabilities[row->capability].value, _ (row->need));
+    }
+  }
+}
+
+/* What an option asks for, and what the SMMU has; only when it is known that this does not go together. */
+static gboolean
+is_too_much (const VsmmuHostSmmu *smmu, VsmmuSmmuCapability capability, gint64 asked)
+{
+  VsmmuFact fact = smmu->capabilities[capability];
+
+  return vsmmu_fact_is_known (fact) && fact.value < asked;
+}
+
+static void
+report_option (VsmmuCheck *check, const VsmmuBinding *binding, char *hint, const char *option, const char *lack)
+{
+  vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"), hint,
+                      _ ("%s, but %s behind it %s; QEMU refuses the device"), option, binding->smmu->name, lack);
+}
+
+void
+vsmmu_rule_host_ats (VsmmuCheck *check)
+{
+  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+
+  vsmmu_check_bind (check, bindings);
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
+    if (bindings[i].smmu != NULL && bindings[i].iommu->iommu.ats == VSMMU_SWITCH_ON &&
+        is_too_much (bindings[i].smmu, VSMMU_SMMU_ATS, 1))
+      report_option (check, &bindings[i], g_strdup (_ ("use ats='off', or leave ats out")), "ats='on'",
+                     _ ("has no ATS"));
+}
+
+void
+vsmmu_rule_host_ril (VsmmuCheck *check)
+{
+  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+
+  vsmmu_check_bind (check, bindings);
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
+    if (bindings[i].smmu != NULL && bindings[i].iommu->iommu.ril == VSMMU_SWITCH_ON &&
+        is_too_much (bindings[i].smmu, VSMMU_SMMU_RIL, 1))
+      report_option (check, &bindings[i], g_strdup (_ ("use ril='off', or leave ril out")), "ril='on'",
+                     _ ("has no range invalidation"));
+}
+
+void
+vsmmu_rule_host_ssidsize (VsmmuCheck *check)
+{
+  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+
+  vsmmu_check_bind (check, bindings);
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
+    const VsmmuBinding *binding = &bindings[i];
+    g_autofree char *option = NULL;
+    g_autofree char *lack = NULL;
+    int has;
+
+    if (binding->smmu == NULL || !is_too_much (binding->smmu, VSMMU_SMMU_SSIDSIZE, binding->iommu->iommu.ssidsize))
+      continue;
+    has = (int) binding->smmu->capabilities[VSMMU_SMMU_SSIDSIZE].value;
+    option = g_strdup_printf ("ssidsize='%d'", binding->iommu->iommu.ssidsize);
+    lack = g_strdup_printf (_ ("has SubstreamIDs of %d bits"), has);
+    report_option (check, binding, g_strdup_printf (_ ("use ssidsize='%d' or less, or leave ssidsize out"), has),
+                   option, lack);
+  }
+}
+
+/* QEMU's default, which it does not take from the host. */
+#define OAS_DEFAULT 44
+
+void
+vsmmu_rule_host_oas (VsmmuCheck *check)
+{
+  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+
+  vsmmu_check_bind (check, bindings);
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
+    const VsmmuBinding *binding = &bindings[i];
+    int asked = binding->iommu != NULL && binding->iommu->iommu.oas > 0 ? binding->iommu->iommu.oas : OAS_DEFAULT;
+    g_autofree char *option = NULL;
+    g_autofree char *lack = NULL;
+    int has;
+
+    if (binding->smmu == NULL || !is_too_much (binding->smmu, VSMMU_SMMU_OAS, asked))
+      continue;
+    has = (int) binding->smmu->capabilities[VSMMU_SMMU_OAS].value;
+    option = binding->iommu->iommu.oas > 0 ? g_strdup_printf ("oas='%d'", asked)
+                                           : g_strdup (_ ("without oas the guest gets addresses of 44 bits"));
+    lack = g_strdup_printf (_ ("has addresses of %d bits"), has);
+    report_option (check, binding,
+                   g_strdup (has >= OAS_DEFAULT ? _ ("use oas='44'")
+                                                : _ ("use a device behind another SMMU, or no accelerated SMMUv3")),
+                   option, lack);
+  }
+}
+
+void
+vsmmu_rule_host_cmdqv (VsmmuCheck *check)
+{
+  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+
+  vsmmu_check_bind (check, bindings);
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
+    if (bindings[i].smmu != NULL && bindings[i].iommu->iommu.cmdqv == VSMMU_SWITCH_ON &&
+        is_too_much (bindings[i].smmu, VSMMU_SMMU_CMDQV, 1))
+      report_option (check, &bindings[i], g_strdup (_ ("use cmdqv='off', or leave cmdqv out")), "cmdqv='on'",
+                     _ ("has no command queue virtualization"));
+}
+
+/* Why @smmu cannot nest; only when it is known that it cannot. */
+static const char *
+lack_of_nesting (const VsmmuHostSmmu *smmu)
+{
+  return vsmmu_fact_is_false (smmu->capabilities[VSMMU_SMMU_NESTING])
+             ? _ ("it does not nest, or the kernel does not let it because of an erratum")
+             : _ ("guest memory would not stay coherent: it has no S2FWB, and a root complex before it has no CANWBS");
+}
+
+static gboolean
+cannot_nest (const VsmmuHostSmmu *smmu)
+{
+  return vsmmu_fact_is_false (vsmmu_host_smmu_supports_vsmmu (smmu));
+}
+
+/* For a vSMMU that waits for devices: no SMMU of the host would do. */
+static gboolean
+nothing_nests (const VsmmuHost *host)
+{
+  for (guint i = 0; i < host->smmus->len; i++)
+    if (!cannot_nest (g_ptr_array_index (host->smmus, i)))
+      return FALSE;
+  return TRUE;
+}
+
+void
+vsmmu_rule_host_no_nesting (VsmmuCheck *check)
+{
+  gboolean is_hopeless = nothing_nests (check->host);
+  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+
+  vsmmu_check_bind (check, bindings);
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
+    const VsmmuBinding *binding = &bindings[i];
+    g_autofree char *path = binding->iommu != NULL ? vsmmu_device_path (binding->iommu, "/driver") : NULL;
+
+    if (binding->smmu != NULL && cannot_nest (binding->smmu))
+      vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
+                          g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' shows with nesting, or no "
+                                       "accelerated SMMUv3")),
+                          _ ("%s cannot carry an accelerated SMMUv3: %s"), binding->smmu->name,
+                          lack_of_nesting (binding->smmu));
+    else if (binding->iommu != NULL && binding->smmu == NULL && is_hopeless && check->host->has_smmus)
+      vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
+                          g_strdup (_ ("use another host, or no accelerated SMMUv3")), "%s",
+                          check->host->smmus->len == 0 ? _ ("the host has no SMMUv3")
+                                                       : _ ("no SMMU of the host can carry an accelerated SMMUv3"));
+  }
+}
+
+/* What of @smmu the rules would like to know and do not, in the order of the capabilities. */
+static char *
+list_unknown (const VsmmuBinding *binding)
+{
+  const VsmmuIommu *options = &binding->iommu->iommu;
+  const struct {
+    VsmmuSmmuCapability capability;
+    gboolean is_needed;
+  } needs[] = {
+    { VSMMU_SMMU_ATS, options->ats == VSMMU_SWITCH_ON },     { VSMMU_SMMU_RIL, options->ril == VSMMU_SWITCH_ON },
+    { VSMMU_SMMU_SSIDSIZE, options->ssidsize > 0 },          { VSMMU_SMMU_OAS, TRUE },
+    { VSMMU_SMMU_CMDQV, options->cmdqv == VSMMU_SWITCH_ON },
+  };
+  g_autoptr (GString) list = g_string_new (NULL);
+
+  if (!vsmmu_fact_is_known (vsmmu_host_smmu_supports_vsmmu (binding->smmu)))
+    g_string_append (list, "nesting");
+  for (guint i = 0; i < G_N_ELEMENTS (needs); i++)
+    if (needs[i].is_needed && !vsmmu_fact_is_known (binding->smmu->capabilities[needs[i].capability]))
+      g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "",
+                              vsmmu_smmu_capability_names[needs[i].capability]);
+  for (const VsmmuRequirement *row = vsmmu_requirements; row->rule != NULL; row++)
+    if (!vsmmu_fact_is_known (binding->smmu->capabilities[row->capability]))
+      g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", vsmmu_smmu_capability_names[row->capability]);
+  return g_string_free (g_steal_pointer (&list), FALSE);
+}
+
+static void
+report_unknown_smmus (VsmmuCheck *check)
+{
+  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+
+  vsmmu_check_bind (check, bindings);
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
+    const VsmmuBinding *binding = &bindings[i];
+    g_autofree char *unknown = binding->smmu != NULL ? list_unknown (binding) : NULL;
+
+    if (unknown != NULL && *unknown != '\0')
+      vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"),
+                          g_strdup (_ ("collect the facts as root, with an idle device behind that SMMU bound to "
+                                       "vfio-pci")),
+                          _ ("of %s these are not known, so they are not checked: %s"), binding->smmu->name, unknown);
+  }
+}
+
+/* What of the host as a whole rules would like to know and do not. */
+static void
+report_unknown_host (VsmmuCheck *check)
+{
+  const VsmmuHost *host = check->host;
+  const struct {
+    const char *name;
+    gboolean is_unknown;
+  } needs[] = {
+    { "/sys/class/iommu", !host->has_smmus },
+    { "/sys/bus/pci", !host->has_devices },
+    { "/dev/iommu", !vsmmu_fact_is_known (host->dev_iommu) },
+    { "/dev/kvm", !vsmmu_fact_is_known (host->dev_kvm) },
+    { "CONFIG_ARM_SMMU_V3_IOMMUFD", !vsmmu_fact_is_known (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD]) },
+    { "CONFIG_VFIO_DEVICE_CDEV", !vsmmu_fact_is_known (host->options[VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV]) },
+    { "/sys/kernel/mm/hugepages", check->domain->has_hugepages && !host->has_pages },
+  };
+  const VsmmuDevice *iommu = vsmmu_check_first_accelerated (check);
+  g_autoptr (GString) list = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (needs); i++)
+    if (needs[i].is_unknown)
+      g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", needs[i].name);
+  if (iommu != NULL && list->len > 0)
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                        g_strdup (_ ("collect the facts on the host with 'virt-vsmmu host --json', as root")),
+                        _ ("of the host these are not known, so they are not checked: %s"), list->str);
+}
+
+static void
+report_unknown_devices (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
+
+    if (device == NULL || device->smmu == NULL || vsmmu_check_accelerated_over (check, hostdev) == NULL ||
+        (device->group != NULL && device->group->has_regions))
+      continue;
+    vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                        g_strdup (_ ("collect the facts on the host with 'virt-vsmmu host --json', as root")),
+                        device->group == NULL
+                            ? _ ("the IOMMU group of %s is not known, so it is not checked")
+                            : _ ("the MSI window of the IOMMU group of %s is not known, so it is not checked"),
+                        device->name);
+  }
+}
+
+void
+vsmmu_rule_host_fact_unknown (VsmmuCheck *check)
+{
+  report_unknown_host (check);
+  report_unknown_smmus (check);
+  report_unknown_devices (check);
+}

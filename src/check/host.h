@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "check/check.h"
+#include "model/host.h"
+
+/* What the devices behind one accelerated vSMMU make of it on the host. */
+typedef struct {
+  const VsmmuDevice *iommu;   /* %NULL: no accelerated vSMMU over this root bus */
+  const VsmmuDevice *hostdev; /* the first one behind it whose SMMU is known, which decides; or %NULL */
+  const VsmmuHostSmmu *smmu;  /* of that one, or %NULL */
+} VsmmuBinding;
+
+/* The bindings by the index of the root bus; none when the PCI addresses are wrong. */
+void vsmmu_check_bind (const VsmmuCheck *check, VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX]);
+
+/* The accelerated vSMMU that @hostdev stands behind, or %NULL. */
+const VsmmuDevice *vsmmu_check_accelerated_over (const VsmmuCheck *check, const VsmmuDevice *hostdev);
+
+/* The first accelerated vSMMU, where what is wrong with the host as a whole is reported; or %NULL. */
+const VsmmuDevice *vsmmu_check_first_accelerated (const VsmmuCheck *check);
+
+/* The function of the host that @hostdev gives to the guest, or %NULL. */
+const VsmmuHostDevice *vsmmu_check_host_device (const VsmmuCheck *check, const VsmmuDevice *hostdev);
+
+/* What QEMU's accelerated SMMUv3 needs of every SMMU, whatever its options say. */
+typedef struct {
+  const char *rule;
+  VsmmuSmmuCapability capability;
+  const char *field; /* of the registers, as the specification calls it */
+  gint64 min;
+  gint64 max;
+  const char *need; /* translatable */
+} VsmmuRequirement;
+
+/* smmuv3_accel_check_hw_compatible(); ends with a row without a rule. */
+extern const VsmmuRequirement vsmmu_requirements[];
+
+/* Whether @smmu is known not to meet @requirement. */
+gboolean vsmmu_requirement_is_broken (const VsmmuRequirement *requirement, const VsmmuHostSmmu *smmu);
+
+/* Whether the MSI window of @group is known to be another than the one QEMU takes for granted. */
+gboolean vsmmu_host_group_has_other_window (const VsmmuHostGroup *group);
+
+/* (transfer full): the MSI windows of @group as text: "0x8000000-0x80fffff"; translated "none" without */
+char *vsmmu_host_group_describe_windows (const VsmmuHostGroup *group);

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "check/host.h"
+
+/* The vSMMU that @device stands behind, when that is an accelerated one that works; or %NULL. */
+static const VsmmuDevice *
+accelerated_vsmmu_of (const VsmmuCheck *check, const VsmmuDevice *device)
+{
+  const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, device);
+
+  return vsmmu != NULL && vsmmu_check_is_effective (check, vsmmu) ? vsmmu : NULL;
+}
+
+/* The VFIO device that is to be attached, once it has its place; or %NULL. */
+static const VsmmuDevice *
+attached_hostdev (const VsmmuCheck *check)
+{
+  const VsmmuPlug *plug = check->domain->plug;
+
+  if (plug->action != VSMMU_HOTPLUG_ATTACH || plug->outcome != VSMMU_PLUG_PLACED ||
+      !vsmmu_device_is_hostdev (plug->device) || plug->device->address_kind != VSMMU_ADDRESS_PCI)
+    return NULL;
+  return plug->device;
+}
+
+static gboolean
+is_refused (const VsmmuCheck *check, VsmmuPlugOutcome outcome)
+{
+  return check->domain->plug->action == VSMMU_HOTPLUG_ATTACH && check->domain->plug->outcome == outcome;
+}
+
+/* The physical SMMU of @hostdev, or %NULL when it is not known. */
+static const VsmmuHostSmmu *
+smmu_of (const VsmmuCheck *check, const VsmmuDevice *hostdev)
+{
+  const VsmmuHostDevice *device = check->host != NULL ? vsmmu_check_host_device (check, hostdev) : NULL;
+
+  return device != NULL ? device->smmu : NULL;
+}
+
+/* What is behind a vSMMU without one that is to be attached. */
+typedef struct {
+  guint count;               /* of VFIO devices */
+  const VsmmuHostSmmu *smmu; /* of the first one of which it is known, or %NULL */
+} Behind;
+
+/* By the index of the root bus. */
+static void
+look_behind (const VsmmuCheck *check, Behind behind[VSMMU_PCI_BUSES_MAX])
+{
+  memset (behind, 0, sizeof (Behind) * VSMMU_PCI_BUSES_MAX);
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+    const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, hostdev);
+
+    if (hostdev->is_plug || vsmmu == NULL)
+      continue;
+    behind[vsmmu->iommu.pci_bus].count++;
+    if (behind[vsmmu->iommu.pci_bus].smmu == NULL)
+      behind[vsmmu->iommu.pci_bus].smmu = smmu_of (check, hostdev);
+  }
+}
+
+static Behind
+look_behind_one (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
+{
+  Behind behind[VSMMU_PCI_BUSES_MAX];
+
+  look_behind (check, behind);
+  return behind[vsmmu->iommu.pci_bus];
+}
+
+/* Whether some vSMMU has devices of @smmu. */
+static gboolean
+has_smmu (const Behind behind[VSMMU_PCI_BUSES_MAX], const VsmmuHostSmmu *smmu)
+{
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
+    if (behind[i].smmu == smmu)
+      return TRUE;
+  return FALSE;
+}
+
+/* How well a free port suits a device; the larger, the better. */
+typedef enum {
+  SUITS_NOT,
+  SUITS_MAYBE, /* nothing is known of physical SMMUs */
+  SUITS_EMPTY, /* behind a vSMMU that has no device yet */
+  SUITS_WELL,
+} Suitability;
+
+static Suitability
+port_suits (const VsmmuCheck *check, guint port, const VsmmuDevice *device, const VsmmuHostSmmu *wanted,
+            const Behind *behind)
+{
+  guint root = (guint) check->domain->buses[port].root;
+  const VsmmuDevice *vsmmu = check->domain->buses[root].vsmmu;
+  gboolean is_behind = vsmmu != NULL && vsmmu_check_is_effective (check, vsmmu);
+
+  if (is_behind != vsmmu_device_is_hostdev (device))
+    return SUITS_NOT;
+  if (!is_behind)
+    return SUITS_WELL;
+  if (wanted != NULL && behind[root].smmu != NULL)
+    return behind[root].smmu == wanted ? SUITS_WELL : SUITS_NOT;
+  return behind[root].count == 0 ? SUITS_EMPTY : SUITS_MAYBE;
+}
+
+/* (transfer full): where @device, which is to be attached, could go instead */
+static char *
+hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device)
+{
+  const VsmmuHostSmmu *wanted = vsmmu_device_is_hostdev (device) ? smmu_of (check, device) : NULL;
+  gboolean is_free[VSMMU_PCI_BUSES_MAX];
+  Behind behind[VSMMU_PCI_BUSES_MAX];
+  Suitability best = SUITS_NOT;
+  guint port = 0;
+
+  vsmmu_check_find_free_ports (check, is_free);
+  look_behind (check, behind);
+  for (guint i = 0; i < check->domain->n_buses; i++) {
+    Suitability suitability = is_free[i] ? port_suits (check, i, device, wanted, behind) : SUITS_NOT;
+
+    if (suitability > best) {
+      best = suitability;
+      port = i;
+    }
+  }
+  if (best == SUITS_NOT && wanted != NULL && !has_smmu (behind, wanted))
+    return g_strdup_printf (_ ("start the guest with one more pcie-expander-bus and an accelerated SMMUv3 over it, for "
+                               "the devices of %s"),
+                            wanted->name);
+  if (best == SUITS_NOT)
+    return g_strdup (_ ("no other port that suits it is free: detach a device, or start the guest with more "
+                        "pcie-root-port controllers"));
+  if (best == SUITS_WELL)
+    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port that suits it"),
+                            port);
+  if (best == SUITS_EMPTY)
+    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
+                               "accelerated SMMUv3 that has no device yet"),
+                            port);
+  return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
+                             "accelerated SMMUv3"),
+                          port);
+}
+
+/* Where the address of the device document stands, or the device when it has none. */
+static guint
+address_line (const VsmmuDevice *device)
+{
+  return device->address_given ? device->address_line : device->line;
+}
+
+static char *
+address_path (const VsmmuDevice *device)
+{
+  return vsmmu_device_path (device, device->address_given ? "/address" : "");
+}
+
+void
+vsmmu_rule_hotplug_unsupported (VsmmuCheck *check)
+{
+  const VsmmuDevice *device = check->domain->plug->device;
+  g_autofree char *name = vsmmu_device_describe (device);
+
+  if (is_refused (check, VSMMU_PLUG_UNSUPPORTED))
+    vsmmu_check_report (check, device->line, vsmmu_device_path (device, ""),
+                        g_strdup (_ ("add it to the domain, and start the guest anew")),
+                        _ ("%s cannot be attached to a guest that runs"), name);
+}
+
+void
+vsmmu_rule_hotplug_address_refused (VsmmuCheck *check)
+{
+  const VsmmuPlug *plug = check->domain->plug;
+  g_autofree char *name = vsmmu_device_describe (plug->device);
+
+  if (is_refused (check, VSMMU_PLUG_REFUSED))
+    vsmmu_check_report (check, address_line (plug->device), address_path (plug->device),
+                        hint_for_port (check, plug->device), _ ("libvirt refuses the PCI address of %s: %s"), name,
+                        plug->reason);
+}
+
+void
+vsmmu_rule_hotplug_bus_missing (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  const VsmmuDevice *device = domain->plug->device;
+
+  if (is_refused (check, VSMMU_PLUG_NO_BUS))
+    vsmmu_check_report (check, address_line (device), address_path (device), hint_for_port (check, device),
+                        _ ("the guest has no bus %u: its PCI controllers have indexes up to %u"), device->address.bus,
+                        domain->n_buses - 1);
+  else if (is_refused (check, VSMMU_PLUG_NO_HOTPLUG))
+    vsmmu_check_report (check, address_line (device), address_path (device), hint_for_port (check, device),
+                        _ ("%s with index %u takes no such device while the guest runs"),
+                        domain->buses[device->address.bus].model->name, device->address.bus);
+}
+
+/* The device of the guest that has the address of @device. */
+static const VsmmuDevice *
+find_occupant (const VsmmuDomain *domain, const VsmmuDevice *device)
+{
+  for (guint i = 0; i < domain->devices->len; i++) {
+    const VsmmuDevice *other = g_ptr_array_index (domain->devices, i);
+
+    if (other != device && other->address_kind == VSMMU_ADDRESS_PCI && other->address.bus == device->address.bus &&
+        other->address.slot == device->address.slot)
+      return other;
+  }
+  return NULL;
+}
+
+void
+vsmmu_rule_hotplug_bus_full (VsmmuCheck *check)
+{
+  const VsmmuDevice *device = check->domain->plug->device;
+  g_autofree char *name = vsmmu_device_describe (device);
+  g_autofree char *other = NULL;
+
+  if (!is_refused (check, VSMMU_PLUG_TAKEN))
+    return;
+  if (!device->address_given) {
+    vsmmu_check_report (check, device->line, vsmmu_device_path (device, ""), hint_for_port (check, device),
+                        _ ("no port of the guest is free for %s"), name);
+    return;
+  }
+  other = vsmmu_device_describe (find_occupant (check->domain, device));
+  vsmmu_check_report (check, device->address_line, vsmmu_device_path (device, "/address"),
+                      hint_for_port (check, device), _ ("slot %u of bus %u is taken by %s"), device->address.slot,
+                      device->address.bus, other);
+}
+
+void
+vsmmu_rule_hotplug_outside_vsmmu (VsmmuCheck *check)
+{
+  const VsmmuDevice *hostdev = attached_hostdev (check);
+  const VsmmuDevice *emulated;
+  g_autofree char *name = NULL;
+  g_autofree char *place = NULL;
+
+  if (hostdev == NULL || vsmmu_check_is_unclear (check) || accelerated_vsmmu_of (check, hostdev) != NULL)
+    return;
+  name = vsmmu_device_describe (hostdev);
+  emulated = vsmmu_domain_vsmmu_of (check->domain, hostdev);
+  if (emulated == NULL)
+    emulated = vsmmu_check_machine_wide (check);
+  if (emulated != NULL) {
+    place = vsmmu_check_place (check, TRUE, emulated);
+    vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, address_line (hostdev), address_path (hostdev),
+                           hint_for_port (check, hostdev),
+                           _ ("%s comes to %02x:%02x.%x, behind the emulated SMMUv3 of %s, which cannot translate for "
+                              "VFIO"),
+                           name, hostdev->address.bus, hostdev->address.slot, hostdev->address.function, place);
+    return;
+  }
+  vsmmu_check_report (check, address_line (hostdev), address_path (hostdev), hint_for_port (check, hostdev),
+                      hostdev->address_given
+                          ? _ ("%s comes to %02x:%02x.%x, behind no SMMUv3: the guest cannot isolate it")
+                          : _ ("libvirt will put %s on %02x:%02x.%x, behind no SMMUv3: the guest cannot isolate it"),
+                      name, hostdev->address.bus, hostdev->address.slot, hostdev->address.function);
+}
+
+/* How many accelerated vSMMUs had a free port before @hostdev took one. */
+static guint
+count_choices (const VsmmuCheck *check, const VsmmuDevice *hostdev)
+{
+  const VsmmuDomain *domain = check->domain;
+  gboolean is_free[VSMMU_PCI_BUSES_MAX];
+  gboolean is_choice[VSMMU_PCI_BUSES_MAX] = { FALSE };
+  guint count = 0;
+
+  vsmmu_check_find_free_ports (check, is_free);
+  is_free[hostdev->address.bus] = TRUE;
+  for (guint i = 0; i < domain->n_buses; i++)
+    if (is_free[i])
+      is_choice[domain->buses[i].root] = TRUE;
+  for (guint i = 0; i < domain->n_buses; i++)
+    count += is_choice[i] && domain->buses[i].vsmmu != NULL && vsmmu_check_is_effective (check, domain->buses[i].vsmmu);
+  return count;
+}
+
+void
+vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check)
+{
+  const VsmmuDevice *hostdev = attached_hostdev (check);
+  const VsmmuDevice *vsmmu = hostdev != NULL ? accelerated_vsmmu_of (check, hostdev) : NULL;
+  const VsmmuHostSmmu *wanted = vsmmu != NULL ? smmu_of (check, hostdev) : NULL;
+  const VsmmuHostSmmu *bound = vsmmu != NULL ? look_behind_one (check, vsmmu).smmu : NULL;
+  g_autofree char *name = NULL;
+  g_autofree char *place = NULL;
+
+  if (wanted == NULL || bound == NULL || wanted == bound)
+    return;
+  name = vsmmu_device_describe (hostdev);
+  place = vsmmu_check_place (check, TRUE, vsmmu);
+  vsmmu_check_report (check, address_line (hostdev), address_path (hostdev), hint_for_port (check, hostdev),
+                      _ ("%s is behind %s of the host, but the devices behind the SMMUv3 of %s, to which it comes, are "
+                         "behind %s: its DMA would go astray, and neither libvirt nor QEMU refuses it"),
+                      name, wanted->name, place, bound->name);
+}
+
+/* Whether it is known on which physical SMMU @hostdev and the devices behind @vsmmu are. */
+static gboolean
+is_known (const VsmmuCheck *check, const VsmmuDevice *hostdev, const VsmmuDevice *vsmmu)
+{
+  return smmu_of (check, hostdev) != NULL && look_behind_one (check, vsmmu).smmu != NULL;
+}
+
+/* Whether the physical SMMU of @hostdev is known to have no command queues. */
+static gboolean
+has_no_command_queue (const VsmmuCheck *check, const VsmmuDevice *hostdev)
+{
+  const VsmmuHostSmmu *smmu = smmu_of (check, hostdev);
+
+  return smmu != NULL && vsmmu_fact_is_false (smmu->capabilities[VSMMU_SMMU_CMDQV]);
+}
+
+void
+vsmmu_rule_hotplug_auto_placed (VsmmuCheck *check)
+{
+  const VsmmuDevice *hostdev = attached_hostdev (check);
+  const VsmmuDevice *vsmmu = hostdev != NULL ? accelerated_vsmmu_of (check, hostdev) : NULL;
+  g_autofree char *name = NULL;
+  g_autofree char *place = NULL;
+  guint choices;
+
+  if (vsmmu == NULL || hostdev->address_given || is_known (check, hostdev, vsmmu) ||
+      (choices = count_choices (check, hostdev)) < 2)
+    return;
+  name = vsmmu_device_describe (hostdev);
+  place = vsmmu_check_place (check, TRUE, vsmmu);
+  vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                      g_strdup (_ ("give it an <address> on a port behind the SMMUv3 whose devices share its physical "
+                                   "SMMU")),
+                      _ ("libvirt will put %s on %02x:%02x.%x, behind the SMMUv3 of %s, only because that port comes "
+                         "first: %u SMMUv3s have free ports"),
+                      name, hostdev->address.bus, hostdev->address.slot, hostdev->address.function, place, choices);
+}
+
+void
+vsmmu_rule_hotplug_options_frozen (VsmmuCheck *check)
+{
+  const VsmmuDevice *hostdev = attached_hostdev (check);
+  const VsmmuDevice *vsmmu = hostdev != NULL ? accelerated_vsmmu_of (check, hostdev) : NULL;
+  g_autofree char *options = vsmmu != NULL ? vsmmu_iommu_auto_options (vsmmu) : NULL;
+  g_autofree char *name = NULL;
+
+  /* The same physical SMMU can do the same, and of another one hotplug-smmu-mismatch speaks. */
+  if (options == NULL || is_known (check, hostdev, vsmmu))
+    return;
+  name = vsmmu_device_describe (hostdev);
+  if (look_behind_one (check, vsmmu).count > 0)
+    vsmmu_check_report (check, vsmmu->iommu.driver_line, vsmmu_device_path (vsmmu, "/driver"),
+                        g_strdup_printf (_ ("attach only devices of the same physical SMMU here; to depend on none, "
+                                            "give %s at the next start"),
+                                         options),
+                        _ ("%s of this SMMUv3 were fixed by its first VFIO device; QEMU refuses %s if its physical "
+                           "SMMU can do less"),
+                        options, name);
+  else if (check->domain->is_running)
+    vsmmu_check_report_as (check, VSMMU_SEVERITY_WARNING, vsmmu->iommu.driver_line,
+                           vsmmu_device_path (vsmmu, "/driver"),
+                           g_strdup_printf (_ ("attach a device of the physical SMMU that was used at start; to depend "
+                                               "on none, give %s at the next start"),
+                                            options),
+                           _ ("%s of this SMMUv3 were fixed at start by a VFIO device that is gone, and do not change "
+                              "for %s"),
+                           options, name);
+}
+
+void
+vsmmu_rule_hotplug_cmdqv_first (VsmmuCheck *check)
+{
+  const VsmmuDevice *hostdev = attached_hostdev (check);
+  const VsmmuDevice *vsmmu = hostdev != NULL ? accelerated_vsmmu_of (check, hostdev) : NULL;
+  g_autofree char *options = vsmmu != NULL ? vsmmu_iommu_auto_options (vsmmu) : NULL;
+  g_autofree char *name = NULL;
+
+  /* With automatic options there was a device at start, or QEMU has exited; see vsmmu-empty. */
+  if (vsmmu == NULL || options != NULL || look_behind_one (check, vsmmu).count > 0 ||
+      has_no_command_queue (check, hostdev))
+    return;
+  name = vsmmu_device_describe (hostdev);
+  if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON)
+    vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, vsmmu->iommu.driver_line, vsmmu_device_path (vsmmu, "/driver"),
+                           g_strdup (_ ("start the guest with a VFIO device behind this SMMUv3, or use cmdqv='off'")),
+                           _ ("cmdqv='on', and %s would be the first VFIO device behind this SMMUv3: the guest gets no "
+                              "command queue, and QEMU does not let the device go again"),
+                           name);
+  else if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ABSENT)
+    vsmmu_check_report (check, vsmmu->iommu.driver_line, vsmmu_device_path (vsmmu, "/driver"),
+                        g_strdup (_ ("use cmdqv='off' at the next start, or start the guest with a VFIO device behind "
+                                     "this SMMUv3")),
+                        _ ("without cmdqv='off', and with %s as the first VFIO device behind this SMMUv3: where the "
+                           "host has command queues, the guest gets none, and QEMU does not let the device go again"),
+                        name);
+}
+
+void
+vsmmu_rule_unplug_device_missing (VsmmuCheck *check)
+{
+  const VsmmuPlug *plug = check->domain->plug;
+  g_autofree char *name = vsmmu_device_describe (plug->device);
+
+  if (plug->action == VSMMU_HOTPLUG_DETACH && vsmmu_device_is_hostdev (plug->device) && plug->target == NULL)
+    vsmmu_check_report (check, plug->device->line, vsmmu_device_path (plug->device, ""),
+                        g_strdup (_ ("name a device as 'virsh dumpxml' shows it")), _ ("the guest has no %s"), name);
+}
+
+/* The VFIO device behind @vsmmu that QEMU creates first: interfaces come before <hostdev>. */
+static const VsmmuDevice *
+first_behind (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
+{
+  const VsmmuDevice *first = NULL;
+
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+
+    if (vsmmu_domain_vsmmu_of (check->domain, hostdev) == vsmmu &&
+        (first == NULL || hostdev->sort_key < first->sort_key))
+      first = hostdev;
+  }
+  return first;
+}
+
+/* With a command queue, QEMU keeps the device through which it was made. */
+static void
+report_command_queue (VsmmuCheck *check, const VsmmuDevice *vsmmu)
+{
+  const VsmmuDevice *device = check->domain->plug->device;
+  g_autofree char *name = vsmmu_device_describe (device);
+  g_autofree char *place = vsmmu_check_place (check, TRUE, vsmmu);
+
+  if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON)
+    vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, device->line, vsmmu_device_path (device, ""),
+                           g_strdup (_ ("detach another device behind it, or shut the guest down")),
+                           _ ("QEMU does not let %s go: the command queue of the SMMUv3 of %s was made through it"),
+                           name, place);
+  else if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ABSENT)
+    vsmmu_check_report_as (
+        check, VSMMU_SEVERITY_WARNING, device->line, vsmmu_device_path (device, ""),
+        g_strdup (_ ("use cmdqv='off' for an SMMUv3 whose devices come and go")),
+        _ ("where the host has command queues, QEMU does not let %s go: it is the first device behind "
+           "the SMMUv3 of %s, which has no cmdqv='off'"),
+        name, place);
+}
+
+void
+vsmmu_rule_unplug_last_device (VsmmuCheck *check)
+{
+  const VsmmuPlug *plug = check->domain->plug;
+  const VsmmuDevice *vsmmu = plug->target != NULL ? accelerated_vsmmu_of (check, plug->target) : NULL;
+  g_autofree char *name = vsmmu_device_describe (plug->device);
+  g_autofree char *place = NULL;
+
+  if (vsmmu == NULL)
+    return;
+  if (first_behind (check, vsmmu) == plug->target && !has_no_command_queue (check, plug->target))
+    report_command_queue (check, vsmmu);
+  if (look_behind_one (check, vsmmu).count > 1 ||
+      (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON && !has_no_command_queue (check, plug->target)))
+    return;
+  place = vsmmu_check_place (check, TRUE, vsmmu);
+  vsmmu_check_report (
+      check, plug->device->line, vsmmu_device_path (plug->device, ""),
+      g_strdup (_ ("attach only a device of the same physical SMMU there afterwards")),
+      _ ("%s is the last VFIO device behind the SMMUv3 of %s, which then has no physical SMMU and takes "
+         "that of the next device, whichever it is"),
+      name, place);
+}

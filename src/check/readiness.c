@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vsmmu/readiness.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "check/host.h"
+#include "model/version.h"
+
+#define LIBVIRT_ACCEL VSMMU_VERSION_ENCODE (12, 7, 0)
+
+void
+vsmmu_readiness_free (VsmmuReadiness *readiness)
+{
+  if (readiness == NULL)
+    return;
+  g_free (readiness->message);
+  g_free (readiness->hint);
+  g_free (readiness);
+}
+
+const char *
+vsmmu_readiness_result_to_string (VsmmuReadinessResult result)
+{
+  static const char *const words[] = { "PASS", "WARN", "FAIL" };
+
+  return words[result];
+}
+
+/* @message and @hint: (transfer full) */
+static void
+set (VsmmuReadiness *readiness, VsmmuReadinessResult result, char *message, char *hint)
+{
+  readiness->result = result;
+  readiness->message = message;
+  readiness->hint = hint;
+}
+
+static void
+pass (VsmmuReadiness *readiness, const char *message)
+{
+  set (readiness, VSMMU_READINESS_PASS, g_strdup (message), NULL);
+}
+
+static void
+check_architecture (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  if (host->architecture == NULL)
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")),
+         g_strdup (_ ("see that the host is an arm64 machine")));
+  else if (strcmp (host->architecture, "aarch64") == 0)
+    pass (readiness, host->architecture);
+  else
+    set (readiness, VSMMU_READINESS_FAIL, g_strdup (host->architecture),
+         g_strdup (_ ("SMMUs are on arm64 machines only; use one")));
+}
+
+static void
+not_known (VsmmuReadiness *readiness, const char *hint)
+{
+  set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")), g_strdup (hint));
+}
+
+static void
+check_smmus (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  guint n = host->smmus->len;
+
+  if (!host->has_smmus)
+    not_known (readiness, _ ("see that /sys/class/iommu can be read"));
+  else if (n > 0)
+    set (readiness, VSMMU_READINESS_PASS,
+         g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u SMMUv3", "%u SMMUv3s", n), n), NULL);
+  else
+    set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("none in /sys/class/iommu")),
+         g_strdup (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3])
+                       ? _ ("use a kernel with CONFIG_ARM_SMMU_V3")
+                       : _ ("switch the SMMUs on in the firmware, and use a kernel with CONFIG_ARM_SMMU_V3")));
+}
+
+static VsmmuFact
+can_nest (const VsmmuHostSmmu *smmu)
+{
+  return vsmmu_host_smmu_supports_vsmmu (smmu);
+}
+
+/* Whether QEMU's fixed IDRs go with those of @smmu. */
+static VsmmuFact
+is_compatible (const VsmmuHostSmmu *smmu)
+{
+  VsmmuFact fact = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, TRUE);
+
+  for (const VsmmuRequirement *row = vsmmu_requirements; row->rule != NULL; row++) {
+    if (vsmmu_requirement_is_broken (row, smmu))
+      return VSMMU_FACT (smmu->capabilities[row->capability].source, FALSE);
+    if (!vsmmu_fact_is_known (smmu->capabilities[row->capability]))
+      fact.source = VSMMU_FACT_SOURCE_NONE;
+  }
+  return fact;
+}
+
+/* (transfer full): the names of SMMUs for which the answer is known, and no; or not known */
+static char *
+list_smmus (const VsmmuHost *host, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu), gboolean is_known, guint *n)
+{
+  g_autoptr (GString) list = g_string_new (NULL);
+
+  *n = 0;
+  for (guint i = 0; i < host->smmus->len; i++) {
+    const VsmmuHostSmmu *smmu = g_ptr_array_index (host->smmus, i);
+    VsmmuFact answer = ask (smmu);
+
+    if (vsmmu_fact_is_known (answer) != is_known || vsmmu_fact_is_true (answer))
+      continue;
+    if ((*n)++ < 4)
+      g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", smmu->name);
+  }
+  if (*n > 4)
+    g_string_append (list, ", ...");
+  return g_string_free (g_steal_pointer (&list), FALSE);
+}
+
+/* One question to all SMMUs: some may do, and then the others are a warning. */
+static void
+check_all (const VsmmuHost *host, VsmmuReadiness *readiness, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu),
+           const char *hint)
+{
+  guint n_no = 0;
+  guint n_unknown = 0;
+  g_autofree char *no = list_smmus (host, ask, TRUE, &n_no);
+  g_autofree char *unknown = list_smmus (host, ask, FALSE, &n_unknown);
+
+  if (!host->has_smmus)
+    not_known (readiness, hint);
+  else if (host->smmus->len == 0)
+    set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("no SMMUv3")), g_strdup (hint));
+  else if (n_no > 0)
+    set (readiness, n_no == host->smmus->len ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
+         g_strdup_printf (_ ("no, for %s"), no), g_strdup (hint));
+  else if (n_unknown > 0)
+    set (readiness, VSMMU_READINESS_WARN, g_strdup_printf (_ ("not known for %s"), unknown),
+         g_strdup (_ ("look as root, with an idle device behind each SMMU bound to vfio-pci")));
+  else
+    pass (readiness, _ ("yes, for all"));
+}
+
+static void
+check_nesting (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  check_all (host, readiness, can_nest,
+             _ ("see 'virt-vsmmu explain host-no-nesting'; newer firmware may say CANWBS of the root complexes"));
+}
+
+static void
+check_compatible (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  check_all (host, readiness, is_compatible,
+             _ ("QEMU refuses devices behind them; see 'virt-vsmmu explain host-granule' and its neighbours"));
+}
+
+/* A node in /dev that is there or not. */
+static void
+check_node (VsmmuReadiness *readiness, VsmmuFact node, const char *hint)
+{
+  if (vsmmu_fact_is_true (node))
+    pass (readiness, _ ("yes"));
+  else if (vsmmu_fact_is_false (node))
+    set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("it does not exist")), g_strdup (hint));
+  else
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")), g_strdup (hint));
+}
+
+static void
+check_iommufd (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  check_node (readiness, host->dev_iommu, _ ("use a kernel with CONFIG_IOMMUFD, and load the module iommufd"));
+}
+
+static void
+check_kvm (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  check_node (readiness, host->dev_kvm, _ ("use a kernel with CONFIG_KVM, started at EL2"));
+}
+
+static void
+check_option (VsmmuReadiness *readiness, VsmmuFact option, char *hint)
+{
+  g_autofree char *owned = hint;
+
+  if (vsmmu_fact_is_true (option))
+    pass (readiness, option.value == 1 ? _ ("as a module") : _ ("built in"));
+  else
+    set (readiness, vsmmu_fact_is_known (option) ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
+         g_strdup (vsmmu_fact_is_known (option) ? _ ("not set") : _ ("not known")), g_steal_pointer (&owned));
+}
+
+static void
+check_smmu_iommufd (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  check_option (readiness, host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD],
+                g_strdup (_ ("use a kernel with CONFIG_ARM_SMMU_V3_IOMMUFD")));
+}
+
+static gboolean
+has_cdev (const VsmmuHost *host)
+{
+  for (guint i = 0; i < host->devices->len; i++)
+    if (((const VsmmuHostDevice *) g_ptr_array_index (host->devices, i))->vfio != NULL)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+check_cdev (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  if (has_cdev (host))
+    pass (readiness, _ ("yes"));
+  else
+    check_option (readiness, host->options[VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV],
+                  g_strdup (_ ("use a kernel with CONFIG_VFIO_DEVICE_CDEV")));
+}
+
+static gboolean
+is_assignable (const VsmmuHostDevice *device)
+{
+  return device->smmu != NULL && !vsmmu_host_device_is_bridge (device);
+}
+
+static void
+check_window (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  guint n_known = 0;
+
+  for (guint i = 0; i < host->devices->len; i++) {
+    const VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
+    g_autofree char *windows = NULL;
+
+    if (!is_assignable (device) || device->group == NULL || !device->group->has_regions)
+      continue;
+    n_known++;
+    if (!vsmmu_host_group_has_other_window (device->group))
+      continue;
+    windows = vsmmu_host_group_describe_windows (device->group);
+    set (readiness, VSMMU_READINESS_FAIL, g_strdup_printf (_ ("%s has %s"), device->name, windows),
+         g_strdup (_ ("QEMU needs 0x8000000-0x80fffff; use a kernel with that window")));
+    return;
+  }
+  if (n_known > 0)
+    pass (readiness, "0x8000000-0x80fffff");
+  else
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")),
+         g_strdup (_ ("see that there are devices behind an SMMU, with IOMMU groups")));
+}
+
+static void
+check_groups (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  guint n = 0;
+  guint n_shared = 0;
+
+  for (guint i = 0; i < host->devices->len; i++) {
+    const VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
+
+    if (!is_assignable (device))
+      continue;
+    n++;
+    n_shared += device->group != NULL && device->group->devices->len > 1;
+  }
+  if (!host->has_devices)
+    not_known (readiness, _ ("see that /sys/bus/pci can be read"));
+  else if (n == 0)
+    set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("there is no device behind an SMMU")),
+         g_strdup (_ ("add one that a guest could have")));
+  else if (n_shared > 0)
+    set (readiness, n_shared == n ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
+         g_strdup_printf (_ ("%u of %u devices behind an SMMU share their group with another"), n_shared, n),
+         g_strdup (_ ("these cannot be behind an accelerated SMMUv3; see 'virt-vsmmu explain host-group-shared'")));
+  else
+    set (readiness, VSMMU_READINESS_PASS, g_strdup_printf (_ ("%u devices, each alone in its group"), n), NULL);
+}
+
+static gboolean
+has_cmdqv (const VsmmuHost *host)
+{
+  for (guint i = 0; i < host->smmus->len; i++)
+    if (vsmmu_fact_is_true (
+            ((const VsmmuHostSmmu *) g_ptr_array_index (host->smmus, i))->capabilities[VSMMU_SMMU_CMDQV]))
+      return TRUE;
+  return FALSE;
+}
+
+static void
+check_pages (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  for (guint i = 0; i < host->pages->len; i++) {
+    const VsmmuHostPages *pool = &g_array_index (host->pages, VsmmuHostPages, i);
+
+    if (pool->total == 0)
+      continue;
+    set (readiness, VSMMU_READINESS_PASS, g_strdup_printf (_ ("%u of %u KiB"), (guint) pool->total, (guint) pool->size),
+         NULL);
+    return;
+  }
+  if (has_cmdqv (host))
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("none reserved")),
+         g_strdup (_ ("reserve some: without them cmdqv has one small page for its queue")));
+  else
+    pass (readiness, _ ("none reserved, none needed without cmdqv"));
+}
+
+static void
+check_libvirt (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  g_autofree char *version = vsmmu_version_to_string (host->tools.libvirt);
+
+  if (host->tools.libvirt == 0)
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")),
+         g_strdup (_ ("see that the libvirt daemon runs, and is 12.7 or newer")));
+  else if (host->tools.libvirt < LIBVIRT_ACCEL)
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (version),
+         g_strdup (_ ("use libvirt 12.7 or newer: this one drops accel='on' without a word")));
+  else
+    pass (readiness, version);
+}
+
+static void
+check_qemu (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  g_autofree char *version = vsmmu_version_to_string (host->tools.qemu);
+
+  if (!vsmmu_fact_is_known (host->qemu_accel))
+    set (readiness, VSMMU_READINESS_WARN, host->tools.qemu != 0 ? g_strdup (version) : g_strdup (_ ("not known")),
+         g_strdup (_ ("see that qemu-system-aarch64 is installed, and is 11.1 or newer")));
+  else if (!vsmmu_fact_is_true (host->qemu_accel))
+    set (readiness, VSMMU_READINESS_FAIL, g_strdup_printf (_ ("%s has no accelerated SMMUv3"), version),
+         g_strdup (_ ("use QEMU 11.1 or newer")));
+  else if (!vsmmu_fact_is_true (host->qemu_auto))
+    set (readiness, VSMMU_READINESS_WARN, g_strdup_printf (_ ("%s does not take options from the host"), version),
+         g_strdup (_ ("give ats, ril, ssidsize and oas in the domain, or use QEMU 11.1 or newer")));
+  else
+    pass (readiness, version);
+}
+
+static const struct {
+  const char *title;
+  void (*check) (const VsmmuHost *host, VsmmuReadiness *readiness);
+} checks[] = {
+  { N_ ("arm64 machine"), check_architecture },
+  { N_ ("SMMUv3 in use"), check_smmus },
+  { N_ ("SMMUs can carry an accelerated SMMUv3"), check_nesting },
+  { N_ ("SMMUs go with QEMU's SMMUv3"), check_compatible },
+  { N_ ("/dev/kvm"), check_kvm },
+  { N_ ("/dev/iommu"), check_iommufd },
+  { N_ ("iommufd for SMMUv3 in the kernel"), check_smmu_iommufd },
+  { N_ ("VFIO character devices"), check_cdev },
+  { N_ ("MSI window"), check_window },
+  { N_ ("IOMMU groups"), check_groups },
+  { N_ ("huge pages"), check_pages },
+  { N_ ("QEMU"), check_qemu },
+  { N_ ("libvirt"), check_libvirt },
+};
+
+GPtrArray *
+vsmmu_host_check_readiness (const VsmmuHost *host)
+{
+  GPtrArray *all = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_readiness_free);
+
+  for (guint i = 0; i < G_N_ELEMENTS (checks); i++) {
+    VsmmuReadiness *readiness = g_new0 (VsmmuReadiness, 1);
+
+    readiness->title = _ (checks[i].title);
+    checks[i].check (host, readiness);
+    g_ptr_array_add (all, readiness);
+  }
+  return all;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "model/hotplug.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "model/read.h"
+#include "model/slots.h"
+#include "model/text.h"
+
+struct _VsmmuHotplug {
+  VsmmuHotplugAction action;
+  char *file;
+  xmlDocPtr document;
+};
+
+/*
+ * The root elements of virDomainDeviceDefParse(), and which of them libvirt 12.8
+ * attaches to a running guest.
+ */
+static const struct {
+  const char *element;
+  gboolean is_pluggable;
+} kinds[] = {
+  { "audio", TRUE },    { "channel", TRUE },    { "console", TRUE },   { "controller", TRUE }, { "crypto", FALSE },
+  { "disk", TRUE },     { "filesystem", TRUE }, { "graphics", FALSE }, { "hostdev", TRUE },    { "hub", TRUE },
+  { "input", TRUE },    { "interface", TRUE },  { "iommu", FALSE },    { "lease", TRUE },      { "memballoon", FALSE },
+  { "memory", TRUE },   { "nvram", TRUE },      { "panic", FALSE },    { "parallel", TRUE },   { "pstore", FALSE },
+  { "redirdev", TRUE }, { "rng", TRUE },        { "serial", TRUE },    { "shmem", TRUE },      { "smartcard", TRUE },
+  { "sound", FALSE },   { "tpm", FALSE },       { "video", FALSE },    { "vsock", TRUE },      { "watchdog", TRUE },
+};
+
+static gboolean
+is_device (const xmlNode *node)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (vsmmu_xml_is (node, kinds[i].element))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+is_pluggable (const VsmmuDevice *device)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (strcmp (device->element, kinds[i].element) == 0)
+      return kinds[i].is_pluggable && !vsmmu_device_is_pci_controller (device);
+  return FALSE;
+}
+
+void
+vsmmu_hotplug_free (VsmmuHotplug *hotplug)
+{
+  if (hotplug == NULL)
+    return;
+  g_free (hotplug->file);
+  xmlFreeDoc (hotplug->document);
+  g_free (hotplug);
+}
+
+VsmmuHotplug *
+vsmmu_hotplug_new_from_data (VsmmuHotplugAction action, const char *data, gsize length, const char *name,
+                             GError **error)
+{
+  guint line = 0;
+  g_autoptr (xmlDoc) document = vsmmu_xml_parse (data, length, name, &line, error);
+  const xmlNode *root;
+  VsmmuHotplug *hotplug;
+
+  if (document == NULL)
+    return NULL;
+  root = xmlDocGetRootElement (document);
+  if (!is_device (root)) {
+    g_autofree char *shown = vsmmu_text_shorten ((const char *) root->name);
+
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NOT_DEVICE,
+                 _ ("%s:%u: the root element is <%s>, and not a device such as <hostdev>"), name, vsmmu_xml_line (root),
+                 shown);
+    return NULL;
+  }
+  hotplug = g_new0 (VsmmuHotplug, 1);
+  hotplug->action = action;
+  hotplug->file = g_strdup (name);
+  hotplug->document = g_steal_pointer (&document);
+  return hotplug;
+}
+
+VsmmuHotplug *
+vsmmu_hotplug_new_from_file (VsmmuHotplugAction action, const char *path, GError **error)
+{
+  g_autofree char *name = vsmmu_read_name (path);
+  g_autofree char *data = NULL;
+  gsize length = 0;
+
+  if (!vsmmu_read_document (path, &data, &length, error))
+    return NULL;
+  return vsmmu_hotplug_new_from_data (action, data, length, name, error);
+}
+
+static const char *
+mdev_uuid (const VsmmuDevice *device)
+{
+  const xmlNode *source = vsmmu_xml_child (device->node, "source");
+  const xmlNode *address = source != NULL ? vsmmu_xml_child (source, "address") : NULL;
+
+  return address != NULL ? vsmmu_xml_attribute (address, "uuid") : NULL;
+}
+
+/* virDomainHostdevMatch(): what counts is the device of the host. */
+static gboolean
+is_same_source (const VsmmuDevice *a, const VsmmuDevice *b)
+{
+  const VsmmuPciAddress *left = &a->hostdev.host;
+  const VsmmuPciAddress *right = &b->hostdev.host;
+
+  if (a->hostdev.is_pci != b->hostdev.is_pci)
+    return FALSE;
+  if (a->hostdev.is_mdev) {
+    const char *uuid = mdev_uuid (a);
+
+    return uuid != NULL && mdev_uuid (b) != NULL && g_ascii_strcasecmp (uuid, mdev_uuid (b)) == 0;
+  }
+  return left->domain == right->domain && left->bus == right->bus && left->slot == right->slot &&
+         left->function == right->function;
+}
+
+static const VsmmuDevice *
+find_target (const VsmmuDomain *guest, const VsmmuDevice *device)
+{
+  for (guint i = 0; vsmmu_device_is_hostdev (device) && i < guest->hostdevs->len; i++)
+    if (is_same_source (g_ptr_array_index (guest->hostdevs, i), device))
+      return g_ptr_array_index (guest->hostdevs, i);
+  return NULL;
+}
+
+VsmmuDomain *
+vsmmu_hotplug_apply (const VsmmuHotplug *hotplug, const VsmmuDomain *guest)
+{
+  VsmmuDomain *domain = vsmmu_domain_copy (guest);
+  VsmmuPlug *plug = g_new0 (VsmmuPlug, 1);
+  VsmmuDevice *device = vsmmu_read_device (domain, xmlDocGetRootElement (hotplug->document), 0);
+
+  plug->action = hotplug->action;
+  plug->file = hotplug->file;
+  plug->device = device;
+  domain->plug = plug;
+  if (plug->action == VSMMU_HOTPLUG_DETACH) {
+    plug->target = find_target (guest, device);
+    return domain;
+  }
+  if (!is_pluggable (device)) {
+    plug->outcome = VSMMU_PLUG_UNSUPPORTED;
+    return domain;
+  }
+  plug->outcome = vsmmu_slots_plug (guest, device, &plug->reason);
+  g_ptr_array_add (domain->devices, device);
+  if (vsmmu_device_is_hostdev (device))
+    g_ptr_array_add (domain->hostdevs, device);
+  return domain;
+}

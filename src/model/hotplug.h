@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/domain.h"
+
+/*
+ * vsmmu_hotplug_apply:
+ * @guest: the guest as it is; it and @hotplug must outlive the result
+ *
+ * An attached device is the last of the devices and hostdevs of the result, at
+ * the address where libvirt puts it; one to be detached is still there.
+ *
+ * Returns: (transfer full): a copy of @guest with its @plug set
+ */
+VsmmuDomain *vsmmu_hotplug_apply (const VsmmuHotplug *hotplug, const VsmmuDomain *guest);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vsmmu/host.h"
+
+/*
+ * vsmmu_json_scan:
+ * @n_members: (out): how many members all objects of the document have together
+ * @error: %VSMMU_ERROR_FACTS
+ *
+ * Looks over JSON before json-glib does, which recurses for every level of
+ * nesting, takes comments and assignments, and forgets a member that is given
+ * twice. Whatever is no JSON beyond that is left for json-glib to find.
+ *
+ * Returns: %FALSE when it nests deeper than 16, has more than a million values,
+ *   or has something outside of strings that JSON has not
+ */
+gboolean vsmmu_json_scan (const char *data, gsize length, const char *name, gsize *n_members, GError **error);

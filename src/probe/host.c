@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib/gi18n-lib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "probe/iommufd.h"
+#include "probe/iort.h"
+#include "probe/pci.h"
+#include "probe/tools.h"
+
+#define IOMMU_CLASS "sys/class/iommu"
+#define HUGEPAGES "sys/kernel/mm/hugepages"
+
+/* /sys/class/iommu/NAME leads to …/platform/arm-smmu-v3.1.auto/iommu/NAME. */
+static char *
+read_platform (int top, const char *name)
+{
+  char path[4096];
+  char *end;
+  char *start;
+
+  if (!vsmmu_tree_read_link (top, name, path, sizeof (path)))
+    return NULL;
+  end = g_strrstr (path, "/iommu/");
+  if (end == NULL)
+    return NULL;
+  *end = '\0';
+  start = strrchr (path, '/');
+  return start != NULL ? g_strdup (start + 1) : NULL;
+}
+
+static void
+read_smmu (const VsmmuTree *tree, int top, const char *name)
+{
+  VsmmuHostSmmu *smmu = vsmmu_host_smmu_new (name);
+  g_autofree char *devices = g_strconcat (name, "/devices", NULL);
+  g_autofree char *node = g_strconcat (name, "/device/numa_node", NULL);
+  g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, top, devices);
+
+  vsmmu_host_parse_smmu (name, &smmu->base);
+  smmu->platform = read_platform (top, name);
+  smmu->numa_node = vsmmu_tree_read_number (tree, top, node);
+  for (guint i = 0; names != NULL && i < names->len; i++) {
+    VsmmuHostDevice *device = vsmmu_host_device_named (tree->host, g_ptr_array_index (names, i));
+
+    if (device != NULL)
+      device->smmu = smmu;
+  }
+  g_ptr_array_add (tree->host->smmus, smmu);
+}
+
+static void
+read_smmus (const VsmmuTree *tree)
+{
+  g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, tree->fd, IOMMU_CLASS);
+  int top = names != NULL && names->len > 0 ? vsmmu_tree_enter (tree, tree->fd, IOMMU_CLASS) : -1;
+  guint64 base;
+
+  tree->host->has_smmus = names != NULL;
+  for (guint i = 0; top >= 0 && i < names->len && tree->host->smmus->len < VSMMU_HOST_SMMUS_MAX; i++)
+    if (vsmmu_host_parse_smmu (g_ptr_array_index (names, i), &base))
+      read_smmu (tree, top, g_ptr_array_index (names, i));
+  if (top >= 0)
+    close (top);
+  vsmmu_host_sort (tree->host);
+}
+
+static VsmmuHostSmmu *
+find_platform (const VsmmuHost *host, const char *name, gsize length)
+{
+  for (guint i = 0; i < host->smmus->len; i++) {
+    VsmmuHostSmmu *smmu = g_ptr_array_index (host->smmus, i);
+
+    if (smmu->platform != NULL && strlen (smmu->platform) == length && strncmp (smmu->platform, name, length) == 0)
+      return smmu;
+  }
+  return NULL;
+}
+
+/*
+ * What the driver says at boot: "arm-smmu-v3 arm-smmu-v3.1.auto: oas 44-bit (features 0x01088705)"
+ * (arm_smmu_device_hw_probe()) and "… found companion CMDQV device: …" (tegra241-cmdqv).
+ */
+static void
+read_log_line (VsmmuHost *host, const char *line)
+{
+  static const char driver[] = "arm-smmu-v3 ";
+  const char *name = strstr (line, driver);
+  const char *end = name != NULL ? strchr (name + strlen (driver), ':') : NULL;
+  const char *features;
+  const char *oas;
+  VsmmuHostSmmu *smmu;
+
+  if (end == NULL)
+    return;
+  name += strlen (driver);
+  smmu = find_platform (host, name, (gsize) (end - name));
+  if (smmu == NULL)
+    return;
+  if (strstr (end, "found companion CMDQV device") != NULL)
+    smmu->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, TRUE);
+  features = strstr (end, "(features 0x");
+  oas = strstr (end, "oas ");
+  if (features == NULL || oas == NULL)
+    return;
+  smmu->features = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG,
+                               g_ascii_strtoull (features + strlen ("(features 0x"), NULL, 16) & G_MAXUINT32);
+  smmu->capabilities[VSMMU_SMMU_OAS] =
+      VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, CLAMP (g_ascii_strtoull (oas + 4, NULL, 10), 32, 56));
+}
+
+static void
+read_log (const VsmmuTree *tree)
+{
+  gsize length = 0;
+  g_autofree char *log = tree->host->smmus->len > 0 ? vsmmu_tree_read_file (tree, "dev/kmsg", &length) : NULL;
+  char *rest = NULL;
+
+  for (char *line = log != NULL ? strtok_r (log, "\n", &rest) : NULL; line != NULL; line = strtok_r (NULL, "\n", &rest))
+    read_log_line (tree->host, line);
+}
+
+static void
+read_iort (const VsmmuTree *tree)
+{
+  gsize length = 0;
+  g_autofree char *data =
+      tree->host->smmus->len > 0 ? vsmmu_tree_read_file (tree, "sys/firmware/acpi/tables/IORT", &length) : NULL;
+  g_autoptr (GArray) nodes = data != NULL ? vsmmu_iort_parse ((const guint8 *) data, length) : NULL;
+
+  for (guint i = 0; nodes != NULL && i < nodes->len; i++) {
+    const VsmmuIortSmmu *node = &g_array_index (nodes, VsmmuIortSmmu, i);
+    g_autofree char *name = g_strdup_printf ("smmu3.0x%016" G_GINT64_MODIFIER "x", node->base);
+    VsmmuHostSmmu *smmu = vsmmu_host_smmu_named (tree->host, name);
+
+    /* The kernel asks the root complex of each device; where they differ, nothing can be said of the SMMU. */
+    if (smmu != NULL && node->n_root_complexes > 0 && (node->n_canwbs == 0 || node->n_canwbs == node->n_root_complexes))
+      smmu->capabilities[VSMMU_SMMU_CANWBS] = VSMMU_FACT (VSMMU_FACT_SOURCE_IORT, node->n_canwbs > 0);
+  }
+}
+
+/* CONFIG_X=y or CONFIG_X=m; an option that is not there, or only in a comment, is not set. */
+static void
+read_options (VsmmuHost *host, char *config)
+{
+  char *rest = NULL;
+
+  for (guint i = 0; i < VSMMU_HOST_OPTIONS; i++)
+    host->options[i] = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_CONFIG, 0);
+  for (char *line = strtok_r (config, "\n", &rest); line != NULL; line = strtok_r (NULL, "\n", &rest)) {
+    char *value = g_str_has_prefix (line, "CONFIG_") ? strchr (line, '=') : NULL;
+
+    if (value == NULL || (value[1] != 'y' && value[1] != 'm'))
+      continue;
+    *value++ = '\0';
+    for (guint i = 0; i < VSMMU_HOST_OPTIONS; i++)
+      if (strcmp (line, vsmmu_host_option_names[i]) == 0)
+        host->options[i].value = *value == 'y' ? 2 : 1;
+  }
+}
+
+/* (transfer full) (nullable): what the gzip file @data unpacks to, up to %VSMMU_TREE_FILE_MAX */
+static char *
+unpack (const char *data, gsize length)
+{
+  g_autoptr (GZlibDecompressor) decompressor = g_zlib_decompressor_new (G_ZLIB_COMPRESSOR_FORMAT_GZIP);
+  g_autofree char *text = g_malloc (VSMMU_TREE_FILE_MAX + 1);
+  gsize n_in = 0;
+  gsize n_out = 0;
+  GConverterResult result = G_CONVERTER_CONVERTED;
+
+  while (result == G_CONVERTER_CONVERTED && n_out < VSMMU_TREE_FILE_MAX) {
+    gsize got_in = 0;
+    gsize got_out = 0;
+
+    result = g_converter_convert (G_CONVERTER (decompressor), data + n_in, length - n_in, text + n_out,
+                                  VSMMU_TREE_FILE_MAX - n_out, G_CONVERTER_INPUT_AT_END, &got_in, &got_out, NULL);
+    n_in += got_in;
+    n_out += got_out;
+  }
+  text[n_out] = '\0';
+  return result == G_CONVERTER_FINISHED ? g_steal_pointer (&text) : NULL;
+}
+
+static void
+read_config (const VsmmuTree *tree)
+{
+  gsize length = 0;
+  g_autofree char *packed = vsmmu_tree_read_file (tree, "proc/config.gz", &length);
+  g_autofree char *config = packed != NULL ? unpack (packed, length) : NULL;
+  g_autofree char *path = tree->host->kernel != NULL ? g_strconcat ("boot/config-", tree->host->kernel, NULL) : NULL;
+
+  if (config == NULL && path != NULL && strchr (tree->host->kernel, '/') == NULL)
+    config = vsmmu_tree_read_file (tree, path, &length);
+  if (config != NULL)
+    read_options (tree->host, config);
+}
+
+/* (transfer full) (nullable): the text of a small file */
+static char *
+read_name (const VsmmuTree *tree, const char *path)
+{
+  char text[256];
+
+  return vsmmu_tree_read_small (tree, tree->fd, path, text, sizeof (text)) && text[0] != '\0' ? g_strdup (text) : NULL;
+}
+
+static void
+read_machine (const VsmmuTree *tree, gboolean is_this)
+{
+  VsmmuHost *host = tree->host;
+  struct utsname names;
+
+  host->name = read_name (tree, "proc/sys/kernel/hostname");
+  host->kernel = read_name (tree, "proc/sys/kernel/osrelease");
+  host->architecture = read_name (tree, "proc/sys/kernel/arch");
+  if (host->architecture == NULL && is_this && uname (&names) == 0)
+    host->architecture = g_strdup (names.machine);
+  read_config (tree);
+  host->dev_iommu = vsmmu_tree_exists (tree, "dev/iommu", VSMMU_FACT_SOURCE_DEVFS);
+  host->dev_kvm = vsmmu_tree_exists (tree, "dev/kvm", VSMMU_FACT_SOURCE_DEVFS);
+  host->dev_vfio = vsmmu_tree_exists (tree, "dev/vfio/vfio", VSMMU_FACT_SOURCE_DEVFS);
+}
+
+static void
+read_pages (const VsmmuTree *tree)
+{
+  g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, tree->fd, HUGEPAGES);
+
+  tree->host->has_pages = names != NULL;
+  for (guint i = 0; names != NULL && i < names->len && i < VSMMU_HOST_PAGES_MAX; i++) {
+    const char *name = g_ptr_array_index (names, i);
+    g_autofree char *total = g_strconcat (HUGEPAGES "/", name, "/nr_hugepages", NULL);
+    g_autofree char *free_pages = g_strconcat (HUGEPAGES "/", name, "/free_hugepages", NULL);
+    VsmmuHostPages pages = { 0 };
+
+    if (!g_str_has_prefix (name, "hugepages-"))
+      continue;
+    pages.size = g_ascii_strtoull (name + strlen ("hugepages-"), NULL, 10);
+    pages.total = (guint64) vsmmu_tree_read_number (tree, tree->fd, total).value;
+    pages.free = (guint64) vsmmu_tree_read_number (tree, tree->fd, free_pages).value;
+    if (pages.size > 0)
+      g_array_append_val (tree->host->pages, pages);
+  }
+}
+
+VsmmuHost *
+vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error)
+{
+  g_autoptr (VsmmuHost) host = vsmmu_host_new ();
+  gboolean is_this = root == NULL || strcmp (root, "/") == 0;
+  g_autofree char *shown = g_filename_display_name (is_this ? "/" : root);
+  GMutex mutex;
+  VsmmuTree tree = { .host = host, .mutex = &mutex };
+
+  tree.fd = open (is_this ? "/" : root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (tree.fd < 0 || faccessat (tree.fd, "sys", F_OK, 0) < 0) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
+                 _ ("%s: there is no host to look at, no directory with 'sys' in it: %s"), shown, g_strerror (errno));
+    if (tree.fd >= 0)
+      close (tree.fd);
+    return NULL;
+  }
+  g_mutex_init (&mutex);
+  read_machine (&tree, is_this);
+  read_pages (&tree);
+  vsmmu_pci_probe (&tree);
+  read_smmus (&tree);
+  read_log (&tree);
+  read_iort (&tree);
+  close (tree.fd);
+  g_mutex_clear (&mutex);
+  vsmmu_host_connect (host);
+  if (is_this && (flags & VSMMU_HOST_PROBE_DEVICES) != 0)
+    vsmmu_iommufd_probe (host, &vsmmu_iommufd_kernel);
+  vsmmu_host_finish (host);
+  if (is_this && (flags & VSMMU_HOST_PROBE_TOOLS) != 0)
+    vsmmu_tools_probe (host);
+  return g_steal_pointer (&host);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "probe/iommufd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define IOMMUFD_NODE "/dev/iommu"
+
+/* Devices that are tried for one SMMU; a machine with many busy ones is not searched to the end. */
+#define ATTEMPTS_MAX 8
+
+void
+vsmmu_iommufd_decode (const VsmmuHwInfoSmmuv3 *info, VsmmuHostSmmu *smmu)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (info->idr); i++)
+    smmu->registers[VSMMU_SMMU_REGISTER_IDR0 + i] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, info->idr[i]);
+  smmu->registers[VSMMU_SMMU_REGISTER_IIDR] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, info->iidr);
+  smmu->registers[VSMMU_SMMU_REGISTER_AIDR] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, info->aidr);
+}
+
+static int
+real_open (const char *path)
+{
+  return open (path, O_RDWR | O_CLOEXEC);
+}
+
+static int
+real_ioctl (int fd, unsigned long request, gpointer argument)
+{
+  return ioctl (fd, request, argument);
+}
+
+static void
+real_close (int fd)
+{
+  close (fd);
+}
+
+const VsmmuIommufdKernel vsmmu_iommufd_kernel = { real_open, real_ioctl, real_close };
+
+static gboolean
+get_info (const VsmmuIommufdKernel *kernel, int iommufd, guint32 device_id, guint32 flags, guint32 type, gpointer data,
+          guint32 length)
+{
+  VsmmuHwInfo info = {
+    .size = sizeof (info),
+    .flags = flags,
+    .dev_id = device_id,
+    .data_len = length,
+    .data_uptr = (guint64) (gsize) data,
+    .data_type = flags != 0 ? type : 0,
+  };
+
+  if (kernel->ioctl (iommufd, VSMMU_IOMMU_GET_HW_INFO, &info) != 0)
+    return FALSE;
+  errno = EOPNOTSUPP;
+  return info.data_type == type;
+}
+
+static gboolean
+ask (const VsmmuIommufdKernel *kernel, int iommufd, guint32 device_id, VsmmuHostSmmu *smmu)
+{
+  VsmmuHwInfoSmmuv3 registers = { 0 };
+  VsmmuHwInfoCmdqv cmdqv = { 0 };
+  gboolean has_cmdqv;
+
+  if (!get_info (kernel, iommufd, device_id, 0, VSMMU_HW_INFO_ARM_SMMUV3, &registers, sizeof (registers)))
+    return FALSE;
+  vsmmu_iommufd_decode (&registers, smmu);
+  /* A kernel without the flag cannot give a guest command queues either. */
+  has_cmdqv = get_info (kernel, iommufd, device_id, VSMMU_HW_INFO_INPUT_TYPE, VSMMU_HW_INFO_TEGRA241_CMDQV, &cmdqv,
+                        sizeof (cmdqv));
+  smmu->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, has_cmdqv);
+  return TRUE;
+}
+
+/* Binds the device @path, if nobody else has it, for as long as it takes to ask; errno says why when that fails. */
+static gboolean
+ask_through (const VsmmuIommufdKernel *kernel, int iommufd, const char *path, VsmmuHostSmmu *smmu)
+{
+  VsmmuBindIommufd bind = { .argsz = sizeof (bind), .iommufd = iommufd };
+  int fd = kernel->open (path);
+  gboolean is_done;
+  int saved;
+
+  if (fd < 0)
+    return FALSE;
+  is_done =
+      kernel->ioctl (fd, VSMMU_VFIO_DEVICE_BIND_IOMMUFD, &bind) == 0 && ask (kernel, iommufd, bind.out_devid, smmu);
+  saved = errno;
+  kernel->close (fd);
+  errno = saved;
+  return is_done;
+}
+
+/* Devices in use are no news as long as one of the others answers. */
+static void
+probe_smmu (const VsmmuIommufdKernel *kernel, int iommufd, VsmmuHost *host, VsmmuHostSmmu *smmu)
+{
+  g_autofree char *failed = NULL;
+  int error = 0;
+  guint attempts = 0;
+
+  for (guint i = 0; i < smmu->devices->len && attempts < ATTEMPTS_MAX; i++) {
+    const VsmmuHostDevice *device = g_ptr_array_index (smmu->devices, i);
+    g_autofree char *path = NULL;
+
+    if (device->vfio == NULL)
+      continue;
+    path = g_build_filename ("/dev/vfio/devices", device->vfio, NULL);
+    if (ask_through (kernel, iommufd, path, smmu))
+      return;
+    error = errno;
+    attempts++;
+    g_free (failed);
+    failed = g_steal_pointer (&path);
+  }
+  if (failed != NULL)
+    vsmmu_host_add_unread (host, failed, g_strerror (error));
+}
+
+void
+vsmmu_iommufd_probe (VsmmuHost *host, const VsmmuIommufdKernel *kernel)
+{
+  int iommufd;
+
+  if (!vsmmu_fact_is_true (host->dev_iommu) || host->smmus->len == 0)
+    return;
+  iommufd = kernel->open (IOMMUFD_NODE);
+  if (iommufd < 0) {
+    vsmmu_host_add_unread (host, IOMMUFD_NODE, g_strerror (errno));
+    return;
+  }
+  for (guint i = 0; i < host->smmus->len; i++)
+    probe_smmu (kernel, iommufd, host, g_ptr_array_index (host->smmus, i));
+  kernel->close (iommufd);
+}

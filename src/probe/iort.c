@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "probe/iort.h"
+
+#include <string.h>
+
+/* Arm DEN 0049: the table's header (36 bytes of ACPI, then count and offset of nodes), nodes, mappings. */
+#define TABLE_HEADER 48
+#define TABLE_NODE_COUNT 36
+#define TABLE_NODE_OFFSET 40
+#define NODE_HEADER 16
+#define NODE_MAPPING_COUNT 8
+#define NODE_MAPPING_OFFSET 12
+#define NODE_ROOT_COMPLEX 2
+#define NODE_SMMUV3 4
+#define SMMUV3_BASE 16
+#define ROOT_COMPLEX_MEMORY_FLAGS 23
+#define MEMORY_FLAG_CANWBS (1 << 2)
+#define MAPPING_LENGTH 20
+#define MAPPING_OUTPUT_REFERENCE 12
+
+/* More than any machine has; keeps the time for a table that was made to be slow short. */
+#define NODES_MAX 4096
+#define MAPPINGS_MAX 65536
+
+typedef struct {
+  const guint8 *data;
+  gsize length;
+  GArray *smmus;
+  GHashTable *by_offset; /* of a node → 1 + index in smmus */
+  guint n_mappings;
+} Table;
+
+static guint32
+get32 (const Table *table, gsize offset)
+{
+  guint32 value;
+
+  memcpy (&value, table->data + offset, sizeof (value));
+  return GUINT32_FROM_LE (value);
+}
+
+static guint64
+get64 (const Table *table, gsize offset)
+{
+  return get32 (table, offset) | (guint64) get32 (table, offset + 4) << 32;
+}
+
+static gsize
+node_length (const Table *table, gsize offset)
+{
+  return table->data[offset + 1] | (gsize) table->data[offset + 2] << 8;
+}
+
+static void
+add_smmu (Table *table, gsize offset)
+{
+  VsmmuIortSmmu smmu = { 0 };
+
+  if (node_length (table, offset) < SMMUV3_BASE + 8)
+    return;
+  smmu.base = get64 (table, offset + SMMUV3_BASE);
+  g_array_append_val (table->smmus, smmu);
+  g_hash_table_insert (table->by_offset, GSIZE_TO_POINTER (offset), GUINT_TO_POINTER (table->smmus->len));
+}
+
+/* A root complex: its mappings say which SMMUs are behind it. */
+static void
+add_root_complex (Table *table, gsize offset)
+{
+  gsize length = node_length (table, offset);
+  gsize count = get32 (table, offset + NODE_MAPPING_COUNT);
+  gsize first = get32 (table, offset + NODE_MAPPING_OFFSET);
+  gboolean is_canwbs;
+
+  if (length <= ROOT_COMPLEX_MEMORY_FLAGS || first < NODE_HEADER || first > length)
+    return;
+  is_canwbs = (table->data[offset + ROOT_COMPLEX_MEMORY_FLAGS] & MEMORY_FLAG_CANWBS) != 0;
+  for (gsize i = 0; i < count && first + (i + 1) * MAPPING_LENGTH <= length; i++) {
+    gsize mapping = offset + first + i * MAPPING_LENGTH;
+    gsize reference = get32 (table, mapping + MAPPING_OUTPUT_REFERENCE);
+    guint found = GPOINTER_TO_UINT (g_hash_table_lookup (table->by_offset, GSIZE_TO_POINTER (reference)));
+    VsmmuIortSmmu *smmu;
+
+    if (table->n_mappings++ >= MAPPINGS_MAX)
+      return;
+    if (found == 0)
+      continue;
+    smmu = &g_array_index (table->smmus, VsmmuIortSmmu, found - 1);
+    smmu->n_root_complexes++;
+    smmu->n_canwbs += is_canwbs;
+  }
+}
+
+static void
+for_each_node (Table *table, guint8 type, void (*add) (Table *table, gsize offset))
+{
+  gsize count = MIN (get32 (table, TABLE_NODE_COUNT), NODES_MAX);
+  gsize offset = get32 (table, TABLE_NODE_OFFSET);
+
+  for (gsize i = 0; i < count && offset >= TABLE_HEADER && offset + NODE_HEADER <= table->length; i++) {
+    gsize length = node_length (table, offset);
+
+    if (length < NODE_HEADER || length > table->length - offset)
+      return;
+    if (table->data[offset] == type)
+      add (table, offset);
+    offset += length;
+  }
+}
+
+GArray *
+vsmmu_iort_parse (const guint8 *data, gsize length)
+{
+  g_autoptr (GHashTable) by_offset = g_hash_table_new (NULL, NULL);
+  Table table = { .data = data, .length = length, .by_offset = by_offset };
+
+  if (length < TABLE_HEADER || memcmp (data, "IORT", 4) != 0)
+    return NULL;
+  /* What the header says may be less than what was read, but never more. */
+  table.length = MIN (length, get32 (&table, 4));
+  if (table.length < TABLE_HEADER)
+    return NULL;
+  table.smmus = g_array_new (FALSE, TRUE, sizeof (VsmmuIortSmmu));
+  for_each_node (&table, NODE_SMMUV3, add_smmu);
+  for_each_node (&table, NODE_ROOT_COMPLEX, add_root_complex);
+  return table.smmus;
+}

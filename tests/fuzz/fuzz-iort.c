@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The parser of the ACPI table IORT: any bytes, none read beyond their end. */
+#include <stdint.h>
+
+#include "probe/iort.h"
+
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  g_autoptr (GArray) smmus = vsmmu_iort_parse (data, size);
+
+  for (guint i = 0; smmus != NULL && i < smmus->len; i++)
+    if (g_array_index (smmus, VsmmuIortSmmu, i).n_canwbs > g_array_index (smmus, VsmmuIortSmmu, i).n_root_complexes)
+      g_error ("CANWBS without a root complex");
+  return 0;
+}

@@ -1,0 +1,521 @@
+"""virt-vsmmu host: what it reads of a machine, what it says of it, and the facts as JSON in both directions."""
+
+import collections
+import ctypes
+import json
+import os
+import struct
+
+import jsonschema
+import pytest
+
+import hosts
+import machines
+from facts import Facts, as_root
+from program import DATA, Program
+
+SCHEMA = json.loads((DATA.parent.parent / "schemas" / "host-facts.schema.json").read_text(encoding="utf-8"))
+GPU_SMMU = "smmu3.0x0000000014000000"
+
+
+@pytest.fixture(scope="module")
+def program(build_dir):
+    return Program(build_dir / "tools" / "virt-vsmmu")
+
+
+@pytest.fixture(scope="module")
+def facts(program, tmp_path_factory):
+    return Facts(program, tmp_path_factory.mktemp("facts"))
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory):
+    """Directories of all machines, by name."""
+    top = tmp_path_factory.mktemp("hosts")
+    made = {listing.stem: hosts.unpack_named(listing.stem, top / listing.stem)
+            for listing in sorted(hosts.LISTINGS.glob("*.sysfs"))}
+    made["grace"] = hosts.write(machines.grace().entries(), top / "grace")
+    made["empty"] = hosts.write({"sys": None}, top / "empty")
+    return made
+
+
+def read(program, root):
+    outcome = program.run("host", "--host", root, "--json")
+    assert (outcome.status, outcome.err) == (0, "")
+    return json.loads(outcome.out)
+
+
+def device(facts, address):
+    return next(one for one in facts["devices"] if one["address"] == address)
+
+
+def smmu(facts, name=GPU_SMMU):
+    return next(one for one in facts["smmus"] if one["name"] == name)
+
+
+def known(value, source):
+    return {"value": value, "source": source}
+
+
+def readiness(outcome):
+    """Title to result and message."""
+    lines = [line for line in outcome.out.split("\n\n")[0].splitlines() if not line.startswith(" ")]
+    return {line.split(" : ")[0].strip(): line.split(" : ")[1] for line in lines}
+
+
+def test_the_listings_of_small_machines_are_what_the_generator_makes():
+    for name, make in machines.SMALL.items():
+        listing = (hosts.LISTINGS / f"{name}.sysfs").read_text(encoding="utf-8")
+        assert hosts.entries_of(listing) == hosts.entries_of(hosts.listing_of(make().entries())), name
+
+
+def test_the_two_socket_machine_is_read_as_it_was_made(program, trees):
+    facts = read(program, trees["grace"])
+    machine = machines.grace()
+    assert [one["name"] for one in facts["smmus"]] == sorted(one.name for one in machine.smmus)
+    assert len(facts["smmus"]) == 8
+    assert {one["address"]: one["smmu"] for one in facts["devices"]} == {
+        function.address: function.smmu.name for function in machine.functions}
+    assert {one["address"]: one["parent"] for one in facts["devices"]} == {
+        function.address: function.parent or None for function in machine.functions}
+    assert {one["address"]: one["physical_function"] for one in facts["devices"]} == {
+        function.address: function.physical or None for function in machine.functions}
+    assert [one["address"] for one in facts["devices"]] == sorted(one["address"] for one in facts["devices"])
+    assert facts["unread"] == []
+
+
+def test_each_fact_has_its_source(program, trees):
+    facts = read(program, trees["grace"])
+    gpu, capabilities = device(facts, "0009:01:00.0"), smmu(facts)["capabilities"]
+    assert facts["kernel"]["options"]["CONFIG_IOMMUFD"] == known("m", "kernel-config")
+    assert facts["nodes"]["/dev/iommu"] == known(True, "devfs")
+    assert smmu(facts)["numa_node"] == known(0, "sysfs")
+    assert smmu(facts)["platform"] == "arm-smmu-v3.3.auto"
+    assert capabilities["nesting"] == known(True, "kernel-log")
+    assert capabilities["canwbs"] == known(True, "iort")
+    assert capabilities["cmdqv"] == known(True, "kernel-log")
+    assert capabilities["oas"] == known(48, "kernel-log")
+    assert capabilities["gran16k"] is None and smmu(facts)["registers"]["idr0"] is None
+    assert (gpu["ats"], gpu["pri"], gpu["pasid"]) == (
+        known(True, "config-space"), known(True, "config-space"), known(20, "config-space"))
+    assert gpu["bars"][1] == {"index": 1, "start": "0x660000000000", "size": 128 << 30, "io": False, "64bit": True,
+                              "prefetchable": True}
+    assert (gpu["driver"], gpu["vfio"]) == ("nvgrace_gpu_vfio_pci", gpu["vfio"]) and gpu["vfio"].startswith("vfio")
+    assert device(facts, "0002:01:00.0")["total_vfs"] == known(16, "sysfs")
+    assert device(facts, "0002:01:00.0")["vfs"] == known(4, "sysfs")
+
+
+def test_a_virtual_function_has_the_pasid_of_its_physical_function(program, tmp_path):
+    machine = machines.grace()
+    physical = next(one for one in machine.functions if one.address == "0002:01:00.0")
+    physical.kind = physical.kind | {"pasid": 18}
+    facts = read(program, hosts.write(machine.entries(), tmp_path / "host"))
+    assert device(facts, "0002:01:00.2")["pasid"] == known(18, "config-space")
+    assert device(facts, "0002:02:00.2")["pasid"] == known(0, "config-space")
+
+
+def test_what_a_user_may_not_read_is_unknown_not_absent(program, tmp_path):
+    entries = machines.small().entries()
+    for path in [path for path in entries if path.endswith("/config")]:
+        entries[path] = entries[path][:64]
+    del entries["sys/firmware/acpi/tables/IORT"], entries["dev/kmsg"], entries["proc/config.gz"]
+    facts = read(program, hosts.write(entries, tmp_path / "host"))
+    nvme = device(facts, "0000:21:00.0")
+    assert (nvme["ats"], nvme["pri"], nvme["pasid"]) == (None, None, None)
+    assert set(facts["smmus"][0]["capabilities"].values()) == {None}
+    assert set(facts["kernel"]["options"].values()) == {None}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root reads everything, and only root can stop being root")
+def test_what_could_not_be_read_is_named(program, tmp_path):
+    root = hosts.write(machines.small().entries(), tmp_path / "host")
+    (root / "sys/firmware/acpi/tables/IORT").chmod(0)
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.owner() == "root" and directory != directory.parent and directory.stat().st_mode & 0o005 != 0o005:
+            directory.chmod(directory.stat().st_mode | 0o055)
+    outcome = program.run("host", "--host", root, "--json", user=65534, group=65534, extra_groups=[])
+    facts = json.loads(outcome.out)
+    assert facts["unread"] == [{"path": "/sys/firmware/acpi/tables/IORT", "reason": "Permission denied"}]
+    assert facts["smmus"][0]["capabilities"]["canwbs"] is None
+
+
+def test_the_configuration_of_the_kernel_may_lie_in_boot(program, tmp_path):
+    entries = machines.small(options=("KVM=y", "VFIO_PCI=m")).entries()
+    entries["boot/config-6.18.0"] = entries.pop("proc/config.gz")
+    options = read(program, hosts.write(entries, tmp_path / "host"))["kernel"]["options"]
+    assert {name: fact["value"] for name, fact in options.items()} == {
+        "CONFIG_ARM_SMMU_V3": "n", "CONFIG_ARM_SMMU_V3_IOMMUFD": "n", "CONFIG_IOMMUFD": "n", "CONFIG_KVM": "y",
+        "CONFIG_TEGRA241_CMDQV": "n", "CONFIG_VFIO_DEVICE_CDEV": "n", "CONFIG_VFIO_PCI": "m"}
+
+
+@pytest.mark.parametrize("name, expected", [
+    ("grace", {"SMMUs can carry an accelerated SMMUv3": "PASS (yes, for all)", "SMMUv3 in use": "PASS (8 SMMUv3s)",
+               "IOMMU groups": "PASS (44 devices, each alone in its group)", "MSI window": "PASS (0x8000000-0x80fffff)"}),
+    ("no-nesting", {"SMMUs can carry an accelerated SMMUv3": "FAIL (no, for smmu3.0x000000000c000000)"}),
+    ("other-window", {"MSI window": "FAIL (0000:21:00.0 has 0xa0000000-0xa00fffff)"}),
+    ("shared-group", {"IOMMU groups": "WARN (3 of 5 devices behind an SMMU share their group with another)"}),
+    ("empty", {"SMMUv3 in use": "FAIL (none in /sys/class/iommu)", "arm64 machine": "WARN (not known)"}),
+])
+def test_readiness_tells_what_is_special_about_a_machine(name, expected, program, trees):
+    outcome = program.run("host", "--host", trees[name])
+    found = readiness(outcome)
+    assert {title: found[title] for title in expected} == expected
+    assert outcome.status == (1 if any(result.startswith("FAIL") for result in found.values()) else 0)
+    assert outcome.err == ""
+
+
+def test_every_check_that_does_not_pass_says_what_to_do(program, trees):
+    for root in trees.values():
+        lines = program.run("host", "--host", root).out.split("\n\n")[0].splitlines()
+        for line, following in zip(lines, [*lines[1:], ""]):
+            if not line.startswith(" "):
+                assert (" : PASS (" in line) != following.startswith("    hint: "), line
+
+
+def test_the_table_has_a_row_for_each_smmu(program, facts):
+    table = program.run("host", "--host", facts.file("grace smmu3.registers.idr5=0x54")).out.split("\n\n")[1]
+    header, *rows = table.splitlines()
+    assert header.split("  ")[0] == "SMMU" and len(rows) == 8
+    assert rows[3].split() == [GPU_SMMU, "0", "yes", "yes", "yes", "20", "44", "4K,64K", "yes", "0x8000000-0x80fffff",
+                               "0009:01:00.0"]
+    assert rows[4].split()[6:8] == ["48", "4K,16K,64K"]
+
+
+@pytest.mark.parametrize("registers, supported", [
+    ({}, "yes"), ({"s2p": 0}, "no"), ({"s1p": 0}, "no"), ({"iidr": 0x4872043B}, "no"), ({"iidr": 0x4831043B}, "no"),
+    ({"iidr": 0x4832043B}, "yes"), ({"iidr": 0x4872036B}, "yes")])
+def test_nesting_follows_from_the_registers_and_the_errata(registers, supported, program, facts, tmp_path):
+    host = facts.of("small")
+    as_root(host["smmus"][0], **registers)
+    path = tmp_path / "facts.json"
+    path.write_text(json.dumps(host), encoding="utf-8")
+    assert program.run("host", "--host", path).out.split("\n\n")[1].splitlines()[1].split()[2] == supported
+
+
+def test_the_kernel_knows_of_errata_that_the_registers_do_not_tell(program, facts, tmp_path):
+    host = facts.of("small")
+    host["smmus"][0]["features"] = known(f"0x{machines.feature_word(['2lvl', 'le', 's1', 's2']):08x}", "kernel-log")
+    path = tmp_path / "facts.json"
+    path.write_text(json.dumps(host), encoding="utf-8")
+    again = json.loads(program.run("host", "--host", path, "--json").out)
+    assert again["smmus"][0]["capabilities"]["nesting"] == known(False, "kernel-log")
+
+
+@pytest.mark.parametrize("words", ["grace", "small", "shared-group", "grace host.hugepages=null",
+                                   "grace 0009:01:00.0/group.regions=null smmu3.capabilities.canwbs=null"])
+def test_facts_that_are_read_and_written_again_are_the_same(words, program, facts, tmp_path):
+    first = program.run("host", "--host", facts.file(words), "--json").out
+    path = tmp_path / "facts.json"
+    path.write_text(first, encoding="utf-8")
+    assert program.run("host", "--host", path, "--json").out == first
+    assert program.run("host", "--host", "-", "--json", input=first.encode()).out == first
+
+
+def test_facts_fit_the_schema(program, trees, facts):
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    validator.check_schema(SCHEMA)
+    for root in trees.values():
+        validator.validate(read(program, root))
+    validator.validate(facts.of("grace"))
+    validator.validate({"version": 1})
+    outcome = program.run("host", "--json", "--passive")
+    validator.validate(json.loads(outcome.out))
+
+
+def test_facts_of_nothing_but_a_version_are_enough(program):
+    outcome = program.run("host", "--host", "-", input=b'{"version": 1}')
+    assert outcome.status == 0
+    checks = readiness(outcome)
+    assert checks.pop("huge pages").startswith("PASS") and set(checks.values()) == {"WARN (not known)"}
+
+
+def altered(host, path, value):
+    *before, last = path
+    at = host
+    for step in before:
+        at = at[step]
+    if value is None:
+        del at[last]
+    else:
+        at[last] = value
+    return host
+
+
+# Where in the facts of "small", what stands there instead, and what the message must name.
+BROKEN = {
+    "no-version": (["version"], None, "version"),
+    "newer-version": (["version"], 2, "newer"),
+    "version-is-text": (["version"], "1", "whole number"),
+    "unknown-member": (["smmu"], [], "did you mean 'smmus'?"),
+    "unknown-member-of-a-device": (["devices", 0, "drivers"], "x", "devices[0]: there is no member 'drivers'"),
+    "misspelt-capability": (["smmus", 0, "capabilities", "nestling"], {"value": True, "source": "given"}, "nesting"),
+    "smmus-is-no-array": (["smmus"], {}, "smmus: expected an array"),
+    "smmu-is-no-object": (["smmus", 0], "x", "smmus[0]: expected an object"),
+    "smmu-without-name": (["smmus", 0, "name"], None, "smmus[0].name"),
+    "smmu-with-another-name": (["smmus", 0, "name"], "smmu3.0xC000000", "smmus[0].name"),
+    "fact-without-source": (["smmus", 0, "numa_node"], {"value": 1}, "needs 'value' and 'source'"),
+    "fact-without-value": (["smmus", 0, "numa_node"], {"source": "sysfs"}, "needs 'value' and 'source'"),
+    "fact-is-a-number": (["smmus", 0, "numa_node"], 1, "smmus[0].numa_node"),
+    "fact-with-more": (["smmus", 0, "numa_node"], {"value": 1, "source": "sysfs", "why": 1}, "'why'"),
+    "unknown-source": (["smmus", 0, "numa_node"], {"value": 1, "source": "rumour"}, "'rumour'"),
+    "number-is-a-fraction": (["smmus", 0, "numa_node"], {"value": 1.5, "source": "sysfs"}, "whole number"),
+    "number-too-large": (["smmus", 0, "numa_node"], {"value": 1024, "source": "sysfs"}, "1024 is not from -1 to 1023"),
+    "flag-is-a-number": (["smmus", 0, "capabilities", "ats"], {"value": 1, "source": "given"}, "true or false"),
+    "register-too-wide": (["smmus", 0, "registers", "idr0"], {"value": "0x100000000", "source": "given"}, "32 bits"),
+    "register-is-a-number": (["smmus", 0, "registers", "idr0"], {"value": 1, "source": "given"}, "expected a string"),
+    "register-without-digits": (["smmus", 0, "registers", "idr0"], {"value": "0x", "source": "given"}, "'0x'"),
+    "contradiction": (["smmus", 0, "capabilities", "oas"], {"value": 44, "source": "iommufd"}, "by its registers 48"),
+    "option-is-odd": (["kernel", "options", "CONFIG_KVM"], {"value": "yes", "source": "given"}, "'y', 'm' or 'n'"),
+    "odd-address": (["devices", 1, "address"], "0000:20:0.0", "devices[1].address"),
+    "upper-case-address": (["devices", 0, "address"], "0000:0A:00.0", "devices[0].address"),
+    "device-twice": (["devices", 0, "address"], "0000:21:00.0", "'0000:21:00.0' is given twice"),
+    "device-twice-with-zeros": (["devices", 0, "address"], "00000000:21:00.0", "is given twice"),
+    "dangling-smmu": (["devices", 1, "smmu"], "smmu3.0x0000000000000000", "devices[1].smmu"),
+    "dangling-group": (["devices", 1, "group"], 99, "there is no group 99"),
+    "negative-group": (["devices", 1, "group"], -1, "devices[1].group"),
+    "dangling-parent": (["devices", 0, "parent"], "0001:00:00.0", "devices[0].parent: there is no device"),
+    "own-parent": (["devices", 1, "parent"], "0000:20:00.0", "refers to itself"),
+    "vendor-too-wide": (["devices", 1, "vendor"], "0x10000", "16 bits"),
+    "region-backwards": (["groups", 0, "regions"], [{"start": "0x2", "end": "0x1", "type": "msi"}], "groups[0].regions"),
+    "regions-without-type": (["groups", 0, "regions"], [{"start": "0x1", "end": "0x2"}], "groups[0].regions"),
+    "bar-twice": (["devices", 0, "bars"], [{"index": 0, "size": 16}, {"index": 0, "size": 16}], "register 0 is given twice"),
+    "bar-of-no-size": (["devices", 0, "bars"], [{"index": 0}], "'size'"),
+    "bar-number-seven": (["devices", 0, "bars"], [{"index": 7, "size": 16}], "7 is not from 0 to 6"),
+    "pages-of-no-size": (["hugepages"], [{"total": 1}], "hugepages[0].size_kib"),
+    "unread-without-reason": (["unread"], [{"path": "/x"}], "unread[0]"),
+    "long-text": (["name"], "x" * 5000, "too long"),
+    "odd-version": (["tools", "qemu"], "eleven", "'eleven' is no version"),
+}
+NOT_IN_THE_SCHEMA = {"contradiction", "device-twice", "device-twice-with-zeros", "dangling-smmu", "dangling-group",
+                     "dangling-parent", "own-parent", "region-backwards", "bar-twice"}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_facts_are_refused_with_their_place(name, program, facts):
+    path, value, expected = BROKEN[name]
+    host = altered(facts.of("small"), path, value)
+    outcome = program.run("host", "--host", "-", input=json.dumps(host).encode())
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith("virt-vsmmu: <stdin>: ") and expected in outcome.err, outcome.err
+    assert "GLib" not in outcome.err and outcome.err.count("\n") == 1
+    fits = jsonschema.Draft202012Validator(SCHEMA).is_valid(host)
+    assert fits == (name in NOT_IN_THE_SCHEMA)
+
+
+def test_groups_and_smmus_that_are_given_twice_are_refused(program, facts):
+    for member, expected in (("groups", "group 0 is given twice"), ("smmus", "is given twice")):
+        host = facts.of("small")
+        host[member].append(dict(host[member][0]))
+        outcome = program.run("host", "--host", "-", input=json.dumps(host).encode())
+        assert outcome.status == 2 and expected in outcome.err
+
+
+def test_parents_in_a_circle_are_refused(program, facts):
+    host = facts.of("small")
+    device(host, "0000:20:00.0")["parent"] = "0000:21:00.0"
+    outcome = program.run("host", "--host", "-", input=json.dumps(host).encode())
+    assert outcome.status == 2 and "circle" in outcome.err
+
+
+HOSTILE = {
+    "empty": (b"", "expected an object"),
+    "no-object": (b"[]", "expected an object"),
+    "no-json": (b"<domain/>", "no JSON"),
+    "cut-off": (b'{"version": 1', "no JSON"),
+    "cut-off-in-a-string": (b'{"version', "does not end"),
+    "deep": (b"[" * 200000, "nested too deep"),
+    "deep-objects": (b'{"a":' * 200000, "nested too deep"),
+    "deep-behind-a-comment": (b'/* " */' + b"[" * 200000, "no JSON"),
+    "many": (b'{"version": 1, "unread": [' + b"0," * 1000001 + b"0]}", "too many values"),
+    "comment": (b'{"version": 1 /* one */}', "no JSON"),
+    "assignment": (b'var facts = {"version": 1}', "no JSON"),
+    "twice": (b'{"version": 1, "name": "a", "name": "b"}', "given twice"),
+    "twice-inside": (b'{"version": 1, "nodes": {"/dev/kvm": null, "/dev/kvm": null}}', "given twice"),
+    "not-utf-8": (b'{"version": 1, "name": "\xff"}', "no JSON"),
+    "zero-byte": (b'{"version": 1}\0', "no JSON"),
+    "escape-sequence": (b'{"version": 1, "\\u001b[31mred": 1}', "\\u001b[31mred"),
+    "large": (b" " * (32 << 20) + b"{}", "larger than 32 MiB"),
+    "large-number": (b'{"version": 99999999999999999999999}', "version"),
+    "hexadecimal": (b'{"version": 0x1}', "no JSON"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_facts_are_refused(name, program):
+    data, expected = HOSTILE[name]
+    outcome = program.run("host", "--host", "-", input=data)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert expected in outcome.err and outcome.err.count("\n") == 1, outcome.err
+    assert "CRITICAL" not in outcome.err and "\x1b" not in outcome.err
+
+
+@pytest.mark.parametrize("options, expected", [
+    (["--host", "/no/such/file"], "cannot open"),
+    (["extra"], "'extra' is too much"),
+    (["--host", "/proc/self/fd"], "no host to look at"),
+    (["--no-such-option"], "Unknown option"),
+])
+def test_wrong_usage_is_status_2(options, expected, program):
+    outcome = program.run("host", *options)
+    assert (outcome.status, outcome.out) == (2, "") and expected in outcome.err
+
+
+def test_a_check_takes_one_host_only(program):
+    outcome = program.run("check", "--host", "x.json", "--this-host", DATA / "grace.xml")
+    assert (outcome.status, outcome.out) == (2, "") and "two hosts" in outcome.err
+
+
+def test_a_check_against_a_directory_is_one_against_its_facts(program, trees, tmp_path):
+    path = tmp_path / "facts.json"
+    path.write_text(program.run("host", "--host", trees["grace"], "--json").out, encoding="utf-8")
+    by_file = program.check("--host", path, DATA / "grace.xml")
+    assert program.check("--host", trees["grace"], DATA / "grace.xml") == by_file
+    assert by_file.rules == ["host-fact-unknown", "not-migratable"]
+
+
+def test_the_example_with_two_smmus_behind_one_vsmmu_is_found_out(program):
+    examples = DATA.parent.parent / "examples"
+    mismatched, right = examples / "mismatched-smmus.xml", examples / "two-gpu-grace.xml"
+    host = ["--host", examples / "grace-host.json"]
+    assert program.check(*host, mismatched).rules == ["host-smmu-mismatch", "not-migratable"]
+    assert program.check(*host, right).rules == ["not-migratable"]
+    assert program.check(mismatched).rules == ["not-migratable"]
+
+
+def test_standard_input_is_one_thing_only(program):
+    outcome = program.run("check", "--host", "-", "-", input=b"{}")
+    assert (outcome.status, outcome.out) == (2, "") and "not both" in outcome.err
+
+
+def test_passive_is_for_this_host_only(program):
+    outcome = program.run("check", "--passive", DATA / "grace.xml")
+    assert (outcome.status, outcome.out) == (2, "") and "--this-host" in outcome.err
+    assert program.check("--this-host", "--passive", DATA / "grace.xml").status in (0, 1)
+
+
+def test_a_check_against_broken_facts_is_status_2(program, tmp_path):
+    path = tmp_path / "facts.json"
+    path.write_text("{}", encoding="utf-8")
+    outcome = program.check("--host", path, DATA / "grace.xml")
+    assert (outcome.status, outcome.out) == (2, "") and "version: is missing" in outcome.err
+
+
+def test_a_tree_that_was_made_to_be_broken_is_read_as_far_as_it_goes(program, tmp_path):
+    entries = machines.small().entries()
+    entries["sys/firmware/acpi/tables/IORT"] = b"IORT" + b"\xff" * 4000
+    entries["proc/config.gz"] = b""
+    nvme = next(path for path in entries if path.endswith("0000:21:00.0/config"))
+    config = bytearray(entries[nvme])
+    config[0x100:0x104] = (0x0F | 1 << 16 | 0x100 << 20).to_bytes(4, "little")
+    entries[nvme] = bytes(config)
+    entries[nvme.replace("/config", "/resource")] = b"x\n\n0xffffffffffffffff 0x0 0x200\n" * 9
+    entries[nvme.replace("/config", "/numa_node")] = b"many\n"
+    root = hosts.write(entries, tmp_path / "host")
+    os.mkfifo(root / "proc/sys/kernel/version")
+    (root / "proc/sys/kernel/arch").unlink()
+    os.mkfifo(root / "proc/sys/kernel/arch")
+    facts = read(program, root)
+    assert device(facts, "0000:21:00.0")["ats"] == known(True, "config-space")
+    assert device(facts, "0000:21:00.0")["bars"] == []
+    assert device(facts, "0000:21:00.0")["numa_node"] is None
+    assert facts["architecture"] is None
+    assert facts["smmus"][0]["capabilities"]["canwbs"] is None
+
+
+def test_links_in_a_tree_do_not_lead_to_files_of_this_host(program, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n", encoding="utf-8")
+    entries = machines.small().entries()
+    entries["proc/sys/kernel/hostname"] = str(secret)
+    facts = read(program, hosts.write(entries, tmp_path / "host"))
+    assert facts["name"] is None and facts["unread"][0]["path"] == "/proc/sys/kernel/hostname"
+
+
+def test_devices_that_are_said_to_be_below_each_other_are_not(program, tmp_path):
+    entries = machines.small().entries()
+    for below, above in (("0000:21:00.0", "0000:22:00.0"), ("0000:22:00.0", "0000:21:00.0")):
+        entries[f"sys/bus/pci/devices/{below}"] = f"../../../devices/{above}/{below}"
+        entries[f"sys/devices/{above}/{below}"] = None
+    facts = read(program, hosts.write(entries, tmp_path / "host"))
+    assert [device(facts, address)["parent"] for address in ("0000:21:00.0", "0000:22:00.0")].count(None) == 1
+
+
+@pytest.mark.parametrize("root_complexes, expected", [
+    ((True,), known(True, "iort")), ((False,), known(False, "iort")), ((True, True), known(True, "iort")),
+    ((True, False), None), ((), None)])
+def test_canwbs_is_known_when_the_root_complexes_agree(root_complexes, expected, program, tmp_path):
+    root = hosts.write(machines.small(canwbs=root_complexes).entries(), tmp_path / "host")
+    assert read(program, root)["smmus"][0]["capabilities"]["canwbs"] == expected
+
+
+def test_a_machine_of_a_thousand_functions_is_read_as_it_was_made(program, tmp_path):
+    machine = machines.large(4, 1100)
+    facts = read(program, hosts.write(machine.entries(), tmp_path / "host"))
+    assert {one["address"]: (one["smmu"], one["parent"], one["physical_function"]) for one in facts["devices"]} == {
+        function.address: (function.smmu.name, function.parent or None, function.physical or None)
+        for function in machine.functions}
+    groups = [one["group"] for one in facts["devices"]]
+    assert len(set(groups)) == len(groups) == 1100 and sorted(groups) == [one["number"] for one in facts["groups"]]
+    assert {json.dumps(one["regions"]) for one in facts["groups"]} == {
+        '[{"start": "0x8000000", "end": "0x80fffff", "type": "msi"}]'}
+
+
+class Opened:
+    """Counts how often each file below a directory is opened, with inotify(7)."""
+
+    IN_OPEN, IN_ISDIR, IN_NONBLOCK = 0x20, 0x40000000, 0x800
+    EVENT = struct.Struct("iIII")
+
+    def __init__(self, root):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.descriptor, self.directories = libc.inotify_init1(self.IN_NONBLOCK), {}
+        assert self.descriptor >= 0
+        for directory, _, _ in os.walk(root):
+            watch = libc.inotify_add_watch(self.descriptor, os.fsencode(directory), self.IN_OPEN)
+            if watch < 0:
+                pytest.skip(f"inotify: {os.strerror(ctypes.get_errno())}")
+            self.directories[watch] = directory
+
+    def counts(self):
+        counts = collections.Counter()
+        while True:
+            try:
+                data = os.read(self.descriptor, 1 << 20)
+            except BlockingIOError:
+                os.close(self.descriptor)
+                return counts
+            while data:
+                watch, mask, _, length = self.EVENT.unpack_from(data)
+                name = data[self.EVENT.size:self.EVENT.size + length].rstrip(b"\0").decode()
+                data = data[self.EVENT.size + length:]
+                if name and not mask & self.IN_ISDIR:
+                    counts[f"{self.directories[watch]}/{name}"] += 1
+
+
+def test_no_file_is_opened_twice(program, tmp_path):
+    machine = machines.large(4, 600)
+    root = hosts.write(machine.entries(), tmp_path / "host")
+    opened = Opened(root)
+    program.run("host", "--host", root)
+    counts = opened.counts()
+    assert sum(path.endswith("/uevent") for path in counts) == 600
+    assert sum(path.endswith("/reserved_regions") for path in counts) == 600
+    assert set(counts.values()) == {1}, counts.most_common(3)
+
+
+def test_devices_are_listed_with_what_a_guest_gets(program, facts):
+    table = program.run("host", "--devices", "--host", facts.file("grace")).out.split("\n\n")[2]
+    header, *rows = table.splitlines()
+    rows = {row.split()[0]: row.split() for row in rows}
+    assert len(rows) == 44 and header.split()[0] == "device"
+    assert rows["0009:01:00.0"][1:] == ["10de:2342", "nvgrace_gpu_vfio_pci", GPU_SMMU, rows["0009:01:00.0"][4], "yes",
+                                        "0", "yes", "20", "0", "128", "GiB"]
+    assert rows["0002:01:00.2"][1:4] == ["15b3:101e", "vfio-pci", "smmu3.0x0000000011000000"]
+    assert "0009:00:00.0" not in rows
+
+
+def test_devices_that_share_a_group_are_marked(program, facts):
+    table = program.run("host", "--devices", "--host", facts.file("shared-group")).out.split("\n\n")[2]
+    alone = {row.split()[0]: row.split()[5] for row in table.splitlines()[1:]}
+    assert alone == {"0000:00:01.0": "-", "0000:21:00.0": "yes", "0000:22:00.0": "yes", "0000:24:00.0": "no",
+                     "0000:24:00.1": "no", "0000:27:00.0": "no"}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <gio/gio.h>
+#include <glib/gi18n.h>
+#include <signal.h>
+#include <stdio.h>
+#include <vsmmu/vsmmu.h>
+
+#include "command.h"
+#include "facts.h"
+
+static const char *const formats[] = { "dot", "svg", NULL };
+
+/* Feeds @process; one that ends before it has read everything must not end this program too. */
+static gboolean
+communicate (GSubprocess *process, GBytes *input, GBytes **output, GError **error)
+{
+  void (*old_handler) (int) = signal (SIGPIPE, SIG_IGN);
+  gboolean is_done = g_subprocess_communicate (process, input, NULL, output, NULL, error);
+
+  signal (SIGPIPE, old_handler);
+  return is_done;
+}
+
+/* (transfer full): what Graphviz makes of @dot, or %NULL after saying why there is nothing */
+static GBytes *
+draw (const char *dot)
+{
+  g_autofree char *program = g_find_program_in_path ("dot");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GSubprocess) process = NULL;
+  g_autoptr (GBytes) input = g_bytes_new_static (dot, strlen (dot));
+  g_autoptr (GBytes) output = NULL;
+
+  if (program == NULL) {
+    vsmmu_command_complain (_ ("--format svg needs the program 'dot' of Graphviz: install the package graphviz, or "
+                               "use --format dot"));
+    return NULL;
+  }
+  process =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, program, "-Tsvg", NULL);
+  if (process == NULL || !communicate (process, input, &output, &error)) {
+    vsmmu_command_complain (_ ("cannot run %s: %s"), program, error->message);
+    return NULL;
+  }
+  if (!g_subprocess_get_successful (process)) {
+    vsmmu_command_complain (_ ("%s failed; see what it says above, or use --format dot"), program);
+    return NULL;
+  }
+  return g_steal_pointer (&output);
+}
+
+/* What the user asked for. */
+typedef struct {
+  char *format_name;
+  char *host_path;
+  gboolean is_this_host;
+  gboolean is_passive;
+} Arguments;
+
+static gboolean
+parse_arguments (Arguments *arguments, int *argc, char ***argv)
+{
+  const GOptionEntry entries[] = {
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name, N_ ("of the picture: dot (default) or svg"),
+      N_ ("FORMAT") },
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host_path,
+      N_ ("also show the physical SMMUs, and check against the facts of this host"), N_ ("FACTS") },
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->is_this_host, N_ ("the same with the host this runs on"),
+      NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->is_passive, N_ ("with --this-host, open no VFIO device"), NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  GOptionContext *context = g_option_context_new (_ ("XML"));
+
+  g_option_context_set_summary (
+      context, _ ("Draws the root buses of a guest with the vSMMUs over them, its ports and devices, and the\n"
+                  "physical SMMUs behind, with findings marked. The picture goes to standard output. XML is a\n"
+                  "file, or '-' for standard input."));
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  if (!vsmmu_command_parse (context, argc, argv))
+    return FALSE;
+  if (*argc != 2)
+    vsmmu_command_complain (_ ("give one domain XML file; see 'virt-vsmmu graph --help'"));
+  else if (arguments->host_path != NULL && arguments->is_this_host)
+    vsmmu_command_complain (_ ("--host and --this-host name two hosts; give one of them"));
+  else if (arguments->is_passive && !arguments->is_this_host)
+    vsmmu_command_complain (_ ("--passive says how to look at this host; give --this-host too"));
+  else if (g_strcmp0 (arguments->host_path, "-") == 0 && strcmp ((*argv)[1], "-") == 0)
+    vsmmu_command_complain (_ ("standard input can be the host facts or the domain, not both"));
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static int
+print_graph (const Arguments *arguments, const char *path, gboolean is_svg)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuHost) host =
+      arguments->host_path != NULL || arguments->is_this_host
+          ? vsmmu_facts_load (arguments->host_path,
+                              arguments->is_passive ? VSMMU_HOST_PROBE_NONE : VSMMU_HOST_PROBE_DEVICES, &error)
+          : NULL;
+  g_autoptr (VsmmuDomain) domain = error == NULL ? vsmmu_domain_new_from_file (path, &error) : NULL;
+  const VsmmuCheckOptions options = { .host = host };
+  g_autoptr (GPtrArray) findings = NULL;
+  g_autofree char *dot = NULL;
+  g_autoptr (GBytes) picture = NULL;
+
+  if (domain == NULL) {
+    vsmmu_command_complain ("%s", error->message);
+    return VSMMU_EXIT_FAILED;
+  }
+  findings = vsmmu_check_domain (domain, &options);
+  dot = vsmmu_render_dot (domain, host, findings);
+  picture = is_svg ? draw (dot) : g_bytes_new_static (dot, strlen (dot));
+  if (picture == NULL)
+    return VSMMU_EXIT_FAILED;
+  /* Not g_print(), which converts to the encoding of the locale. */
+  fwrite (g_bytes_get_data (picture, NULL), 1, g_bytes_get_size (picture), stdout);
+  return vsmmu_findings_count (findings, VSMMU_SEVERITY_ERROR) > 0 ? VSMMU_EXIT_FINDINGS : VSMMU_EXIT_CLEAN;
+}
+
+int
+vsmmu_command_graph (int argc, char **argv)
+{
+  Arguments arguments = { 0 };
+  int status = VSMMU_EXIT_FAILED;
+  int format;
+
+  if (parse_arguments (&arguments, &argc, &argv) &&
+      (format = vsmmu_command_choose ("format", arguments.format_name, formats)) >= 0)
+    status = print_graph (&arguments, argv[1], format == 1);
+  g_free (arguments.format_name);
+  g_free (arguments.host_path);
+  return status;
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "command.h"
+#include "facts.h"
+
+/* What stands in a table for a fact that is not known. */
+#define UNKNOWN "?"
+
+static void
+print_readiness (const GPtrArray *checks)
+{
+  glong width = 0;
+
+  for (guint i = 0; i < checks->len; i++)
+    width = MAX (width, g_utf8_strlen (((const VsmmuReadiness *) g_ptr_array_index (checks, i))->title, -1));
+  for (guint i = 0; i < checks->len; i++) {
+    const VsmmuReadiness *check = g_ptr_array_index (checks, i);
+    g_autofree char *dots = g_strnfill ((gsize) (width - g_utf8_strlen (check->title, -1)), ' ');
+    g_autofree char *message = vsmmu_render_printable (check->message);
+
+    g_print ("%s%s : %s (%s)\n", check->title, dots, vsmmu_readiness_result_to_string (check->result), message);
+    if (check->hint != NULL)
+      g_print ("    %s: %s\n", _ ("hint"), check->hint);
+  }
+}
+
+/* (transfer full): yes, no or ? */
+static char *
+flag (VsmmuFact fact)
+{
+  if (!vsmmu_fact_is_known (fact))
+    return g_strdup (UNKNOWN);
+  return g_strdup (fact.value != 0 ? _ ("yes") : _ ("no"));
+}
+
+static char *
+number (VsmmuFact fact)
+{
+  return vsmmu_fact_is_known (fact) ? g_strdup_printf ("%" PRId64, fact.value) : g_strdup (UNKNOWN);
+}
+
+static char *
+cell_name (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+
+  return vsmmu_render_printable (smmu->name);
+}
+
+static char *
+cell_node (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+
+  return vsmmu_fact_is_known (smmu->numa_node) && smmu->numa_node.value < 0 ? g_strdup ("-") : number (smmu->numa_node);
+}
+
+static char *
+cell_nesting (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+
+  return flag (vsmmu_host_smmu_supports_vsmmu (smmu));
+}
+
+static char *
+cell_ats (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+
+  return flag (smmu->capabilities[VSMMU_SMMU_ATS]);
+}
+
+static char *
+cell_ril (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+
+  return flag (smmu->capabilities[VSMMU_SMMU_RIL]);
+}
+
+static char *
+cell_ssid (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+
+  return number (smmu->capabilities[VSMMU_SMMU_SSIDSIZE]);
+}
+
+static char *
+cell_oas (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+
+  return number (smmu->capabilities[VSMMU_SMMU_OAS]);
+}
+
+static char *
+cell_cmdqv (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+
+  return flag (smmu->capabilities[VSMMU_SMMU_CMDQV]);
+}
+
+/* "4K,16K,64K" */
+static char *
+cell_granules (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+
+  static const struct {
+    VsmmuSmmuCapability capability;
+    const char *name;
+  } granules[] = { { VSMMU_SMMU_GRAN4K, "4K" }, { VSMMU_SMMU_GRAN16K, "16K" }, { VSMMU_SMMU_GRAN64K, "64K" } };
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (granules); i++) {
+    VsmmuFact fact = smmu->capabilities[granules[i].capability];
+
+    if (!vsmmu_fact_is_known (fact))
+      return g_strdup (UNKNOWN);
+    if (fact.value != 0)
+      g_string_append_printf (text, "%s%s", text->len > 0 ? "," : "", granules[i].name);
+  }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* The window of the first group behind it that has one; all have the same, or readiness says so. */
+static char *
+cell_window (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+
+  for (guint i = 0; i < smmu->devices->len; i++) {
+    const VsmmuHostDevice *device = g_ptr_array_index (smmu->devices, i);
+
+    for (guint r = 0; device->group != NULL && r < device->group->regions->len; r++) {
+      const VsmmuHostRegion *region = g_ptr_array_index (device->group->regions, r);
+
+      if (strcmp (region->type, "msi") == 0)
+        return g_strdup_printf ("0x%" PRIx64 "-0x%" PRIx64, region->start, region->end);
+    }
+  }
+  return g_strdup (UNKNOWN);
+}
+
+/* Addresses that a row has room for. */
+#define ADDRESSES_MAX 3
+
+static char *
+cell_devices (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+  g_autoptr (GString) text = g_string_new (NULL);
+  guint n = 0;
+
+  for (guint i = 0; i < smmu->devices->len; i++) {
+    const VsmmuHostDevice *device = g_ptr_array_index (smmu->devices, i);
+
+    if (!vsmmu_host_device_is_bridge (device) && n++ < ADDRESSES_MAX)
+      g_string_append_printf (text, "%s%s", text->len > 0 ? " " : "", device->name);
+  }
+  if (n > ADDRESSES_MAX)
+    g_string_append_printf (text, " +%u", n - ADDRESSES_MAX);
+  return n > 0 ? g_string_free (g_steal_pointer (&text), FALSE) : g_strdup ("-");
+}
+
+static char *
+cell_address (gconstpointer data)
+{
+  return g_strdup (((const VsmmuHostDevice *) data)->name);
+}
+
+static char *
+cell_id (gconstpointer data)
+{
+  const VsmmuHostDevice *device = data;
+
+  return g_strdup_printf ("%04x:%04x", device->vendor, device->device);
+}
+
+static char *
+cell_driver (gconstpointer data)
+{
+  const char *driver = ((const VsmmuHostDevice *) data)->driver;
+
+  return vsmmu_render_printable (driver != NULL ? driver : "-");
+}
+
+static char *
+cell_smmu (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = ((const VsmmuHostDevice *) data)->smmu;
+
+  return g_strdup (smmu != NULL ? smmu->name : "-");
+}
+
+static char *
+cell_group (gconstpointer data)
+{
+  const VsmmuHostGroup *group = ((const VsmmuHostDevice *) data)->group;
+
+  return group != NULL ? g_strdup_printf ("%u", group->number) : g_strdup ("-");
+}
+
+static char *
+cell_alone (gconstpointer data)
+{
+  const VsmmuHostGroup *group = ((const VsmmuHostDevice *) data)->group;
+
+  if (group == NULL)
+    return g_strdup ("-");
+  return g_strdup (group->devices->len == 1 ? _ ("yes") : _ ("no"));
+}
+
+static char *
+cell_device_node (gconstpointer data)
+{
+  VsmmuFact node = ((const VsmmuHostDevice *) data)->numa_node;
+
+  return vsmmu_fact_is_known (node) && node.value < 0 ? g_strdup ("-") : number (node);
+}
+
+static char *
+cell_device_ats (gconstpointer data)
+{
+  return flag (((const VsmmuHostDevice *) data)->ats);
+}
+
+static char *
+cell_pasid (gconstpointer data)
+{
+  return number (((const VsmmuHostDevice *) data)->pasid);
+}
+
+static char *
+cell_vfs (gconstpointer data)
+{
+  return number (((const VsmmuHostDevice *) data)->vfs);
+}
+
+/* What pcihole64 must have room for. */
+static char *
+cell_memory (gconstpointer data)
+{
+  static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+  const VsmmuHostDevice *device = data;
+  guint64 largest = 0;
+  guint unit = 0;
+
+  for (guint i = 0; i < VSMMU_HOST_BARS_MAX; i++)
+    if (!device->bars[i].is_io)
+      largest = MAX (largest, device->bars[i].size);
+  if (largest == 0)
+    return g_strdup ("-");
+  /* They are powers of two. */
+  for (; largest >= 1024; largest /= 1024)
+    unit++;
+  return g_strdup_printf ("%u %s", (guint) largest, units[unit]);
+}
+
+typedef struct {
+  const char *title;
+  char *(*cell) (gconstpointer thing);
+} Column;
+
+static const Column smmu_columns[] = {
+  { N_ ("SMMU"), cell_name },         { N_ ("NUMA"), cell_node },         { N_ ("nesting"), cell_nesting },
+  { N_ ("ATS"), cell_ats },           { N_ ("RIL"), cell_ril },           { N_ ("SSID bits"), cell_ssid },
+  { N_ ("OAS"), cell_oas },           { N_ ("granules"), cell_granules }, { N_ ("CMDQV"), cell_cmdqv },
+  { N_ ("MSI window"), cell_window }, { N_ ("devices"), cell_devices },
+};
+
+static const Column device_columns[] = {
+  { N_ ("device"), cell_address },     { N_ ("id"), cell_id },
+  { N_ ("driver"), cell_driver },      { N_ ("SMMU"), cell_smmu },
+  { N_ ("group"), cell_group },        { N_ ("alone"), cell_alone },
+  { N_ ("NUMA"), cell_device_node },   { N_ ("ATS"), cell_device_ats },
+  { N_ ("PASID bits"), cell_pasid },   { N_ ("VFs"), cell_vfs },
+  { N_ ("largest BAR"), cell_memory },
+};
+
+#define COLUMNS_MAX 16
+
+/* The last column needs no space after it. */
+static void
+print_row (char *const *cells, const glong *widths, guint n_columns)
+{
+  g_autoptr (GString) line = g_string_new (NULL);
+
+  for (guint c = 0; c < n_columns; c++) {
+    g_autofree char *space = g_strnfill ((gsize) (widths[c] - g_utf8_strlen (cells[c], -1)), ' ');
+
+    g_string_append_printf (line, "%s%s%s", c > 0 ? "  " : "", cells[c], c + 1 < n_columns ? space : "");
+  }
+  g_print ("%s\n", line->str);
+}
+
+static void
+print_table (const GPtrArray *things, const Column *columns, guint n_columns)
+{
+  g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
+  glong widths[COLUMNS_MAX] = { 0 };
+
+  for (guint row = 0; row <= things->len; row++) {
+    for (guint c = 0; c < n_columns; c++) {
+      char *cell = row == 0 ? g_strdup (_ (columns[c].title)) : columns[c].cell (g_ptr_array_index (things, row - 1));
+
+      widths[c] = MAX (widths[c], g_utf8_strlen (cell, -1));
+      g_ptr_array_add (cells, cell);
+    }
+  }
+  g_print ("\n");
+  for (guint row = 0; row <= things->len; row++)
+    print_row ((char *const *) cells->pdata + row * n_columns, widths, n_columns);
+}
+
+static void
+print_devices (const VsmmuHost *host)
+{
+  g_autoptr (GPtrArray) devices = g_ptr_array_new ();
+
+  for (guint i = 0; i < host->devices->len; i++)
+    if (!vsmmu_host_device_is_bridge (g_ptr_array_index (host->devices, i)))
+      g_ptr_array_add (devices, g_ptr_array_index (host->devices, i));
+  if (devices->len > 0)
+    print_table (devices, device_columns, G_N_ELEMENTS (device_columns));
+}
+
+static void
+print_unread (const VsmmuHost *host)
+{
+  for (guint i = 0; i < host->unread->len; i++) {
+    const VsmmuHostUnread *unread = g_ptr_array_index (host->unread, i);
+    g_autofree char *text = g_strdup_printf (_ ("could not be read: %s: %s"), unread->path, unread->reason);
+    g_autofree char *printable = vsmmu_render_printable (text);
+
+    g_print ("%s\n", printable);
+  }
+}
+
+static int
+print_host (const VsmmuHost *host, gboolean with_devices)
+{
+  g_autoptr (GPtrArray) checks = vsmmu_host_check_readiness (host);
+
+  print_readiness (checks);
+  if (host->smmus->len > 0)
+    print_table (host->smmus, smmu_columns, G_N_ELEMENTS (smmu_columns));
+  if (with_devices)
+    print_devices (host);
+  if (host->unread->len > 0) {
+    g_print ("\n");
+    print_unread (host);
+  }
+  for (guint i = 0; i < checks->len; i++)
+    if (((const VsmmuReadiness *) g_ptr_array_index (checks, i))->result == VSMMU_READINESS_FAIL)
+      return VSMMU_EXIT_FINDINGS;
+  return VSMMU_EXIT_CLEAN;
+}
+
+int
+vsmmu_command_host (int argc, char **argv)
+{
+  g_autofree char *path = NULL;
+  gboolean is_json = FALSE;
+  gboolean with_devices = FALSE;
+  gboolean is_passive = FALSE;
+  const GOptionEntry entries[] = {
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &path,
+      N_ ("not this host but that of a facts file, or of a directory with its /sys, /proc and /dev"), N_ ("FACTS") },
+    { "json", 'j', 0, G_OPTION_ARG_NONE, &is_json, N_ ("print the facts as JSON, for --host"), NULL },
+    { "devices", 'd', 0, G_OPTION_ARG_NONE, &with_devices, N_ ("also list the devices that a guest could have"), NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &is_passive,
+      N_ ("open no VFIO device, so that the registers of the SMMUs stay unknown"), NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  GOptionContext *context = g_option_context_new (NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuHost) host = NULL;
+  VsmmuHostProbeFlags flags = VSMMU_HOST_PROBE_TOOLS;
+
+  g_option_context_set_summary (context, _ ("Says whether a host can give guests an accelerated SMMUv3, and what its "
+                                            "SMMUs can do.\nSees more as root. Changes nothing."));
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  if (!vsmmu_command_parse (context, &argc, &argv))
+    return VSMMU_EXIT_FAILED;
+  if (argc > 1) {
+    vsmmu_command_complain (_ ("'%s' is too much; see 'virt-vsmmu host --help'"), argv[1]);
+    return VSMMU_EXIT_FAILED;
+  }
+  if (!is_passive)
+    flags |= VSMMU_HOST_PROBE_DEVICES;
+  host = vsmmu_facts_load (path, flags, &error);
+  if (host == NULL) {
+    vsmmu_command_complain ("%s", error->message);
+    return VSMMU_EXIT_FAILED;
+  }
+  if (is_json) {
+    g_autofree char *text = vsmmu_host_to_json (host);
+
+    /* Not g_print(), which converts to the encoding of the locale: JSON is UTF-8. */
+    fputs (text, stdout);
+    return VSMMU_EXIT_CLEAN;
+  }
+  return print_host (host, with_devices);
+}
