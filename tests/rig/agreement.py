@@ -69,8 +69,10 @@ CASES = [
     Case("a device that shares its IOMMU group with a driver's", "host-group-shared",
          "Operation not permitted", vsmmu("", [virsh.Device(machine.A_GROUP_1, bus=2)]),
          host_rule=True),
-    Case("a device behind no SMMU", "host-device-missing", "cannot find VFIO device for PCI device 0000:01:00.0", vsmmu("", [virsh.Device(machine.UNPROTECTED, bus=2)]),
+    Case("a device behind no SMMU", "host-device-without-smmu", "cannot find VFIO device for PCI device 0000:01:00.0", vsmmu("", [virsh.Device(machine.UNPROTECTED, bus=2)]),
          host_rule=True),
+    Case("devices of two SMMUs behind one vSMMU", "host-smmu-mismatch", "",
+         vsmmu("", [COLD, virsh.Device(machine.B_NVME_1, bus=3)]), host_rule=True),
     Case("a device that is not there", "host-device-missing", "Device 0000:7f:00.0 not found", vsmmu("", [virsh.Device("0000:7f:00.0", bus=2)]),
          host_rule=True),
 ]

@@ -7,7 +7,6 @@ import jsonschema
 import pytest
 
 import builder
-import conftest
 import machine
 
 SMMU_A, SMMU_B = "smmu3.0x000000000c000000", "smmu3.0x000000000c020000"
@@ -49,9 +48,3 @@ def test_this_host_is_ready_and_says_so(emulated_host):
     said = emulated_host.run("virt-vsmmu host", check=False)
     assert said.status == 0 and "FAIL" not in said.out, said.out
     assert re.search(rf"{SMMU_A} +[0?] +yes", said.out) and re.search(rf"{SMMU_B} +[1?] +yes", said.out), said.out
-
-
-def test_a_host_without_canwbs_is_not_ready():
-    with conftest.boot(knobs=machine.Knobs(canwbs=False)) as host:
-        said = host.run("virt-vsmmu host", check=False)
-        assert said.status == 1 and re.search(r"accelerated SMMUv3 +: FAIL", said.out), said.out

@@ -41,6 +41,14 @@ def console(emulated_host, libvirt):
     assert driver.strip() in ("nvme", "vfio-pci")
 
 
+def attach_errors(libvirt, device):
+    """What we say of attaching it to the running domain on this host."""
+    libvirt.host.write("/run/rig/attached.xml", device.xml)
+    said = libvirt.host.run("virsh -c qemu:///system dumpxml rig >/run/rig/live.xml; virt-vsmmu check --this-host "
+                            "--format json --attach /run/rig/attached.xml /run/rig/live.xml", check=False).out
+    return [finding["rule"] for finding in json.loads(said)["findings"] if finding["severity"] == "error"]
+
+
 def test_a_domain_starts_and_its_device_interrupts(libvirt, console):
     report = console.report()
     assert report.works(PORT_1, machine.MARKERS[machine.A_NVME_1]), report.text
@@ -51,6 +59,7 @@ def test_a_domain_starts_and_its_device_interrupts(libvirt, console):
 
 
 def test_attach_and_detach(libvirt, console):
+    assert attach_errors(libvirt, HOT) == []
     before = len(libvirt.log("rig"))
     attached = libvirt.attach("rig", HOT)
     assert attached.status == 0, attached.out
@@ -70,7 +79,8 @@ def test_it_cannot_be_saved_as_we_note(libvirt, console):
     assert saved.status != 0 and "Migration not supported with SMMUv3 accelerator mode enabled" in saved.out
 
 
-def test_libvirt_says_nothing_of_a_device_of_another_smmu(libvirt, console):
+def test_libvirt_says_nothing_of_a_device_of_another_smmu_and_we_do(libvirt, console):
+    assert attach_errors(libvirt, STRANGER) == ["hotplug-smmu-mismatch"]
     before = len(libvirt.log("rig"))
     attached = libvirt.attach("rig", STRANGER)
     assert attached.status == 0 and "error" not in attached.out, attached.out
