@@ -519,3 +519,34 @@ def test_devices_that_share_a_group_are_marked(program, facts):
     alone = {row.split()[0]: row.split()[5] for row in table.splitlines()[1:]}
     assert alone == {"0000:00:01.0": "-", "0000:21:00.0": "yes", "0000:22:00.0": "yes", "0000:24:00.0": "no",
                      "0000:24:00.1": "no", "0000:27:00.0": "no"}
+
+
+def test_a_captured_machine_is_read_as_the_kernel_lays_it_out(program, trees):
+    facts = read(program, trees["three-smmus"])
+    assert {one["name"][-8:]: one["platform"] for one in facts["smmus"]} == {
+        "0c000000": "arm-smmu-v3.1.auto", "0c020000": "arm-smmu-v3.2.auto", "0c040000": "arm-smmu-v3.0.auto"}
+    assert {one["capabilities"]["nesting"]["value"] for one in facts["smmus"]} == {True}
+    assert {one["capabilities"]["oas"]["value"] for one in facts["smmus"]} == {44}
+    assert {address: device(facts, address)["smmu"][-8:] for address in (
+        "0000:01:00.0", "0000:22:00.0", "0000:28:00.0", "0000:61:00.0")} == {
+            "0000:01:00.0": "0c040000", "0000:22:00.0": "0c000000", "0000:28:00.0": "0c000000",
+            "0000:61:00.0": "0c020000"}
+    assert device(facts, "0000:28:00.0")["parent"] == "0000:26:01.0"
+    assert device(facts, "0000:24:00.0")["group"] == device(facts, "0000:24:00.1")["group"]
+    assert device(facts, "0000:27:00.0")["group"] == device(facts, "0000:26:00.0")["group"]
+    assert device(facts, "0000:23:00.0")["total_vfs"] == known(7, "sysfs")
+    assert {one["numa_node"] for one in facts["devices"]} == {None}
+
+
+def test_a_domain_for_two_smmus_of_the_captured_machine_is_found_out(program, trees):
+    def on_host(first, second):
+        xml = (DATA.parent.parent / "examples" / "mismatched-smmus.xml").read_text(encoding="utf-8")
+        for old, bus in (("domain='0x0009' bus='0x01'", first), ("domain='0x0019' bus='0x01'", second)):
+            xml = xml.replace(old, f"domain='0x0000' bus='0x{bus:02x}'")
+        findings = program.check("--host", trees["three-smmus"], "-", input=xml.encode()).findings
+        return {finding["rule"] for finding in findings if finding["severity"] == "error"}
+
+    assert on_host(0x21, 0x22) == set()
+    assert on_host(0x21, 0x61) == {"host-smmu-mismatch"}
+    assert on_host(0x21, 0x24) == {"host-group-shared"}
+    assert on_host(0x27, 0x28) == {"host-group-shared"}
