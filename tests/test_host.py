@@ -9,6 +9,7 @@ import struct
 import jsonschema
 import pytest
 
+import bed
 import hosts
 import machines
 from facts import Facts, as_root
@@ -550,3 +551,35 @@ def test_a_domain_for_two_smmus_of_the_captured_machine_is_found_out(program, tr
     assert on_host(0x21, 0x61) == {"host-smmu-mismatch"}
     assert on_host(0x21, 0x24) == {"host-group-shared"}
     assert on_host(0x27, 0x28) == {"host-group-shared"}
+
+
+def tools_with(program, directory, script):
+    """What the program says of a QEMU that is this shell script."""
+    emulator = directory / "qemu-system-aarch64"
+    emulator.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    emulator.chmod(0o755)
+    outcome = program.run("host", "--passive", "--json", environment={"PATH": f"{directory}:{os.environ['PATH']}"})
+    tools = json.loads(outcome.out)["tools"]
+    assert tools["emulator"] == str(emulator)
+    return tools["qemu"], *[(tools[f"qemu_{name}"] or {}).get("value") for name in ("accel", "auto", "cmdqv")]
+
+
+def test_the_real_qemu_is_asked_what_it_can_do(program, debian_tree, tmp_path):
+    command = " ".join(bed.command("exec", "qemu-system-aarch64"))
+    assert tools_with(program, tmp_path, f'exec {command} "$@"') == ("11.1.3", True, True, True)
+
+
+@pytest.mark.parametrize("script, expected", [
+    ('[ "$1" = --version ] && echo "QEMU emulator version 11.0.2" || echo "  accel=<bool>"', ("11.0.2", True, False, False)),
+    ('[ "$1" = --version ] && echo "QEMU emulator version 10.2.0" || echo "  identifier=<uint8>"',
+     ("10.2.0", False, False, False)),
+    ('[ "$1" = --version ] && echo "QEMU emulator version 9.2.0" || exit 1', ("9.2.0", False, False, False)),
+])
+def test_another_qemu_is_not_taken_for_more_than_it_is(script, expected, program, tmp_path):
+    assert tools_with(program, tmp_path, script) == expected
+
+
+@pytest.mark.parametrize("script", ["exit 1", "kill -9 $$"])
+def test_a_qemu_that_fails_is_unknown(script, program, tmp_path):
+    qemu, *capabilities = tools_with(program, tmp_path, script)
+    assert capabilities == [None, None, None]
