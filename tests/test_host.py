@@ -123,6 +123,7 @@ def test_what_a_user_may_not_read_is_unknown_not_absent(program, tmp_path):
     facts = read(program, hosts.write(entries, tmp_path / "host"))
     nvme = device(facts, "0000:21:00.0")
     assert (nvme["ats"], nvme["pri"], nvme["pasid"]) == (None, None, None)
+    assert facts["unread"] == [{"path": "/sys/bus/pci/devices/*/config", "reason": "Permission denied"}]
     assert set(facts["smmus"][0]["capabilities"].values()) == {None}
     assert set(facts["kernel"]["options"].values()) == {None}
 
