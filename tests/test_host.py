@@ -9,6 +9,7 @@ import struct
 import jsonschema
 import pytest
 
+import bed
 import hosts
 import machines
 from facts import Facts, as_root
@@ -122,6 +123,7 @@ def test_what_a_user_may_not_read_is_unknown_not_absent(program, tmp_path):
     facts = read(program, hosts.write(entries, tmp_path / "host"))
     nvme = device(facts, "0000:21:00.0")
     assert (nvme["ats"], nvme["pri"], nvme["pasid"]) == (None, None, None)
+    assert facts["unread"] == [{"path": "/sys/bus/pci/devices/*/config", "reason": "Permission denied"}]
     assert set(facts["smmus"][0]["capabilities"].values()) == {None}
     assert set(facts["kernel"]["options"].values()) == {None}
 
@@ -326,7 +328,7 @@ HOSTILE = {
     "deep": (b"[" * 200000, "nested too deep"),
     "deep-objects": (b'{"a":' * 200000, "nested too deep"),
     "deep-behind-a-comment": (b'/* " */' + b"[" * 200000, "no JSON"),
-    "many": (b'{"version": 1, "unread": [' + b"0," * 1000001 + b"0]}", "too many values"),
+    "many": (b'{"version": 1, "unread": [' + b"0," * 2000001 + b"0]}", "too many values"),
     "comment": (b'{"version": 1 /* one */}', "no JSON"),
     "assignment": (b'var facts = {"version": 1}', "no JSON"),
     "twice": (b'{"version": 1, "name": "a", "name": "b"}', "given twice"),
@@ -519,3 +521,66 @@ def test_devices_that_share_a_group_are_marked(program, facts):
     alone = {row.split()[0]: row.split()[5] for row in table.splitlines()[1:]}
     assert alone == {"0000:00:01.0": "-", "0000:21:00.0": "yes", "0000:22:00.0": "yes", "0000:24:00.0": "no",
                      "0000:24:00.1": "no", "0000:27:00.0": "no"}
+
+
+def test_a_captured_machine_is_read_as_the_kernel_lays_it_out(program, trees):
+    facts = read(program, trees["three-smmus"])
+    assert {one["name"][-8:]: one["platform"] for one in facts["smmus"]} == {
+        "0c000000": "arm-smmu-v3.1.auto", "0c020000": "arm-smmu-v3.2.auto", "0c040000": "arm-smmu-v3.0.auto"}
+    assert {one["capabilities"]["nesting"]["value"] for one in facts["smmus"]} == {True}
+    assert {one["capabilities"]["oas"]["value"] for one in facts["smmus"]} == {44}
+    assert {address: device(facts, address)["smmu"][-8:] for address in (
+        "0000:01:00.0", "0000:22:00.0", "0000:28:00.0", "0000:61:00.0")} == {
+            "0000:01:00.0": "0c040000", "0000:22:00.0": "0c000000", "0000:28:00.0": "0c000000",
+            "0000:61:00.0": "0c020000"}
+    assert device(facts, "0000:28:00.0")["parent"] == "0000:26:01.0"
+    assert device(facts, "0000:24:00.0")["group"] == device(facts, "0000:24:00.1")["group"]
+    assert device(facts, "0000:27:00.0")["group"] == device(facts, "0000:26:00.0")["group"]
+    assert device(facts, "0000:23:00.0")["total_vfs"] == known(7, "sysfs")
+    assert {one["numa_node"] for one in facts["devices"]} == {None}
+
+
+def test_a_domain_for_two_smmus_of_the_captured_machine_is_found_out(program, trees):
+    def on_host(first, second):
+        xml = (DATA.parent.parent / "examples" / "mismatched-smmus.xml").read_text(encoding="utf-8")
+        for old, bus in (("domain='0x0009' bus='0x01'", first), ("domain='0x0019' bus='0x01'", second)):
+            xml = xml.replace(old, f"domain='0x0000' bus='0x{bus:02x}'")
+        findings = program.check("--host", trees["three-smmus"], "-", input=xml.encode()).findings
+        return {finding["rule"] for finding in findings if finding["severity"] == "error"}
+
+    assert on_host(0x21, 0x22) == set()
+    assert on_host(0x21, 0x61) == {"host-smmu-mismatch"}
+    assert on_host(0x21, 0x24) == {"host-group-shared"}
+    assert on_host(0x27, 0x28) == {"host-group-shared"}
+
+
+def tools_with(program, directory, script):
+    """What the program says of a QEMU that is this shell script."""
+    emulator = directory / "qemu-system-aarch64"
+    emulator.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    emulator.chmod(0o755)
+    outcome = program.run("host", "--passive", "--json", environment={"PATH": f"{directory}:{os.environ['PATH']}"})
+    tools = json.loads(outcome.out)["tools"]
+    assert tools["emulator"] == str(emulator)
+    return tools["qemu"], *[(tools[f"qemu_{name}"] or {}).get("value") for name in ("accel", "auto", "cmdqv")]
+
+
+def test_the_real_qemu_is_asked_what_it_can_do(program, debian_tree, tmp_path):
+    command = " ".join(bed.command("exec", "qemu-system-aarch64"))
+    assert tools_with(program, tmp_path, f'exec {command} "$@"') == ("11.1.3", True, True, True)
+
+
+@pytest.mark.parametrize("script, expected", [
+    ('[ "$1" = --version ] && echo "QEMU emulator version 11.0.2" || echo "  accel=<bool>"', ("11.0.2", True, False, False)),
+    ('[ "$1" = --version ] && echo "QEMU emulator version 10.2.0" || echo "  identifier=<uint8>"',
+     ("10.2.0", False, False, False)),
+    ('[ "$1" = --version ] && echo "QEMU emulator version 9.2.0" || exit 1', ("9.2.0", False, False, False)),
+])
+def test_another_qemu_is_not_taken_for_more_than_it_is(script, expected, program, tmp_path):
+    assert tools_with(program, tmp_path, script) == expected
+
+
+@pytest.mark.parametrize("script", ["exit 1", "kill -9 $$"])
+def test_a_qemu_that_fails_is_unknown(script, program, tmp_path):
+    qemu, *capabilities = tools_with(program, tmp_path, script)
+    assert capabilities == [None, None, None]

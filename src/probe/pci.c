@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "probe/pci.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -93,6 +94,8 @@ read_config (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
     device->ats = VSMMU_FACT (VSMMU_FACT_SOURCE_CONFIG_SPACE, FALSE);
     device->pri = device->ats;
     device->pasid = device->ats;
+  } else {
+    vsmmu_tree_note_unread (tree, PCI_DEVICES "/*/config", EACCES);
   }
   if (is_extended)
     walk_extended (fd, device, header);
