@@ -540,6 +540,19 @@ def test_a_captured_machine_is_read_as_the_kernel_lays_it_out(program, trees):
     assert {one["numa_node"] for one in facts["devices"]} == {None}
 
 
+def test_the_emulated_host_is_read_as_it_is_known_to_be(program, trees):
+    """Captured in it: tests/rig/test_facts.py compares, tests/rig/machine.py says what it is made of."""
+    facts = read(program, trees["emulated"])
+    assert {one["name"][-8:]: one["capabilities"]["canwbs"] for one in facts["smmus"]} == {
+        "0c000000": known(True, "iort"), "0c020000": known(True, "iort")}
+    assert {one["features"]["value"] for one in facts["smmus"]} == {"0x01088705"}
+    assert device(facts, "0000:61:00.0")["numa_node"] == known(1, "sysfs")
+    assert device(facts, "0000:21:00.0")["driver"] == "vfio-pci"
+    assert device(facts, "0000:01:00.0")["smmu"] is None
+    assert device(facts, "0000:27:00.0")["group"] == device(facts, "0000:26:00.0")["group"]
+    assert facts["nodes"]["/dev/iommu"] == known(True, "devfs") and facts["kernel"]["release"].endswith("-rig")
+
+
 def test_a_domain_for_two_smmus_of_the_captured_machine_is_found_out(program, trees):
     def on_host(first, second):
         xml = (DATA.parent.parent / "examples" / "mismatched-smmus.xml").read_text(encoding="utf-8")
