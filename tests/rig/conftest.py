@@ -6,7 +6,7 @@ import pytest
 
 import builder
 import host
-import machine
+import virsh
 
 
 def pytest_addoption(parser):
@@ -36,7 +36,12 @@ def boot(**arguments):
 
 @pytest.fixture(scope="session")
 def emulated_host():
-    """The host with libvirt 12.8 and two nested SMMUs; the disks A_NVME_1, A_NVME_2 and B_NVME_1 are with vfio-pci."""
+    """The host with libvirt 12.8 and two nested SMMUs. A test binds the devices it needs."""
     with boot() as running:
-        running.give_to_vfio(machine.A_NVME_1, machine.A_NVME_2, machine.B_NVME_1)
         yield running
+
+
+@pytest.fixture(scope="session")
+def libvirt(emulated_host):
+    """Its libvirtd."""
+    return virsh.Libvirt(emulated_host)

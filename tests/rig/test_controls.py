@@ -14,6 +14,12 @@ ARGUMENTS = [*guest.MACHINE, *guest.IOMMUFD, *guest.vsmmu(devices=[machine.A_NVM
 DOMAIN = virsh.domain(devices=[virsh.Device(machine.A_NVME_1, bus=2)])
 
 
+@pytest.fixture
+def disk(emulated_host):
+    emulated_host.give_to_vfio(machine.A_NVME_1)
+    return machine.A_NVME_1
+
+
 def refusal(host):
     """What QEMU says when it does not start."""
     host.give_to_vfio(machine.A_NVME_1)
@@ -39,22 +45,22 @@ def test_with_stage_1_only_there_is_no_nesting_parent():
 
 
 @pytest.mark.long_tail
-def test_without_an_msi_controller_there_is_no_doorbell_and_no_msi(emulated_host):
+def test_without_an_msi_controller_there_is_no_doorbell_and_no_msi(emulated_host, disk):
     with guest.Guest(emulated_host, [*ARGUMENTS, "-machine", "its=off"]) as vm:
         vm.boot()
         assert vm.msi_gpa() == 0
         report = vm.console.report()
-        assert report.works(PORT_1, machine.MARKERS[machine.A_NVME_1]), report.text
+        assert report.works(PORT_1, machine.MARKERS[disk]), report.text
         assert {vector.kind for vector in report.vectors[PORT_1]} == {"GICv3"}  # its pin
 
 
 @pytest.mark.long_tail
-def test_gicv2m_has_a_doorbell_of_its_own(emulated_host):
+def test_gicv2m_has_a_doorbell_of_its_own(emulated_host, disk):
     with guest.Guest(emulated_host, [*ARGUMENTS, "-machine", "msi=gicv2m"]) as vm:
         vm.boot()
         assert vm.msi_gpa() == 0x08020040
         report = vm.console.report()
-        assert report.works(PORT_1, machine.MARKERS[machine.A_NVME_1]), report.text
+        assert report.works(PORT_1, machine.MARKERS[disk]), report.text
 
 
 @pytest.mark.long_tail

@@ -15,6 +15,7 @@ SID_PORT_2 = 0xA00
 @pytest.fixture(scope="module")
 def vm(emulated_host):
     """All options left to QEMU, one cold-plugged disk of SMMU A, one free port."""
+    emulated_host.give_to_vfio(machine.A_NVME_1, machine.A_NVME_2, machine.B_NVME_1)
     arguments = [*guest.MACHINE, *guest.IOMMUFD, *guest.vsmmu(options="", devices=[machine.A_NVME_1]), *guest.TRACES]
     with guest.Guest(emulated_host, arguments) as running:
         running.boot()

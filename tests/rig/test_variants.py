@@ -51,6 +51,7 @@ def test_a_virtual_function_of_a_network_card_works(emulated_host):
 
 def test_after_its_last_device_left_a_vsmmu_takes_a_device_of_another_smmu(emulated_host):
     """So the binding of a vSMMU to a physical SMMU is not for its life."""
+    emulated_host.give_to_vfio(machine.B_NVME_1)
     with booted(emulated_host, [machine.A_NVME_1]) as vm:
         vm.detach("dev1.1")
         vm.attach("other", machine.B_NVME_1, "port1.1")
@@ -67,6 +68,7 @@ def test_devices_of_two_smmus_at_start_take_the_whole_vsmmu_down(emulated_host):
 
 
 def test_a_device_of_another_smmu_works_while_the_guest_does_not_translate(emulated_host):
+    emulated_host.give_to_vfio(machine.B_NVME_1)
     with booted(emulated_host, [machine.A_NVME_1], kernel_arguments="iommu.passthrough=1") as vm:
         before = len(vm.said())
         vm.attach("stranger", machine.B_NVME_1, "port1.2")

@@ -13,6 +13,7 @@ XML = virsh.domain(vsmmus=[virsh.VSmmu(1, 8, ports=1), virsh.VSmmu(3, 0x20, virs
 @pytest.fixture(scope="module")
 def vm(emulated_host):
     """One vSMMU with a cold-plugged disk of SMMU A, and an empty one, provisioned for what is hotplugged later."""
+    emulated_host.give_to_vfio(machine.A_NVME_1, machine.B_NVME_1)
     findings = virsh.check(emulated_host, XML)
     assert not [finding for finding in findings if finding["severity"] != "note"], findings
     printed = virsh.arguments(emulated_host, XML)
