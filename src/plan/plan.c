@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vsmmu/plan.h"
+
+#include <glib/gi18n-lib.h>
+#include <inttypes.h>
+
+#include "model/read.h"
+#include "plan/edit.h"
+#include "plan/layout.h"
+#include "vsmmu/check.h"
+
+#define KIB_PER_GIB (G_GUINT64_CONSTANT (1024) * 1024)
+
+void
+vsmmu_plan_free (VsmmuPlan *plan)
+{
+  if (plan == NULL)
+    return;
+  g_free (plan->xml);
+  g_clear_pointer (&plan->notes, g_ptr_array_unref);
+  g_clear_pointer (&plan->findings, g_ptr_array_unref);
+  g_free (plan);
+}
+
+/* A controller that libvirt adds by itself before it gives out addresses. */
+static gboolean
+is_implied_bus (const VsmmuDevice *device)
+{
+  return vsmmu_device_is_pci_controller (device) && device->ordinal == 0;
+}
+
+static void
+write_implied_bus (const VsmmuDevice *device, guint64 hole, GString *xml)
+{
+  g_string_append_printf (xml, "<controller type='pci' index='%d' model='%s'", device->controller.index,
+                          device->controller.pci->name);
+  if (device->address_kind == VSMMU_ADDRESS_PCI) {
+    g_autofree char *address = vsmmu_layout_write_address (&device->address);
+
+    g_string_append_printf (xml, ">\n  %s\n</controller>\n", address);
+  } else if (hole != 0) {
+    g_string_append_printf (xml, ">\n  <pcihole64 unit='GiB'>%" PRIu64 "</pcihole64>\n</controller>\n",
+                            hole / KIB_PER_GIB);
+  } else {
+    g_string_append (xml, "/>\n");
+  }
+}
+
+/* What libvirt would add must keep its index, and so comes before what is planned. */
+static void
+write_implied_buses (const VsmmuLayout *layout, GString *xml)
+{
+  for (guint i = 0; i < layout->domain->n_buses; i++) {
+    const VsmmuDevice *controller = layout->domain->buses[i].controller;
+
+    if (controller != NULL && is_implied_bus (controller))
+      write_implied_bus (controller, i == 0 ? layout->hole : 0, xml);
+  }
+}
+
+/* libvirt puts what has no address on the first port that is free; one that it would add is last no longer. */
+static gboolean
+needs_address (const VsmmuDomain *domain, const VsmmuDevice *device)
+{
+  const VsmmuDevice *bus;
+
+  if (device->ordinal == 0 || device->node == NULL || device->address_given ||
+      device->address_kind != VSMMU_ADDRESS_PCI)
+    return FALSE;
+  bus = domain->buses[device->address.bus].controller;
+  return bus != NULL && is_implied_bus (bus) && device->address.bus > 0;
+}
+
+static void
+pin_device (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *device)
+{
+  const xmlNode *old = vsmmu_xml_child (device->node, "address");
+  g_autofree char *address = vsmmu_layout_write_address (&device->address);
+  g_autofree char *line = g_strconcat (address, "\n", NULL);
+  g_autofree char *name = vsmmu_device_describe (device);
+
+  if (old != NULL)
+    vsmmu_edit_replace (edit, old, address);
+  else
+    vsmmu_edit_append (edit, device->node, line);
+  vsmmu_layout_note (layout,
+                     _ ("%s (line %u) has no address, and libvirt would put it behind an accelerated SMMUv3: it gets "
+                        "the address %02x:%02x.%x that it had without the plan"),
+                     name, device->line, device->address.bus, device->address.slot, device->address.function);
+}
+
+/* libvirt would choose another number when there are further ones to choose from. */
+static void
+keep_numbers (VsmmuEdit *edit, const VsmmuDevice *controller)
+{
+  const xmlNode *target = vsmmu_xml_child (controller->node, "target");
+  g_autofree char *index = g_strdup_printf ("%d", controller->controller.index);
+  g_autofree char *bus_nr = g_strdup_printf ("%d", controller->controller.bus_nr);
+  g_autofree char *element = g_strdup_printf ("<target busNr='%s'/>\n", bus_nr);
+
+  if (vsmmu_xml_attribute (controller->node, "index") == NULL)
+    vsmmu_edit_add_attribute (edit, controller->node, "index", index);
+  if (controller->controller.pci == NULL || controller->controller.pci->demands != VSMMU_CONNECT_PCIE_EXPANDER)
+    return;
+  if (target == NULL)
+    vsmmu_edit_append (edit, controller->node, element);
+  else if (vsmmu_xml_attribute (target, "busNr") == NULL)
+    vsmmu_edit_add_attribute (edit, target, "busNr", bus_nr);
+}
+
+static void
+keep_the_rest (VsmmuLayout *layout, VsmmuEdit *edit)
+{
+  for (guint i = 0; i < layout->domain->devices->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (layout->domain->devices, i);
+
+    if (needs_address (layout->domain, device))
+      pin_device (layout, edit, device);
+    else if (vsmmu_device_is_pci_controller (device) && device->node != NULL)
+      keep_numbers (edit, device);
+  }
+}
+
+/* Of a pcie-root that is in the document. */
+static void
+enlarge_hole (VsmmuLayout *layout, VsmmuEdit *edit)
+{
+  const VsmmuDevice *root = layout->domain->buses[0].controller;
+  const xmlNode *old = root->node != NULL ? vsmmu_xml_child (root->node, "pcihole64") : NULL;
+  g_autofree char *hole = g_strdup_printf ("<pcihole64 unit='GiB'>%" PRIu64 "</pcihole64>", layout->hole / KIB_PER_GIB);
+  g_autofree char *line = g_strconcat (hole, "\n", NULL);
+
+  if (root->node == NULL || layout->hole == 0 || (old != NULL && root->controller.pcihole64 >= layout->hole))
+    return;
+  if (old == NULL) {
+    vsmmu_edit_append (edit, root->node, line);
+    return;
+  }
+  vsmmu_edit_replace (edit, old, hole);
+  vsmmu_layout_note (layout,
+                     _ ("line %u: the devices need a 64-bit PCI hole of %" PRIu64 " GiB, which is now in <pcihole64>"),
+                     root->controller.pcihole64_line, layout->hole / KIB_PER_GIB);
+}
+
+static gboolean
+edit_guest (VsmmuLayout *layout, VsmmuPlan *plan, const char *guest, gsize length, GError **error)
+{
+  const xmlNode *devices = vsmmu_xml_child (xmlDocGetRootElement (layout->domain->document), "devices");
+  g_autoptr (VsmmuEdit) edit = vsmmu_edit_new (guest, length, layout->domain, error);
+  g_autoptr (GString) implied = g_string_new (NULL);
+  g_autofree char *planned = vsmmu_layout_write (layout);
+
+  if (edit == NULL)
+    return FALSE;
+  if (devices == NULL)
+    return vsmmu_layout_refuse (error, _ ("%s: the guest has no <devices>"), layout->domain->file);
+  enlarge_hole (layout, edit);
+  keep_the_rest (layout, edit);
+  write_implied_buses (layout, implied);
+  vsmmu_edit_append (edit, devices, implied->str);
+  vsmmu_edit_append (edit, devices, planned);
+  plan->xml = vsmmu_edit_finish (edit, &plan->length);
+  return TRUE;
+}
+
+/* What neither the XML nor a rule says. */
+static void
+note_what_is_left (VsmmuLayout *layout)
+{
+  for (guint i = 0; i < layout->groups->len; i++) {
+    const VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
+
+    for (guint d = 0; d < group->devices->len; d++) {
+      const VsmmuHostDevice *device = g_ptr_array_index (group->devices, d);
+
+      if (g_strcmp0 (device->driver, "nvgrace_gpu_vfio_pci") == 0)
+        vsmmu_layout_note (layout,
+                           _ ("%s has memory of its own that the guest sees as NUMA nodes: give the guest eight cells "
+                              "without memory in <cpu><numa>, and the <hostdev> <acpi nodeset='...'/>"),
+                           device->name);
+    }
+  }
+}
+
+static gboolean
+is_possible (const VsmmuDomain *domain, GError **error)
+{
+  if (!vsmmu_domain_is_virt (domain))
+    return vsmmu_layout_refuse (error,
+                                _ ("%s: SMMUv3 exists only on the arm64 machine 'virt', and the guest has "
+                                   "another"),
+                                domain->file);
+  if (domain->address_error != NULL)
+    return vsmmu_layout_refuse (error, _ ("%s: libvirt refuses the PCI addresses of the guest: %s"), domain->file,
+                                domain->address_error);
+  return TRUE;
+}
+
+static gboolean
+make_layout (VsmmuLayout *layout, const char *const *devices, GError **error)
+{
+  if (!is_possible (layout->domain, error) || !vsmmu_layout_choose_devices (layout, devices, error) ||
+      !vsmmu_layout_place (layout, error) || !vsmmu_layout_size_hole (layout, error))
+    return FALSE;
+  vsmmu_layout_find_nodes (layout);
+  note_what_is_left (layout);
+  return TRUE;
+}
+
+static gboolean
+fill (VsmmuPlan *plan, const VsmmuHost *host, const VsmmuPlanOptions *options, const char *guest, gsize length,
+      GError **error)
+{
+  const VsmmuCheckOptions check = { .host = host };
+  const char *name = options->guest_name != NULL ? options->guest_name : _ ("the plan");
+  g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (guest, length, name, error);
+  g_auto (VsmmuLayout) layout = { 0 };
+
+  if (domain == NULL)
+    return FALSE;
+  vsmmu_layout_init (&layout, host, domain, options->spare_ports);
+  if (!make_layout (&layout, options->devices, error))
+    return FALSE;
+  plan->is_unchanged = !vsmmu_layout_adds_something (&layout);
+  if (plan->is_unchanged) {
+    plan->xml = g_strndup (guest, length);
+    plan->length = length;
+  } else if (!edit_guest (&layout, plan, guest, length, error)) {
+    return FALSE;
+  }
+  plan->notes = g_steal_pointer (&layout.notes);
+  plan->findings = vsmmu_check_data (plan->xml, plan->length, name, &check, error);
+  return plan->findings != NULL;
+}
+
+VsmmuPlan *
+vsmmu_plan_new (const VsmmuHost *host, const VsmmuPlanOptions *options, GError **error)
+{
+  g_autoptr (VsmmuPlan) plan = g_new0 (VsmmuPlan, 1);
+  g_autofree char *template = options->guest == NULL ? vsmmu_plan_template (host, options->name) : NULL;
+
+  if (options->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX || options->devices[0] == NULL) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("a plan needs a device, and %d spare ports at most"),
+                 VSMMU_PLAN_SPARE_PORTS_MAX);
+    return NULL;
+  }
+  if (template != NULL ? !fill (plan, host, options, template, strlen (template), error)
+                       : !fill (plan, host, options, options->guest, options->guest_length, error))
+    return NULL;
+  return g_steal_pointer (&plan);
+}
+
+VsmmuPlan *
+vsmmu_plan_new_into_file (const VsmmuHost *host, const VsmmuPlanOptions *options, const char *path, GError **error)
+{
+  VsmmuPlanOptions into = *options;
+  g_autofree char *data = NULL;
+  g_autofree char *name = vsmmu_read_name (path);
+
+  if (!vsmmu_read_document (path, &data, &into.guest_length, error))
+    return NULL;
+  into.guest = data;
+  into.guest_name = name;
+  return vsmmu_plan_new (host, &into, error);
+}
