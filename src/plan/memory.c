@@ -113,12 +113,10 @@ is_on (const VsmmuDomain *domain, int cell, gint64 node)
   return found != NULL;
 }
 
-/* The one guest node whose memory is on @node, or -1. */
+/* The one guest node whose memory is bound to @node, or -1. */
 static int
-guest_node (const VsmmuDomain *domain, gint64 node)
+bound_node (const VsmmuDomain *domain, const int *cells, guint n_cells, gint64 node)
 {
-  int cells[VSMMU_NODES_MAX];
-  guint n_cells = list_cells (domain, cells);
   int found = -1;
 
   for (guint i = 0; i < n_cells; i++) {
@@ -129,6 +127,40 @@ guest_node (const VsmmuDomain *domain, gint64 node)
     found = cells[i];
   }
   return found;
+}
+
+/* Without a word about where the memory is, the node with the same number as on the host, or the only one; or -1. */
+static int
+likely_node (const VsmmuDomain *domain, const int *cells, guint n_cells, gint64 node)
+{
+  if (domain->memory_nodes->len > 0)
+    return -1;
+  for (guint i = 0; i < n_cells; i++)
+    if (cells[i] == node)
+      return cells[i];
+  return n_cells == 1 ? cells[0] : -1;
+}
+
+static void
+find_node (VsmmuLayout *layout, VsmmuPlanGroup *group, gint64 node)
+{
+  int cells[VSMMU_NODES_MAX];
+  guint n_cells = list_cells (layout->domain, cells);
+
+  group->node = bound_node (layout->domain, cells, n_cells, node);
+  if (group->node >= 0)
+    return;
+  group->node = likely_node (layout->domain, cells, n_cells, node);
+  if (group->node >= 0)
+    vsmmu_layout_note (layout,
+                       _ ("%s is on NUMA node %d of the host: its pcie-expander-bus gets <node>%d</node>, but "
+                          "<numatune> does not say that the memory of this guest node is there"),
+                       group->smmu->name, (int) node, group->node);
+  else
+    vsmmu_layout_note (layout,
+                       _ ("%s is on NUMA node %d of the host, and no one NUMA node of the guest has its memory bound "
+                          "there by <numatune>: the pcie-expander-bus gets no <node>"),
+                       group->smmu->name, (int) node);
 }
 
 /* The NUMA node of the host that @group is on, or -1. */
@@ -150,13 +182,7 @@ vsmmu_layout_find_nodes (VsmmuLayout *layout)
     VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
     gint64 node = host_node (group);
 
-    if (group->vsmmu != NULL || node < 0)
-      continue;
-    group->node = guest_node (layout->domain, node);
-    if (group->node < 0)
-      vsmmu_layout_note (layout,
-                         _ ("%s is on NUMA node %d of the host, and no one NUMA node of the guest has its memory bound "
-                            "there by <numatune>: the pcie-expander-bus gets no <node>"),
-                         group->smmu->name, (int) node);
+    if (group->vsmmu == NULL && node >= 0)
+      find_node (layout, group, node);
   }
 }

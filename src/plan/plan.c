@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "model/read.h"
+#include "model/text.h"
 #include "plan/edit.h"
 #include "plan/layout.h"
 #include "vsmmu/check.h"
@@ -91,15 +92,12 @@ pin_device (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *device)
 
 /* libvirt would choose another number when there are further ones to choose from. */
 static void
-keep_numbers (VsmmuEdit *edit, const VsmmuDevice *controller)
+keep_number (VsmmuEdit *edit, const VsmmuDevice *controller)
 {
   const xmlNode *target = vsmmu_xml_child (controller->node, "target");
-  g_autofree char *index = g_strdup_printf ("%d", controller->controller.index);
   g_autofree char *bus_nr = g_strdup_printf ("%d", controller->controller.bus_nr);
   g_autofree char *element = g_strdup_printf ("<target busNr='%s'/>\n", bus_nr);
 
-  if (vsmmu_xml_attribute (controller->node, "index") == NULL)
-    vsmmu_edit_add_attribute (edit, controller->node, "index", index);
   if (controller->controller.pci == NULL || controller->controller.pci->demands != VSMMU_CONNECT_PCIE_EXPANDER)
     return;
   if (target == NULL)
@@ -117,7 +115,7 @@ keep_the_rest (VsmmuLayout *layout, VsmmuEdit *edit)
     if (needs_address (layout->domain, device))
       pin_device (layout, edit, device);
     else if (vsmmu_device_is_pci_controller (device) && device->node != NULL)
-      keep_numbers (edit, device);
+      keep_number (edit, device);
   }
 }
 
@@ -182,6 +180,33 @@ note_what_is_left (VsmmuLayout *layout)
   }
 }
 
+/* libvirt's choices for @guest must come out as they did without the plan; what is planned comes after it. */
+static gboolean
+stays_in_place (const VsmmuDomain *guest, const VsmmuDomain *planned, GError **error)
+{
+  for (guint i = 0, p = 0; i < guest->devices->len; i++) {
+    const VsmmuDevice *before = g_ptr_array_index (guest->devices, i);
+    const VsmmuDevice *after = NULL;
+    g_autofree char *name = NULL;
+
+    if (before->ordinal == 0 || before->address_kind != VSMMU_ADDRESS_PCI)
+      continue;
+    do
+      after = p < planned->devices->len ? g_ptr_array_index (planned->devices, p++) : NULL;
+    while (after != NULL && (after->ordinal != before->ordinal || strcmp (after->element, before->element) != 0));
+    if (after != NULL && after->address_kind == VSMMU_ADDRESS_PCI && after->address.bus == before->address.bus &&
+        after->address.slot == before->address.slot && after->address.function == before->address.function)
+      continue;
+    name = vsmmu_device_describe (before);
+    return vsmmu_layout_refuse (
+        error,
+        _ ("%s:%u: %s has no address, and with the plan libvirt would put it elsewhere; give it "
+           "the address %02x:%02x.%x and plan again"),
+        guest->file, before->line, name, before->address.bus, before->address.slot, before->address.function);
+  }
+  return TRUE;
+}
+
 static gboolean
 is_possible (const VsmmuDomain *domain, GError **error)
 {
@@ -190,6 +215,15 @@ is_possible (const VsmmuDomain *domain, GError **error)
                                 _ ("%s: SMMUv3 exists only on the arm64 machine 'virt', and the guest has "
                                    "another"),
                                 domain->file);
+  if (domain->problems->len > 0) {
+    const VsmmuValueProblem *problem = &g_array_index (domain->problems, VsmmuValueProblem, 0);
+    g_autofree char *value = vsmmu_text_shorten (problem->value);
+
+    return vsmmu_layout_refuse (error,
+                                _ ("%s:%u: '%s' is not what libvirt takes there (expected %s); correct it and "
+                                   "plan again"),
+                                domain->file, problem->line, value, problem->expected);
+  }
   if (domain->address_error != NULL)
     return vsmmu_layout_refuse (error, _ ("%s: libvirt refuses the PCI addresses of the guest: %s"), domain->file,
                                 domain->address_error);
@@ -214,6 +248,7 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const VsmmuPlanOptions *options, c
   const VsmmuCheckOptions check = { .host = host };
   const char *name = options->guest_name != NULL ? options->guest_name : _ ("the plan");
   g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (guest, length, name, error);
+  g_autoptr (VsmmuDomain) planned = NULL;
   g_auto (VsmmuLayout) layout = { 0 };
 
   if (domain == NULL)
@@ -229,8 +264,11 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const VsmmuPlanOptions *options, c
     return FALSE;
   }
   plan->notes = g_steal_pointer (&layout.notes);
-  plan->findings = vsmmu_check_data (plan->xml, plan->length, name, &check, error);
-  return plan->findings != NULL;
+  planned = vsmmu_domain_new_from_data (plan->xml, plan->length, name, error);
+  if (planned == NULL)
+    return FALSE;
+  plan->findings = vsmmu_check_domain (planned, &check);
+  return planned->address_error != NULL || stays_in_place (domain, planned, error);
 }
 
 VsmmuPlan *
