@@ -174,7 +174,13 @@ vsmmu_edit_new (const char *data, gsize length, const VsmmuDomain *domain, GErro
   find_elements (edit);
   for (const xmlNode *node = xmlDocGetRootElement (domain->document); node != NULL; node = next_element (node))
     g_hash_table_insert (edit->indexes, (gpointer) node, GSIZE_TO_POINTER (++index));
-  g_assert (index == edit->elements->len);
+  if (index != edit->elements->len) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_XML,
+                 _ ("%s: a document in this encoding cannot be edited; convert it "
+                    "to UTF-8"),
+                 domain->file);
+    return NULL;
+  }
   return g_steal_pointer (&edit);
 }
 

@@ -90,7 +90,7 @@ pin_device (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *device)
                      name, device->line, device->address.bus, device->address.slot, device->address.function);
 }
 
-/* libvirt would choose another number when there are further ones to choose from. */
+/* libvirt counts busNr down from the lowest that is given, so it would choose another one beside those planned. */
 static void
 keep_number (VsmmuEdit *edit, const VsmmuDevice *controller)
 {
