@@ -49,14 +49,23 @@ write_implied_bus (const VsmmuDevice *device, guint64 hole, GString *xml)
 
 /* What libvirt would add must keep its index, and so comes before what is planned. */
 static void
-write_implied_buses (const VsmmuLayout *layout, GString *xml)
+write_implied_buses (VsmmuLayout *layout, GString *xml)
 {
+  guint n_ports = 0;
+
   for (guint i = 0; i < layout->domain->n_buses; i++) {
     const VsmmuDevice *controller = layout->domain->buses[i].controller;
 
-    if (controller != NULL && is_implied_bus (controller))
-      write_implied_bus (controller, i == 0 ? layout->hole : 0, xml);
+    if (controller == NULL || !is_implied_bus (controller))
+      continue;
+    write_implied_bus (controller, i == 0 ? layout->hole : 0, xml);
+    n_ports += i > 0;
   }
+  if (n_ports > 0)
+    vsmmu_layout_note (layout,
+                       _ ("%u PCI controllers that libvirt would add come into the document, before those of the "
+                          "plan"),
+                       n_ports);
 }
 
 /* libvirt puts what has no address on the first port that is free; one that it would add is last no longer. */
@@ -92,18 +101,37 @@ pin_device (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *device)
 
 /* libvirt counts busNr down from the lowest that is given, so it would choose another one beside those planned. */
 static void
-keep_number (VsmmuEdit *edit, const VsmmuDevice *controller)
+keep_number (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *bus)
 {
-  const xmlNode *target = vsmmu_xml_child (controller->node, "target");
-  g_autofree char *bus_nr = g_strdup_printf ("%d", controller->controller.bus_nr);
+  const xmlNode *target = vsmmu_xml_child (bus->node, "target");
+  g_autofree char *bus_nr = g_strdup_printf ("%d", bus->controller.bus_nr);
   g_autofree char *element = g_strdup_printf ("<target busNr='%s'/>\n", bus_nr);
 
-  if (controller->controller.pci == NULL || controller->controller.pci->demands != VSMMU_CONNECT_PCIE_EXPANDER)
+  if (target != NULL && vsmmu_xml_attribute (target, "busNr") != NULL)
     return;
   if (target == NULL)
-    vsmmu_edit_append (edit, controller->node, element);
-  else if (vsmmu_xml_attribute (target, "busNr") == NULL)
+    vsmmu_edit_append (edit, bus->node, element);
+  else
     vsmmu_edit_add_attribute (edit, target, "busNr", bus_nr);
+  vsmmu_layout_note (layout,
+                     _ ("the pcie-expander-bus of line %u gets the busNr %s that libvirt chooses without the plan"),
+                     bus->line, bus_nr);
+}
+
+static gboolean
+adds_root (const VsmmuLayout *layout)
+{
+  for (guint i = 0; i < layout->groups->len; i++)
+    if (((const VsmmuPlanGroup *) g_ptr_array_index (layout->groups, i))->vsmmu == NULL)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+is_expander (const VsmmuDevice *device)
+{
+  return vsmmu_device_is_pci_controller (device) && device->node != NULL && device->controller.pci != NULL &&
+         device->controller.pci->demands == VSMMU_CONNECT_PCIE_EXPANDER;
 }
 
 static void
@@ -114,8 +142,8 @@ keep_the_rest (VsmmuLayout *layout, VsmmuEdit *edit)
 
     if (needs_address (layout->domain, device))
       pin_device (layout, edit, device);
-    else if (vsmmu_device_is_pci_controller (device) && device->node != NULL)
-      keep_number (edit, device);
+    else if (is_expander (device) && adds_root (layout))
+      keep_number (layout, edit, device);
   }
 }
 
