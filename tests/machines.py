@@ -61,7 +61,7 @@ class Smmu:
     node: int = 0
     features: tuple = GRACE_FEATURES
     oas: int = 48
-    canwbs: bool = True
+    canwbs: bool = True       # or (True, False) for two root complexes in front of it
     cmdqv: bool = False
     segments: list = field(default_factory=list)
 
@@ -129,20 +129,23 @@ class Machine:
                 yield f"6,{300 + number},527500,-;{device}: found companion CMDQV device: NVDA200C:{number:02x}\n"
 
     def iort(self):
-        """One SMMUv3 node and one root complex node for each SMMU."""
-        nodes, offset = b"", 48
+        """One SMMUv3 node for each SMMU, and one root complex node for each time it says CANWBS or not."""
+        nodes, offset, count = b"", 48, 0
+
+        def add(kind, revision, body, mappings=b""):
+            nonlocal nodes, offset, count
+            node = struct.pack("<BHBIII", kind, 16 + len(body) + len(mappings), revision, count, len(mappings) // 20,
+                               16 + len(body) if mappings else 0) + body + mappings
+            start, nodes, offset, count = offset, nodes + node, offset + len(node), count + 1
+            return start
+
         for number, smmu in enumerate(self.smmus):
-            body = struct.pack("<QIIQIIIIIIII", smmu.base, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-            node = struct.pack("<BHBIII", 4, 16 + len(body), 5, 2 * number, 0, 0) + body
-            flags = 0x3 | 0x4 * smmu.canwbs
-            body = struct.pack("<IBHBIIBHB", 1, 0, 0, flags, 1, number, 64, 0, 0)
-            mapping = struct.pack("<IIIII", 0, 0xFFFF, 0, offset, 0)
-            length = 16 + len(body) + len(mapping)
-            root = struct.pack("<BHBIII", 2, length, 4, 2 * number + 1, 1, 16 + len(body)) + body + mapping
-            nodes += node + root
-            offset += len(node) + len(root)
+            start = add(4, 5, struct.pack("<QIIQIIIIIIII", smmu.base, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+            for canwbs in smmu.canwbs if isinstance(smmu.canwbs, tuple) else (smmu.canwbs,):
+                add(2, 4, struct.pack("<IBHBIIBHB", 1, 0, 0, 0x3 | 0x4 * canwbs, 1, number, 64, 0, 0),
+                    struct.pack("<IIIII", 0, 0xFFFF, 0, start, 0))
         header = struct.pack("<4sIBB6s8sI4sIIII", b"IORT", 48 + len(nodes), 5, 0, b"TESTS ", b"MADE-UP ", 1, b"TEST", 1,
-                             2 * len(self.smmus), 48, 0)
+                             count, 48, 0)
         return header + nodes
 
     def add_smmus(self, entries):

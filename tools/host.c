@@ -43,57 +43,75 @@ number (VsmmuFact fact)
 }
 
 static char *
-cell_name (const VsmmuHostSmmu *smmu)
+cell_name (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+
   return vsmmu_render_printable (smmu->name);
 }
 
 static char *
-cell_node (const VsmmuHostSmmu *smmu)
+cell_node (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+
   return vsmmu_fact_is_known (smmu->numa_node) && smmu->numa_node.value < 0 ? g_strdup ("-") : number (smmu->numa_node);
 }
 
 static char *
-cell_nesting (const VsmmuHostSmmu *smmu)
+cell_nesting (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+
   return flag (vsmmu_host_smmu_supports_vsmmu (smmu));
 }
 
 static char *
-cell_ats (const VsmmuHostSmmu *smmu)
+cell_ats (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+
   return flag (smmu->capabilities[VSMMU_SMMU_ATS]);
 }
 
 static char *
-cell_ril (const VsmmuHostSmmu *smmu)
+cell_ril (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+
   return flag (smmu->capabilities[VSMMU_SMMU_RIL]);
 }
 
 static char *
-cell_ssid (const VsmmuHostSmmu *smmu)
+cell_ssid (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+
   return number (smmu->capabilities[VSMMU_SMMU_SSIDSIZE]);
 }
 
 static char *
-cell_oas (const VsmmuHostSmmu *smmu)
+cell_oas (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+
   return number (smmu->capabilities[VSMMU_SMMU_OAS]);
 }
 
 static char *
-cell_cmdqv (const VsmmuHostSmmu *smmu)
+cell_cmdqv (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+
   return flag (smmu->capabilities[VSMMU_SMMU_CMDQV]);
 }
 
 /* "4K,16K,64K" */
 static char *
-cell_granules (const VsmmuHostSmmu *smmu)
+cell_granules (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+
   static const struct {
     VsmmuSmmuCapability capability;
     const char *name;
@@ -113,8 +131,10 @@ cell_granules (const VsmmuHostSmmu *smmu)
 
 /* The window of the first group behind it that has one; all have the same, or readiness says so. */
 static char *
-cell_window (const VsmmuHostSmmu *smmu)
+cell_window (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+
   for (guint i = 0; i < smmu->devices->len; i++) {
     const VsmmuHostDevice *device = g_ptr_array_index (smmu->devices, i);
 
@@ -128,57 +148,187 @@ cell_window (const VsmmuHostSmmu *smmu)
   return g_strdup (UNKNOWN);
 }
 
+/* Addresses that a row has room for. */
+#define ADDRESSES_MAX 3
+
 static char *
-cell_devices (const VsmmuHostSmmu *smmu)
+cell_devices (gconstpointer data)
 {
+  const VsmmuHostSmmu *smmu = data;
+  g_autoptr (GString) text = g_string_new (NULL);
   guint n = 0;
 
-  for (guint i = 0; i < smmu->devices->len; i++)
-    n += !vsmmu_host_device_is_bridge (g_ptr_array_index (smmu->devices, i));
-  return g_strdup_printf ("%u", n);
+  for (guint i = 0; i < smmu->devices->len; i++) {
+    const VsmmuHostDevice *device = g_ptr_array_index (smmu->devices, i);
+
+    if (!vsmmu_host_device_is_bridge (device) && n++ < ADDRESSES_MAX)
+      g_string_append_printf (text, "%s%s", text->len > 0 ? " " : "", device->name);
+  }
+  if (n > ADDRESSES_MAX)
+    g_string_append_printf (text, " +%u", n - ADDRESSES_MAX);
+  return n > 0 ? g_string_free (g_steal_pointer (&text), FALSE) : g_strdup ("-");
 }
 
-static const struct {
+static char *
+cell_address (gconstpointer data)
+{
+  return g_strdup (((const VsmmuHostDevice *) data)->name);
+}
+
+static char *
+cell_id (gconstpointer data)
+{
+  const VsmmuHostDevice *device = data;
+
+  return g_strdup_printf ("%04x:%04x", device->vendor, device->device);
+}
+
+static char *
+cell_driver (gconstpointer data)
+{
+  const char *driver = ((const VsmmuHostDevice *) data)->driver;
+
+  return vsmmu_render_printable (driver != NULL ? driver : "-");
+}
+
+static char *
+cell_smmu (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = ((const VsmmuHostDevice *) data)->smmu;
+
+  return g_strdup (smmu != NULL ? smmu->name : "-");
+}
+
+static char *
+cell_group (gconstpointer data)
+{
+  const VsmmuHostGroup *group = ((const VsmmuHostDevice *) data)->group;
+
+  return group != NULL ? g_strdup_printf ("%u", group->number) : g_strdup ("-");
+}
+
+static char *
+cell_alone (gconstpointer data)
+{
+  const VsmmuHostGroup *group = ((const VsmmuHostDevice *) data)->group;
+
+  if (group == NULL)
+    return g_strdup ("-");
+  return g_strdup (group->devices->len == 1 ? _ ("yes") : _ ("no"));
+}
+
+static char *
+cell_device_node (gconstpointer data)
+{
+  VsmmuFact node = ((const VsmmuHostDevice *) data)->numa_node;
+
+  return vsmmu_fact_is_known (node) && node.value < 0 ? g_strdup ("-") : number (node);
+}
+
+static char *
+cell_device_ats (gconstpointer data)
+{
+  return flag (((const VsmmuHostDevice *) data)->ats);
+}
+
+static char *
+cell_pasid (gconstpointer data)
+{
+  return number (((const VsmmuHostDevice *) data)->pasid);
+}
+
+static char *
+cell_vfs (gconstpointer data)
+{
+  return number (((const VsmmuHostDevice *) data)->vfs);
+}
+
+/* What pcihole64 must have room for. */
+static char *
+cell_memory (gconstpointer data)
+{
+  static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+  const VsmmuHostDevice *device = data;
+  guint64 largest = 0;
+  guint unit = 0;
+
+  for (guint i = 0; i < VSMMU_HOST_BARS_MAX; i++)
+    if (!device->bars[i].is_io)
+      largest = MAX (largest, device->bars[i].size);
+  if (largest == 0)
+    return g_strdup ("-");
+  /* They are powers of two. */
+  for (; largest >= 1024; largest /= 1024)
+    unit++;
+  return g_strdup_printf ("%u %s", (guint) largest, units[unit]);
+}
+
+typedef struct {
   const char *title;
-  char *(*cell) (const VsmmuHostSmmu *smmu);
-} columns[] = {
+  char *(*cell) (gconstpointer thing);
+} Column;
+
+static const Column smmu_columns[] = {
   { N_ ("SMMU"), cell_name },         { N_ ("NUMA"), cell_node },         { N_ ("nesting"), cell_nesting },
   { N_ ("ATS"), cell_ats },           { N_ ("RIL"), cell_ril },           { N_ ("SSID bits"), cell_ssid },
   { N_ ("OAS"), cell_oas },           { N_ ("granules"), cell_granules }, { N_ ("CMDQV"), cell_cmdqv },
   { N_ ("MSI window"), cell_window }, { N_ ("devices"), cell_devices },
 };
 
+static const Column device_columns[] = {
+  { N_ ("device"), cell_address },     { N_ ("id"), cell_id },
+  { N_ ("driver"), cell_driver },      { N_ ("SMMU"), cell_smmu },
+  { N_ ("group"), cell_group },        { N_ ("alone"), cell_alone },
+  { N_ ("NUMA"), cell_device_node },   { N_ ("ATS"), cell_device_ats },
+  { N_ ("PASID bits"), cell_pasid },   { N_ ("VFs"), cell_vfs },
+  { N_ ("largest BAR"), cell_memory },
+};
+
+#define COLUMNS_MAX 16
+
+/* The last column needs no space after it. */
 static void
-print_row (char *const cells[G_N_ELEMENTS (columns)], const glong widths[G_N_ELEMENTS (columns)])
+print_row (char *const *cells, const glong *widths, guint n_columns)
 {
   g_autoptr (GString) line = g_string_new (NULL);
 
-  for (guint c = 0; c < G_N_ELEMENTS (columns); c++) {
+  for (guint c = 0; c < n_columns; c++) {
     g_autofree char *space = g_strnfill ((gsize) (widths[c] - g_utf8_strlen (cells[c], -1)), ' ');
 
-    g_string_append_printf (line, "%s%s%s", c > 0 ? "  " : "", cells[c], c + 1 < G_N_ELEMENTS (columns) ? space : "");
+    g_string_append_printf (line, "%s%s%s", c > 0 ? "  " : "", cells[c], c + 1 < n_columns ? space : "");
   }
   g_print ("%s\n", line->str);
 }
 
 static void
-print_smmus (const VsmmuHost *host)
+print_table (const GPtrArray *things, const Column *columns, guint n_columns)
 {
-  guint n_rows = host->smmus->len + 1;
   g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
-  glong widths[G_N_ELEMENTS (columns)] = { 0 };
+  glong widths[COLUMNS_MAX] = { 0 };
 
-  for (guint row = 0; row < n_rows; row++) {
-    for (guint c = 0; c < G_N_ELEMENTS (columns); c++) {
-      char *cell =
-          row == 0 ? g_strdup (_ (columns[c].title)) : columns[c].cell (g_ptr_array_index (host->smmus, row - 1));
+  for (guint row = 0; row <= things->len; row++) {
+    for (guint c = 0; c < n_columns; c++) {
+      char *cell = row == 0 ? g_strdup (_ (columns[c].title)) : columns[c].cell (g_ptr_array_index (things, row - 1));
 
       widths[c] = MAX (widths[c], g_utf8_strlen (cell, -1));
       g_ptr_array_add (cells, cell);
     }
   }
-  for (guint row = 0; row < n_rows; row++)
-    print_row ((char *const *) cells->pdata + row * G_N_ELEMENTS (columns), widths);
+  g_print ("\n");
+  for (guint row = 0; row <= things->len; row++)
+    print_row ((char *const *) cells->pdata + row * n_columns, widths, n_columns);
+}
+
+static void
+print_devices (const VsmmuHost *host)
+{
+  g_autoptr (GPtrArray) devices = g_ptr_array_new ();
+
+  for (guint i = 0; i < host->devices->len; i++)
+    if (!vsmmu_host_device_is_bridge (g_ptr_array_index (host->devices, i)))
+      g_ptr_array_add (devices, g_ptr_array_index (host->devices, i));
+  if (devices->len > 0)
+    print_table (devices, device_columns, G_N_ELEMENTS (device_columns));
 }
 
 static void
@@ -194,15 +344,15 @@ print_unread (const VsmmuHost *host)
 }
 
 static int
-print_host (const VsmmuHost *host)
+print_host (const VsmmuHost *host, gboolean with_devices)
 {
   g_autoptr (GPtrArray) checks = vsmmu_host_check_readiness (host);
 
   print_readiness (checks);
-  if (host->smmus->len > 0) {
-    g_print ("\n");
-    print_smmus (host);
-  }
+  if (host->smmus->len > 0)
+    print_table (host->smmus, smmu_columns, G_N_ELEMENTS (smmu_columns));
+  if (with_devices)
+    print_devices (host);
   if (host->unread->len > 0) {
     g_print ("\n");
     print_unread (host);
@@ -218,11 +368,13 @@ vsmmu_command_host (int argc, char **argv)
 {
   g_autofree char *path = NULL;
   gboolean is_json = FALSE;
+  gboolean with_devices = FALSE;
   gboolean is_passive = FALSE;
   const GOptionEntry entries[] = {
     { "host", 'H', 0, G_OPTION_ARG_FILENAME, &path,
       N_ ("not this host but that of a facts file, or of a directory with its /sys, /proc and /dev"), N_ ("FACTS") },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &is_json, N_ ("print the facts as JSON, for --host"), NULL },
+    { "devices", 'd', 0, G_OPTION_ARG_NONE, &with_devices, N_ ("also list the devices that a guest could have"), NULL },
     { "passive", 0, 0, G_OPTION_ARG_NONE, &is_passive,
       N_ ("open no VFIO device, so that the registers of the SMMUs stay unknown"), NULL },
     G_OPTION_ENTRY_NULL,
@@ -255,5 +407,5 @@ vsmmu_command_host (int argc, char **argv)
     fputs (text, stdout);
     return VSMMU_EXIT_CLEAN;
   }
-  return print_host (host);
+  return print_host (host, with_devices);
 }

@@ -117,8 +117,9 @@ typedef enum {
  * @VSMMU_SMMU_NESTING: stage 1 on top of stage 2 (IDR0.S1P and S2P), which the
  *   kernel switches off for SMMUs with errata (arm_smmu_device_iidr_probe())
  * @VSMMU_SMMU_S2FWB: stage 2 forces write-back (IDR3.FWB)
- * @VSMMU_SMMU_CANWBS: all root complexes in front of it are coherent whatever a
- *   device asks for (IORT, memory access flags, bit 2)
+ * @VSMMU_SMMU_CANWBS: the root complexes in front of it are coherent whatever a
+ *   device asks for (IORT, memory access flags, bit 2); unknown when some are
+ *   and some are not
  * @VSMMU_SMMU_ATS: IDR0.ATS
  * @VSMMU_SMMU_PRI: IDR0.PRI
  * @VSMMU_SMMU_RIL: range invalidation, IDR3.RIL
@@ -347,6 +348,8 @@ typedef struct {
  * @qemu_accel: whether its arm-smmuv3 has the property accel
  * @qemu_auto: whether it takes options from the host (QEMU 11.1)
  * @qemu_cmdqv: whether its arm-smmuv3 has the property cmdqv
+ * @has_smmus: whether it is known which SMMUs there are
+ * @has_devices: whether it is known which PCI functions there are
  * @smmus: (element-type VsmmuHostSmmu): by name
  * @groups: (element-type VsmmuHostGroup): by number
  * @devices: (element-type VsmmuHostDevice): by address
@@ -370,6 +373,8 @@ typedef struct {
   VsmmuFact qemu_accel;
   VsmmuFact qemu_auto;
   VsmmuFact qemu_cmdqv;
+  gboolean has_smmus;
+  gboolean has_devices;
   GPtrArray *smmus;
   GPtrArray *groups;
   GPtrArray *devices;

@@ -190,7 +190,7 @@ vsmmu_rule_host_no_nesting (VsmmuCheck *check)
                                        "accelerated SMMUv3")),
                           _ ("%s cannot carry an accelerated SMMUv3: %s"), binding->smmu->name,
                           lack_of_nesting (binding->smmu));
-    else if (binding->iommu != NULL && binding->smmu == NULL && is_hopeless)
+    else if (binding->iommu != NULL && binding->smmu == NULL && is_hopeless && check->host->has_smmus)
       vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
                           g_strdup (_ ("use another host, or no accelerated SMMUv3")), "%s",
                           check->host->smmus->len == 0 ? _ ("the host has no SMMUv3")
@@ -225,8 +225,8 @@ list_unknown (const VsmmuBinding *binding)
   return g_string_free (g_steal_pointer (&list), FALSE);
 }
 
-void
-vsmmu_rule_host_fact_unknown (VsmmuCheck *check)
+static void
+report_unknown_smmus (VsmmuCheck *check)
 {
   VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
 
@@ -241,4 +241,60 @@ vsmmu_rule_host_fact_unknown (VsmmuCheck *check)
                                        "vfio-pci")),
                           _ ("of %s these are not known, so they are not checked: %s"), binding->smmu->name, unknown);
   }
+}
+
+/* What of the host as a whole rules would like to know and do not. */
+static void
+report_unknown_host (VsmmuCheck *check)
+{
+  const VsmmuHost *host = check->host;
+  const struct {
+    const char *name;
+    gboolean is_unknown;
+  } needs[] = {
+    { "/sys/class/iommu", !host->has_smmus },
+    { "/sys/bus/pci", !host->has_devices },
+    { "/dev/iommu", !vsmmu_fact_is_known (host->dev_iommu) },
+    { "/dev/kvm", !vsmmu_fact_is_known (host->dev_kvm) },
+    { "CONFIG_ARM_SMMU_V3_IOMMUFD", !vsmmu_fact_is_known (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD]) },
+    { "CONFIG_VFIO_DEVICE_CDEV", !vsmmu_fact_is_known (host->options[VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV]) },
+    { "/sys/kernel/mm/hugepages", check->domain->has_hugepages && !host->has_pages },
+  };
+  const VsmmuDevice *iommu = vsmmu_check_first_accelerated (check);
+  g_autoptr (GString) list = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (needs); i++)
+    if (needs[i].is_unknown)
+      g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", needs[i].name);
+  if (iommu != NULL && list->len > 0)
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                        g_strdup (_ ("collect the facts on the host with 'virt-vsmmu host --json', as root")),
+                        _ ("of the host these are not known, so they are not checked: %s"), list->str);
+}
+
+static void
+report_unknown_devices (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
+
+    if (device == NULL || device->smmu == NULL || vsmmu_check_accelerated_over (check, hostdev) == NULL ||
+        (device->group != NULL && device->group->has_regions))
+      continue;
+    vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                        g_strdup (_ ("collect the facts on the host with 'virt-vsmmu host --json', as root")),
+                        device->group == NULL
+                            ? _ ("the IOMMU group of %s is not known, so it is not checked")
+                            : _ ("the MSI window of the IOMMU group of %s is not known, so it is not checked"),
+                        device->name);
+  }
+}
+
+void
+vsmmu_rule_host_fact_unknown (VsmmuCheck *check)
+{
+  report_unknown_host (check);
+  report_unknown_smmus (check);
+  report_unknown_devices (check);
 }

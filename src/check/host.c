@@ -61,9 +61,8 @@ vsmmu_check_bind (const VsmmuCheck *check, VsmmuBinding bindings[VSMMU_PCI_BUSES
   }
 }
 
-/* The first accelerated vSMMU, where what is wrong with the host as a whole is reported. */
-static const VsmmuDevice *
-first_accelerated (const VsmmuCheck *check)
+const VsmmuDevice *
+vsmmu_check_first_accelerated (const VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = g_ptr_array_index (check->domain->iommus, i);
@@ -77,7 +76,7 @@ first_accelerated (const VsmmuCheck *check)
 void
 vsmmu_rule_host_device_missing (VsmmuCheck *check)
 {
-  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+  for (guint i = 0; i < check->domain->hostdevs->len && check->host->has_devices; i++) {
     const VsmmuDevice *hostdev = hostdev_at (check, i);
     const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
     g_autofree char *address = vsmmu_pci_address_to_string (&hostdev->hostdev.host);
@@ -206,7 +205,7 @@ vsmmu_rule_host_group_shared (VsmmuCheck *check)
 void
 vsmmu_rule_host_no_iommufd (VsmmuCheck *check)
 {
-  const VsmmuDevice *iommu = first_accelerated (check);
+  const VsmmuDevice *iommu = vsmmu_check_first_accelerated (check);
   const VsmmuHost *host = check->host;
 
   if (iommu == NULL)
@@ -227,7 +226,7 @@ vsmmu_rule_host_no_iommufd (VsmmuCheck *check)
 void
 vsmmu_rule_host_no_vfio_cdev (VsmmuCheck *check)
 {
-  const VsmmuDevice *iommu = first_accelerated (check);
+  const VsmmuDevice *iommu = vsmmu_check_first_accelerated (check);
 
   if (iommu != NULL && vsmmu_fact_is_false (check->host->options[VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV])) {
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
@@ -252,7 +251,7 @@ vsmmu_rule_host_no_vfio_cdev (VsmmuCheck *check)
 void
 vsmmu_rule_host_no_kvm (VsmmuCheck *check)
 {
-  if (vsmmu_fact_is_false (check->host->dev_kvm) && first_accelerated (check) != NULL)
+  if (vsmmu_fact_is_false (check->host->dev_kvm) && vsmmu_check_first_accelerated (check) != NULL)
     vsmmu_check_report (check, check->domain->line, g_strdup ("/domain"),
                         g_strdup (_ ("use a host with KVM: a kernel with CONFIG_KVM that was started at EL2")),
                         _ ("the host has no /dev/kvm, and an accelerated SMMUv3 needs KVM"));

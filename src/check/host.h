@@ -17,6 +17,9 @@ void vsmmu_check_bind (const VsmmuCheck *check, VsmmuBinding bindings[VSMMU_PCI_
 /* The accelerated vSMMU that @hostdev stands behind, or %NULL. */
 const VsmmuDevice *vsmmu_check_accelerated_over (const VsmmuCheck *check, const VsmmuDevice *hostdev);
 
+/* The first accelerated vSMMU, where what is wrong with the host as a whole is reported; or %NULL. */
+const VsmmuDevice *vsmmu_check_first_accelerated (const VsmmuCheck *check);
+
 /* The function of the host that @hostdev gives to the guest, or %NULL. */
 const VsmmuHostDevice *vsmmu_check_host_device (const VsmmuCheck *check, const VsmmuDevice *hostdev);
 

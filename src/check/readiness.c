@@ -55,11 +55,19 @@ check_architecture (const VsmmuHost *host, VsmmuReadiness *readiness)
 }
 
 static void
+not_known (VsmmuReadiness *readiness, const char *hint)
+{
+  set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")), g_strdup (hint));
+}
+
+static void
 check_smmus (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
   guint n = host->smmus->len;
 
-  if (n > 0)
+  if (!host->has_smmus)
+    not_known (readiness, _ ("see that /sys/class/iommu can be read"));
+  else if (n > 0)
     set (readiness, VSMMU_READINESS_PASS,
          g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u SMMUv3", "%u SMMUv3s", n), n), NULL);
   else
@@ -121,7 +129,9 @@ check_all (const VsmmuHost *host, VsmmuReadiness *readiness, VsmmuFact (*ask) (c
   g_autofree char *no = list_smmus (host, ask, TRUE, &n_no);
   g_autofree char *unknown = list_smmus (host, ask, FALSE, &n_unknown);
 
-  if (host->smmus->len == 0)
+  if (!host->has_smmus)
+    not_known (readiness, hint);
+  else if (host->smmus->len == 0)
     set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("no SMMUv3")), g_strdup (hint));
   else if (n_no > 0)
     set (readiness, n_no == host->smmus->len ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
@@ -255,7 +265,9 @@ check_groups (const VsmmuHost *host, VsmmuReadiness *readiness)
     n++;
     n_shared += device->group != NULL && device->group->devices->len > 1;
   }
-  if (n == 0)
+  if (!host->has_devices)
+    not_known (readiness, _ ("see that /sys/bus/pci can be read"));
+  else if (n == 0)
     set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("there is no device behind an SMMU")),
          g_strdup (_ ("add one that a guest could have")));
   else if (n_shared > 0)

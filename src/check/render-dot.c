@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "check/check.h"
 #include "check/dot.h"
@@ -533,7 +534,7 @@ static void
 add_smmu (Graph *graph, const VsmmuHostSmmu *smmu)
 {
   GString *label = vsmmu_dot_label_new ();
-  g_autofree char *title = g_strdup_printf (_ ("physical SMMU 0x%" G_GINT64_MODIFIER "x"), smmu->base);
+  g_autofree char *title = g_strdup_printf (_ ("physical SMMU 0x%" PRIx64), smmu->base);
 
   vsmmu_dot_label_add_title (label, title);
   label_add_smmu (label, smmu);

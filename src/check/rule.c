@@ -528,7 +528,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           N_ ("An accelerated SMMUv3 hands the guest's tables to the physical SMMU in front of the device. Not "
               "every root complex has one: a function without the link 'iommu' in /sys has none that the kernel "
               "uses, and VFIO cannot give it to a guest either."),
-          "Linux iommu_device_link(): /sys/bus/pci/devices/*/iommu; QEMU iommufd_cdev_attach()",
+          "Linux iommu_device_link(): /sys/bus/pci/devices/*/iommu; seen on a machine with two SMMUs, where "
+          "functions on the bus without one have no such link",
       },
       vsmmu_rule_host_device_without_smmu,
   },
@@ -545,7 +546,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
               "queue stops and the right device fails too. Use one pcie-expander-bus and one SMMUv3 for each SMMU"
               " of the host."),
           "QEMU smmuv3_accel_set_iommu_device(), which does not compare; Linux arm_vsmmu_init(), "
-          "iommufd_vdevice_alloc_ioctl(): EINVAL; tried with two SMMUs",
+          "iommufd/viommu.c: EINVAL; tried with two SMMUs",
       },
       vsmmu_rule_host_smmu_mismatch,
   },
@@ -558,7 +559,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           N_ ("QEMU allows that. It is of use when a guest is to have its devices on different root buses, and "
               "costs a second set of tables and command queues; with cmdqv each takes a virtual interface of the "
               "SMMU."),
-          "QEMU smmuv3_accel_alloc_viommu(), one vIOMMU for each arm-smmuv3",
+          "QEMU smmuv3_accel_set_iommu_device(), which makes one vIOMMU for each arm-smmuv3",
       },
       vsmmu_rule_host_smmu_shared,
   },
@@ -585,8 +586,8 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           N_ ("The host's kernel has no iommufd for SMMUv3"),
           N_ ("An accelerated SMMUv3 works through /dev/iommu, and the kernel gives it out only when built with "
               "CONFIG_IOMMUFD and CONFIG_ARM_SMMU_V3_IOMMUFD. The kernels of Debian have neither."),
-          "Linux drivers/iommu/iommufd, drivers/iommu/arm/arm-smmu-v3/Kconfig; libvirt "
-          "qemuValidateDomainDefIOMMUFD: IOMMUFD is not supported by host kernel",
+          "Linux drivers/iommu/iommufd, drivers/iommu/arm/arm-smmu-v3/Kconfig; libvirt qemu_validate.c: "
+          "IOMMUFD is not supported by host kernel",
       },
       vsmmu_rule_host_no_iommufd,
   },
@@ -598,7 +599,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           N_ ("The host has no VFIO character devices"),
           N_ ("With iommufd a VFIO device is opened as /dev/vfio/devices/vfioN, which exists when the kernel is "
               "built with CONFIG_VFIO_DEVICE_CDEV. Without it libvirt cannot start a guest that uses iommufd."),
-          "Linux drivers/vfio/Kconfig; libvirt virPCIDeviceGetVfioPath()",
+          "Linux drivers/vfio/Kconfig; seen by KubeVirt users: no /dev/vfio/devices/vfioN, no passthrough",
       },
       vsmmu_rule_host_no_vfio_cdev,
   },
@@ -736,8 +737,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           N_ ("Only the SMMUs of Tegra241 (NVIDIA Grace) have command queues that a guest can use itself, and the"
               " kernel must be built with CONFIG_TEGRA241_CMDQV. QEMU refuses cmdqv='on' elsewhere; without cmdqv"
               " it uses them where they are."),
-          "QEMU tegra241_cmdqv_probe(): CMDQV requested but not supported; Linux "
-          "IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV",
+          "QEMU: CMDQV requested but not supported; Linux IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV",
       },
       vsmmu_rule_host_cmdqv,
   },

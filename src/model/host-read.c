@@ -585,25 +585,12 @@ connect_device (Reader *reader, JsonObject *element)
   return reader->error == NULL;
 }
 
-/* A parent has a smaller depth, so as many steps up as there are devices reach the top, or go round in circles. */
 static gboolean
 check_parents (Reader *reader)
 {
-  const GPtrArray *devices = reader->host->devices;
-  g_autoptr (GHashTable) rooted = g_hash_table_new (NULL, NULL);
+  const VsmmuHostDevice *device = vsmmu_host_cut_circles (reader->host);
 
-  for (guint i = 0; i < devices->len; i++) {
-    const VsmmuHostDevice *device = g_ptr_array_index (devices, i);
-    const VsmmuHostDevice *up = device;
-    guint steps = 0;
-
-    for (; up != NULL && !g_hash_table_contains (rooted, up); up = up->parent)
-      if (steps++ > devices->len)
-        return refuse (reader, "devices", _ ("the parents of '%s' make a circle"), device->name);
-    for (up = device; up != NULL && g_hash_table_add (rooted, (gpointer) up);)
-      up = up->parent;
-  }
-  return TRUE;
+  return device == NULL || refuse (reader, "devices", _ ("the parents of '%s' make a circle"), device->name);
 }
 
 static gboolean
@@ -636,6 +623,8 @@ read_host (Reader *reader, JsonObject *root)
       !read_array (reader, root, "unread", VSMMU_HOST_UNREAD_MAX, read_unread))
     return FALSE;
   host->has_pages = !is_absent (json_object_get_member (root, "hugepages"));
+  host->has_smmus = !is_absent (json_object_get_member (root, "smmus"));
+  host->has_devices = !is_absent (json_object_get_member (root, "devices"));
   vsmmu_host_sort (host);
   return check_unique (reader) && read_array (reader, root, "devices", VSMMU_HOST_DEVICES_MAX, connect_device) &&
          check_parents (reader);

@@ -212,9 +212,11 @@ vsmmu_host_to_json (const VsmmuHost *host)
   json_object_set_object_member (object, "tools", write_tools (host));
   if (host->has_pages)
     json_object_set_array_member (object, "hugepages", write_pages (host));
-  json_object_set_array_member (object, "smmus", write_all (host->smmus, write_smmu));
+  if (host->has_smmus)
+    json_object_set_array_member (object, "smmus", write_all (host->smmus, write_smmu));
   json_object_set_array_member (object, "groups", write_all (host->groups, write_group));
-  json_object_set_array_member (object, "devices", write_all (host->devices, write_device));
+  if (host->has_devices)
+    json_object_set_array_member (object, "devices", write_all (host->devices, write_device));
   json_object_set_array_member (object, "unread", write_all (host->unread, write_unread));
   return vsmmu_json_to_string (object);
 }

@@ -369,6 +369,31 @@ finish_smmu (VsmmuHostSmmu *smmu)
     smmu->capabilities[VSMMU_SMMU_NESTING] = logged[VSMMU_SMMU_NESTING];
 }
 
+const VsmmuHostDevice *
+vsmmu_host_cut_circles (VsmmuHost *host)
+{
+  /* device → 1 + the walk that came by */
+  g_autoptr (GHashTable) walks = g_hash_table_new (NULL, NULL);
+  const VsmmuHostDevice *first = NULL;
+
+  for (guint i = 0; i < host->devices->len; i++) {
+    VsmmuHostDevice *below = NULL;
+    VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
+    gpointer walk = GUINT_TO_POINTER (i + 1);
+
+    for (; device != NULL && !g_hash_table_contains (walks, device); device = device->parent) {
+      g_hash_table_insert (walks, device, walk);
+      below = device;
+    }
+    if (device == NULL || below == NULL || g_hash_table_lookup (walks, device) != walk)
+      continue;
+    below->parent = NULL;
+    if (first == NULL)
+      first = below;
+  }
+  return first;
+}
+
 void
 vsmmu_host_connect (VsmmuHost *host)
 {

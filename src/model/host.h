@@ -38,6 +38,15 @@ VsmmuHostGroup *vsmmu_host_group_numbered (const VsmmuHost *host, guint number);
 VsmmuHostDevice *vsmmu_host_device_named (const VsmmuHost *host, const char *name);
 VsmmuHostDevice *vsmmu_host_device_at (const VsmmuHost *host, const VsmmuPciAddress *address);
 
+/*
+ * vsmmu_host_cut_circles:
+ *
+ * Parents that lead back to where one came from are taken away, so that a walk up ends.
+ *
+ * Returns: (nullable): the first device that lost its parent
+ */
+const VsmmuHostDevice *vsmmu_host_cut_circles (VsmmuHost *host);
+
 /* Fills in the devices of each SMMU and each group. */
 void vsmmu_host_connect (VsmmuHost *host);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define DEPTH_MAX 16
-#define VALUES_MAX 1000000
+#define VALUES_MAX 2000000
 
 typedef struct {
   const char *name;

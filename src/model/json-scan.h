@@ -12,7 +12,7 @@
  * nesting, takes comments and assignments, and forgets a member that is given
  * twice. Whatever is no JSON beyond that is left for json-glib to find.
  *
- * Returns: %FALSE when it nests deeper than 16, has more than a million values,
+ * Returns: %FALSE when it nests deeper than 16, has more than two million values,
  *   or has something outside of strings that JSON has not
  */
 gboolean vsmmu_json_scan (const char *data, gsize length, const char *name, gsize *n_members, GError **error);

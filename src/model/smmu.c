@@ -39,7 +39,9 @@ static const guint8 output_sizes[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
 
 /*
  * SMMUs for which the kernel switches nesting off: arm_smmu_device_iidr_probe(),
- * Arm errata 1209401 (MMU-600 before r2) and 2268618, 2812531 (MMU-700).
+ * Arm errata 1209401 (MMU-600 before r2) and 2268618, 2812531 (MMU-700). For the
+ * latter it also forces a sync after every command, which rules a vSMMU out by
+ * itself (arm_smmu_get_viommu_size()).
  */
 #define IMPLEMENTER_ARM 0x43b
 static const struct {

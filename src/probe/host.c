@@ -57,9 +57,10 @@ static void
 read_smmus (const VsmmuTree *tree)
 {
   g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, tree->fd, IOMMU_CLASS);
-  int top = names != NULL ? vsmmu_tree_enter (tree, tree->fd, IOMMU_CLASS) : -1;
+  int top = names != NULL && names->len > 0 ? vsmmu_tree_enter (tree, tree->fd, IOMMU_CLASS) : -1;
   guint64 base;
 
+  tree->host->has_smmus = names != NULL;
   for (guint i = 0; top >= 0 && i < names->len && tree->host->smmus->len < VSMMU_HOST_SMMUS_MAX; i++)
     if (vsmmu_host_parse_smmu (g_ptr_array_index (names, i), &base))
       read_smmu (tree, top, g_ptr_array_index (names, i));
@@ -136,8 +137,9 @@ read_iort (const VsmmuTree *tree)
     g_autofree char *name = g_strdup_printf ("smmu3.0x%016" G_GINT64_MODIFIER "x", node->base);
     VsmmuHostSmmu *smmu = vsmmu_host_smmu_named (tree->host, name);
 
-    if (smmu != NULL && node->has_root_complex)
-      smmu->capabilities[VSMMU_SMMU_CANWBS] = VSMMU_FACT (VSMMU_FACT_SOURCE_IORT, node->is_canwbs);
+    /* The kernel asks the root complex of each device; where they differ, nothing can be said of the SMMU. */
+    if (smmu != NULL && node->n_root_complexes > 0 && (node->n_canwbs == 0 || node->n_canwbs == node->n_root_complexes))
+      smmu->capabilities[VSMMU_SMMU_CANWBS] = VSMMU_FACT (VSMMU_FACT_SOURCE_IORT, node->n_canwbs > 0);
   }
 }
 
@@ -274,7 +276,7 @@ vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error)
   g_mutex_clear (&mutex);
   vsmmu_host_connect (host);
   if (is_this && (flags & VSMMU_HOST_PROBE_DEVICES) != 0)
-    vsmmu_iommufd_probe (host);
+    vsmmu_iommufd_probe (host, &vsmmu_iommufd_kernel);
   vsmmu_host_finish (host);
   if (is_this && (flags & VSMMU_HOST_PROBE_TOOLS) != 0)
     vsmmu_tools_probe (host);

@@ -19,8 +19,29 @@ vsmmu_iommufd_decode (const VsmmuHwInfoSmmuv3 *info, VsmmuHostSmmu *smmu)
   smmu->registers[VSMMU_SMMU_REGISTER_AIDR] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, info->aidr);
 }
 
+static int
+real_open (const char *path)
+{
+  return open (path, O_RDWR | O_CLOEXEC);
+}
+
+static int
+real_ioctl (int fd, unsigned long request, gpointer argument)
+{
+  return ioctl (fd, request, argument);
+}
+
+static void
+real_close (int fd)
+{
+  close (fd);
+}
+
+const VsmmuIommufdKernel vsmmu_iommufd_kernel = { real_open, real_ioctl, real_close };
+
 static gboolean
-get_info (int iommufd, guint32 device_id, guint32 flags, guint32 type, gpointer data, guint32 length)
+get_info (const VsmmuIommufdKernel *kernel, int iommufd, guint32 device_id, guint32 flags, guint32 type, gpointer data,
+          guint32 length)
 {
   VsmmuHwInfo info = {
     .size = sizeof (info),
@@ -31,47 +52,51 @@ get_info (int iommufd, guint32 device_id, guint32 flags, guint32 type, gpointer 
     .data_type = flags != 0 ? type : 0,
   };
 
-  return ioctl (iommufd, VSMMU_IOMMU_GET_HW_INFO, &info) == 0 && info.data_type == type;
+  if (kernel->ioctl (iommufd, VSMMU_IOMMU_GET_HW_INFO, &info) != 0)
+    return FALSE;
+  errno = EOPNOTSUPP;
+  return info.data_type == type;
 }
 
 static gboolean
-ask (int iommufd, guint32 device_id, VsmmuHostSmmu *smmu)
+ask (const VsmmuIommufdKernel *kernel, int iommufd, guint32 device_id, VsmmuHostSmmu *smmu)
 {
   VsmmuHwInfoSmmuv3 registers = { 0 };
   VsmmuHwInfoCmdqv cmdqv = { 0 };
   gboolean has_cmdqv;
 
-  if (!get_info (iommufd, device_id, 0, VSMMU_HW_INFO_ARM_SMMUV3, &registers, sizeof (registers)))
+  if (!get_info (kernel, iommufd, device_id, 0, VSMMU_HW_INFO_ARM_SMMUV3, &registers, sizeof (registers)))
     return FALSE;
   vsmmu_iommufd_decode (&registers, smmu);
   /* A kernel without the flag cannot give a guest command queues either. */
-  has_cmdqv =
-      get_info (iommufd, device_id, VSMMU_HW_INFO_INPUT_TYPE, VSMMU_HW_INFO_TEGRA241_CMDQV, &cmdqv, sizeof (cmdqv));
+  has_cmdqv = get_info (kernel, iommufd, device_id, VSMMU_HW_INFO_INPUT_TYPE, VSMMU_HW_INFO_TEGRA241_CMDQV, &cmdqv,
+                        sizeof (cmdqv));
   smmu->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, has_cmdqv);
   return TRUE;
 }
 
 /* Binds the device @path, if nobody else has it, for as long as it takes to ask; errno says why when that fails. */
 static gboolean
-ask_through (int iommufd, const char *path, VsmmuHostSmmu *smmu)
+ask_through (const VsmmuIommufdKernel *kernel, int iommufd, const char *path, VsmmuHostSmmu *smmu)
 {
   VsmmuBindIommufd bind = { .argsz = sizeof (bind), .iommufd = iommufd };
-  int fd = open (path, O_RDWR | O_CLOEXEC);
+  int fd = kernel->open (path);
   gboolean is_done;
   int saved;
 
   if (fd < 0)
     return FALSE;
-  is_done = ioctl (fd, VSMMU_VFIO_DEVICE_BIND_IOMMUFD, &bind) == 0 && ask (iommufd, bind.out_devid, smmu);
+  is_done =
+      kernel->ioctl (fd, VSMMU_VFIO_DEVICE_BIND_IOMMUFD, &bind) == 0 && ask (kernel, iommufd, bind.out_devid, smmu);
   saved = errno;
-  close (fd);
+  kernel->close (fd);
   errno = saved;
   return is_done;
 }
 
 /* Devices in use are no news as long as one of the others answers. */
 static void
-probe_smmu (int iommufd, VsmmuHost *host, VsmmuHostSmmu *smmu)
+probe_smmu (const VsmmuIommufdKernel *kernel, int iommufd, VsmmuHost *host, VsmmuHostSmmu *smmu)
 {
   g_autofree char *failed = NULL;
   int error = 0;
@@ -84,7 +109,7 @@ probe_smmu (int iommufd, VsmmuHost *host, VsmmuHostSmmu *smmu)
     if (device->vfio == NULL)
       continue;
     path = g_build_filename ("/dev/vfio/devices", device->vfio, NULL);
-    if (ask_through (iommufd, path, smmu))
+    if (ask_through (kernel, iommufd, path, smmu))
       return;
     error = errno;
     attempts++;
@@ -96,18 +121,18 @@ probe_smmu (int iommufd, VsmmuHost *host, VsmmuHostSmmu *smmu)
 }
 
 void
-vsmmu_iommufd_probe (VsmmuHost *host)
+vsmmu_iommufd_probe (VsmmuHost *host, const VsmmuIommufdKernel *kernel)
 {
   int iommufd;
 
   if (!vsmmu_fact_is_true (host->dev_iommu) || host->smmus->len == 0)
     return;
-  iommufd = open (IOMMUFD_NODE, O_RDWR | O_CLOEXEC);
+  iommufd = kernel->open (IOMMUFD_NODE);
   if (iommufd < 0) {
     vsmmu_host_add_unread (host, IOMMUFD_NODE, g_strerror (errno));
     return;
   }
   for (guint i = 0; i < host->smmus->len; i++)
-    probe_smmu (iommufd, host, g_ptr_array_index (host->smmus, i));
-  close (iommufd);
+    probe_smmu (kernel, iommufd, host, g_ptr_array_index (host->smmus, i));
+  kernel->close (iommufd);
 }

@@ -86,8 +86,8 @@ add_root_complex (Table *table, gsize offset)
     if (found == 0)
       continue;
     smmu = &g_array_index (table->smmus, VsmmuIortSmmu, found - 1);
-    smmu->is_canwbs = is_canwbs && (smmu->is_canwbs || !smmu->has_root_complex);
-    smmu->has_root_complex = TRUE;
+    smmu->n_root_complexes++;
+    smmu->n_canwbs += is_canwbs;
   }
 }
 

@@ -6,8 +6,8 @@
 /* What the IORT says of one SMMUv3. */
 typedef struct {
   guint64 base;
-  gboolean has_root_complex; /* some root complex is in front of it */
-  gboolean is_canwbs;        /* all of them have the flag CANWBS */
+  guint n_root_complexes; /* mappings of root complexes that lead to it */
+  guint n_canwbs;         /* those of root complexes with the flag CANWBS */
 } VsmmuIortSmmu;
 
 /*

@@ -2,7 +2,6 @@
 #include "probe/pci.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,20 +82,20 @@ walk_extended (int fd, VsmmuHostDevice *device, guint32 header)
 static void
 read_config (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
 {
-  int fd = openat (directory, "config", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  int fd = vsmmu_tree_open (tree, directory, "config");
   gboolean is_extended;
   guint32 header = 0;
 
-  if (fd < 0) {
-    vsmmu_tree_note_unread (tree, "config", errno);
+  if (fd < 0)
     return;
-  }
   is_extended = read32 (fd, EXTENDED_START, &header);
   /* Conventional PCI has 256 bytes, and a user sees 64 of either. */
   if (is_extended || read32 (fd, CONFIG_UNPRIVILEGED, &header)) {
     device->ats = VSMMU_FACT (VSMMU_FACT_SOURCE_CONFIG_SPACE, FALSE);
     device->pri = device->ats;
     device->pasid = device->ats;
+  } else {
+    vsmmu_tree_note_unread (tree, PCI_DEVICES "/*/config", EACCES);
   }
   if (is_extended)
     walk_extended (fd, device, header);
@@ -154,16 +153,19 @@ read_vfio (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
     device->vfio = g_strdup (g_ptr_array_index (names, 0));
 }
 
-/* Only physical functions have these files, and only with SR-IOV. */
+/* Only physical functions with SR-IOV have these files. */
 static void
 read_sriov (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
 {
-  device->total_vfs = vsmmu_tree_read_number (tree, directory, "sriov_totalvfs");
-  device->vfs = VSMMU_FACT (VSMMU_FACT_SOURCE_SYSFS, 0);
-  if (vsmmu_fact_is_known (device->total_vfs))
+  VsmmuFact none = VSMMU_FACT (VSMMU_FACT_SOURCE_SYSFS, 0);
+
+  device->total_vfs = device->vfs = none;
+  if (device->physical_function == NULL)
+    device->total_vfs = vsmmu_tree_read_number (tree, directory, "sriov_totalvfs");
+  if (!vsmmu_fact_is_known (device->total_vfs))
+    device->total_vfs = none;
+  else if (device->physical_function == NULL)
     device->vfs = vsmmu_tree_read_number (tree, directory, "sriov_numvfs");
-  else
-    device->total_vfs = device->vfs;
 }
 
 /* Returns the number of its IOMMU group, -1 for none. */
@@ -188,8 +190,7 @@ read_files (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
   base = link_base (directory, "physfn", buffer, sizeof (buffer));
   if (base != NULL)
     device->physical_function = vsmmu_host_device_named (tree->host, base);
-  else
-    read_sriov (tree, directory, device);
+  read_sriov (tree, directory, device);
   return group;
 }
 
@@ -315,7 +316,7 @@ add_devices (VsmmuHost *host, const GPtrArray *names)
   vsmmu_host_sort (host);
 }
 
-gboolean
+void
 vsmmu_pci_probe (const VsmmuTree *tree)
 {
   VsmmuHost *host = tree->host;
@@ -323,21 +324,22 @@ vsmmu_pci_probe (const VsmmuTree *tree)
   g_autofree gint64 *groups = NULL;
   Reading reading = { .tree = tree };
 
-  reading.top = names != NULL ? vsmmu_tree_enter (tree, tree->fd, PCI_DEVICES) : -1;
+  host->has_devices = names != NULL;
+  reading.top = names != NULL && names->len > 0 ? vsmmu_tree_enter (tree, tree->fd, PCI_DEVICES) : -1;
   if (reading.top < 0)
-    return FALSE;
+    return;
   add_devices (host, names);
   reading.groups = groups = g_new0 (gint64, host->devices->len);
   vsmmu_tree_for_each (host->devices->len, read_device, &reading);
   close (reading.top);
+  vsmmu_host_cut_circles (host);
   for (guint i = 0; i < host->devices->len; i++)
     inherit (g_ptr_array_index (host->devices, i));
   add_groups (host, groups);
   vsmmu_host_sort (host);
   reading.top = host->groups->len > 0 ? vsmmu_tree_enter (tree, tree->fd, IOMMU_GROUPS) : -1;
   if (reading.top < 0)
-    return TRUE;
+    return;
   vsmmu_tree_for_each (host->groups->len, read_group, &reading);
   close (reading.top);
-  return TRUE;
 }

@@ -8,10 +8,8 @@
  *
  * Adds the PCI functions and the IOMMU groups they are in to the host of @tree, sorted, with all but
  * their SMMUs.
- *
- * Returns: %FALSE when there is no /sys/bus/pci, as on a host without PCI
  */
-gboolean vsmmu_pci_probe (const VsmmuTree *tree);
+void vsmmu_pci_probe (const VsmmuTree *tree);
 
 /*
  * vsmmu_pci_read_resource:

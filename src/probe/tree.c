@@ -50,25 +50,29 @@ vsmmu_tree_for_each (guint n, void (*read) (gpointer data, guint i), gpointer da
 void
 vsmmu_tree_note_unread (const VsmmuTree *tree, const char *path, int error)
 {
-  g_autofree char *shown = g_strconcat (g_str_has_prefix (path, "sys/") || g_str_has_prefix (path, "proc/") ||
-                                                g_str_has_prefix (path, "dev/") || g_str_has_prefix (path, "boot/")
-                                            ? "/"
-                                            : "",
-                                        path, NULL);
+  static const char *const tops[] = { "sys/", "proc/", "dev/", "boot/" };
+  g_autofree char *shown = NULL;
 
   /* Options of the kernel decide what is in /sys, so what is not there is nothing special. */
   if (error == ENOENT || error == ENOTDIR || error == ENODEV || error == ENXIO)
     return;
+  for (guint i = 0; i < G_N_ELEMENTS (tops) && shown == NULL; i++)
+    if (g_str_has_prefix (path, tops[i]))
+      shown = g_strconcat ("/", path, NULL);
   g_mutex_lock (tree->mutex);
-  vsmmu_host_add_unread (tree->host, shown, g_strerror (error));
+  vsmmu_host_add_unread (tree->host, shown != NULL ? shown : path, g_strerror (error));
   g_mutex_unlock (tree->mutex);
 }
 
-/* Never waits, even if somebody put a pipe there. */
-static int
-open_file (const VsmmuTree *tree, int directory, const char *name)
+/*
+ * Never waits, even if somebody put a pipe there; and follows no link, for
+ * nothing that is read here is one, and a link in a tree from elsewhere might
+ * lead to files of this host.
+ */
+int
+vsmmu_tree_open (const VsmmuTree *tree, int directory, const char *name)
 {
-  int fd = openat (directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd = openat (directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
 
   if (fd < 0)
     vsmmu_tree_note_unread (tree, name, errno);
@@ -88,7 +92,7 @@ vsmmu_tree_enter (const VsmmuTree *tree, int directory, const char *path)
 gboolean
 vsmmu_tree_read_small (const VsmmuTree *tree, int directory, const char *name, char *buffer, gsize size)
 {
-  int fd = open_file (tree, directory, name);
+  int fd = vsmmu_tree_open (tree, directory, name);
   gssize got;
 
   if (fd < 0)
@@ -122,7 +126,7 @@ char *
 vsmmu_tree_read_file (const VsmmuTree *tree, const char *path, gsize *length)
 {
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
-  int fd = open_file (tree, tree->fd, path);
+  int fd = vsmmu_tree_open (tree, tree->fd, path);
   gssize got = 0;
 
   if (fd < 0)
@@ -158,21 +162,23 @@ GPtrArray *
 vsmmu_tree_list (const VsmmuTree *tree, int directory, const char *path)
 {
   int fd = openat (directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+  int error = fd < 0 ? errno : 0;
   DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
   const struct dirent *entry;
   GPtrArray *names;
 
-  if (stream == NULL) {
-    vsmmu_tree_note_unread (tree, path, errno);
+  if (stream == NULL && error != ENOENT) {
+    vsmmu_tree_note_unread (tree, path, error != 0 ? error : ENOMEM);
     if (fd >= 0)
       close (fd);
     return NULL;
   }
   names = g_ptr_array_new_with_free_func (g_free);
-  while ((entry = readdir (stream)) != NULL)
+  while (stream != NULL && (entry = readdir (stream)) != NULL)
     if (entry->d_name[0] != '.')
       g_ptr_array_add (names, g_strdup (entry->d_name));
-  closedir (stream);
+  if (stream != NULL)
+    closedir (stream);
   return names;
 }
 

@@ -29,6 +29,9 @@ void vsmmu_tree_note_unread (const VsmmuTree *tree, const char *path, int error)
 /* The same in the directory @path; -1 in fd when it cannot be entered. Close fd in the end. */
 int vsmmu_tree_enter (const VsmmuTree *tree, int directory, const char *path);
 
+/* Opens a file for reading, not through a link; -1 when it cannot be opened. */
+int vsmmu_tree_open (const VsmmuTree *tree, int directory, const char *name);
+
 /*
  * vsmmu_tree_read_small:
  * @directory: descriptor of a directory
@@ -51,7 +54,10 @@ char *vsmmu_tree_read_file (const VsmmuTree *tree, const char *path, gsize *leng
 /* Reads where the symbolic link @name leads to; %FALSE when it is none. */
 gboolean vsmmu_tree_read_link (int directory, const char *name, char *buffer, gsize size);
 
-/* (transfer full) (nullable): the names in a directory, without those that start with a point, in no order */
+/*
+ * (transfer full) (nullable): the names in a directory, without those that
+ * start with a point, in no order; none for a directory that is not there
+ */
 GPtrArray *vsmmu_tree_list (const VsmmuTree *tree, int directory, const char *path);
 
 /* Whether @path exists, as a fact from @source; unknown when that cannot be told. */

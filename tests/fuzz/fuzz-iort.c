@@ -13,7 +13,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_autoptr (GArray) smmus = vsmmu_iort_parse (data, size);
 
   for (guint i = 0; smmus != NULL && i < smmus->len; i++)
-    if (g_array_index (smmus, VsmmuIortSmmu, i).is_canwbs && !g_array_index (smmus, VsmmuIortSmmu, i).has_root_complex)
+    if (g_array_index (smmus, VsmmuIortSmmu, i).n_canwbs > g_array_index (smmus, VsmmuIortSmmu, i).n_root_complexes)
       g_error ("CANWBS without a root complex");
   return 0;
 }

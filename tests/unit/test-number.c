@@ -150,6 +150,45 @@ test_scale_refuses_what_does_not_fit (void)
   g_assert_false (vsmmu_number_scale (&sixteen, "EiB"));
 }
 
+/* What virBitmapParse() takes, and the nodes below 128 that it comes to. */
+static const struct {
+  const char *text;
+  gboolean is_set;
+  guint64 nodes[2];
+} node_sets[] = {
+  { "0", TRUE, { 1, 0 } },
+  { "2-9,^4,12", TRUE, { 0x13ec, 0 } },
+  { " 1 , 3 ", TRUE, { 0xa, 0 } },
+  { "0-127", TRUE, { G_MAXUINT64, G_MAXUINT64 } },
+  { "63-64", TRUE, { G_GUINT64_CONSTANT (1) << 63, 1 } },
+  { "0-127,^1-126", TRUE, { 1, G_GUINT64_CONSTANT (1) << 63 } },
+  { "127,127", TRUE, { 0, G_GUINT64_CONSTANT (1) << 63 } },
+  { "64-127,^64", TRUE, { 0, G_MAXUINT64 - 1 } },
+  { "128", FALSE, { 0, 0 } },
+  { "0-128", FALSE, { 0, 0 } },
+  { "9-2", FALSE, { 0, 0 } },
+  { "1-", FALSE, { 0, 0 } },
+  { "-1", FALSE, { 0, 0 } },
+  { "x", FALSE, { 0, 0 } },
+  { "1,,2", FALSE, { 0, 0 } },
+  { "^", FALSE, { 0, 0 } },
+};
+
+static void
+test_sets_of_nodes_are_those_of_libvirt (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (node_sets); i++) {
+    guint64 nodes[2] = { 0 };
+
+    g_test_message ("'%s'", node_sets[i].text);
+    g_assert_cmpint (vsmmu_number_parse_nodes (node_sets[i].text, nodes, 128), ==, node_sets[i].is_set);
+    if (!node_sets[i].is_set)
+      continue;
+    g_assert_cmphex (nodes[0], ==, node_sets[i].nodes[0]);
+    g_assert_cmphex (nodes[1], ==, node_sets[i].nodes[1]);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -159,5 +198,6 @@ main (int argc, char **argv)
   g_test_add_func ("/number/scale/knows-the-units-of-libvirt", test_scale_knows_the_units_of_libvirt);
   g_test_add_func ("/number/scale/refuses-other-units", test_scale_refuses_other_units);
   g_test_add_func ("/number/scale/refuses-what-does-not-fit", test_scale_refuses_what_does_not_fit);
+  g_test_add_func ("/number/sets-of-nodes-are-those-of-libvirt", test_sets_of_nodes_are_those_of_libvirt);
   return g_test_run ();
 }

@@ -147,14 +147,14 @@ make_table (guint8 flags_a, guint8 flags_b, guint8 flags_both)
 }
 
 static void
-test_the_iort_says_canwbs_when_all_root_complexes_do (void)
+test_the_iort_says_which_root_complexes_have_canwbs (void)
 {
   static const struct {
-    guint8 flags[3];
-    gboolean is_canwbs[2];
+    guint8 flags[3]; /* before the first SMMU, the second, both */
+    guint n_canwbs[2];
   } tables[] = {
-    { { 7, 7, 7 }, { TRUE, TRUE } },   { { 7, 3, 7 }, { TRUE, FALSE } },  { { 3, 7, 7 }, { FALSE, TRUE } },
-    { { 7, 7, 3 }, { FALSE, FALSE } }, { { 3, 3, 3 }, { FALSE, FALSE } },
+    { { 7, 7, 7 }, { 2, 2 } }, { { 7, 3, 7 }, { 2, 1 } }, { { 3, 7, 7 }, { 1, 2 } },
+    { { 7, 7, 3 }, { 1, 1 } }, { { 3, 3, 3 }, { 0, 0 } },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (tables); i++) {
@@ -166,8 +166,8 @@ test_the_iort_says_canwbs_when_all_root_complexes_do (void)
       const VsmmuIortSmmu *smmu = &g_array_index (smmus, VsmmuIortSmmu, s);
 
       g_assert_cmphex (smmu->base, ==, 0x0c000000 + s * 0x20000);
-      g_assert_true (smmu->has_root_complex);
-      g_assert_cmpint (smmu->is_canwbs, ==, tables[i].is_canwbs[s]);
+      g_assert_cmpuint (smmu->n_root_complexes, ==, 2);
+      g_assert_cmpuint (smmu->n_canwbs, ==, tables[i].n_canwbs[s]);
     }
   }
 }
@@ -255,8 +255,8 @@ main (int argc, char **argv)
   g_test_add_func ("/probe/names-of-smmus-hold-their-address", test_names_of_smmus_hold_their_address);
   g_test_add_func ("/probe/resources-are-sizes-of-registers", test_resources_are_sizes_of_registers);
   g_test_add_func ("/probe/broken-resources-are-none", test_broken_resources_are_none);
-  g_test_add_func ("/probe/the-iort-says-canwbs-when-all-root-complexes-do",
-                   test_the_iort_says_canwbs_when_all_root_complexes_do);
+  g_test_add_func ("/probe/the-iort-says-which-root-complexes-have-canwbs",
+                   test_the_iort_says_which_root_complexes_have_canwbs);
   g_test_add_func ("/probe/an-iort-that-is-cut-off-is-read-within-its-bounds",
                    test_an_iort_that_is_cut_off_is_read_within_its_bounds);
   g_test_add_func ("/probe/lengths-in-an-iort-are-not-believed", test_lengths_in_an_iort_are_not_believed);

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "probe/iommufd.h"
+
+/* A kernel with two VFIO devices, as one test after the other wants it to be. */
+static struct {
+  int open_error[3]; /* of /dev/iommu, vfio0, vfio1; 0 for none */
+  int bind_error[3];
+  guint32 data_type;
+  gboolean has_cmdqv;
+  gboolean knows_input_type;
+  int n_open; /* descriptors that are open now */
+  guint n_opened[3];
+  int bound; /* descriptor of the device that was bound last */
+} kernel;
+
+#define FIRST_FD 100
+
+static int
+fake_open (const char *path)
+{
+  static const char *const paths[] = { "/dev/iommu", "/dev/vfio/devices/vfio0", "/dev/vfio/devices/vfio1" };
+
+  for (int i = 0; i < (int) G_N_ELEMENTS (paths); i++) {
+    if (strcmp (paths[i], path) != 0)
+      continue;
+    kernel.n_opened[i]++;
+    errno = kernel.open_error[i];
+    if (kernel.open_error[i] != 0)
+      return -1;
+    kernel.n_open++;
+    return FIRST_FD + i;
+  }
+  g_assert_not_reached ();
+}
+
+static int
+fail (int error)
+{
+  errno = error;
+  return -1;
+}
+
+static int
+fake_bind (int fd, VsmmuBindIommufd *bind)
+{
+  g_assert_cmpuint (bind->argsz, ==, sizeof (*bind));
+  g_assert_cmpuint (bind->flags, ==, 0);
+  g_assert_cmpint (bind->iommufd, ==, FIRST_FD);
+  if (kernel.bind_error[fd - FIRST_FD] != 0)
+    return fail (kernel.bind_error[fd - FIRST_FD]);
+  bind->out_devid = (guint32) fd * 7;
+  kernel.bound = fd;
+  return 0;
+}
+
+static int
+fake_get_info (VsmmuHwInfo *info)
+{
+  static const VsmmuHwInfoSmmuv3 smmu = { .idr = { 0x0d44101b, 2, 3, 4, 5, 6 }, .iidr = 7, .aidr = 8 };
+  gpointer data = GSIZE_TO_POINTER ((gsize) info->data_uptr);
+
+  g_assert_cmpuint (info->size, ==, sizeof (*info));
+  g_assert_cmpuint (info->dev_id, ==, kernel.bound * 7);
+  if (info->flags != 0) {
+    g_assert_cmpuint (info->data_type, ==, VSMMU_HW_INFO_TEGRA241_CMDQV);
+    return kernel.knows_input_type && kernel.has_cmdqv ? 0 : fail (EOPNOTSUPP);
+  }
+  g_assert_cmpuint (info->data_type, ==, 0);
+  info->data_type = kernel.data_type;
+  memcpy (data, &smmu, MIN (sizeof (smmu), info->data_len));
+  return 0;
+}
+
+static int
+fake_ioctl (int fd, unsigned long request, gpointer argument)
+{
+  /* The numbers as the kernel's headers work them out. */
+  if (request == 0x3b76)
+    return fake_bind (fd, argument);
+  g_assert_cmphex (request, ==, 0x3b8a);
+  g_assert_cmpint (fd, ==, FIRST_FD);
+  return fake_get_info (argument);
+}
+
+static void
+fake_close (int fd)
+{
+  g_assert_cmpint (fd, >=, FIRST_FD);
+  kernel.n_open--;
+}
+
+static const VsmmuIommufdKernel fake_kernel = { fake_open, fake_ioctl, fake_close };
+
+/* One SMMU with a device of the host's, and two bound to vfio-pci. */
+static VsmmuHost *
+probe (void)
+{
+  VsmmuHost *host = vsmmu_host_new ();
+  static const char *const nodes[] = { NULL, "vfio0", "vfio1" };
+
+  host->dev_iommu = VSMMU_FACT (VSMMU_FACT_SOURCE_DEVFS, TRUE);
+  g_ptr_array_add (host->smmus, vsmmu_host_smmu_new ("smmu3.0x000000000c000000"));
+  for (guint i = 0; i < G_N_ELEMENTS (nodes); i++) {
+    g_autofree char *name = g_strdup_printf ("0000:0%u:00.0", i);
+    VsmmuHostDevice *device = vsmmu_host_device_new (name);
+
+    device->bus = (guint8) i;
+    device->vfio = g_strdup (nodes[i]);
+    device->smmu = g_ptr_array_index (host->smmus, 0);
+    g_ptr_array_add (host->devices, device);
+  }
+  vsmmu_host_sort (host);
+  vsmmu_host_connect (host);
+  vsmmu_iommufd_probe (host, &fake_kernel);
+  g_assert_cmpint (kernel.n_open, ==, 0);
+  return host;
+}
+
+static void
+reset (void)
+{
+  memset (&kernel, 0, sizeof (kernel));
+  kernel.data_type = VSMMU_HW_INFO_ARM_SMMUV3;
+}
+
+static const VsmmuHostSmmu *
+smmu_of (const VsmmuHost *host)
+{
+  return g_ptr_array_index (host->smmus, 0);
+}
+
+static void
+test_registers_come_through_an_idle_device (void)
+{
+  g_autoptr (VsmmuHost) host = NULL;
+
+  reset ();
+  host = probe ();
+  g_assert_cmphex (smmu_of (host)->registers[VSMMU_SMMU_REGISTER_IDR0].value, ==, 0x0d44101b);
+  g_assert_cmphex (smmu_of (host)->registers[VSMMU_SMMU_REGISTER_IDR5].value, ==, 6);
+  g_assert_cmphex (smmu_of (host)->registers[VSMMU_SMMU_REGISTER_IIDR].value, ==, 7);
+  g_assert_cmphex (smmu_of (host)->registers[VSMMU_SMMU_REGISTER_AIDR].value, ==, 8);
+  g_assert_cmpint (smmu_of (host)->registers[VSMMU_SMMU_REGISTER_IDR0].source, ==, VSMMU_FACT_SOURCE_IOMMUFD);
+  g_assert_cmpuint (kernel.n_opened[1], ==, 1);
+  g_assert_cmpuint (kernel.n_opened[2], ==, 0);
+  g_assert_cmpuint (host->unread->len, ==, 0);
+}
+
+static void
+test_a_device_in_use_is_left_alone_for_the_next (void)
+{
+  static const int errors[] = { EBUSY, EINVAL, EPERM };
+
+  for (guint i = 0; i < G_N_ELEMENTS (errors); i++) {
+    g_autoptr (VsmmuHost) host = NULL;
+
+    reset ();
+    kernel.bind_error[1] = errors[i];
+    host = probe ();
+    g_assert_true (vsmmu_fact_is_known (smmu_of (host)->registers[VSMMU_SMMU_REGISTER_IDR0]));
+    g_assert_cmpuint (kernel.n_opened[2], ==, 1);
+    g_assert_cmpuint (host->unread->len, ==, 0);
+  }
+}
+
+static void
+test_when_all_are_in_use_that_is_said (void)
+{
+  g_autoptr (VsmmuHost) host = NULL;
+  const VsmmuHostUnread *unread;
+
+  reset ();
+  kernel.open_error[1] = EACCES;
+  kernel.bind_error[2] = EBUSY;
+  host = probe ();
+  g_assert_false (vsmmu_fact_is_known (smmu_of (host)->registers[VSMMU_SMMU_REGISTER_IDR0]));
+  g_assert_cmpuint (host->unread->len, ==, 1);
+  unread = g_ptr_array_index (host->unread, 0);
+  g_assert_cmpstr (unread->path, ==, "/dev/vfio/devices/vfio1");
+  g_assert_cmpstr (unread->reason, ==, g_strerror (EBUSY));
+}
+
+static void
+test_without_dev_iommu_nothing_is_opened (void)
+{
+  g_autoptr (VsmmuHost) host = NULL;
+
+  reset ();
+  kernel.open_error[0] = EACCES;
+  host = probe ();
+  g_assert_cmpuint (kernel.n_opened[1] + kernel.n_opened[2], ==, 0);
+  g_assert_cmpstr (((const VsmmuHostUnread *) g_ptr_array_index (host->unread, 0))->path, ==, "/dev/iommu");
+}
+
+static void
+test_another_kind_of_iommu_tells_no_registers (void)
+{
+  g_autoptr (VsmmuHost) host = NULL;
+
+  reset ();
+  kernel.data_type = 1;
+  host = probe ();
+  g_assert_cmpstr (((const VsmmuHostUnread *) g_ptr_array_index (host->unread, 0))->reason, ==,
+                   g_strerror (EOPNOTSUPP));
+  g_assert_false (vsmmu_fact_is_known (smmu_of (host)->registers[VSMMU_SMMU_REGISTER_IDR0]));
+}
+
+static void
+test_cmdqv_is_there_when_the_kernel_gives_it_out (void)
+{
+  for (guint i = 0; i < 4; i++) {
+    g_autoptr (VsmmuHost) host = NULL;
+    VsmmuFact cmdqv;
+
+    reset ();
+    kernel.has_cmdqv = (i & 1) != 0;
+    kernel.knows_input_type = (i & 2) != 0;
+    host = probe ();
+    cmdqv = smmu_of (host)->capabilities[VSMMU_SMMU_CMDQV];
+    g_assert_cmpint (cmdqv.source, ==, VSMMU_FACT_SOURCE_IOMMUFD);
+    g_assert_cmpint (cmdqv.value, ==, i == 3);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/iommufd/registers-come-through-an-idle-device", test_registers_come_through_an_idle_device);
+  g_test_add_func ("/iommufd/a-device-in-use-is-left-alone-for-the-next",
+                   test_a_device_in_use_is_left_alone_for_the_next);
+  g_test_add_func ("/iommufd/when-all-are-in-use-that-is-said", test_when_all_are_in_use_that_is_said);
+  g_test_add_func ("/iommufd/without-dev-iommu-nothing-is-opened", test_without_dev_iommu_nothing_is_opened);
+  g_test_add_func ("/iommufd/another-kind-of-iommu-tells-no-registers", test_another_kind_of_iommu_tells_no_registers);
+  g_test_add_func ("/iommufd/cmdqv-is-there-when-the-kernel-gives-it-out",
+                   test_cmdqv_is_there_when_the_kernel_gives_it_out);
+  return g_test_run ();
+}
