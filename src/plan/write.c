@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <glib/gi18n-lib.h>
-
 #include "plan/layout.h"
 
 char *
