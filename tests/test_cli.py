@@ -14,7 +14,7 @@ import pytest
 
 from program import DATA, Program
 
-COMMANDS = ("check", "args", "graph", "host", "explain")
+COMMANDS = ("check", "args", "graph", "host", "plan", "explain")
 GRACE = DATA / "grace.xml"
 EXAMPLES = DATA.parent.parent / "examples"
 BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
@@ -127,6 +127,7 @@ def test_a_file_that_cannot_be_read_is_an_error(command, program, tmp_path):
 @pytest.mark.parametrize("arguments", [
     ["check", GRACE], ["check", "-f", "json", GRACE], ["check", "-f", "sarif", GRACE], ["args", GRACE], ["graph", GRACE],
     ["graph", "--format", "svg", GRACE], ["explain"],
+    ["plan", "--host", EXAMPLES / "grace-host.json", "-d", "0009:01:00.0"],
     ["--help"], ["--version"]])
 def test_status_is_2_when_the_output_cannot_be_written(arguments, program):
     with open("/dev/full", "w") as full:

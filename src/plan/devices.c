@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "check/host.h"
+#include "plan/layout.h"
+
+/* The function of the host called @name, with or without its domain. */
+static const VsmmuHostDevice *
+find_device (const VsmmuHost *host, const char *name, GError **error)
+{
+  g_autofree char *lower = g_ascii_strdown (name, -1);
+  const char *colon = strchr (lower, ':');
+  g_autofree char *full = g_strconcat (colon != NULL && strchr (colon + 1, ':') == NULL ? "0000:" : "", lower, NULL);
+  VsmmuPciAddress address;
+  const VsmmuHostDevice *device;
+
+  if (!vsmmu_host_parse_address (full, &address)) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("'%s' is no PCI address; write it as 0009:01:00.0"), name);
+    return NULL;
+  }
+  device = vsmmu_host_device_at (host, &address);
+  if (device == NULL)
+    vsmmu_layout_refuse (error, _ ("the host has no PCI function %s; see 'virt-vsmmu host' for those it has"), full);
+  return device;
+}
+
+/* Whether the host can give @device to a guest behind an accelerated SMMUv3. */
+static gboolean
+is_usable (const VsmmuHostDevice *device, GError **error)
+{
+  if (vsmmu_host_device_is_bridge (device))
+    return vsmmu_layout_refuse (error, _ ("%s is a bridge or port of the host, which no guest can have"), device->name);
+  if (device->smmu == NULL)
+    return vsmmu_layout_refuse (
+        error, _ ("%s is behind no SMMUv3 of the host, so no accelerated SMMUv3 can be over it"), device->name);
+  if (device->group != NULL && device->group->devices->len > 1)
+    return vsmmu_layout_refuse (error,
+                                _ ("%s shares IOMMU group %u of the host with %u other functions; behind an "
+                                   "accelerated SMMUv3 a device must be alone in its group"),
+                                device->name, device->group->number, device->group->devices->len - 1);
+  if (vsmmu_fact_is_false (vsmmu_host_smmu_supports_vsmmu (device->smmu)))
+    return vsmmu_layout_refuse (
+        error, _ ("%s is behind %s of the host, which cannot carry an accelerated SMMUv3: it does not nest"),
+        device->name, device->smmu->name);
+  return TRUE;
+}
+
+/* The <hostdev> that gives @device to the guest already, or %NULL. */
+static const VsmmuDevice *
+find_hostdev (const VsmmuLayout *layout, const VsmmuHostDevice *device)
+{
+  for (guint i = 0; i < layout->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (layout->domain->hostdevs, i);
+
+    if (hostdev->hostdev.is_pci && vsmmu_host_device_at (layout->host, &hostdev->hostdev.host) == device)
+      return hostdev;
+  }
+  return NULL;
+}
+
+/* (transfer none): the group of @smmu, which is made when there is none yet */
+static VsmmuPlanGroup *
+group_of (VsmmuLayout *layout, const VsmmuHostSmmu *smmu)
+{
+  VsmmuPlanGroup *group;
+
+  for (guint i = 0; i < layout->groups->len; i++) {
+    group = g_ptr_array_index (layout->groups, i);
+    if (group->smmu == smmu)
+      return group;
+  }
+  group = g_new0 (VsmmuPlanGroup, 1);
+  group->smmu = smmu;
+  group->node = -1;
+  group->devices = g_ptr_array_new ();
+  group->ports = g_array_new (FALSE, TRUE, sizeof (VsmmuPlanPort));
+  g_ptr_array_add (layout->groups, group);
+  return group;
+}
+
+static gboolean
+add_device (VsmmuLayout *layout, const VsmmuHostDevice *device, const VsmmuBinding *bindings, GError **error)
+{
+  VsmmuPlanGroup *group = group_of (layout, device->smmu);
+  const VsmmuDevice *hostdev = find_hostdev (layout, device);
+  const VsmmuDevice *vsmmu = hostdev != NULL ? vsmmu_domain_vsmmu_of (layout->domain, hostdev) : NULL;
+
+  if (hostdev == NULL) {
+    if (!g_ptr_array_find (group->devices, device, NULL))
+      g_ptr_array_add (group->devices, (gpointer) device);
+    return TRUE;
+  }
+  if (vsmmu != NULL && vsmmu_iommu_is_accelerated (vsmmu) && bindings[vsmmu->iommu.pci_bus].smmu == device->smmu) {
+    vsmmu_layout_note (layout, _ ("the guest already has %s behind an accelerated SMMUv3, in line %u"), device->name,
+                       hostdev->line);
+    return TRUE;
+  }
+  return vsmmu_layout_refuse (
+      error,
+      _ ("%s:%u: the guest already has %s, but not behind an accelerated SMMUv3 for the SMMU it "
+         "is behind; remove this <hostdev> and plan again"),
+      layout->domain->file, hostdev->line, device->name);
+}
+
+/* Only a device behind a vSMMU says which SMMU of the host it is over. */
+static gboolean
+reuse_vsmmus (VsmmuLayout *layout, const VsmmuBinding *bindings, GError **error)
+{
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
+    const VsmmuBinding *binding = &bindings[i];
+
+    if (binding->iommu != NULL && binding->smmu == NULL)
+      return vsmmu_layout_refuse (error,
+                                  _ ("%s:%u: the guest has an accelerated SMMUv3 with no device behind it that says "
+                                     "which SMMU of the host it is for; give it a device, or remove it"),
+                                  layout->domain->file, binding->iommu->line);
+    for (guint g = 0; g < layout->groups->len && binding->iommu != NULL; g++) {
+      VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, g);
+
+      if (group->smmu != binding->smmu || group->vsmmu != NULL)
+        continue;
+      group->vsmmu = binding->iommu;
+      group->root = i;
+    }
+  }
+  return TRUE;
+}
+
+gboolean
+vsmmu_layout_choose_devices (VsmmuLayout *layout, const char *const *names, GError **error)
+{
+  const VsmmuCheck check = { .domain = layout->domain, .host = layout->host };
+  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+
+  vsmmu_check_bind (&check, bindings);
+  for (guint i = 0; names[i] != NULL; i++) {
+    const VsmmuHostDevice *device = find_device (layout->host, names[i], error);
+
+    if (device == NULL || !is_usable (device, error) || !add_device (layout, device, bindings, error))
+      return FALSE;
+  }
+  return reuse_vsmmus (layout, bindings, error);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/layout.h"
+
+static void
+group_free (gpointer data)
+{
+  VsmmuPlanGroup *group = data;
+
+  g_ptr_array_unref (group->devices);
+  g_array_unref (group->ports);
+  g_free (group);
+}
+
+void
+vsmmu_layout_init (VsmmuLayout *layout, const VsmmuHost *host, const VsmmuDomain *domain, guint spare_ports)
+{
+  layout->host = host;
+  layout->domain = domain;
+  layout->spare_ports = spare_ports;
+  layout->groups = g_ptr_array_new_with_free_func (group_free);
+  layout->notes = g_ptr_array_new_with_free_func (g_free);
+}
+
+void
+vsmmu_layout_clear (VsmmuLayout *layout)
+{
+  g_clear_pointer (&layout->groups, g_ptr_array_unref);
+  g_clear_pointer (&layout->notes, g_ptr_array_unref);
+}
+
+void
+vsmmu_layout_note (VsmmuLayout *layout, const char *format, ...)
+{
+  va_list arguments;
+
+  va_start (arguments, format);
+  g_ptr_array_add (layout->notes, g_strdup_vprintf (format, arguments));
+  va_end (arguments);
+}
+
+gboolean
+vsmmu_layout_refuse (GError **error, const char *format, ...)
+{
+  va_list arguments;
+
+  va_start (arguments, format);
+  g_propagate_error (error, g_error_new_valist (VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED, format, arguments));
+  va_end (arguments);
+  return FALSE;
+}
+
+gboolean
+vsmmu_layout_adds_something (const VsmmuLayout *layout)
+{
+  for (guint i = 0; i < layout->groups->len; i++) {
+    const VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
+
+    if (group->devices->len > 0)
+      return TRUE;
+    for (guint p = 0; p < group->ports->len; p++)
+      if (g_array_index (group->ports, VsmmuPlanPort, p).is_new)
+        return TRUE;
+  }
+  return FALSE;
+}

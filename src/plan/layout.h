@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/domain.h"
+#include "model/host.h"
+
+/* A port for one VFIO device, there already or to be added. */
+typedef struct {
+  guint index; /* of its controller, so the bus of what is behind it */
+  gboolean is_new;
+  VsmmuPciAddress address; /* new ones: of the port itself */
+} VsmmuPlanPort;
+
+/* What goes behind one SMMU of the host. */
+typedef struct {
+  const VsmmuHostSmmu *smmu;
+  const VsmmuDevice *vsmmu; /* (nullable): the guest has it already */
+  GPtrArray *devices;       /* (element-type VsmmuHostDevice): borrowed; to be added */
+  guint root;               /* index of its root bus */
+  guint slot;               /* new ones, on pcie-root */
+  guint bus_nr;             /* new ones */
+  int node;                 /* NUMA node of the guest; new ones, -1 for none */
+  GArray *ports;            /* VsmmuPlanPort: for @devices in their order, then spare ones */
+} VsmmuPlanGroup;
+
+/* A plan in the making. */
+typedef struct {
+  const VsmmuHost *host;
+  const VsmmuDomain *domain;
+  guint spare_ports;
+  GPtrArray *groups; /* (element-type VsmmuPlanGroup) */
+  guint64 hole;      /* KiB that the 64-bit PCI hole must have, a power of two; 0 when QEMU's own is enough */
+  GPtrArray *notes;  /* (element-type utf8) */
+} VsmmuLayout;
+
+void vsmmu_layout_init (VsmmuLayout *layout, const VsmmuHost *host, const VsmmuDomain *domain, guint spare_ports);
+void vsmmu_layout_clear (VsmmuLayout *layout);
+
+/* Adds a translated sentence to the notes. */
+void vsmmu_layout_note (VsmmuLayout *layout, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* Sets @error to %VSMMU_ERROR_UNSUPPORTED with a translated sentence; returns FALSE. */
+gboolean vsmmu_layout_refuse (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* Whether the guest needs anything that it does not have. */
+gboolean vsmmu_layout_adds_something (const VsmmuLayout *layout);
+
+/*
+ * vsmmu_layout_choose_devices:
+ * @names: %NULL-terminated
+ *
+ * Makes a group for each SMMU that @names are behind: devices.c
+ */
+gboolean vsmmu_layout_choose_devices (VsmmuLayout *layout, const char *const *names, GError **error);
+
+/* Gives root buses, ports and bus numbers to the groups: buses.c */
+gboolean vsmmu_layout_place (VsmmuLayout *layout, GError **error);
+
+/* Sizes the 64-bit PCI hole, and finds the NUMA nodes: memory.c */
+gboolean vsmmu_layout_size_hole (VsmmuLayout *layout, GError **error);
+void vsmmu_layout_find_nodes (VsmmuLayout *layout);
+
+/* (transfer full): the elements that the groups add to <devices>: write.c */
+char *vsmmu_layout_write (const VsmmuLayout *layout);
+
+/* (transfer full): <address type='pci'> of a guest: write.c */
+char *vsmmu_layout_write_address (const VsmmuPciAddress *address);
+
+/* (transfer full): a small guest without VFIO devices: template.c */
+char *vsmmu_plan_template (const VsmmuHost *host, const char *name);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VsmmuLayout, vsmmu_layout_clear)

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "model/number.h"
+#include "plan/layout.h"
+
+#define KIB_PER_GIB (G_GUINT64_CONSTANT (1024) * 1024)
+
+/* QEMU's virt machine has 512 GiB and takes no less; more than 128 TiB no processor addresses. */
+#define HOLE_DEFAULT_KIB (512 * KIB_PER_GIB)
+#define HOLE_MAX_KIB (128 * 1024 * KIB_PER_GIB)
+
+/* For emulated devices, and for what the firmware keeps free behind the ports. */
+#define HOLE_RESERVE_KIB (32 * KIB_PER_GIB)
+
+/* Room for the BARs of @device that go into the 64-bit hole, in KiB; they are aligned to the largest of them. */
+static guint64
+device_need (const VsmmuHostDevice *device)
+{
+  guint64 largest = 1;
+  guint64 sum = 0;
+
+  for (guint i = 0; i < VSMMU_HOST_BARS_MAX; i++) {
+    const VsmmuHostBar *bar = &device->bars[i];
+    guint64 size = MIN (bar->size / 1024 + (bar->size % 1024 != 0), HOLE_MAX_KIB);
+
+    /* A bridge has one 64-bit window, and it is prefetchable. */
+    if (bar->is_io || !bar->is_64bit || !bar->is_prefetchable)
+      continue;
+    largest = MAX (largest, size);
+    sum += size;
+  }
+  return (sum + largest - 1) / largest * largest;
+}
+
+/* In KiB, saturated. */
+static guint64
+hole_need (const VsmmuLayout *layout)
+{
+  guint64 need = HOLE_RESERVE_KIB;
+
+  for (guint i = 0; i < layout->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (layout->domain->hostdevs, i);
+    const VsmmuHostDevice *device =
+        hostdev->hostdev.is_pci ? vsmmu_host_device_at (layout->host, &hostdev->hostdev.host) : NULL;
+
+    if (device != NULL)
+      need = MIN (need + device_need (device), 2 * HOLE_MAX_KIB);
+  }
+  for (guint i = 0; i < layout->groups->len; i++) {
+    const VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
+
+    for (guint d = 0; d < group->devices->len; d++)
+      need = MIN (need + device_need (g_ptr_array_index (group->devices, d)), 2 * HOLE_MAX_KIB);
+  }
+  return need;
+}
+
+gboolean
+vsmmu_layout_size_hole (VsmmuLayout *layout, GError **error)
+{
+  guint64 need = hole_need (layout);
+  guint64 size = HOLE_DEFAULT_KIB;
+
+  if (need > HOLE_MAX_KIB)
+    return vsmmu_layout_refuse (error,
+                                _ ("the memory of the devices does not fit into a 64-bit PCI hole of %d TiB, and "
+                                   "there is no larger one"),
+                                (int) (HOLE_MAX_KIB / KIB_PER_GIB / 1024));
+  while (size < need)
+    size *= 2;
+  layout->hole = size > HOLE_DEFAULT_KIB ? size : 0;
+  return TRUE;
+}
+
+/* The guest's NUMA nodes with memory; those for the memory of GPUs have none. */
+static guint
+list_cells (const VsmmuDomain *domain, int cells[VSMMU_NODES_MAX])
+{
+  const xmlNode *cpu = vsmmu_xml_child (xmlDocGetRootElement (domain->document), "cpu");
+  const xmlNode *numa = cpu != NULL ? vsmmu_xml_child (cpu, "numa") : NULL;
+  guint count = 0;
+
+  for (xmlNode *cell = numa != NULL ? numa->children : NULL; cell != NULL && count < VSMMU_NODES_MAX;
+       cell = cell->next) {
+    const char *id = vsmmu_xml_is (cell, "cell") ? vsmmu_xml_attribute (cell, "id") : NULL;
+    const char *memory = id != NULL ? vsmmu_xml_attribute (cell, "memory") : NULL;
+    guint64 number = 0;
+    guint64 size = 0;
+
+    if (memory != NULL && vsmmu_number_parse (id, 10, &number) && number < VSMMU_NODES_MAX &&
+        vsmmu_number_parse (memory, 10, &size) && size > 0)
+      cells[count++] = (int) number;
+  }
+  return count;
+}
+
+/* Whether the document puts the memory of guest node @cell on @node of the host, and only there. */
+static gboolean
+is_on (const VsmmuDomain *domain, int cell, gint64 node)
+{
+  const VsmmuMemoryNodes *found = NULL;
+
+  for (guint i = 0; i < domain->memory_nodes->len; i++) {
+    const VsmmuMemoryNodes *memory = &g_array_index (domain->memory_nodes, VsmmuMemoryNodes, i);
+
+    if (memory->cell == cell || (memory->cell < 0 && found == NULL))
+      found = memory;
+  }
+  for (guint i = 0; found != NULL && i < VSMMU_HOST_NODES_MAX; i++)
+    if ((found->nodes.bits[i / 64] >> i % 64 & 1) != (i == node))
+      return FALSE;
+  return found != NULL;
+}
+
+/* The one guest node whose memory is bound to @node, or -1. */
+static int
+bound_node (const VsmmuDomain *domain, const int *cells, guint n_cells, gint64 node)
+{
+  int found = -1;
+
+  for (guint i = 0; i < n_cells; i++) {
+    if (!is_on (domain, cells[i], node))
+      continue;
+    if (found >= 0)
+      return -1;
+    found = cells[i];
+  }
+  return found;
+}
+
+/* Without a word about where the memory is, the node with the same number as on the host, or the only one; or -1. */
+static int
+likely_node (const VsmmuDomain *domain, const int *cells, guint n_cells, gint64 node)
+{
+  if (domain->memory_nodes->len > 0)
+    return -1;
+  for (guint i = 0; i < n_cells; i++)
+    if (cells[i] == node)
+      return cells[i];
+  return n_cells == 1 ? cells[0] : -1;
+}
+
+static void
+find_node (VsmmuLayout *layout, VsmmuPlanGroup *group, gint64 node)
+{
+  int cells[VSMMU_NODES_MAX];
+  guint n_cells = list_cells (layout->domain, cells);
+
+  group->node = bound_node (layout->domain, cells, n_cells, node);
+  if (group->node >= 0)
+    return;
+  group->node = likely_node (layout->domain, cells, n_cells, node);
+  if (group->node >= 0)
+    vsmmu_layout_note (layout,
+                       _ ("%s is on NUMA node %d of the host: its pcie-expander-bus gets <node>%d</node>, but "
+                          "<numatune> does not say that the memory of this guest node is there"),
+                       group->smmu->name, (int) node, group->node);
+  else
+    vsmmu_layout_note (layout,
+                       _ ("%s is on NUMA node %d of the host, and no one NUMA node of the guest has its memory bound "
+                          "there by <numatune>: the pcie-expander-bus gets no <node>"),
+                       group->smmu->name, (int) node);
+}
+
+/* The NUMA node of the host that @group is on, or -1. */
+static gint64
+host_node (const VsmmuPlanGroup *group)
+{
+  VsmmuFact node = group->smmu->numa_node;
+
+  /* The firmware may give a node to the root complex only. */
+  if ((!vsmmu_fact_is_known (node) || node.value < 0) && group->devices->len > 0)
+    node = ((const VsmmuHostDevice *) g_ptr_array_index (group->devices, 0))->numa_node;
+  return vsmmu_fact_is_known (node) ? node.value : -1;
+}
+
+void
+vsmmu_layout_find_nodes (VsmmuLayout *layout)
+{
+  for (guint i = 0; i < layout->groups->len; i++) {
+    VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
+    gint64 node = host_node (group);
+
+    if (group->vsmmu == NULL && node >= 0)
+      find_node (layout, group, node);
+  }
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vsmmu/plan.h"
+
+#include <glib/gi18n-lib.h>
+#include <inttypes.h>
+
+#include "model/read.h"
+#include "model/text.h"
+#include "plan/edit.h"
+#include "plan/layout.h"
+#include "vsmmu/check.h"
+
+#define KIB_PER_GIB (G_GUINT64_CONSTANT (1024) * 1024)
+
+void
+vsmmu_plan_free (VsmmuPlan *plan)
+{
+  if (plan == NULL)
+    return;
+  g_free (plan->xml);
+  g_clear_pointer (&plan->notes, g_ptr_array_unref);
+  g_clear_pointer (&plan->findings, g_ptr_array_unref);
+  g_free (plan);
+}
+
+/* A controller that libvirt adds by itself before it gives out addresses. */
+static gboolean
+is_implied_bus (const VsmmuDevice *device)
+{
+  return vsmmu_device_is_pci_controller (device) && device->ordinal == 0;
+}
+
+static void
+write_implied_bus (const VsmmuDevice *device, guint64 hole, GString *xml)
+{
+  g_string_append_printf (xml, "<controller type='pci' index='%d' model='%s'", device->controller.index,
+                          device->controller.pci->name);
+  if (device->address_kind == VSMMU_ADDRESS_PCI) {
+    g_autofree char *address = vsmmu_layout_write_address (&device->address);
+
+    g_string_append_printf (xml, ">\n  %s\n</controller>\n", address);
+  } else if (hole != 0) {
+    g_string_append_printf (xml, ">\n  <pcihole64 unit='GiB'>%" PRIu64 "</pcihole64>\n</controller>\n",
+                            hole / KIB_PER_GIB);
+  } else {
+    g_string_append (xml, "/>\n");
+  }
+}
+
+/* What libvirt would add must keep its index, and so comes before what is planned. */
+static void
+write_implied_buses (VsmmuLayout *layout, GString *xml)
+{
+  guint n_ports = 0;
+
+  for (guint i = 0; i < layout->domain->n_buses; i++) {
+    const VsmmuDevice *controller = layout->domain->buses[i].controller;
+
+    if (controller == NULL || !is_implied_bus (controller))
+      continue;
+    write_implied_bus (controller, i == 0 ? layout->hole : 0, xml);
+    n_ports += i > 0;
+  }
+  if (n_ports > 0)
+    vsmmu_layout_note (layout,
+                       _ ("%u PCI controllers that libvirt would add come into the document, before those of the "
+                          "plan"),
+                       n_ports);
+}
+
+/* libvirt puts what has no address on the first port that is free; one that it would add is last no longer. */
+static gboolean
+needs_address (const VsmmuDomain *domain, const VsmmuDevice *device)
+{
+  const VsmmuDevice *bus;
+
+  if (device->ordinal == 0 || device->node == NULL || device->address_given ||
+      device->address_kind != VSMMU_ADDRESS_PCI)
+    return FALSE;
+  bus = domain->buses[device->address.bus].controller;
+  return bus != NULL && is_implied_bus (bus) && device->address.bus > 0;
+}
+
+static void
+pin_device (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *device)
+{
+  const xmlNode *old = vsmmu_xml_child (device->node, "address");
+  g_autofree char *address = vsmmu_layout_write_address (&device->address);
+  g_autofree char *line = g_strconcat (address, "\n", NULL);
+  g_autofree char *name = vsmmu_device_describe (device);
+
+  if (old != NULL)
+    vsmmu_edit_replace (edit, old, address);
+  else
+    vsmmu_edit_append (edit, device->node, line);
+  vsmmu_layout_note (layout,
+                     _ ("%s (line %u) has no address, and libvirt would put it behind an accelerated SMMUv3: it gets "
+                        "the address %02x:%02x.%x that it had without the plan"),
+                     name, device->line, device->address.bus, device->address.slot, device->address.function);
+}
+
+/* libvirt counts busNr down from the lowest that is given, so it would choose another one beside those planned. */
+static void
+keep_number (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *bus)
+{
+  const xmlNode *target = vsmmu_xml_child (bus->node, "target");
+  g_autofree char *bus_nr = g_strdup_printf ("%d", bus->controller.bus_nr);
+  g_autofree char *element = g_strdup_printf ("<target busNr='%s'/>\n", bus_nr);
+
+  if (target != NULL && vsmmu_xml_attribute (target, "busNr") != NULL)
+    return;
+  if (target == NULL)
+    vsmmu_edit_append (edit, bus->node, element);
+  else
+    vsmmu_edit_add_attribute (edit, target, "busNr", bus_nr);
+  vsmmu_layout_note (layout,
+                     _ ("the pcie-expander-bus of line %u gets the busNr %s that libvirt chooses without the plan"),
+                     bus->line, bus_nr);
+}
+
+static gboolean
+adds_root (const VsmmuLayout *layout)
+{
+  for (guint i = 0; i < layout->groups->len; i++)
+    if (((const VsmmuPlanGroup *) g_ptr_array_index (layout->groups, i))->vsmmu == NULL)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+is_expander (const VsmmuDevice *device)
+{
+  return vsmmu_device_is_pci_controller (device) && device->node != NULL && device->controller.pci != NULL &&
+         device->controller.pci->demands == VSMMU_CONNECT_PCIE_EXPANDER;
+}
+
+static void
+keep_the_rest (VsmmuLayout *layout, VsmmuEdit *edit)
+{
+  for (guint i = 0; i < layout->domain->devices->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (layout->domain->devices, i);
+
+    if (needs_address (layout->domain, device))
+      pin_device (layout, edit, device);
+    else if (is_expander (device) && adds_root (layout))
+      keep_number (layout, edit, device);
+  }
+}
+
+/* Of a pcie-root that is in the document. */
+static void
+enlarge_hole (VsmmuLayout *layout, VsmmuEdit *edit)
+{
+  const VsmmuDevice *root = layout->domain->buses[0].controller;
+  const xmlNode *old = root->node != NULL ? vsmmu_xml_child (root->node, "pcihole64") : NULL;
+  g_autofree char *hole = g_strdup_printf ("<pcihole64 unit='GiB'>%" PRIu64 "</pcihole64>", layout->hole / KIB_PER_GIB);
+  g_autofree char *line = g_strconcat (hole, "\n", NULL);
+
+  if (root->node == NULL || layout->hole == 0 || (old != NULL && root->controller.pcihole64 >= layout->hole))
+    return;
+  if (old == NULL) {
+    vsmmu_edit_append (edit, root->node, line);
+    return;
+  }
+  vsmmu_edit_replace (edit, old, hole);
+  vsmmu_layout_note (layout,
+                     _ ("line %u: the devices need a 64-bit PCI hole of %" PRIu64 " GiB, which is now in <pcihole64>"),
+                     root->controller.pcihole64_line, layout->hole / KIB_PER_GIB);
+}
+
+static gboolean
+edit_guest (VsmmuLayout *layout, VsmmuPlan *plan, const char *guest, gsize length, GError **error)
+{
+  const xmlNode *devices = vsmmu_xml_child (xmlDocGetRootElement (layout->domain->document), "devices");
+  g_autoptr (VsmmuEdit) edit = vsmmu_edit_new (guest, length, layout->domain, error);
+  g_autoptr (GString) implied = g_string_new (NULL);
+  g_autofree char *planned = vsmmu_layout_write (layout);
+
+  if (edit == NULL)
+    return FALSE;
+  if (devices == NULL)
+    return vsmmu_layout_refuse (error, _ ("%s: the guest has no <devices>"), layout->domain->file);
+  enlarge_hole (layout, edit);
+  keep_the_rest (layout, edit);
+  write_implied_buses (layout, implied);
+  vsmmu_edit_append (edit, devices, implied->str);
+  vsmmu_edit_append (edit, devices, planned);
+  plan->xml = vsmmu_edit_finish (edit, &plan->length);
+  return TRUE;
+}
+
+/* What neither the XML nor a rule says. */
+static void
+note_what_is_left (VsmmuLayout *layout)
+{
+  for (guint i = 0; i < layout->groups->len; i++) {
+    const VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
+
+    for (guint d = 0; d < group->devices->len; d++) {
+      const VsmmuHostDevice *device = g_ptr_array_index (group->devices, d);
+
+      if (g_strcmp0 (device->driver, "nvgrace_gpu_vfio_pci") == 0)
+        vsmmu_layout_note (layout,
+                           _ ("%s has memory of its own that the guest sees as NUMA nodes: give the guest eight cells "
+                              "without memory in <cpu><numa>, and the <hostdev> <acpi nodeset='...'/>"),
+                           device->name);
+    }
+  }
+}
+
+/* libvirt's choices for @guest must come out as they did without the plan; what is planned comes after it. */
+static gboolean
+stays_in_place (const VsmmuDomain *guest, const VsmmuDomain *planned, GError **error)
+{
+  for (guint i = 0, p = 0; i < guest->devices->len; i++) {
+    const VsmmuDevice *before = g_ptr_array_index (guest->devices, i);
+    const VsmmuDevice *after = NULL;
+    g_autofree char *name = NULL;
+
+    if (before->ordinal == 0 || before->address_kind != VSMMU_ADDRESS_PCI)
+      continue;
+    do
+      after = p < planned->devices->len ? g_ptr_array_index (planned->devices, p++) : NULL;
+    while (after != NULL && (after->ordinal != before->ordinal || strcmp (after->element, before->element) != 0));
+    if (after != NULL && after->address_kind == VSMMU_ADDRESS_PCI && after->address.bus == before->address.bus &&
+        after->address.slot == before->address.slot && after->address.function == before->address.function)
+      continue;
+    name = vsmmu_device_describe (before);
+    return vsmmu_layout_refuse (
+        error,
+        _ ("%s:%u: %s has no address, and with the plan libvirt would put it elsewhere; give it "
+           "the address %02x:%02x.%x and plan again"),
+        guest->file, before->line, name, before->address.bus, before->address.slot, before->address.function);
+  }
+  return TRUE;
+}
+
+static gboolean
+is_possible (const VsmmuDomain *domain, GError **error)
+{
+  if (!vsmmu_domain_is_virt (domain))
+    return vsmmu_layout_refuse (error,
+                                _ ("%s: SMMUv3 exists only on the arm64 machine 'virt', and the guest has "
+                                   "another"),
+                                domain->file);
+  if (domain->problems->len > 0) {
+    const VsmmuValueProblem *problem = &g_array_index (domain->problems, VsmmuValueProblem, 0);
+    g_autofree char *value = vsmmu_text_shorten (problem->value);
+
+    return vsmmu_layout_refuse (error,
+                                _ ("%s:%u: '%s' is not what libvirt takes there (expected %s); correct it and "
+                                   "plan again"),
+                                domain->file, problem->line, value, problem->expected);
+  }
+  if (domain->address_error != NULL)
+    return vsmmu_layout_refuse (error, _ ("%s: libvirt refuses the PCI addresses of the guest: %s"), domain->file,
+                                domain->address_error);
+  return TRUE;
+}
+
+static gboolean
+make_layout (VsmmuLayout *layout, const char *const *devices, GError **error)
+{
+  if (!is_possible (layout->domain, error) || !vsmmu_layout_choose_devices (layout, devices, error) ||
+      !vsmmu_layout_place (layout, error) || !vsmmu_layout_size_hole (layout, error))
+    return FALSE;
+  vsmmu_layout_find_nodes (layout);
+  note_what_is_left (layout);
+  return TRUE;
+}
+
+static gboolean
+fill (VsmmuPlan *plan, const VsmmuHost *host, const VsmmuPlanOptions *options, const char *guest, gsize length,
+      GError **error)
+{
+  const VsmmuCheckOptions check = { .host = host };
+  const char *name = options->guest_name != NULL ? options->guest_name : _ ("the plan");
+  g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (guest, length, name, error);
+  g_autoptr (VsmmuDomain) planned = NULL;
+  g_auto (VsmmuLayout) layout = { 0 };
+
+  if (domain == NULL)
+    return FALSE;
+  vsmmu_layout_init (&layout, host, domain, options->spare_ports);
+  if (!make_layout (&layout, options->devices, error))
+    return FALSE;
+  plan->is_unchanged = !vsmmu_layout_adds_something (&layout);
+  if (plan->is_unchanged) {
+    plan->xml = g_strndup (guest, length);
+    plan->length = length;
+  } else if (!edit_guest (&layout, plan, guest, length, error)) {
+    return FALSE;
+  }
+  plan->notes = g_steal_pointer (&layout.notes);
+  planned = vsmmu_domain_new_from_data (plan->xml, plan->length, name, error);
+  if (planned == NULL)
+    return FALSE;
+  plan->findings = vsmmu_check_domain (planned, &check);
+  return planned->address_error != NULL || stays_in_place (domain, planned, error);
+}
+
+VsmmuPlan *
+vsmmu_plan_new (const VsmmuHost *host, const VsmmuPlanOptions *options, GError **error)
+{
+  g_autoptr (VsmmuPlan) plan = g_new0 (VsmmuPlan, 1);
+  g_autofree char *template = options->guest == NULL ? vsmmu_plan_template (host, options->name) : NULL;
+
+  if (options->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX || options->devices[0] == NULL) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("a plan needs a device, and %d spare ports at most"),
+                 VSMMU_PLAN_SPARE_PORTS_MAX);
+    return NULL;
+  }
+  if (template != NULL ? !fill (plan, host, options, template, strlen (template), error)
+                       : !fill (plan, host, options, options->guest, options->guest_length, error))
+    return NULL;
+  return g_steal_pointer (&plan);
+}
+
+VsmmuPlan *
+vsmmu_plan_new_into_file (const VsmmuHost *host, const VsmmuPlanOptions *options, const char *path, GError **error)
+{
+  VsmmuPlanOptions into = *options;
+  g_autofree char *data = NULL;
+  g_autofree char *name = vsmmu_read_name (path);
+
+  if (!vsmmu_read_document (path, &data, &into.guest_length, error))
+    return NULL;
+  into.guest = data;
+  into.guest_name = name;
+  return vsmmu_plan_new (host, &into, error);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/layout.h"
+
+char *
+vsmmu_layout_write_address (const VsmmuPciAddress *address)
+{
+  return g_strdup_printf ("<address type='pci' domain='0x0000' bus='0x%02x' slot='0x%02x' function='0x%x'%s/>",
+                          address->bus, address->slot, address->function,
+                          address->multifunction ? " multifunction='on'" : "");
+}
+
+static void
+write_root (GString *text, const VsmmuPlanGroup *group)
+{
+  const VsmmuPciAddress address = { .slot = (guint8) group->slot };
+  g_autofree char *element = vsmmu_layout_write_address (&address);
+
+  g_string_append_printf (text, "<controller type='pci' index='%u' model='pcie-expander-bus'>\n", group->root);
+  if (group->node >= 0)
+    g_string_append_printf (text, "  <target busNr='%u'>\n    <node>%d</node>\n  </target>\n", group->bus_nr,
+                            group->node);
+  else
+    g_string_append_printf (text, "  <target busNr='%u'/>\n", group->bus_nr);
+  g_string_append_printf (text, "  %s\n</controller>\n", element);
+}
+
+static void
+write_ports (GString *text, const VsmmuPlanGroup *group)
+{
+  for (guint i = 0; i < group->ports->len; i++) {
+    const VsmmuPlanPort *port = &g_array_index (group->ports, VsmmuPlanPort, i);
+    g_autofree char *element = vsmmu_layout_write_address (&port->address);
+
+    if (port->is_new)
+      g_string_append_printf (text, "<controller type='pci' index='%u' model='pcie-root-port'>\n  %s\n</controller>\n",
+                              port->index, element);
+  }
+}
+
+static void
+write_devices (GString *text, const VsmmuPlanGroup *group)
+{
+  for (guint i = 0; i < group->devices->len; i++) {
+    const VsmmuHostDevice *device = g_ptr_array_index (group->devices, i);
+    const VsmmuPciAddress address = { .bus = (guint8) g_array_index (group->ports, VsmmuPlanPort, i).index };
+    g_autofree char *element = vsmmu_layout_write_address (&address);
+
+    g_string_append_printf (text,
+                            "<hostdev mode='subsystem' type='pci' managed='yes'>\n"
+                            "  <driver name='vfio' iommufd='yes'/>\n"
+                            "  <source>\n"
+                            "    <address domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>\n"
+                            "  </source>\n"
+                            "  %s\n"
+                            "</hostdev>\n",
+                            device->domain, device->bus, device->slot, device->function, element);
+  }
+}
+
+static gboolean
+is_known (const VsmmuHostSmmu *smmu, VsmmuSmmuCapability capability)
+{
+  return vsmmu_fact_is_known (smmu->capabilities[capability]);
+}
+
+/*
+ * What is known of the SMMU is written down, so that the guest sees the same SMMU also when the device is gone that
+ * QEMU would ask. What is not known is left to QEMU, which asks the device; oas it does not ask for, and takes 44.
+ */
+static void
+write_options (GString *text, const VsmmuLayout *layout, const VsmmuHostSmmu *smmu)
+{
+  const VsmmuFact *has = smmu->capabilities;
+
+  if (is_known (smmu, VSMMU_SMMU_ATS))
+    g_string_append_printf (text, " ats='%s'", has[VSMMU_SMMU_ATS].value != 0 ? "on" : "off");
+  if (is_known (smmu, VSMMU_SMMU_RIL))
+    g_string_append_printf (text, " ril='%s'", has[VSMMU_SMMU_RIL].value != 0 ? "on" : "off");
+  /* Without ATS nobody can use a PASID. */
+  if (vsmmu_fact_is_false (has[VSMMU_SMMU_ATS]))
+    g_string_append (text, " ssidsize='0'");
+  else if (is_known (smmu, VSMMU_SMMU_SSIDSIZE))
+    g_string_append_printf (text, " ssidsize='%d'", (int) CLAMP (has[VSMMU_SMMU_SSIDSIZE].value, 0, 20));
+  if (is_known (smmu, VSMMU_SMMU_OAS))
+    g_string_append_printf (text, " oas='%s'", has[VSMMU_SMMU_OAS].value >= 48 ? "48" : "44");
+  /* Left out, it would be on where the SMMU has it, with a queue of one page if the guest's pages are small. */
+  if (vsmmu_fact_is_true (has[VSMMU_SMMU_CMDQV]) && !vsmmu_fact_is_false (layout->host->qemu_cmdqv))
+    g_string_append_printf (text, " cmdqv='%s'", layout->domain->has_hugepages ? "on" : "off");
+}
+
+static void
+write_vsmmu (GString *text, const VsmmuLayout *layout, const VsmmuPlanGroup *group)
+{
+  g_string_append_printf (text, "<iommu model='smmuv3'>\n  <driver pciBus='%u' accel='on'", group->root);
+  write_options (text, layout, group->smmu);
+  g_string_append (text, "/>\n</iommu>\n");
+}
+
+static gboolean
+adds_something (const VsmmuPlanGroup *group)
+{
+  for (guint i = 0; i < group->ports->len; i++)
+    if (g_array_index (group->ports, VsmmuPlanPort, i).is_new)
+      return TRUE;
+  return group->devices->len > 0;
+}
+
+char *
+vsmmu_layout_write (const VsmmuLayout *layout)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < layout->groups->len; i++) {
+    const VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
+
+    if (!adds_something (group))
+      continue;
+    g_string_append_printf (text, "<!-- For %s of the host -->\n", group->smmu->name);
+    if (group->vsmmu == NULL)
+      write_root (text, group);
+    write_ports (text, group);
+    write_devices (text, group);
+    if (group->vsmmu == NULL)
+      write_vsmmu (text, layout, group);
+  }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}

@@ -1,0 +1,324 @@
+"""What virt-vsmmu plan writes passes check with its host, is stable, and leaves the rest of a guest alone."""
+
+import difflib
+import random
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+import domains
+from facts import Facts
+from program import DATA, Program
+
+EXAMPLES = DATA.parent.parent / "examples"
+GRACE = EXAMPLES / "grace-host.json"
+GPUS = ("0009:01:00.0", "0019:01:00.0")
+SEEDS = range(24)
+
+# The words of facts.py for a host, and what of it a guest can have.
+HOSTS = {
+    "grace": ["0008:01:00.0", "0009:01:00.0", "0018:01:00.0", "0019:01:00.0", "0002:01:00.2", "0002:02:00.2", "0006:01:00.2",
+              "0012:01:00.2", "0012:01:00.3", "0016:02:00.5", "0002:01:00.3", "0002:01:00.4"],
+    "small": ["0000:21:00.0", "0000:22:00.0"],
+    "small smmu0.capabilities.ats=null smmu0.capabilities.ril=null": ["0000:21:00.0", "0000:22:00.0"],
+    "shared-group": ["0000:21:00.0", "0000:22:00.0"],
+}
+
+
+@pytest.fixture(scope="module")
+def program(build_dir):
+    return Program(build_dir / "tools" / "virt-vsmmu")
+
+
+@pytest.fixture(scope="module")
+def facts(program, tmp_path_factory):
+    return Facts(program, tmp_path_factory.mktemp("facts"))
+
+
+def plan(program, host, devices, *options, **rest):
+    arguments = [f"--device={device}" for device in devices]
+    return program.run("plan", "--host", host, *arguments, *options, **rest)
+
+
+def planned(program, host, devices, *options, **rest):
+    outcome = plan(program, host, devices, *options, **rest)
+    assert outcome.status == 0, outcome.err
+    return outcome.out
+
+
+def assert_sound(program, host, devices, spare, xml):
+    """It has no errors and warnings, one vSMMU for each SMMU, the spare ports, and planning it again changes nothing."""
+    outcome = program.check("--host", host, "-", input=xml.encode())
+    assert [finding for finding in outcome.findings if finding["severity"] != "note"] == []
+    if spare:
+        assert "no-free-hotplug-port" not in outcome.rules
+    assert "host-smmu-shared" not in outcome.rules
+    again = plan(program, host, devices, f"--spare-ports={spare}", "--into", "-", input=xml.encode())
+    assert (again.status, again.out) == (0, xml)
+    assert again.err.count("the guest already has") == len(devices) and "unchanged" in again.err
+
+
+def choice(seed, devices):
+    chance = random.Random(f"plan {seed}")
+    chosen = chance.sample(devices, chance.randint(1, len(devices)))
+    # More ports than slots, where the guest has bus numbers for them.
+    return chosen, chance.choice((0, 0, 1, 2, 5, 40 if len(chosen) < 5 else 3))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("host", HOSTS)
+def test_new_guest_is_sound(program, facts, host, seed):
+    devices, spare = choice(seed, HOSTS[host])
+    path = facts.file(host)
+    assert_sound(program, path, devices, spare, planned(program, path, devices, f"--spare-ports={spare}"))
+
+
+# Guests without anything of a host, as a user would bring them.
+GUESTS = [domain for domain in domains.placements() if not domain.name.startswith("vsmmu")]
+
+
+def for_kvm(xml):
+    return xml.replace("<domain type=\"qemu\"", "<domain type=\"kvm\"").replace("<domain type='qemu'", "<domain type='kvm'")
+
+
+def assert_keeps(before, after):
+    """Everything of the tree `before` is in `after`, in its order and with its attributes and texts."""
+    assert before.tag == after.tag and (before.text or "").strip() == (after.text or "").strip()
+    assert before.attrib.items() <= after.attrib.items()
+    candidates = iter(after)
+    for child in before:
+        match = next((other for other in candidates if other.tag == child.tag), None)
+        assert match is not None, f"<{child.tag}> is gone"
+        # Where devices are is asked of libvirt: it ignores an address that is not complete.
+        if child.tag not in ("pcihole64", "address"):
+            assert_keeps(child, match)
+
+
+def into(program, host, domain, tmp_path, seed):
+    """The plan for a generated guest, or None where it must be refused."""
+    devices, spare = choice(seed, HOSTS["grace"])
+    path = tmp_path / "guest.xml"
+    path.write_text(for_kvm(domain.xml), encoding="utf-8")
+    outcome = plan(program, host, devices, f"--spare-ports={spare}", "--into", path)
+    if outcome.status == 1:
+        assert outcome.out == "" and outcome.err.count("virt-vsmmu: ") == 1
+        return None, outcome.err
+    assert outcome.status == 0, outcome.err
+    assert_keeps(ET.fromstring(for_kvm(domain.xml)), ET.fromstring(outcome.out))
+    # What was wrong with the guest before may be so after.
+    before = program.check("--host", host, path).findings
+    findings = program.check("--host", host, "-", input=outcome.out.encode()).findings
+    allowed = {finding["rule"] for finding in before} | {"hostdev-outside-vsmmu"}
+    assert [finding for finding in findings if finding["severity"] != "note" and finding["rule"] not in allowed] == []
+    again = plan(program, host, devices, f"--spare-ports={spare}", "--into", "-", input=outcome.out.encode())
+    assert (again.status, again.out) == (0, outcome.out)
+    return outcome.out, outcome.err
+
+
+def test_generated_guests_are_mostly_accepted(program, facts, tmp_path):
+    """Guards the test above against guests that are refused for another reason than they should be."""
+    host = facts.file("grace")
+    outcomes = [into(program, host, domain, tmp_path, domain.name) for domain in GUESTS]
+    refusals = [err for xml, err in outcomes if xml is None]
+    assert len(GUESTS) - len(refusals) >= 120, "\n".join(refusals)
+    assert any("gets the address" in err for xml, err in outcomes if xml)
+
+
+GUEST = """<?xml version="1.0"?>
+<!-- mine -->
+<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>g&#252;est</name>
+  <description><![CDATA[a < b]]></description>
+  <metadata><my:thing xmlns:my="urn:x" a="1"   b='2'/></metadata>
+  <memory unit="GiB">4</memory>
+  <vcpu>4</vcpu>
+  <os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os>
+  <features><acpi/><gic version='3'/></features>
+  <devices>
+    <unknown   x='>' />
+    <controller type='pci' index='0' model='pcie-root'/>
+    <disk type='file'>
+      <source file='/a'/> <!-- the disk -->
+      <target dev='vda' bus='virtio'/>
+    </disk>
+    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+    <memballoon model='virtio'/>
+    <!-- last -->
+  </devices>
+  <qemu:commandline><qemu:env name='A' value='B'/></qemu:commandline>
+</domain>
+"""
+
+
+def changes(before, after):
+    return [line for line in difflib.ndiff(before.splitlines(keepends=True), after.splitlines(keepends=True))
+            if line[0] in "+-"]
+
+
+def test_difference_shows_only_additions(program):
+    xml = planned(program, GRACE, GPUS[:1], "--into", "-", input=GUEST.encode())
+    removed = [line[2:].strip() for line in changes(GUEST, xml) if line[0] == "-"]
+    # Elements that were empty or on one line have a child now.
+    assert removed == ["<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+                       "<memballoon model='virtio'/>"]
+    assert "<memballoon model='virtio'>\n      <address type='pci' " in xml
+    assert "<target dev='vda' bus='virtio'/>\n      <address type='pci' " in xml
+
+
+@pytest.mark.parametrize("convert", [
+    lambda text: text.replace("\n", "\r\n"),
+    lambda text: text.replace("  ", "\t"),
+    lambda text: text.replace("\n", " ").replace("> <", "><"),
+    lambda text: "\ufeff" + text,
+    lambda text: text.replace(" <!-- the disk -->", "").replace("    <!-- last -->\n", ""),
+], ids=["crlf", "tabs", "one-line", "byte-order-mark", "no-comments"])
+def test_layout_of_the_document_is_kept(program, convert):
+    guest = convert(GUEST)
+    xml = planned(program, GRACE, GPUS[:1], "--into", "-", input=guest.encode())
+    assert_keeps(ET.fromstring(guest.encode()), ET.fromstring(xml.encode()))
+    assert not re.search(r"(?<!\r)\n", xml) or "\r\n" not in guest
+    # Whatever is added, the bytes of the guest are there in their order.
+    position = iter(xml)
+    assert all(character in position for character in guest.replace("/>", ""))
+
+
+def test_vsmmu_of_another_smmu_stays_as_it_is(program):
+    guest = (EXAMPLES / "two-gpu-grace.xml").read_text()
+    xml = planned(program, GRACE, ["0008:01:00.0"], "--into", EXAMPLES / "two-gpu-grace.xml")
+    assert xml.count("<iommu ") == 3 and not [line for line in changes(guest, xml) if line[0] == "-"]
+
+
+def test_free_ports_are_used_before_new_ones(program):
+    first = planned(program, GRACE, ["0002:01:00.2"], "--spare-ports=1")
+    second = planned(program, GRACE, ["0002:02:00.2"], "--into", "-", input=first.encode())
+    assert second.count("<iommu ") == 1 and second.count("pcie-root-port") == first.count("pcie-root-port")
+    third = planned(program, GRACE, ["0002:02:00.2"], "--spare-ports=2", "--into", "-", input=first.encode())
+    assert third.count("pcie-root-port") == first.count("pcie-root-port") + 2
+
+
+def driver(xml):
+    attributes = dict(ET.fromstring(xml).find("devices/iommu/driver").attrib)
+    assert attributes.pop("accel") == "on" and attributes.pop("pciBus")
+    return attributes
+
+
+@pytest.mark.parametrize("host, expected", [
+    ("small", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "48", "cmdqv": "off"}),
+    ("small smmu0.registers.idr5=0x74", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "44", "cmdqv": "off"}),
+    ("small smmu0.capabilities.ats=false", {"ats": "off", "ril": "on", "ssidsize": "0", "oas": "48", "cmdqv": "off"}),
+    ("small smmu0.capabilities.cmdqv=false", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "48"}),
+    ("small smmu0.capabilities.cmdqv=null", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "48"}),
+    ("small host.tools.qemu_cmdqv=false", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "48"}),
+])
+def test_options_are_those_of_the_host(program, facts, host, expected):
+    assert driver(planned(program, facts.file(host), ["0000:21:00.0"])) == expected
+
+
+def test_command_queue_goes_with_huge_pages(program):
+    pages = GUEST.replace("  <vcpu>", "  <memoryBacking><hugepages/></memoryBacking>\n  <vcpu>")
+    assert driver(planned(program, GRACE, GPUS[:1], "--into", "-", input=GUEST.encode()))["cmdqv"] == "off"
+    assert driver(planned(program, GRACE, GPUS[:1], "--into", "-", input=pages.encode()))["cmdqv"] == "on"
+
+
+def hole(xml):
+    return ET.fromstring(xml).findtext("devices/controller[@model='pcie-root']/pcihole64")
+
+
+@pytest.mark.parametrize("devices, expected", [
+    (["0002:01:00.2"], None), (GPUS[:1], None), (GPUS, "1024"), (["0008:01:00.0", "0018:01:00.0", *GPUS], "2048"),
+])
+def test_hole_is_a_power_of_two_that_holds_the_bars(program, devices, expected):
+    assert hole(planned(program, GRACE, devices)) == expected
+
+
+def test_hole_of_the_guest_only_grows(program):
+    for given, expected in (("512", "1024"), ("2048", "2048")):
+        guest = GUEST.replace("model='pcie-root'/>", f"model='pcie-root'><pcihole64 unit='GiB'>{given}</pcihole64></controller>")
+        outcome = plan(program, GRACE, GPUS, "--into", "-", input=guest.encode())
+        assert hole(outcome.out) == expected and ("64-bit PCI hole" in outcome.err) == (given != expected)
+
+
+NUMA = """<numatune><memnode cellid='0' mode='strict' nodeset='0'/><memnode cellid='1' mode='strict' nodeset='1'/></numatune>
+  <cpu><numa><cell id='0' cpus='0-1' memory='2' unit='GiB'/><cell id='1' cpus='2-3' memory='2' unit='GiB'/></numa></cpu>
+  <os firm"""
+
+
+def test_bus_is_on_the_numa_node_whose_memory_is_on_that_of_the_smmu(program):
+    guest = GUEST.replace("<os firm", NUMA)
+    outcome = plan(program, GRACE, GPUS, "--into", "-", input=guest.encode())
+    nodes = [bus.findtext("target/node") for bus in ET.fromstring(outcome.out).iterfind(
+        "devices/controller[@model='pcie-expander-bus']")]
+    assert nodes == ["0", "1"] and "NUMA node 0" not in outcome.err
+    outcome = plan(program, GRACE, GPUS, "--into", "-", input=GUEST.encode())
+    assert "<node>" not in outcome.out and "NUMA node 0 of the host" in outcome.err
+    guest = GUEST.replace("<os firm", NUMA[NUMA.index("<cpu>"):])
+    outcome = plan(program, GRACE, GPUS[1:], "--into", "-", input=guest.encode())
+    assert "<node>1</node>" in outcome.out and "<numatune> does not say" in outcome.err
+
+
+def with_devices(xml):
+    return GUEST.replace("    <!-- last -->", xml)
+
+
+HOSTDEV = ("<hostdev mode='subsystem' type='pci'><source><address domain='0x9' bus='0x1' slot='0' function='0'/></source>"
+           "</hostdev>")
+EMPTY_VSMMU = "<controller type='pci' index='1' model='pcie-expander-bus'/><iommu model='smmuv3'><driver pciBus='1' accel='on' " \
+              "ats='on' ril='on' ssidsize='0' oas='44'/></iommu>"
+
+
+@pytest.mark.parametrize("host, device, guest, reason", [
+    ("grace", "0009:07:00.0", None, "no PCI function 0009:07:00.0"),
+    ("grace", "0009:00:00.0", None, "bridge or port"),
+    ("small", "0000:00:01.0", None, "behind no SMMUv3"),
+    ("shared-group", "0000:24:00.0", None, "shares IOMMU group"),
+    ("small smmu0.capabilities.nesting=false", "0000:21:00.0", None, "cannot carry"),
+    ("small smmu0.registers.idr5=0x45", "0000:21:00.0", None, "host-granule"),
+    ("grace", GPUS[0], with_devices(HOSTDEV), "already has 0009:01:00.0"),
+    ("grace", GPUS[0], with_devices(EMPTY_VSMMU), "no device behind it"),
+    ("grace", GPUS[0], with_devices("<iommu model='virtio'/>"), "iommu-models-mixed"),
+    ("grace", GPUS[0], GUEST.replace("<acpi/>", ""), "needs-acpi"),
+    ("grace", GPUS[0], GUEST.replace("machine='virt'", "machine='sbsa-ref'"), "'virt'"),
+    ("grace", GPUS[0], GUEST.replace("'kvm'", "'qemu'"), "needs-kvm"),
+], ids=lambda value: str(value)[:24])
+def test_what_cannot_be_had_is_refused(program, facts, host, device, guest, reason):
+    options = ("--into", "-") if guest else ()
+    outcome = plan(program, facts.file(host), [device], *options, **({"input": guest.encode()} if guest else {}))
+    assert (outcome.status, outcome.out) == (1, "") and reason in outcome.err
+
+
+@pytest.mark.parametrize("options, reason", [
+    (["--device", GPUS[0]], "--host"),
+    (["--host", GRACE], "--device"),
+    (["--host", GRACE, "--this-host", "--device", GPUS[0]], "two hosts"),
+    (["--host", GRACE, "--device", GPUS[0], "guest.xml"], "--help"),
+    (["--host", GRACE, "--device", "gpu"], "'gpu' is no PCI address"),
+    (["--host", GRACE, "--device", GPUS[0], "--spare-ports", "129"], "0 to 128"),
+    (["--host", GRACE, "--device", GPUS[0], "--spare-ports", "-1"], "0 to 128"),
+    (["--host", GRACE, "--device", GPUS[0], "--into", "/nonexistent"], "cannot open"),
+    (["--host", GRACE, "--device", GPUS[0], "--into", "-", "--name", "x"], "--name"),
+    (["--host", "/nonexistent", "--device", GPUS[0]], "/nonexistent"),
+    (["--host", "-", "--device", GPUS[0], "--into", "-"], "standard input"),
+    (["--host", GRACE, "--passive", "--device", GPUS[0]], "--this-host"),
+], ids=lambda value: value if isinstance(value, str) else None)
+def test_wrong_usage_says_what_is_wrong(program, options, reason):
+    outcome = program.run("plan", *options)
+    assert (outcome.status, outcome.out) == (2, "") and reason in outcome.err
+
+
+@pytest.mark.parametrize("guest", [b"", b"<domain", b"<network/>", GUEST.encode("utf-16")],
+                         ids=["empty", "broken", "network", "utf-16"])
+def test_document_that_cannot_be_edited_is_an_error(program, guest):
+    guest = guest.replace('encoding="utf-8"'.encode("utf-16"), b"")
+    outcome = plan(program, GRACE, GPUS[:1], "--into", "-", input=guest)
+    assert (outcome.status, outcome.out) == (2, "") and outcome.err.startswith("virt-vsmmu: ")
+
+
+def test_devices_may_be_named_shortly_and_twice(program, facts):
+    host = facts.file("small")
+    assert planned(program, host, ["21:00.0", "0000:21:00.0"]) == planned(program, host, ["0000:21:00.0"])
+
+
+def test_guest_has_the_name_that_is_given(program):
+    xml = planned(program, GRACE, GPUS[:1], "--name", "a<b")
+    assert ET.fromstring(xml).findtext("name") == "a<b"

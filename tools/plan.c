@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n.h>
+#include <stdio.h>
+#include <vsmmu/vsmmu.h>
+
+#include "command.h"
+#include "facts.h"
+
+/* What the user asked for. */
+typedef struct {
+  char *host_path;
+  gboolean is_this_host;
+  gboolean is_passive;
+  GStrv devices;
+  int spare_ports;
+  char *into;
+  char *name;
+} Arguments;
+
+static void
+arguments_clear (Arguments *arguments)
+{
+  g_free (arguments->host_path);
+  g_strfreev (arguments->devices);
+  g_free (arguments->into);
+  g_free (arguments->name);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Arguments, arguments_clear)
+
+/* (nullable): translated: why the options do not go together */
+static const char *
+find_fault (const Arguments *arguments, int argc)
+{
+  if (argc != 1)
+    return _ ("plan takes options only; see 'virt-vsmmu plan --help'");
+  if (arguments->host_path != NULL && arguments->is_this_host)
+    return _ ("--host and --this-host name two hosts; give one of them");
+  if (arguments->host_path == NULL && !arguments->is_this_host)
+    return _ ("give the host that the guest is for with --host or --this-host");
+  if (arguments->is_passive && !arguments->is_this_host)
+    return _ ("--passive says how to look at this host; give --this-host too");
+  if (arguments->devices == NULL)
+    return _ ("give at least one --device; 'virt-vsmmu host' lists the devices of a host");
+  if (arguments->into != NULL && arguments->name != NULL)
+    return _ ("--name is for a new guest, and with --into the guest has a name");
+  if (g_strcmp0 (arguments->host_path, "-") == 0 && g_strcmp0 (arguments->into, "-") == 0)
+    return _ ("standard input can be the host facts or the domain, not both");
+  if (arguments->spare_ports < 0 || arguments->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX)
+    return _ ("--spare-ports takes a number from 0 to 128");
+  return NULL;
+}
+
+static gboolean
+parse_arguments (Arguments *arguments, int *argc, char ***argv)
+{
+  const GOptionEntry entries[] = {
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host_path,
+      N_ ("the host that the guest is for: facts as 'virt-vsmmu host --json' prints them"), N_ ("FACTS") },
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->is_this_host, N_ ("the host this runs on"), NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->is_passive, N_ ("with --this-host, open no VFIO device"), NULL },
+    { "device", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->devices,
+      N_ ("a function of the host for the guest, such as 0009:01:00.0; may be given several times"), N_ ("ADDRESS") },
+    { "spare-ports", 's', 0, G_OPTION_ARG_INT, &arguments->spare_ports,
+      N_ ("free ports behind each vSMMU, for hotplug (default 0)"), N_ ("NUMBER") },
+    { "into", 'i', 0, G_OPTION_ARG_FILENAME, &arguments->into, N_ ("add the devices to this domain, or '-'"),
+      N_ ("XML") },
+    { "name", 'n', 0, G_OPTION_ARG_STRING, &arguments->name, N_ ("of the new guest"), N_ ("NAME") },
+    G_OPTION_ENTRY_NULL,
+  };
+  GOptionContext *context = g_option_context_new (NULL);
+  const char *fault;
+
+  g_option_context_set_summary (
+      context, _ ("Writes the domain XML that gives devices of a host to a guest behind accelerated SMMUv3s: for\n"
+                  "each SMMU of the host a pcie-expander-bus, a vSMMU, ports and the devices. It goes to standard\n"
+                  "output; what was not done and what else was changed is said on standard error."));
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  if (!vsmmu_command_parse (context, argc, argv))
+    return FALSE;
+  fault = find_fault (arguments, *argc);
+  if (fault != NULL)
+    vsmmu_command_complain ("%s", fault);
+  return fault == NULL;
+}
+
+/* Findings that stand in the way or should be seen to; notes are for 'check'. */
+static void
+print_findings (GPtrArray *findings)
+{
+  g_autofree char *text = NULL;
+
+  for (guint i = findings->len; i-- > 0;)
+    if (((const VsmmuFinding *) g_ptr_array_index (findings, i))->severity == VSMMU_SEVERITY_NOTE)
+      g_ptr_array_remove_index (findings, i);
+  if (findings->len == 0)
+    return;
+  text = vsmmu_render_text (findings, FALSE);
+  g_printerr ("%s", text);
+}
+
+static int
+print_plan (const VsmmuPlan *plan)
+{
+  gboolean is_wrong = vsmmu_findings_count (plan->findings, VSMMU_SEVERITY_ERROR) > 0;
+
+  print_findings (plan->findings);
+  if (is_wrong) {
+    vsmmu_command_complain (_ ("no plan: the guest could not use the devices; the lines above are those of the guest "
+                               "with the devices added"));
+    return VSMMU_EXIT_FINDINGS;
+  }
+  for (guint i = 0; i < plan->notes->len; i++)
+    vsmmu_command_complain ("%s", (const char *) g_ptr_array_index (plan->notes, i));
+  if (plan->is_unchanged)
+    vsmmu_command_complain (_ ("the guest is unchanged: it has the devices and the ports already"));
+  fwrite (plan->xml, 1, plan->length, stdout);
+  return VSMMU_EXIT_CLEAN;
+}
+
+/* The devices cannot be had: 1, as for findings; the command could not be carried out: 2. */
+static int
+fail (const GError *error)
+{
+  vsmmu_command_complain ("%s", error->message);
+  return g_error_matches (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED) ? VSMMU_EXIT_FINDINGS : VSMMU_EXIT_FAILED;
+}
+
+static int
+make_plan (const Arguments *arguments)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuHost) host = vsmmu_facts_load (
+      arguments->host_path, arguments->is_passive ? VSMMU_HOST_PROBE_NONE : VSMMU_HOST_PROBE_DEVICES, &error);
+  g_autoptr (VsmmuPlan) plan = NULL;
+  const VsmmuPlanOptions options = { .devices = (const char *const *) arguments->devices,
+                                     .spare_ports = (guint) arguments->spare_ports,
+                                     .name = arguments->name };
+
+  if (host != NULL && arguments->into != NULL)
+    plan = vsmmu_plan_new_into_file (host, &options, arguments->into, &error);
+  else if (host != NULL)
+    plan = vsmmu_plan_new (host, &options, &error);
+  return plan != NULL ? print_plan (plan) : fail (error);
+}
+
+int
+vsmmu_command_plan (int argc, char **argv)
+{
+  g_auto (Arguments) arguments = { 0 };
+
+  return parse_arguments (&arguments, &argc, &argv) ? make_plan (&arguments) : VSMMU_EXIT_FAILED;
+}
