@@ -42,6 +42,10 @@ static const VsmmuTarget targets[] = {
   "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu><iommu model='smmuv3'><driver pciBus='4' "             \
   "accel='on' ats='on' ril='on' ssidsize='0' oas='44'/></iommu></devices></domain>"
 
+#define PLAIN                                                                                                          \
+  "<domain type='kvm'><name>a</name><os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os><features>"  \
+  "<acpi/><gic version='3'/></features><devices/></domain>"
+
 #define DEVICE "<hostdev type='pci'><driver iommufd='yes'/><source><address bus='9'/></source></hostdev>"
 
 static VsmmuDomain *guest;
@@ -66,6 +70,41 @@ static const char facts[] =
 
 static VsmmuHost *host;
 
+/* A host that has a device to give. */
+static const char good_facts[] =
+    "{\"version\":1,\"smmus\":[{\"name\":\"smmu3.0x0000000000000001\",\"capabilities\":{"
+    "\"nesting\":{\"value\":true,\"source\":\"given\"},\"canwbs\":{\"value\":true,\"source\":\"given\"}}}],"
+    "\"groups\":[{\"number\":0,\"regions\":[{\"start\":\"0x8000000\",\"end\":\"0x80fffff\",\"type\":\"msi\"}]}],"
+    "\"devices\":[{\"address\":\"0000:55:00.0\",\"smmu\":\"smmu3.0x0000000000000001\",\"group\":0}]}";
+
+static VsmmuHost *good_host;
+
+/* Gives the guest a device; what comes out is a domain with all that went in. Returns whether there was a plan. */
+static gboolean
+plan (const char *data, gsize size)
+{
+  static const char *const devices[] = { "0000:55:00.0", NULL };
+  const VsmmuPlanOptions options = {
+    .devices = devices,
+    .spare_ports = 1,
+    .guest = data,
+    .guest_length = size,
+    .guest_name = NAME,
+  };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuPlan) planned = vsmmu_plan_new (good_host, &options, &error);
+  g_autoptr (VsmmuDomain) domain = NULL;
+
+  if ((planned == NULL) != (error != NULL))
+    g_error ("neither or both of a plan and an error");
+  if (planned == NULL)
+    return FALSE;
+  domain = vsmmu_domain_new_from_data (planned->xml, planned->length, NAME, NULL);
+  if (domain == NULL || planned->length < size)
+    g_error ("the plan is no domain, or lost something");
+  return TRUE;
+}
+
 int
 LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
 {
@@ -83,6 +122,11 @@ LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
   host = vsmmu_host_new_from_data (facts, strlen (facts), "facts.json", &error);
   if (host == NULL)
     g_error ("%s", error->message);
+  good_host = vsmmu_host_new_from_data (good_facts, strlen (good_facts), "facts.json", &error);
+  if (good_host == NULL)
+    g_error ("%s", error->message);
+  if (!plan (PLAIN, strlen (PLAIN)))
+    g_error ("there is no plan for a plain guest");
   return 0;
 }
 
@@ -167,6 +211,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     generate (domain, VSMMU_ARGUMENT_SYNTAX_JSON);
     generate (domain, VSMMU_ARGUMENT_SYNTAX_LEGACY);
     expect_utf8 (vsmmu_render_dot (domain, NULL, findings));
+    plan ((const char *) data, size);
   } else {
     plug ((const char *) data, size, VSMMU_HOTPLUG_ATTACH);
     plug ((const char *) data, size, VSMMU_HOTPLUG_DETACH);
