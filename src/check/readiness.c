@@ -278,16 +278,6 @@ check_groups (const VsmmuHost *host, VsmmuReadiness *readiness)
     set (readiness, VSMMU_READINESS_PASS, g_strdup_printf (_ ("%u devices, each alone in its group"), n), NULL);
 }
 
-static gboolean
-has_cmdqv (const VsmmuHost *host)
-{
-  for (guint i = 0; i < host->smmus->len; i++)
-    if (vsmmu_fact_is_true (
-            ((const VsmmuHostSmmu *) g_ptr_array_index (host->smmus, i))->capabilities[VSMMU_SMMU_CMDQV]))
-      return TRUE;
-  return FALSE;
-}
-
 static void
 check_pages (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
@@ -300,7 +290,7 @@ check_pages (const VsmmuHost *host, VsmmuReadiness *readiness)
          NULL);
     return;
   }
-  if (has_cmdqv (host))
+  if (vsmmu_host_has_cmdqv (host))
     set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("none reserved")),
          g_strdup (_ ("reserve some: without them cmdqv has one small page for its queue")));
   else

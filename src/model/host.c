@@ -413,3 +413,13 @@ vsmmu_host_finish (VsmmuHost *host)
   for (guint i = 0; i < host->smmus->len; i++)
     finish_smmu (g_ptr_array_index (host->smmus, i));
 }
+
+gboolean
+vsmmu_host_has_cmdqv (const VsmmuHost *host)
+{
+  for (guint i = 0; i < host->smmus->len; i++)
+    if (vsmmu_fact_is_true (
+            ((const VsmmuHostSmmu *) g_ptr_array_index (host->smmus, i))->capabilities[VSMMU_SMMU_CMDQV]))
+      return TRUE;
+  return FALSE;
+}

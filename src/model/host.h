@@ -53,6 +53,9 @@ void vsmmu_host_connect (VsmmuHost *host);
 /* Fills in what of capabilities follows from registers and feature bits. */
 void vsmmu_host_finish (VsmmuHost *host);
 
+/* Whether some SMMU is known to have command queues that a guest can use itself. */
+gboolean vsmmu_host_has_cmdqv (const VsmmuHost *host);
+
 /*
  * vsmmu_host_parse_address:
  * @text: dddd:bb:ss.f in lower-case hexadecimal, as sysfs writes it; the domain may have up to 8 digits

@@ -19,21 +19,11 @@ find_pool (const VsmmuHost *host)
   return NULL;
 }
 
-static gboolean
-has_cmdqv (const VsmmuHost *host)
-{
-  for (guint i = 0; i < host->smmus->len; i++)
-    if (vsmmu_fact_is_true (
-            ((const VsmmuHostSmmu *) g_ptr_array_index (host->smmus, i))->capabilities[VSMMU_SMMU_CMDQV]))
-      return TRUE;
-  return FALSE;
-}
-
 /* Huge pages are worth their reservation where they make the command queue of the hardware usable. */
 static char *
 write_pages (const VsmmuHost *host)
 {
-  const VsmmuHostPages *pool = has_cmdqv (host) ? find_pool (host) : NULL;
+  const VsmmuHostPages *pool = vsmmu_host_has_cmdqv (host) ? find_pool (host) : NULL;
 
   if (pool == NULL)
     return g_strdup ("");
