@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/finding.h"
+#include "check/host.h"
 #include "check/schema.h"
 #include "model/hotplug.h"
 #include "model/read.h"
@@ -114,7 +115,8 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
 {
   g_autoptr (GPtrArray) findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
   g_autoptr (VsmmuDomain) changed = NULL;
-  VsmmuCheck check = { .domain = domain, .findings = findings };
+  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+  VsmmuCheck check = { .domain = domain, .findings = findings, .bindings = bindings };
   gboolean is_accelerated = vsmmu_domain_is_accelerated (domain);
 
   if (options != NULL) {
@@ -122,6 +124,8 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
     check.host = options->host;
     if (options->hotplug != NULL && is_accelerated)
       check.domain = changed = vsmmu_hotplug_apply (options->hotplug, domain);
+    if (options->host != NULL && is_accelerated)
+      vsmmu_check_bind (&check, bindings);
   }
   for (const VsmmuRuleRow *row = vsmmu_rule_table; row->rule.id != NULL && is_accelerated; row++) {
     check.rule = &row->rule;

@@ -4,11 +4,19 @@
 #include "model/domain.h"
 #include "vsmmu/check.h"
 
+/* What the devices behind one accelerated vSMMU make of it on the host. */
+typedef struct {
+  const VsmmuDevice *iommu;   /* %NULL: no accelerated vSMMU over this root bus */
+  const VsmmuDevice *hostdev; /* the first one behind it whose SMMU is known, which decides; or %NULL */
+  const VsmmuHostSmmu *smmu;  /* of that one, or %NULL */
+} VsmmuBinding;
+
 /* One rule being applied to one domain. */
 typedef struct {
-  const VsmmuDomain *domain; /* for hotplug rules, with a plug */
-  const VsmmuTarget *target; /* never %NULL for target rules */
-  const VsmmuHost *host;     /* never %NULL for host rules */
+  const VsmmuDomain *domain;    /* for hotplug rules, with a plug */
+  const VsmmuTarget *target;    /* never %NULL for target rules */
+  const VsmmuHost *host;        /* never %NULL for host rules */
+  const VsmmuBinding *bindings; /* for host rules: vsmmu_check_bind() */
   const VsmmuRule *rule;
   GPtrArray *findings;
   guint n_left_out; /* findings past what one document may have */
@@ -95,11 +103,9 @@ void vsmmu_rule_host_hugepages (VsmmuCheck *check);
 /* Host rules about what an SMMU can do: host-smmu.c */
 void vsmmu_rule_host_no_nesting (VsmmuCheck *check);
 void vsmmu_rule_host_requirement (VsmmuCheck *check); /* every rule in vsmmu_requirements */
-void vsmmu_rule_host_ats (VsmmuCheck *check);
-void vsmmu_rule_host_ril (VsmmuCheck *check);
+void vsmmu_rule_host_switch (VsmmuCheck *check);      /* ats, ril, cmdqv */
 void vsmmu_rule_host_ssidsize (VsmmuCheck *check);
 void vsmmu_rule_host_oas (VsmmuCheck *check);
-void vsmmu_rule_host_cmdqv (VsmmuCheck *check);
 void vsmmu_rule_host_fact_unknown (VsmmuCheck *check);
 
 /* Target rules: target.c */

@@ -26,11 +26,8 @@ vsmmu_requirement_is_broken (const VsmmuRequirement *requirement, const VsmmuHos
 void
 vsmmu_rule_host_requirement (VsmmuCheck *check)
 {
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
-
-  vsmmu_check_bind (check, bindings);
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
-    const VsmmuBinding *binding = &bindings[i];
+    const VsmmuBinding *binding = &check->bindings[i];
 
     for (const VsmmuRequirement *row = vsmmu_requirements; binding->smmu != NULL && row->rule != NULL; row++) {
       if (strcmp (row->rule, check->rule->id) == 0 && vsmmu_requirement_is_broken (row, binding->smmu))
@@ -58,40 +55,45 @@ report_option (VsmmuCheck *check, const VsmmuBinding *binding, char *hint, const
                       _ ("%s, but %s behind it %s; QEMU refuses the device"), option, binding->smmu->name, lack);
 }
 
+/* Options that are on or off. */
+static const struct {
+  const char *rule;
+  VsmmuSmmuCapability capability;
+  gsize option; /* offset of the #VsmmuSwitch in #VsmmuIommu */
+  const char *asked;
+  const char *lack; /* translatable, as is the hint */
+  const char *hint;
+} switches[] = {
+  { "host-ats", VSMMU_SMMU_ATS, G_STRUCT_OFFSET (VsmmuIommu, ats), "ats='on'", N_ ("has no ATS"),
+    N_ ("use ats='off', or leave ats out") },
+  { "host-ril", VSMMU_SMMU_RIL, G_STRUCT_OFFSET (VsmmuIommu, ril), "ril='on'", N_ ("has no range invalidation"),
+    N_ ("use ril='off', or leave ril out") },
+  { "host-cmdqv", VSMMU_SMMU_CMDQV, G_STRUCT_OFFSET (VsmmuIommu, cmdqv), "cmdqv='on'",
+    N_ ("has no command queue virtualization"), N_ ("use cmdqv='off', or leave cmdqv out") },
+};
+
 void
-vsmmu_rule_host_ats (VsmmuCheck *check)
+vsmmu_rule_host_switch (VsmmuCheck *check)
 {
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
+  guint row = 0;
 
-  vsmmu_check_bind (check, bindings);
-  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
-    if (bindings[i].smmu != NULL && bindings[i].iommu->iommu.ats == VSMMU_SWITCH_ON &&
-        is_too_much (bindings[i].smmu, VSMMU_SMMU_ATS, 1))
-      report_option (check, &bindings[i], g_strdup (_ ("use ats='off', or leave ats out")), "ats='on'",
-                     _ ("has no ATS"));
-}
+  while (strcmp (switches[row].rule, check->rule->id) != 0)
+    row++;
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
+    const VsmmuBinding *binding = &check->bindings[i];
 
-void
-vsmmu_rule_host_ril (VsmmuCheck *check)
-{
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
-
-  vsmmu_check_bind (check, bindings);
-  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
-    if (bindings[i].smmu != NULL && bindings[i].iommu->iommu.ril == VSMMU_SWITCH_ON &&
-        is_too_much (bindings[i].smmu, VSMMU_SMMU_RIL, 1))
-      report_option (check, &bindings[i], g_strdup (_ ("use ril='off', or leave ril out")), "ril='on'",
-                     _ ("has no range invalidation"));
+    if (binding->smmu != NULL &&
+        G_STRUCT_MEMBER (VsmmuSwitch, &binding->iommu->iommu, switches[row].option) == VSMMU_SWITCH_ON &&
+        is_too_much (binding->smmu, switches[row].capability, 1))
+      report_option (check, binding, g_strdup (_ (switches[row].hint)), switches[row].asked, _ (switches[row].lack));
+  }
 }
 
 void
 vsmmu_rule_host_ssidsize (VsmmuCheck *check)
 {
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
-
-  vsmmu_check_bind (check, bindings);
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
-    const VsmmuBinding *binding = &bindings[i];
+    const VsmmuBinding *binding = &check->bindings[i];
     g_autofree char *option = NULL;
     g_autofree char *lack = NULL;
     int has;
@@ -112,11 +114,8 @@ vsmmu_rule_host_ssidsize (VsmmuCheck *check)
 void
 vsmmu_rule_host_oas (VsmmuCheck *check)
 {
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
-
-  vsmmu_check_bind (check, bindings);
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
-    const VsmmuBinding *binding = &bindings[i];
+    const VsmmuBinding *binding = &check->bindings[i];
     int asked = binding->iommu != NULL && binding->iommu->iommu.oas > 0 ? binding->iommu->iommu.oas : OAS_DEFAULT;
     g_autofree char *option = NULL;
     g_autofree char *lack = NULL;
@@ -133,19 +132,6 @@ vsmmu_rule_host_oas (VsmmuCheck *check)
                                                 : _ ("use a device behind another SMMU, or no accelerated SMMUv3")),
                    option, lack);
   }
-}
-
-void
-vsmmu_rule_host_cmdqv (VsmmuCheck *check)
-{
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
-
-  vsmmu_check_bind (check, bindings);
-  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
-    if (bindings[i].smmu != NULL && bindings[i].iommu->iommu.cmdqv == VSMMU_SWITCH_ON &&
-        is_too_much (bindings[i].smmu, VSMMU_SMMU_CMDQV, 1))
-      report_option (check, &bindings[i], g_strdup (_ ("use cmdqv='off', or leave cmdqv out")), "cmdqv='on'",
-                     _ ("has no command queue virtualization"));
 }
 
 /* Why @smmu cannot nest; only when it is known that it cannot. */
@@ -177,11 +163,9 @@ void
 vsmmu_rule_host_no_nesting (VsmmuCheck *check)
 {
   gboolean is_hopeless = nothing_nests (check->host);
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
 
-  vsmmu_check_bind (check, bindings);
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
-    const VsmmuBinding *binding = &bindings[i];
+    const VsmmuBinding *binding = &check->bindings[i];
     g_autofree char *path = binding->iommu != NULL ? vsmmu_device_path (binding->iommu, "/driver") : NULL;
 
     if (binding->smmu != NULL && cannot_nest (binding->smmu))
@@ -228,11 +212,8 @@ list_unknown (const VsmmuBinding *binding)
 static void
 report_unknown_smmus (VsmmuCheck *check)
 {
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
-
-  vsmmu_check_bind (check, bindings);
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
-    const VsmmuBinding *binding = &bindings[i];
+    const VsmmuBinding *binding = &check->bindings[i];
     g_autofree char *unknown = binding->smmu != NULL ? list_unknown (binding) : NULL;
 
     if (unknown != NULL && *unknown != '\0')

@@ -113,14 +113,11 @@ vsmmu_rule_host_device_without_smmu (VsmmuCheck *check)
 void
 vsmmu_rule_host_smmu_mismatch (VsmmuCheck *check)
 {
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
-
-  vsmmu_check_bind (check, bindings);
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = hostdev_at (check, i);
     const VsmmuDevice *vsmmu = vsmmu_check_accelerated_over (check, hostdev);
     const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
-    const VsmmuBinding *binding = vsmmu != NULL ? &bindings[vsmmu->iommu.pci_bus] : NULL;
+    const VsmmuBinding *binding = vsmmu != NULL ? &check->bindings[vsmmu->iommu.pci_bus] : NULL;
     g_autofree char *first = NULL;
 
     /* Of one to be attached, hotplug-smmu-mismatch speaks. */
@@ -142,11 +139,9 @@ void
 vsmmu_rule_host_smmu_shared (VsmmuCheck *check)
 {
   g_autoptr (GHashTable) owners = g_hash_table_new (NULL, NULL);
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
 
-  vsmmu_check_bind (check, bindings);
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
-    const VsmmuBinding *binding = &bindings[i];
+    const VsmmuBinding *binding = &check->bindings[i];
     const VsmmuDevice *owner = binding->smmu != NULL ? g_hash_table_lookup (owners, binding->smmu) : NULL;
 
     if (binding->smmu == NULL)
@@ -348,11 +343,8 @@ node_of (const VsmmuCheck *check, const VsmmuBinding *binding)
 void
 vsmmu_rule_host_numa (VsmmuCheck *check)
 {
-  VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
-
-  vsmmu_check_bind (check, bindings);
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
-    const VsmmuBinding *binding = &bindings[i];
+    const VsmmuBinding *binding = &check->bindings[i];
     const VsmmuDevice *bus = check->domain->buses[i].controller;
     const VsmmuMemoryNodes *memory;
     const VsmmuDevice *place;

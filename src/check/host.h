@@ -4,13 +4,6 @@
 #include "check/check.h"
 #include "model/host.h"
 
-/* What the devices behind one accelerated vSMMU make of it on the host. */
-typedef struct {
-  const VsmmuDevice *iommu;   /* %NULL: no accelerated vSMMU over this root bus */
-  const VsmmuDevice *hostdev; /* the first one behind it whose SMMU is known, which decides; or %NULL */
-  const VsmmuHostSmmu *smmu;  /* of that one, or %NULL */
-} VsmmuBinding;
-
 /* The bindings by the index of the root bus; none when the PCI addresses are wrong. */
 void vsmmu_check_bind (const VsmmuCheck *check, VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX]);
 

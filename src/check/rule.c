@@ -690,7 +690,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
               "takes what the host has."),
           "QEMU smmuv3_accel_check_hw_compatible(): IDR0.ATS",
       },
-      vsmmu_rule_host_ats,
+      vsmmu_rule_host_switch,
   },
   {
       {
@@ -702,7 +702,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
               "'Host SMMUv3 differs in Range Invalidation support'. Without ril it takes what the host has."),
           "QEMU smmuv3_accel_check_hw_compatible(): IDR3.RIL",
       },
-      vsmmu_rule_host_ril,
+      vsmmu_rule_host_switch,
   },
   {
       {
@@ -739,7 +739,7 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
               " it uses them where they are."),
           "QEMU: CMDQV requested but not supported; Linux IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV",
       },
-      vsmmu_rule_host_cmdqv,
+      vsmmu_rule_host_switch,
   },
   {
       {
