@@ -6,6 +6,8 @@ import pathlib
 import pytest
 
 import bed
+from facts import Facts
+from program import Program
 
 
 def give_up(reason):
@@ -40,3 +42,15 @@ def build_dir():
     """Where meson built the programs under test."""
     default = pathlib.Path(__file__).parent.parent / "build"
     return pathlib.Path(os.environ.get("VSMMU_BUILD_DIR", default)).resolve()
+
+
+@pytest.fixture(scope="session")
+def program(build_dir):
+    """virt-vsmmu."""
+    return Program(build_dir / "tools" / "virt-vsmmu")
+
+
+@pytest.fixture(scope="session")
+def facts(program, tmp_path_factory):
+    """Facts of hosts, by the words of facts.py."""
+    return Facts(program, tmp_path_factory.mktemp("facts"))

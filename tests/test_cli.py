@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from program import DATA, Program
+from program import DATA
 
 COMMANDS = ("check", "args", "graph", "host", "plan", "explain")
 GRACE = DATA / "grace.xml"
@@ -21,11 +21,6 @@ BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
 WARNED = DATA / "rules" / "pasid-without-ats" / "fires.xml"
 NETWORK = "<network><name>default</name></network>\n"
 ESCAPE = "\x1b"
-
-
-@pytest.fixture(scope="session")
-def program(build_dir):
-    return Program(build_dir / "tools" / "virt-vsmmu")
 
 
 def split(shell):

@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from conftest import give_up
-from program import DATA, Program
+from program import DATA
 
 GRACE = DATA / "grace.xml"
 EXAMPLES = DATA.parent.parent / "examples"
@@ -38,11 +38,6 @@ HOSTILE = {
     "beyond ASCII": "\u00fcml\u00e4ut \u2603 \U0001f600",
     "percent": "%s%n%d",
 }
-
-
-@pytest.fixture(scope="session")
-def program(build_dir):
-    return Program(build_dir / "tools" / "virt-vsmmu")
 
 
 @pytest.fixture(scope="session")

@@ -12,21 +12,11 @@ import pytest
 import bed
 import hosts
 import machines
-from facts import Facts, as_root
-from program import DATA, Program
+from facts import as_root
+from program import DATA
 
 SCHEMA = json.loads((DATA.parent.parent / "schemas" / "host-facts.schema.json").read_text(encoding="utf-8"))
 GPU_SMMU = "smmu3.0x0000000014000000"
-
-
-@pytest.fixture(scope="module")
-def program(build_dir):
-    return Program(build_dir / "tools" / "virt-vsmmu")
-
-
-@pytest.fixture(scope="module")
-def facts(program, tmp_path_factory):
-    return Facts(program, tmp_path_factory.mktemp("facts"))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from program import DATA, Program
+from program import DATA
 
 # Sanitizers take address space without end, and time.
 SANITIZED = "VSMMU_SANITIZED" in os.environ
@@ -34,11 +34,6 @@ COMMANDS = {
 MALFORMED, REFUSED, READ = "malformed", "refused", "read"
 # One of these, depending on the release of libxml2.
 ANY = "any"
-
-
-@pytest.fixture(scope="session")
-def program(build_dir):
-    return Program(build_dir / "tools" / "virt-vsmmu")
 
 
 def domain(devices="", rest=""):

@@ -9,7 +9,7 @@ import urllib.parse
 import jsonschema
 import pytest
 
-from program import DATA, Program
+from program import DATA
 
 GRACE = DATA / "grace.xml"
 CASES = sorted(DATA.glob("rules/*/*.xml"))
@@ -36,11 +36,6 @@ DANGEROUS = {
 }
 SEVERITIES = ("error", "warning", "note")
 HARMLESS = "\u00fcml\u00e4ut \u2603 \u4e2d\u6587 \U0001f600 a\u0301"
-
-
-@pytest.fixture(scope="session")
-def program(build_dir):
-    return Program(build_dir / "tools" / "virt-vsmmu")
 
 
 def with_value(value):

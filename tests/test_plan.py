@@ -8,8 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 import domains
-from facts import Facts
-from program import DATA, Program
+from program import DATA
 
 EXAMPLES = DATA.parent.parent / "examples"
 GRACE = EXAMPLES / "grace-host.json"
@@ -24,16 +23,6 @@ HOSTS = {
     "small smmu0.capabilities.ats=null smmu0.capabilities.ril=null": ["0000:21:00.0", "0000:22:00.0"],
     "shared-group": ["0000:21:00.0", "0000:22:00.0"],
 }
-
-
-@pytest.fixture(scope="module")
-def program(build_dir):
-    return Program(build_dir / "tools" / "virt-vsmmu")
-
-
-@pytest.fixture(scope="module")
-def facts(program, tmp_path_factory):
-    return Facts(program, tmp_path_factory.mktemp("facts"))
 
 
 def plan(program, host, devices, *options, **rest):

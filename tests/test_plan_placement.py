@@ -7,7 +7,7 @@ import pytest
 
 from test_args import for_this_machine
 from test_placement import placement
-from test_plan import GUESTS, HOSTS, SEEDS, choice, facts, into, planned, program  # noqa: F401 (fixtures)
+from test_plan import GUESTS, HOSTS, SEEDS, choice, into, planned
 
 
 @pytest.mark.parametrize("seed", SEEDS)

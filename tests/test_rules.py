@@ -18,8 +18,7 @@ from dataclasses import dataclass
 import pytest
 
 from conftest import give_up
-from facts import Facts
-from program import DATA, Program
+from program import DATA
 
 CASES = [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in sorted(DATA.glob("rules/*/*.xml"))]
 FIRING = [case for case in CASES if case.values[0].stem.startswith("fires")]
@@ -33,16 +32,6 @@ ALSO = re.compile(r"<!-- also: ([a-z0-9 -]+) -->")
 TARGET = re.compile(r"<!-- target: (\S+) -->")
 DEVICE = re.compile(r"<!-- (attach|detach): (\S+) -->")
 HOST = re.compile(r"<!-- host: (.+?) -->", re.DOTALL)
-
-
-@pytest.fixture(scope="session")
-def program(build_dir):
-    return Program(build_dir / "tools" / "virt-vsmmu")
-
-
-@pytest.fixture(scope="session")
-def facts(program, tmp_path_factory):
-    return Facts(program, tmp_path_factory.mktemp("facts"))
 
 
 @pytest.fixture(scope="session")

@@ -20,9 +20,7 @@ typedef struct {
   char *colour_name;
   char *target_text;
   char *uri;
-  char *host_path;
-  gboolean is_this_host;
-  gboolean is_passive;
+  VsmmuFactsOptions host;
   gboolean use_schema;
   char *schema_path;
   char **attached;
@@ -65,7 +63,7 @@ arguments_clear (Arguments *arguments)
   g_free (arguments->colour_name);
   g_free (arguments->target_text);
   g_free (arguments->uri);
-  g_free (arguments->host_path);
+  g_free (arguments->host.path);
   g_free (arguments->schema_path);
   g_strfreev (arguments->attached);
   g_strfreev (arguments->detached);
@@ -78,11 +76,11 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
   const GOptionEntry entries[] = {
     { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name,
       N_ ("of the output: text (default), json or sarif"), N_ ("FORMAT") },
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host_path,
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host.path,
       N_ ("also check against the facts of this host, as 'virt-vsmmu host --json' prints them"), N_ ("FACTS") },
-    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->is_this_host, N_ ("also check against the host this runs on"),
-      NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->is_passive,
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host,
+      N_ ("also check against the host this runs on"), NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive,
       N_ ("with --this-host, open no VFIO device, so that the registers of the SMMUs stay unknown"), NULL },
     { "target", 't', 0, G_OPTION_ARG_STRING, &arguments->target_text,
       N_ ("also check against these versions: libvirt=12.8,qemu=11.1, or 'this' for those of this host"),
@@ -305,6 +303,7 @@ print_findings (const Run *run)
 static gboolean
 choose_output (Run *run, const Arguments *arguments)
 {
+  const char *fault;
   int format = vsmmu_command_choose ("format", arguments->format_name, formats);
   int colour = vsmmu_command_choose ("color", arguments->colour_name, colours);
 
@@ -324,12 +323,9 @@ choose_output (Run *run, const Arguments *arguments)
     vsmmu_command_complain (_ ("--connect says which libvirt to ask for --target this; give that too"));
     return FALSE;
   }
-  if (arguments->host_path != NULL && arguments->is_this_host) {
-    vsmmu_command_complain (_ ("--host and --this-host name two hosts; give one of them"));
-    return FALSE;
-  }
-  if (arguments->is_passive && !arguments->is_this_host) {
-    vsmmu_command_complain (_ ("--passive says how to look at this host; give --this-host too"));
+  fault = vsmmu_facts_find_fault (&arguments->host);
+  if (fault != NULL) {
+    vsmmu_command_complain ("%s", fault);
     return FALSE;
   }
   run->ignored = arguments->ignored;
@@ -358,7 +354,7 @@ choose_hotplug (const Arguments *arguments, char **paths, VsmmuHotplug **hotplug
     return FALSE;
   }
   if (strcmp (devices[0], "-") == 0 &&
-      (g_strv_contains ((const char *const *) paths, "-") || g_strcmp0 (arguments->host_path, "-") == 0)) {
+      (g_strv_contains ((const char *const *) paths, "-") || g_strcmp0 (arguments->host.path, "-") == 0)) {
     vsmmu_command_complain (_ ("standard input can be the device, the domain or the host facts, only one of them"));
     return FALSE;
   }
@@ -367,16 +363,6 @@ choose_hotplug (const Arguments *arguments, char **paths, VsmmuHotplug **hotplug
   if (*hotplug == NULL)
     vsmmu_command_complain ("%s", error->message);
   return *hotplug != NULL;
-}
-
-/* %NULL with @error not set when no host is asked for. */
-static VsmmuHost *
-choose_host (const Arguments *arguments, GError **error)
-{
-  if (arguments->host_path == NULL && !arguments->is_this_host)
-    return NULL;
-  return vsmmu_facts_load (arguments->host_path,
-                           arguments->is_passive ? VSMMU_HOST_PROBE_NONE : VSMMU_HOST_PROBE_DEVICES, error);
 }
 
 static int
@@ -392,11 +378,11 @@ run_check (const Arguments *arguments, char **paths)
 
   if (!choose_output (&run, arguments) || !choose_hotplug (arguments, paths, &hotplug))
     return VSMMU_EXIT_FAILED;
-  if (g_strcmp0 (arguments->host_path, "-") == 0 && g_strv_contains ((const char *const *) paths, "-")) {
+  if (g_strcmp0 (arguments->host.path, "-") == 0 && g_strv_contains ((const char *const *) paths, "-")) {
     vsmmu_command_complain (_ ("standard input is either the facts of --host or the domain, not both"));
     return VSMMU_EXIT_FAILED;
   }
-  host = choose_host (arguments, &error);
+  host = vsmmu_facts_load_chosen (&arguments->host, &error);
   if (error != NULL || (arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
       ((arguments->use_schema || arguments->schema_path != NULL) &&
        (schema = vsmmu_schema_new (arguments->schema_path, &error)) == NULL)) {

@@ -3,6 +3,24 @@
 
 #include <vsmmu/vsmmu.h>
 
+/* The options that say which host is meant. */
+typedef struct {
+  char *path; /* --host */
+  gboolean is_this_host;
+  gboolean is_passive;
+} VsmmuFactsOptions;
+
+/* (nullable): translated: why the options do not go together */
+const char *vsmmu_facts_find_fault (const VsmmuFactsOptions *options);
+
+/*
+ * vsmmu_facts_load_chosen:
+ *
+ * Returns: (transfer full): the facts of the host that @options mean; %NULL with
+ *   @error set, or not set when they mean none
+ */
+VsmmuHost *vsmmu_facts_load_chosen (const VsmmuFactsOptions *options, GError **error);
+
 /*
  * vsmmu_facts_load:
  * @path: (nullable): what --host gives: a file of facts, `-`, or a directory

@@ -52,9 +52,7 @@ draw (const char *dot)
 /* What the user asked for. */
 typedef struct {
   char *format_name;
-  char *host_path;
-  gboolean is_this_host;
-  gboolean is_passive;
+  VsmmuFactsOptions host;
 } Arguments;
 
 static gboolean
@@ -63,14 +61,16 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
   const GOptionEntry entries[] = {
     { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name, N_ ("of the picture: dot (default) or svg"),
       N_ ("FORMAT") },
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host_path,
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host.path,
       N_ ("also show the physical SMMUs, and check against the facts of this host"), N_ ("FACTS") },
-    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->is_this_host, N_ ("the same with the host this runs on"),
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host, N_ ("the same with the host this runs on"),
       NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->is_passive, N_ ("with --this-host, open no VFIO device"), NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive, N_ ("with --this-host, open no VFIO device"),
+      NULL },
     G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new (_ ("XML"));
+  const char *fault;
 
   g_option_context_set_summary (
       context, _ ("Draws the root buses of a guest with the vSMMUs over them, its ports and devices, and the\n"
@@ -79,13 +79,12 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, argc, argv))
     return FALSE;
+  fault = vsmmu_facts_find_fault (&arguments->host);
   if (*argc != 2)
     vsmmu_command_complain (_ ("give one domain XML file; see 'virt-vsmmu graph --help'"));
-  else if (arguments->host_path != NULL && arguments->is_this_host)
-    vsmmu_command_complain (_ ("--host and --this-host name two hosts; give one of them"));
-  else if (arguments->is_passive && !arguments->is_this_host)
-    vsmmu_command_complain (_ ("--passive says how to look at this host; give --this-host too"));
-  else if (g_strcmp0 (arguments->host_path, "-") == 0 && strcmp ((*argv)[1], "-") == 0)
+  else if (fault != NULL)
+    vsmmu_command_complain ("%s", fault);
+  else if (g_strcmp0 (arguments->host.path, "-") == 0 && strcmp ((*argv)[1], "-") == 0)
     vsmmu_command_complain (_ ("standard input can be the host facts or the domain, not both"));
   else
     return TRUE;
@@ -96,11 +95,7 @@ static int
 print_graph (const Arguments *arguments, const char *path, gboolean is_svg)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (VsmmuHost) host =
-      arguments->host_path != NULL || arguments->is_this_host
-          ? vsmmu_facts_load (arguments->host_path,
-                              arguments->is_passive ? VSMMU_HOST_PROBE_NONE : VSMMU_HOST_PROBE_DEVICES, &error)
-          : NULL;
+  g_autoptr (VsmmuHost) host = vsmmu_facts_load_chosen (&arguments->host, &error);
   g_autoptr (VsmmuDomain) domain = error == NULL ? vsmmu_domain_new_from_file (path, &error) : NULL;
   const VsmmuCheckOptions options = { .host = host };
   g_autoptr (GPtrArray) findings = NULL;
@@ -132,6 +127,6 @@ vsmmu_command_graph (int argc, char **argv)
       (format = vsmmu_command_choose ("format", arguments.format_name, formats)) >= 0)
     status = print_graph (&arguments, argv[1], format == 1);
   g_free (arguments.format_name);
-  g_free (arguments.host_path);
+  g_free (arguments.host.path);
   return status;
 }

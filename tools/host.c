@@ -66,46 +66,6 @@ cell_nesting (gconstpointer data)
   return flag (vsmmu_host_smmu_supports_vsmmu (smmu));
 }
 
-static char *
-cell_ats (gconstpointer data)
-{
-  const VsmmuHostSmmu *smmu = data;
-
-  return flag (smmu->capabilities[VSMMU_SMMU_ATS]);
-}
-
-static char *
-cell_ril (gconstpointer data)
-{
-  const VsmmuHostSmmu *smmu = data;
-
-  return flag (smmu->capabilities[VSMMU_SMMU_RIL]);
-}
-
-static char *
-cell_ssid (gconstpointer data)
-{
-  const VsmmuHostSmmu *smmu = data;
-
-  return number (smmu->capabilities[VSMMU_SMMU_SSIDSIZE]);
-}
-
-static char *
-cell_oas (gconstpointer data)
-{
-  const VsmmuHostSmmu *smmu = data;
-
-  return number (smmu->capabilities[VSMMU_SMMU_OAS]);
-}
-
-static char *
-cell_cmdqv (gconstpointer data)
-{
-  const VsmmuHostSmmu *smmu = data;
-
-  return flag (smmu->capabilities[VSMMU_SMMU_CMDQV]);
-}
-
 /* "4K,16K,64K" */
 static char *
 cell_granules (gconstpointer data)
@@ -225,24 +185,6 @@ cell_device_node (gconstpointer data)
   return vsmmu_fact_is_known (node) && node.value < 0 ? g_strdup ("-") : number (node);
 }
 
-static char *
-cell_device_ats (gconstpointer data)
-{
-  return flag (((const VsmmuHostDevice *) data)->ats);
-}
-
-static char *
-cell_pasid (gconstpointer data)
-{
-  return number (((const VsmmuHostDevice *) data)->pasid);
-}
-
-static char *
-cell_vfs (gconstpointer data)
-{
-  return number (((const VsmmuHostDevice *) data)->vfs);
-}
-
 /* What pcihole64 must have room for. */
 static char *
 cell_memory (gconstpointer data)
@@ -265,24 +207,55 @@ cell_memory (gconstpointer data)
 
 typedef struct {
   const char *title;
-  char *(*cell) (gconstpointer thing);
+  char *(*cell) (gconstpointer thing); /* or %NULL: */
+  char *(*show) (VsmmuFact fact);
+  gsize offset; /* of the fact in the thing */
 } Column;
 
+#define CAPABILITY(title, show, capability)                                                                            \
+  {                                                                                                                    \
+    title, NULL, show, G_STRUCT_OFFSET (VsmmuHostSmmu, capabilities) + (capability) * sizeof (VsmmuFact)               \
+  }
+#define DEVICE_FACT(title, show, member)                                                                               \
+  {                                                                                                                    \
+    title, NULL, show, G_STRUCT_OFFSET (VsmmuHostDevice, member)                                                       \
+  }
+
 static const Column smmu_columns[] = {
-  { N_ ("SMMU"), cell_name },         { N_ ("NUMA"), cell_node },         { N_ ("nesting"), cell_nesting },
-  { N_ ("ATS"), cell_ats },           { N_ ("RIL"), cell_ril },           { N_ ("SSID bits"), cell_ssid },
-  { N_ ("OAS"), cell_oas },           { N_ ("granules"), cell_granules }, { N_ ("CMDQV"), cell_cmdqv },
-  { N_ ("MSI window"), cell_window }, { N_ ("devices"), cell_devices },
+  { N_ ("SMMU"), cell_name },
+  { N_ ("NUMA"), cell_node },
+  { N_ ("nesting"), cell_nesting },
+  CAPABILITY (N_ ("ATS"), flag, VSMMU_SMMU_ATS),
+  CAPABILITY (N_ ("RIL"), flag, VSMMU_SMMU_RIL),
+  CAPABILITY (N_ ("SSID bits"), number, VSMMU_SMMU_SSIDSIZE),
+  CAPABILITY (N_ ("OAS"), number, VSMMU_SMMU_OAS),
+  { N_ ("granules"), cell_granules },
+  CAPABILITY (N_ ("CMDQV"), flag, VSMMU_SMMU_CMDQV),
+  { N_ ("MSI window"), cell_window },
+  { N_ ("devices"), cell_devices },
 };
 
 static const Column device_columns[] = {
-  { N_ ("device"), cell_address },     { N_ ("id"), cell_id },
-  { N_ ("driver"), cell_driver },      { N_ ("SMMU"), cell_smmu },
-  { N_ ("group"), cell_group },        { N_ ("alone"), cell_alone },
-  { N_ ("NUMA"), cell_device_node },   { N_ ("ATS"), cell_device_ats },
-  { N_ ("PASID bits"), cell_pasid },   { N_ ("VFs"), cell_vfs },
+  { N_ ("device"), cell_address },
+  { N_ ("id"), cell_id },
+  { N_ ("driver"), cell_driver },
+  { N_ ("SMMU"), cell_smmu },
+  { N_ ("group"), cell_group },
+  { N_ ("alone"), cell_alone },
+  { N_ ("NUMA"), cell_device_node },
+  DEVICE_FACT (N_ ("ATS"), flag, ats),
+  DEVICE_FACT (N_ ("PASID bits"), number, pasid),
+  DEVICE_FACT (N_ ("VFs"), number, vfs),
   { N_ ("largest BAR"), cell_memory },
 };
+
+/* (transfer full): what stands in @column of the row of @thing */
+static char *
+make_cell (const Column *column, gconstpointer thing)
+{
+  return column->cell != NULL ? column->cell (thing)
+                              : column->show (G_STRUCT_MEMBER (VsmmuFact, thing, column->offset));
+}
 
 #define COLUMNS_MAX 16
 
@@ -308,7 +281,8 @@ print_table (const GPtrArray *things, const Column *columns, guint n_columns)
 
   for (guint row = 0; row <= things->len; row++) {
     for (guint c = 0; c < n_columns; c++) {
-      char *cell = row == 0 ? g_strdup (_ (columns[c].title)) : columns[c].cell (g_ptr_array_index (things, row - 1));
+      char *cell =
+          row == 0 ? g_strdup (_ (columns[c].title)) : make_cell (&columns[c], g_ptr_array_index (things, row - 1));
 
       widths[c] = MAX (widths[c], g_utf8_strlen (cell, -1));
       g_ptr_array_add (cells, cell);

@@ -8,9 +8,7 @@
 
 /* What the user asked for. */
 typedef struct {
-  char *host_path;
-  gboolean is_this_host;
-  gboolean is_passive;
+  VsmmuFactsOptions host;
   GStrv devices;
   int spare_ports;
   char *into;
@@ -20,7 +18,7 @@ typedef struct {
 static void
 arguments_clear (Arguments *arguments)
 {
-  g_free (arguments->host_path);
+  g_free (arguments->host.path);
   g_strfreev (arguments->devices);
   g_free (arguments->into);
   g_free (arguments->name);
@@ -32,19 +30,19 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Arguments, arguments_clear)
 static const char *
 find_fault (const Arguments *arguments, int argc)
 {
+  const char *fault = vsmmu_facts_find_fault (&arguments->host);
+
   if (argc != 1)
     return _ ("plan takes options only; see 'virt-vsmmu plan --help'");
-  if (arguments->host_path != NULL && arguments->is_this_host)
-    return _ ("--host and --this-host name two hosts; give one of them");
-  if (arguments->host_path == NULL && !arguments->is_this_host)
+  if (arguments->host.path == NULL && !arguments->host.is_this_host)
     return _ ("give the host that the guest is for with --host or --this-host");
-  if (arguments->is_passive && !arguments->is_this_host)
-    return _ ("--passive says how to look at this host; give --this-host too");
+  if (fault != NULL)
+    return fault;
   if (arguments->devices == NULL)
     return _ ("give at least one --device; 'virt-vsmmu host' lists the devices of a host");
   if (arguments->into != NULL && arguments->name != NULL)
     return _ ("--name is for a new guest, and with --into the guest has a name");
-  if (g_strcmp0 (arguments->host_path, "-") == 0 && g_strcmp0 (arguments->into, "-") == 0)
+  if (g_strcmp0 (arguments->host.path, "-") == 0 && g_strcmp0 (arguments->into, "-") == 0)
     return _ ("standard input can be the host facts or the domain, not both");
   if (arguments->spare_ports < 0 || arguments->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX)
     return _ ("--spare-ports takes a number from 0 to 128");
@@ -55,10 +53,11 @@ static gboolean
 parse_arguments (Arguments *arguments, int *argc, char ***argv)
 {
   const GOptionEntry entries[] = {
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host_path,
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host.path,
       N_ ("the host that the guest is for: facts as 'virt-vsmmu host --json' prints them"), N_ ("FACTS") },
-    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->is_this_host, N_ ("the host this runs on"), NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->is_passive, N_ ("with --this-host, open no VFIO device"), NULL },
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host, N_ ("the host this runs on"), NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive, N_ ("with --this-host, open no VFIO device"),
+      NULL },
     { "device", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->devices,
       N_ ("a function of the host for the guest, such as 0009:01:00.0; may be given several times"), N_ ("ADDRESS") },
     { "spare-ports", 's', 0, G_OPTION_ARG_INT, &arguments->spare_ports,
@@ -130,8 +129,7 @@ static int
 make_plan (const Arguments *arguments)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (VsmmuHost) host = vsmmu_facts_load (
-      arguments->host_path, arguments->is_passive ? VSMMU_HOST_PROBE_NONE : VSMMU_HOST_PROBE_DEVICES, &error);
+  g_autoptr (VsmmuHost) host = vsmmu_facts_load_chosen (&arguments->host, &error);
   g_autoptr (VsmmuPlan) plan = NULL;
   const VsmmuPlanOptions options = { .devices = (const char *const *) arguments->devices,
                                      .spare_ports = (guint) arguments->spare_ports,
