@@ -335,16 +335,16 @@ def hw_info():
     step("hw-info", "a program that asks the kernel for an SMMU's registers", [key, content(HERE / "l1/hw-info.c")], make)
 
 
-def guest(name="sid"):
+def guest():
     """The initial RAM disk of the guest in the emulated host."""
-    key = tree(name)
+    key = tree("sid")
 
     def make():
         log = Log("guest")
         directory = CACHE / "guest.unfinished"
         remove(directory)
         (directory / "bin").mkdir(parents=True)
-        shutil.copy(CACHE / f"tree-{name}/usr/bin/busybox", directory / "bin")
+        shutil.copy(CACHE / "tree-sid/usr/bin/busybox", directory / "bin")
         for file in ("init", "report"):
             shutil.copy(HERE / "l2" / file, directory)
         log.in_tools("sh", "-ec", "cd /rig/guest.unfinished && find . | cpio -o -H newc --quiet >/rig/guest.cpio")
@@ -399,9 +399,9 @@ def program(name):
         say(f"program-{name}: built in {minutes(time.monotonic() - start)}")
 
 
-def acpi(knobs, image="sid"):
+def acpi(knobs):
     """The host's own IORT with CANWBS, which depends on its devices: the host is started once to read it."""
-    key = digest(kernel(), disk(image), knobs.arguments_key, machine.DEVICES)
+    key = digest(kernel(), disk("sid"), knobs.arguments_key, machine.DEVICES)
     path = CACHE / f"acpi-{digest(knobs.arguments_key)}.cpio"
 
     def make():
@@ -411,8 +411,8 @@ def acpi(knobs, image="sid"):
         tables = directory / "kernel/firmware/acpi"
         tables.mkdir(parents=True)
         machine.make_disks(directory)
-        (directory / "payload").write_bytes(payload(image))
-        command = machine.arguments(knobs, "/rig/kernel", f"/rig/disk-{image}", "/rig/acpi.unfinished/payload",
+        (directory / "payload").write_bytes(payload("sid"))
+        command = machine.arguments(knobs, "/rig/kernel", "/rig/disk-sid", "/rig/acpi.unfinished/payload",
                                     "/rig/acpi.unfinished", 0, append="rig=iort")
         log.in_tools("timeout", "120", *command)
         found = re.search(r"IORT-BEGIN\s(.*)IORT-END", log.path.read_text(errors="replace"), re.DOTALL)

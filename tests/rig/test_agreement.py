@@ -14,13 +14,9 @@ def idle_disks(emulated_host):
     emulated_host.give_to_vfio(machine.A_NVME_2, machine.B_NVME_2)
 
 
-def errors(host, xml, *options):
-    return {finding["rule"] for finding in virsh.check(host, xml, *options) if finding["severity"] == "error"}
-
-
 @pytest.mark.parametrize("case", agreement.CASES, ids=lambda case: case.name)
 def test_we_say_what_happens(libvirt, case):
-    alone, here = errors(libvirt.host, case.xml), errors(libvirt.host, case.xml, "--this-host")
+    alone, here = virsh.errors(libvirt.host, case.xml), virsh.errors(libvirt.host, case.xml, "--this-host")
     libvirt.host.write("/run/rig/case.xml", case.xml)
     created = libvirt.virsh("create", "/run/rig/case.xml", "--paused", check=False)
     if created.status == 0:

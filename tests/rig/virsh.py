@@ -159,6 +159,11 @@ def check(host, xml, *options):
     return json.loads(said)["findings"]
 
 
+def errors(host, xml, *options):
+    """The rules of those that are errors."""
+    return {finding["rule"] for finding in check(host, xml, *options) if finding["severity"] == "error"}
+
+
 def arguments(host, xml, *options):
     """What `virt-vsmmu args` prints, as a shell takes it."""
     host.write("/run/rig/printed.xml", xml)
