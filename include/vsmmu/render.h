@@ -27,6 +27,14 @@ VSMMU_PUBLIC char *vsmmu_render_text (const GPtrArray *findings, gboolean colour
 VSMMU_PUBLIC char *vsmmu_render_printable (const char *text);
 
 /**
+ * vsmmu_render_line:
+ *
+ * Returns: (transfer full): @finding in one line, for a log:
+ *   `file:line: severity: message [rule]; hint`
+ */
+VSMMU_PUBLIC char *vsmmu_render_line (const VsmmuFinding *finding);
+
+/**
  * vsmmu_render_refusal:
  * @findings: (element-type VsmmuFinding): the findings of one document
  *
