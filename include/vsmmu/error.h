@@ -22,6 +22,7 @@ G_BEGIN_DECLS
  * @VSMMU_ERROR_PROBE: this host could not be asked.
  * @VSMMU_ERROR_FACTS: a file of host facts is not JSON, not in the format, or
  *   contradicts itself.
+ * @VSMMU_ERROR_PROTOCOL: a peer does not speak libvirt's RPC, or not to its end.
  *
  * Every failure of libvsmmu is one of these; the message is a translated
  * sentence that names the file and, where there is one, the line.
@@ -35,6 +36,7 @@ typedef enum {
   VSMMU_ERROR_PROBE,
   VSMMU_ERROR_NOT_DEVICE,
   VSMMU_ERROR_FACTS,
+  VSMMU_ERROR_PROTOCOL,
 } VsmmuError;
 
 #define VSMMU_ERROR (vsmmu_error_quark ())
