@@ -23,6 +23,8 @@ G_BEGIN_DECLS
  * @VSMMU_ERROR_FACTS: a file of host facts is not JSON, not in the format, or
  *   contradicts itself.
  * @VSMMU_ERROR_PROTOCOL: a peer does not speak libvirt's RPC, or not to its end.
+ * @VSMMU_ERROR_POLICY: a file of the policy cannot be read, or has something in it
+ *   that there is not.
  *
  * Every failure of libvsmmu is one of these; the message is a translated
  * sentence that names the file and, where there is one, the line.
@@ -37,6 +39,7 @@ typedef enum {
   VSMMU_ERROR_NOT_DEVICE,
   VSMMU_ERROR_FACTS,
   VSMMU_ERROR_PROTOCOL,
+  VSMMU_ERROR_POLICY,
 } VsmmuError;
 
 #define VSMMU_ERROR (vsmmu_error_quark ())

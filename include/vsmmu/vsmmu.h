@@ -14,6 +14,7 @@
 #include <vsmmu/host.h>
 #include <vsmmu/hotplug.h>
 #include <vsmmu/plan.h>
+#include <vsmmu/policy.h>
 #include <vsmmu/readiness.h>
 #include <vsmmu/render.h>
 #include <vsmmu/rule.h>
