@@ -430,6 +430,18 @@ read_domain (VsmmuDomain *domain, const xmlNode *root)
   }
 }
 
+/* What the document says, and what libvirt makes of it. */
+static void
+complete_domain (VsmmuDomain *domain, const xmlNode *root)
+{
+  read_domain (domain, root);
+  vsmmu_implicit_add (domain);
+  index_devices (domain);
+  if (vsmmu_domain_is_virt (domain))
+    vsmmu_slots_assign (domain);
+  assign_ids (domain);
+}
+
 VsmmuDomain *
 vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *line, GError **error)
 {
@@ -448,13 +460,17 @@ vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *li
   }
 
   domain = domain_new (g_steal_pointer (&document), name);
-  read_domain (domain, root);
-  vsmmu_implicit_add (domain);
-  index_devices (domain);
-  if (vsmmu_domain_is_virt (domain))
-    vsmmu_slots_assign (domain);
-  assign_ids (domain);
+  complete_domain (domain, root);
   return g_steal_pointer (&domain);
+}
+
+VsmmuDomain *
+vsmmu_domain_new_from_node (const xmlNode *node, const char *name)
+{
+  VsmmuDomain *domain = domain_new (NULL, name);
+
+  complete_domain (domain, node);
+  return domain;
 }
 
 VsmmuDomain *

@@ -125,6 +125,14 @@ struct _VsmmuDomain {
  */
 VsmmuDomain *vsmmu_domain_copy (const VsmmuDomain *domain);
 
+/*
+ * vsmmu_domain_new_from_node:
+ * @node: a domain inside a document, which must outlive the result
+ *
+ * Returns: (transfer full): the domain; it has no document of its own
+ */
+VsmmuDomain *vsmmu_domain_new_from_node (const xmlNode *node, const char *name);
+
 /* Whether machine and architecture are those of an arm64 virt guest. */
 gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);
 
