@@ -92,4 +92,23 @@ VSMMU_PUBLIC char *vsmmu_lower_device (const char *xml, gsize length, const char
 VSMMU_PUBLIC char *vsmmu_lift (const char *xml, gsize length, const char *name, GPtrArray *notes, gsize *out_length,
                                GError **error);
 
+/**
+ * vsmmu_lower_domain_file:
+ * @path: a file, in the encoding of file names, or `-` for standard input
+ * @target: as for vsmmu_lower_domain(), as are the rest
+ *
+ * Returns: (transfer full): domain XML with a NUL after it, or %NULL with @error set
+ */
+VSMMU_PUBLIC char *vsmmu_lower_domain_file (const char *path, const VsmmuTarget *target, GPtrArray *notes,
+                                            gsize *out_length, GError **error);
+
+/**
+ * vsmmu_lift_file:
+ * @path: a file, in the encoding of file names, or `-` for standard input
+ * @notes: as for vsmmu_lift(), as are the rest
+ *
+ * Returns: (transfer full): XML with a NUL after it, or %NULL with @error set
+ */
+VSMMU_PUBLIC char *vsmmu_lift_file (const char *path, GPtrArray *notes, gsize *out_length, GError **error);
+
 G_END_DECLS

@@ -3,6 +3,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "model/text.h"
+
 /* Where an element is in the text, in bytes from its start. */
 typedef struct {
   gsize start;   /* of the start tag */
@@ -221,11 +223,11 @@ void
 vsmmu_edit_add_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name, const char *value)
 {
   Element *element = find_element (edit, node);
-  g_autofree char *attribute = g_markup_printf_escaped (" %s='%s'", name, value);
+  g_autofree char *escaped = vsmmu_text_escape (value);
 
   if (element->attributes == NULL)
     element->attributes = g_string_new (NULL);
-  g_string_append (element->attributes, attribute);
+  g_string_append_printf (element->attributes, " %s='%s'", name, escaped);
 }
 
 /* (transfer full) (nullable): the white space before @element, when nothing else is before it on its line */
@@ -336,6 +338,19 @@ vsmmu_edit_insert_after (VsmmuEdit *edit, const xmlNode *node, const char *xml)
 
   write_lines (edit, indentation, unit, xml, text);
   splice (edit, element->end, element->end, g_string_free (text, FALSE));
+}
+
+void
+vsmmu_edit_insert_first (VsmmuEdit *edit, const xmlNode *parent, const char *xml)
+{
+  const Element *element = find_element (edit, parent);
+  const Element *first = find_element (edit, vsmmu_xml_element (parent->children));
+  g_autofree char *indentation = indentation_of (edit, first);
+  g_autofree char *unit = unit_around (edit, first);
+  GString *text = g_string_new (NULL);
+
+  write_lines (edit, indentation, unit, xml, text);
+  splice (edit, element->tag_end, element->tag_end, g_string_free (text, FALSE));
 }
 
 void
@@ -528,7 +543,7 @@ vsmmu_edit_set_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name
   guint place;
 
   if (find_attribute (edit, find_element (edit, node), name, &attribute, &before, &place))
-    splice (edit, attribute.value, attribute.end - 1, g_markup_escape_text (value, -1));
+    splice (edit, attribute.value, attribute.end - 1, vsmmu_text_escape (value));
   else
     vsmmu_edit_add_attribute (edit, node, name, value);
 }

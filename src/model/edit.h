@@ -34,6 +34,9 @@ void vsmmu_edit_append (VsmmuEdit *edit, const xmlNode *parent, const char *xml)
  */
 void vsmmu_edit_insert_after (VsmmuEdit *edit, const xmlNode *node, const char *xml);
 
+/* The same before all that is in @parent, which has a child element. */
+void vsmmu_edit_insert_first (VsmmuEdit *edit, const xmlNode *parent, const char *xml);
+
 /* Removes @node, with the line when it begins one. */
 void vsmmu_edit_remove (VsmmuEdit *edit, const xmlNode *node);
 
