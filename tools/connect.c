@@ -15,6 +15,7 @@
 #include "rpc/daemon.h"
 #include "rpc/error.h"
 #include "rpc/relay.h"
+#include "rpc/session.h"
 
 #define PROGRAM "virt-vsmmu-connect"
 #define SESSION_SUFFIX "-session"
@@ -160,7 +161,9 @@ static int
 run (const Options *options)
 {
   g_autoptr (GError) error = NULL;
-  int daemon = vsmmu_daemon_connect (options->path, options->is_session, &error);
+  g_autoptr (VsmmuPolicy) policy = vsmmu_policy_load (TRUE, &error);
+  g_autoptr (VsmmuSession) session = policy != NULL ? vsmmu_session_new (policy) : NULL;
+  int daemon = policy != NULL ? vsmmu_daemon_connect (options->path, options->is_session, &error) : -1;
   gboolean is_done;
 
   if (daemon < 0) {
@@ -168,7 +171,8 @@ run (const Options *options)
     refuse_first_call (error->message);
     return EXIT_FAILED;
   }
-  is_done = vsmmu_relay_run (STDIN_FILENO, STDOUT_FILENO, daemon, options->quit_after, NULL, NULL, &error);
+  is_done = vsmmu_relay_run (STDIN_FILENO, STDOUT_FILENO, daemon, options->quit_after, &vsmmu_session_filter,
+                             session, &error);
   if (!is_done)
     complain (error->message);
   close (daemon);

@@ -25,6 +25,8 @@ G_BEGIN_DECLS
  * @VSMMU_ERROR_PROTOCOL: a peer does not speak libvirt's RPC, or not to its end.
  * @VSMMU_ERROR_POLICY: a file of the policy cannot be read, or has something in it
  *   that there is not.
+ * @VSMMU_ERROR_REFUSED: the policy does not let a domain or device pass, or it
+ *   cannot be passed on as it is meant.
  *
  * Every failure of libvsmmu is one of these; the message is a translated
  * sentence that names the file and, where there is one, the line.
@@ -40,6 +42,7 @@ typedef enum {
   VSMMU_ERROR_FACTS,
   VSMMU_ERROR_PROTOCOL,
   VSMMU_ERROR_POLICY,
+  VSMMU_ERROR_REFUSED,
 } VsmmuError;
 
 #define VSMMU_ERROR (vsmmu_error_quark ())
