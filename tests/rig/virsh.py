@@ -130,7 +130,7 @@ class Libvirt:
     def through_us(self):
         """The same daemon, for a client that uses virt-vsmmu-connect."""
         through = copy.copy(self)
-        through.uri = "qemu+ext:///system?command=/usr/bin/virt-vsmmu-connect"
+        through.uri = "qemu+ext:///system?command=/rig/program/bin/virt-vsmmu-connect"
         return through
 
     def define(self, xml):
