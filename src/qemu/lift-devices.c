@@ -129,17 +129,24 @@ restore_for_domain (VsmmuLifting *lifting, Backends *backends)
     backends->for_domain = enabled;
 }
 
-/* What QEMU gives @hostdev; absent for what is not told by arguments or overrides. */
+/* Of a domain that was lowered, only what lowering adds: no backend. All else is the user's own. */
+static gboolean
+is_understood (const VsmmuLifting *lifting, const Backends *backends, const char *id)
+{
+  if (id == NULL)
+    return FALSE;
+  return *id == '\0' || (lifting->originals.node == NULL && g_hash_table_contains (backends->objects, id));
+}
+
+/* What QEMU gives @hostdev. */
 static VsmmuSwitch
-find_iommufd (VsmmuLifting *lifting, Backends *backends, const VsmmuDevice *hostdev)
+take_iommufd (VsmmuLifting *lifting, Backends *backends, const VsmmuDevice *hostdev)
 {
   VsmmuProperty *property = vsmmu_passthroughs_property (&lifting->passthroughs, hostdev->id, "iommufd");
   const char *id = property != NULL ? property->from->value : NULL;
 
-  if (property == NULL)
-    return backends->everybody != NULL ? VSMMU_SWITCH_ON : VSMMU_SWITCH_ABSENT;
-  if (id == NULL || (*id != '\0' && !g_hash_table_contains (backends->objects, id)))
-    return VSMMU_SWITCH_ABSENT;
+  if (!is_understood (lifting, backends, id))
+    return backends->everybody != NULL ? VSMMU_SWITCH_ON : VSMMU_SWITCH_OFF;
   if (!property->is_taken && *id != '\0')
     count_use (backends, id);
   property->is_taken = lifting->is_changed = TRUE;
@@ -157,15 +164,16 @@ set_iommufd (VsmmuLifting *lifting, const Backends *backends, const VsmmuDevice 
   g_autofree char *value = text != NULL ? vsmmu_originals_parse_attribute (&lifting->originals, text, "iommufd") : NULL;
   gboolean is_default = iommufd == (backends->for_domain == VSMMU_SWITCH_ON ? VSMMU_SWITCH_ON : VSMMU_SWITCH_OFF);
 
-  if (driver != NULL && parse_switch (value) == iommufd) {
-    vsmmu_edit_paste_attribute (lifting->edit, driver, place, text);
-  } else if (!is_default) {
-    g_autofree char *xml = g_strdup_printf ("<driver name='vfio' iommufd='%s'/>\n", word);
+  if (parse_switch (value) != iommufd && is_default)
+    return;
+  if (driver == NULL) {
+    g_autofree char *xml = g_strdup_printf ("<driver iommufd='%s'/>\n", word);
 
-    if (driver != NULL)
-      vsmmu_edit_set_attribute (lifting->edit, driver, "iommufd", word);
-    else
-      vsmmu_edit_append (lifting->edit, hostdev->node, xml);
+    vsmmu_edit_append (lifting->edit, hostdev->node, xml);
+  } else if (parse_switch (value) == iommufd) {
+    vsmmu_edit_paste_attribute (lifting->edit, driver, place, text);
+  } else {
+    vsmmu_edit_set_attribute (lifting->edit, driver, "iommufd", word);
   }
 }
 
@@ -191,9 +199,9 @@ vsmmu_lift_iommufd (VsmmuLifting *lifting)
 
     if (hostdev->hostdev.iommufd != VSMMU_SWITCH_ABSENT)
       continue;
-    iommufd = find_iommufd (lifting, &backends, hostdev);
+    iommufd = take_iommufd (lifting, &backends, hostdev);
     is_seen = is_seen || iommufd == VSMMU_SWITCH_ON;
-    set_iommufd (lifting, &backends, hostdev, iommufd == VSMMU_SWITCH_ON ? VSMMU_SWITCH_ON : VSMMU_SWITCH_OFF);
+    set_iommufd (lifting, &backends, hostdev, iommufd);
   }
   show_for_domain (lifting, &backends, is_seen);
   take_global (lifting, &backends);

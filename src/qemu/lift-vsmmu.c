@@ -185,7 +185,10 @@ lift_stand_in (VsmmuLifting *lifting, const VsmmuDevice *device, guint number)
   lifting->n_vsmmus++;
 }
 
-/* A vSMMU that libvirt knows, with options that it does not know. */
+/*
+ * A vSMMU that libvirt knows, with options that it does not know. Where it has options itself, libvirt knows them, and
+ * an override is the user's own.
+ */
 static void
 lift_options (VsmmuLifting *lifting, const VsmmuDevice *device)
 {
@@ -194,7 +197,7 @@ lift_options (VsmmuLifting *lifting, const VsmmuDevice *device)
 
   lifting->n_vsmmus++;
   lifting->is_accelerated = lifting->is_accelerated || iommu.accel == VSMMU_SWITCH_ON;
-  if (overrides != NULL && take_overrides (lifting, overrides, &iommu) > 0)
+  if (overrides != NULL && !vsmmu_options_any (&iommu) && take_overrides (lifting, overrides, &iommu) > 0)
     put_iommu (lifting, device, &iommu);
 }
 

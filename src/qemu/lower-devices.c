@@ -71,6 +71,21 @@ take_iommufd_away (VsmmuLowering *lowering, const VsmmuDevice *hostdev)
                           id);
 }
 
+/* (transfer full): ids of devices for which the user says it himself */
+static GHashTable *
+find_own_overrides (const VsmmuDomain *domain)
+{
+  GHashTable *ids = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < domain->overrides->len; i++) {
+    const VsmmuPassthrough *override = &g_array_index (domain->overrides, VsmmuPassthrough, i);
+
+    if (strcmp (override->property, "iommufd") == 0)
+      g_hash_table_add (ids, (gpointer) override->alias);
+  }
+  return ids;
+}
+
 /*
  * An override would do for the devices that are there at start, but not for those
  * that are attached later; so all get the backend, but for those that are not to have it.
@@ -80,6 +95,7 @@ vsmmu_lower_iommufd (VsmmuLowering *lowering)
 {
   const VsmmuDomain *domain = lowering->domain;
   gboolean is_needed = needs_iommufd (domain);
+  g_autoptr (GHashTable) own = find_own_overrides (domain);
 
   if (vsmmu_target_knows_iommufd (lowering->target, domain->iommufd_line != 0))
     return;
@@ -93,7 +109,7 @@ vsmmu_lower_iommufd (VsmmuLowering *lowering)
 
     if (hostdev->hostdev.iommufd != VSMMU_SWITCH_ABSENT)
       cut_attribute (lowering, hostdev, vsmmu_xml_child (hostdev->node, "driver"), "iommufd");
-    if (is_needed && !vsmmu_domain_uses_iommufd (domain, hostdev))
+    if (is_needed && !vsmmu_domain_uses_iommufd (domain, hostdev) && !g_hash_table_contains (own, hostdev->id))
       take_iommufd_away (lowering, hostdev);
   }
 }
