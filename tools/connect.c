@@ -14,6 +14,7 @@
 
 #include "rpc/daemon.h"
 #include "rpc/error.h"
+#include "rpc/opening.h"
 #include "rpc/relay.h"
 
 #define PROGRAM "virt-vsmmu-connect"
@@ -156,6 +157,17 @@ refuse_first_call (const char *message)
     g_debug ("nobody reads why there is no connection");
 }
 
+static gboolean
+relay (const Options *options, int daemon, GError **error)
+{
+  /* For root, libvirt has no session; who names a socket means it. */
+  gboolean can_be_wrong = options->path == NULL && !options->is_session && getuid () != 0;
+  VsmmuOpening opening = { 0 };
+
+  return vsmmu_relay_run (STDIN_FILENO, STDOUT_FILENO, daemon, options->quit_after,
+                          can_be_wrong ? &vsmmu_opening_filter : NULL, &opening, error);
+}
+
 static int
 run (const Options *options)
 {
@@ -168,7 +180,7 @@ run (const Options *options)
     refuse_first_call (error->message);
     return EXIT_FAILED;
   }
-  is_done = vsmmu_relay_run (STDIN_FILENO, STDOUT_FILENO, daemon, options->quit_after, NULL, NULL, &error);
+  is_done = relay (options, daemon, &error);
   if (!is_done)
     complain (error->message);
   close (daemon);
