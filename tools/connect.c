@@ -14,6 +14,7 @@
 
 #include "rpc/daemon.h"
 #include "rpc/error.h"
+#include "rpc/opening.h"
 #include "rpc/relay.h"
 #include "rpc/session.h"
 
@@ -157,6 +158,19 @@ refuse_first_call (const char *message)
     g_debug ("nobody reads why there is no connection");
 }
 
+static gboolean
+relay (const Options *options, VsmmuSession *session, int daemon, GError **error)
+{
+  /* For root, libvirt has no session; who names a socket means it. */
+  gboolean can_be_wrong = options->path == NULL && !options->is_session && getuid () != 0;
+  VsmmuOpening opening = { &vsmmu_session_filter, session };
+
+  return can_be_wrong ? vsmmu_relay_run (STDIN_FILENO, STDOUT_FILENO, daemon, options->quit_after,
+                                         &vsmmu_opening_filter, &opening, error)
+                      : vsmmu_relay_run (STDIN_FILENO, STDOUT_FILENO, daemon, options->quit_after,
+                                         &vsmmu_session_filter, session, error);
+}
+
 static int
 run (const Options *options)
 {
@@ -171,8 +185,7 @@ run (const Options *options)
     refuse_first_call (error->message);
     return EXIT_FAILED;
   }
-  is_done = vsmmu_relay_run (STDIN_FILENO, STDOUT_FILENO, daemon, options->quit_after, &vsmmu_session_filter,
-                             session, &error);
+  is_done = relay (options, session, daemon, &error);
   if (!is_done)
     complain (error->message);
   close (daemon);

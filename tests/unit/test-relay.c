@@ -263,9 +263,9 @@ static void
 expect_end (int fd)
 {
   guint8 byte;
+  gssize n = read (fd, &byte, 1);
 
-  g_assert_cmpint (read (fd, &byte, 1), <=, 0);
-  g_assert_cmpint (errno, !=, EAGAIN);
+  g_assert_true (n == 0 || (n < 0 && errno == ECONNRESET));
 }
 
 static void
@@ -615,6 +615,8 @@ test_a_frame_cut_short_is_not_completed_by_others (void)
     wait_for_workers (&bed, 1);
     put (bed.client, part);
     shutdown (bed.client, SHUT_WR);
+    if (length >= VSMMU_FRAME_HEADER_BYTES)
+      expect_bytes (bed.daemon, part);
     set_flag (&bed, &bed.is_open);
     if (length < VSMMU_FRAME_HEADER_BYTES) {
       /* The call that was held back may come before. */
@@ -623,7 +625,6 @@ test_a_frame_cut_short_is_not_completed_by_others (void)
 
       g_assert_true (n == (gssize) length || n == (gssize) length + VSMMU_FRAME_HEADER_BYTES + 100);
     } else {
-      expect_bytes (bed.daemon, part);
       expect_end (bed.daemon);
     }
     hang_up (&bed.daemon);
