@@ -109,7 +109,9 @@ give_up (const Call *call, VsmmuPolicyMode mode, const GError *error)
   if (mode == VSMMU_POLICY_OFF)
     return HOOK_PASS;
   syslog (LOG_ERR, _ ("guest '%s' could not be checked: %s"), guest, why);
-  say (_ ("guest '%s' could not be checked: %s"), guest, why);
+  say (refuses ? _ ("guest '%s' is refused, because it could not be checked: %s")
+               : _ ("guest '%s' could not be checked: %s"),
+       guest, why);
   return refuses ? HOOK_REFUSE : HOOK_PASS;
 }
 
