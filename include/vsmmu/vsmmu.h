@@ -13,6 +13,7 @@
 #include <vsmmu/finding.h>
 #include <vsmmu/host.h>
 #include <vsmmu/hotplug.h>
+#include <vsmmu/lower.h>
 #include <vsmmu/plan.h>
 #include <vsmmu/policy.h>
 #include <vsmmu/readiness.h>
