@@ -14,6 +14,40 @@ import hosts
 CONF = "virt-vsmmu.conf"
 
 
+def hostdev(address, bus):
+    domain, host_bus, rest = address.split(":")
+    slot, function = rest.split(".")
+    return f"""
+    <hostdev mode='subsystem' type='pci' managed='yes'>
+      <driver iommufd='yes'/>
+      <source><address domain='0x{domain}' bus='0x{host_bus}' slot='0x{slot}' function='0x{function}'/></source>
+      <address type='pci' domain='0x0000' bus='{bus:#04x}' slot='0x00' function='0x0'/>
+    </hostdev>"""
+
+
+def guest(*devices, driver="pciBus='1' accel='on'", kind="kvm", name="guest", emulator="/usr/bin/qemu-system-aarch64"):
+    """A guest with a vSMMU over two ports, and host devices behind them."""
+    return f"""<domain type='{kind}'>
+  <name>{name}</name>
+  <memory unit='MiB'>128</memory>
+  <vcpu>1</vcpu>
+  <os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os>
+  <features><acpi/><gic version='3'/></features>
+  <cpu mode='maximum'/>
+  <devices>
+    <emulator>{emulator}</emulator>
+    <controller type='pci' index='0' model='pcie-root'/>
+    <controller type='pci' index='1' model='pcie-expander-bus'><target busNr='64'/></controller>
+    <controller type='pci' index='2' model='pcie-root-port'><address type='pci' bus='1' slot='0'/></controller>
+    <controller type='pci' index='3' model='pcie-root-port'><address type='pci' bus='1' slot='1'/></controller>
+    <controller type='usb' model='none'/>{"".join(hostdev(device, 2 + i) for i, device in enumerate(devices))}
+    <memballoon model='none'/>
+    <iommu model='smmuv3'><driver {driver}/></iommu>
+  </devices>
+</domain>
+"""
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
