@@ -3,6 +3,7 @@
 #include <glib/gi18n.h>
 #include <locale.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
 #include <vsmmu/vsmmu.h>
@@ -45,20 +46,16 @@ find_operation (const char *name, const char *phase)
   return NULL;
 }
 
-/* (transfer full): standard input, as far as the library would read it; all of it is taken */
-static GByteArray *
-read_input (void)
+/* libvirt may still be writing. */
+static void
+drain_input (void)
 {
-  GByteArray *input = g_byte_array_new ();
-  guint8 buffer[64 * 1024];
+  char buffer[16 * 1024];
   gssize got;
 
   do {
     got = read (STDIN_FILENO, buffer, sizeof (buffer));
-    if (got > 0 && input->len <= VSMMU_DOCUMENT_MAX_BYTES)
-      g_byte_array_append (input, buffer, (guint) got);
   } while (got > 0 || (got < 0 && errno == EINTR));
-  return input;
 }
 
 /* libvirt puts this into its error when the hook refuses, and drops it when it does not. */
@@ -109,7 +106,9 @@ give_up (const Call *call, VsmmuPolicyMode mode, const GError *error)
   if (mode == VSMMU_POLICY_OFF)
     return HOOK_PASS;
   syslog (LOG_ERR, _ ("guest '%s' could not be checked: %s"), guest, why);
-  say (_ ("guest '%s' could not be checked: %s"), guest, why);
+  say (refuses ? _ ("guest '%s' is refused, because it could not be checked: %s")
+               : _ ("guest '%s' could not be checked: %s"),
+       guest, why);
   return refuses ? HOOK_REFUSE : HOOK_PASS;
 }
 
@@ -137,14 +136,23 @@ check_domain (const Call *call, const VsmmuDomain *domain, const VsmmuPolicy *po
   return HOOK_REFUSE;
 }
 
+/* (transfer full): the domain as the user wrote it, whatever form it took to get through libvirt */
+static VsmmuDomain *
+read_domain (GError **error)
+{
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  gsize length = 0;
+  g_autofree char *xml = vsmmu_lift_file ("-", notes, &length, error);
+
+  return xml != NULL ? vsmmu_domain_new_from_data (xml, length, "<stdin>", error) : NULL;
+}
+
 static int
 check_input (const Call *call)
 {
-  g_autoptr (GByteArray) input = read_input ();
   g_autoptr (GError) error = NULL;
   g_autoptr (VsmmuPolicy) policy = NULL;
-  g_autoptr (VsmmuDomain) domain =
-      vsmmu_domain_new_from_data ((const char *) input->data, input->len, call->guest, &error);
+  g_autoptr (VsmmuDomain) domain = read_domain (&error);
 
   if (domain != NULL && !vsmmu_domain_is_accelerated (domain))
     return HOOK_PASS;
@@ -157,16 +165,30 @@ check_input (const Call *call)
   return check_domain (call, domain, policy);
 }
 
+/* Even a crash must not look like a refusal to libvirt where that kills a guest. */
+static void
+check_input_apart (const Call *call)
+{
+  pid_t child = fork ();
+
+  if (child == 0)
+    _exit (check_input (call));
+  while (child > 0 && waitpid (child, NULL, 0) < 0 && errno == EINTR)
+    ;
+}
+
 static int
 run (const char *guest, const char *operation, const char *phase)
 {
   const Call call = { find_operation (operation, phase), guest };
+  int status = HOOK_PASS;
 
-  if (call.operation != NULL)
-    return check_input (&call);
-  /* libvirt is still writing. */
-  g_byte_array_unref (read_input ());
-  return HOOK_PASS;
+  if (call.operation != NULL && call.operation->can_refuse)
+    status = check_input (&call);
+  else if (call.operation != NULL)
+    check_input_apart (&call);
+  drain_input ();
+  return status;
 }
 
 int
