@@ -543,7 +543,7 @@ def test_a_wrong_program_or_version_is_for_the_daemon_to_refuse(libvirt_daemon, 
 
 
 def test_a_daemon_that_is_killed_in_a_call_is_named(peer):
-    peer.client.sendall(wire.frame(11, b"12345678"))
+    peer.client.sendall(wire.frame(2, b"12345678"))
     assert wire.read_frame(peer.daemon)[1] == b"12345678"
     peer.daemon.close()
     assert wire.read_to_end(peer.client) == b""
@@ -561,10 +561,10 @@ def test_a_daemon_that_is_killed_in_a_reply_is_named(peer):
 
 
 def test_a_client_that_is_killed_in_a_call_leaves_nothing(peer):
-    peer.client.sendall(wire.frame(11, b"12345678") + wire.frame(11, b"12345678")[:-4])
+    peer.client.sendall(wire.frame(2, b"12345678") + wire.frame(2, b"12345678")[:-4])
     peer.client.close()
     said = wire.read_to_end(peer.daemon)
-    assert said == wire.frame(11, b"12345678") + wire.frame(11, b"12345678")[:-4]
+    assert said == wire.frame(2, b"12345678") + wire.frame(2, b"12345678")[:-4]
     status, error = peer.wait()
     assert status == 2 and "the client closed the connection in the middle of a frame" in error
 
@@ -617,5 +617,5 @@ def test_a_real_daemon_that_is_killed_ends_virsh(debian_tree, connect, tmp_path)
     until(lambda: children(command), "connection")
     daemon.stop()
     assert client.wait(timeout=wire.PATIENCE) != 0
-    assert "Disconnected from" in client.communicate()[1]
+    assert re.search("Disconnected from|closed the connection", client.communicate()[1])
     assert not children(command)

@@ -23,7 +23,7 @@ VSMMU_PUBLIC char *vsmmu_render_text (const GPtrArray *findings, gboolean colour
  *
  * What to say where there is room for little, such as in an error of libvirt.
  *
- * Returns: (transfer full): the first error with its place, its hint on a second line, and on a third how many
+ * Returns: (transfer full): the first error with its hint on a second line, and on a third how many
  *   others there are and of which rules; printable, without a line feed at the end
  */
 VSMMU_PUBLIC char *vsmmu_render_refusal (const GPtrArray *findings);

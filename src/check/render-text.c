@@ -98,8 +98,6 @@ vsmmu_render_refusal (const GPtrArray *findings)
     if (finding->severity != VSMMU_SEVERITY_ERROR)
       continue;
     if (text->len == 0) {
-      append_printable (text, finding->file);
-      g_string_append_printf (text, ":%u: ", finding->line);
       append_message (text, finding);
       continue;
     }

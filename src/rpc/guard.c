@@ -53,11 +53,25 @@ remove_what_is_lowered (GPtrArray *findings)
   }
 }
 
+/* Where the error stands that a refusal begins with. */
+static const VsmmuFinding *
+find_first_error (const GPtrArray *findings)
+{
+  for (guint i = 0; i < findings->len; i++) {
+    const VsmmuFinding *finding = g_ptr_array_index (findings, i);
+
+    if (finding->severity == VSMMU_SEVERITY_ERROR)
+      return finding;
+  }
+  g_assert_not_reached ();
+}
+
 gboolean
 vsmmu_guard_judge (const VsmmuGuard *guard, GPtrArray *findings, GError **error)
 {
   g_autoptr (GPtrArray) owned = findings;
   g_autofree char *refusal = NULL;
+  const VsmmuFinding *first;
 
   if (vsmmu_policy_get_mode (guard->policy) == VSMMU_POLICY_OFF)
     return TRUE;
@@ -68,7 +82,8 @@ vsmmu_guard_judge (const VsmmuGuard *guard, GPtrArray *findings, GError **error)
     return TRUE;
   }
   refusal = vsmmu_render_refusal (findings);
-  g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, refusal);
+  first = find_first_error (findings);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, "%s:%u: %s", first->file, first->line, refusal);
   return FALSE;
 }
 
