@@ -164,15 +164,16 @@ set_iommufd (VsmmuLifting *lifting, const Backends *backends, const VsmmuDevice 
   g_autofree char *value = text != NULL ? vsmmu_originals_parse_attribute (&lifting->originals, text, "iommufd") : NULL;
   gboolean is_default = iommufd == (backends->for_domain == VSMMU_SWITCH_ON ? VSMMU_SWITCH_ON : VSMMU_SWITCH_OFF);
 
-  if (driver != NULL && parse_switch (value) == iommufd) {
-    vsmmu_edit_paste_attribute (lifting->edit, driver, place, text);
-  } else if (!is_default) {
-    g_autofree char *xml = g_strdup_printf ("<driver name='vfio' iommufd='%s'/>\n", word);
+  if (parse_switch (value) != iommufd && is_default)
+    return;
+  if (driver == NULL) {
+    g_autofree char *xml = g_strdup_printf ("<driver iommufd='%s'/>\n", word);
 
-    if (driver != NULL)
-      vsmmu_edit_set_attribute (lifting->edit, driver, "iommufd", word);
-    else
-      vsmmu_edit_append (lifting->edit, hostdev->node, xml);
+    vsmmu_edit_append (lifting->edit, hostdev->node, xml);
+  } else if (parse_switch (value) == iommufd) {
+    vsmmu_edit_paste_attribute (lifting->edit, driver, place, text);
+  } else {
+    vsmmu_edit_set_attribute (lifting->edit, driver, "iommufd", word);
   }
 }
 

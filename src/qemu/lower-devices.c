@@ -6,6 +6,17 @@
 #include "qemu/lowering.h"
 #include "qemu/originals.h"
 
+/* Attributes that belong to VFIO devices and their ports, and that older libvirts drop without a word. */
+static const struct {
+  const char *device;
+  const char *element;
+  const char *attribute;
+  guint since;
+} attributes[] = {
+  { "controller", "target", "memReserve", VSMMU_VERSION_ENCODE (10, 3, 0) },
+  { "hostdev", "driver", "model", VSMMU_VERSION_ENCODE (10, 0, 0) },
+};
+
 /* Takes an attribute out and keeps it. */
 static void
 cut_attribute (VsmmuLowering *lowering, const VsmmuDevice *device, const xmlNode *node, const char *name)
@@ -160,4 +171,21 @@ vsmmu_lower_hole (VsmmuLowering *lowering)
   value = g_strdup_printf ("highmem-mmio-size=%" PRIu64 "K", root->controller.pcihole64);
   vsmmu_lowering_add_argument (lowering, "-machine", value);
   cut_element (lowering, "pcie.0/pcihole64", vsmmu_xml_child (root->node, "pcihole64"));
+}
+
+void
+vsmmu_lower_note_lost (VsmmuLowering *lowering)
+{
+  for (guint i = 0; i < lowering->domain->devices->len * G_N_ELEMENTS (attributes); i++) {
+    const VsmmuDevice *device = g_ptr_array_index (lowering->domain->devices, i / G_N_ELEMENTS (attributes));
+    guint row = i % G_N_ELEMENTS (attributes);
+    const xmlNode *element = NULL;
+
+    if (device->node != NULL && strcmp (device->element, attributes[row].device) == 0 &&
+        lowering->target->libvirt < attributes[row].since)
+      element = vsmmu_xml_child (device->node, attributes[row].element);
+    if (element != NULL && vsmmu_xml_attribute (element, attributes[row].attribute) != NULL)
+      vsmmu_lowering_note (lowering->notes, _ ("line %u: this libvirt does not know %s and drops it"),
+                           vsmmu_xml_line (element), attributes[row].attribute);
+  }
 }

@@ -35,18 +35,26 @@ vsmmu_lowering_is_vsmmu (const VsmmuDevice *iommu)
   return iommu->iommu.is_smmuv3 && iommu->iommu.names_pci_bus;
 }
 
+/* libvirt gives each pcie-expander-bus a number 2 below the lowest that is given; %FALSE when that does not last. */
 static gboolean
-has_bus_nr (const VsmmuDevice *device)
+has_bus_numbers (const VsmmuDomain *domain)
 {
-  const xmlNode *target = device->node != NULL ? vsmmu_xml_child (device->node, "target") : NULL;
+  int lowest = 256;
 
-  return vsmmu_device_is_pci_controller (device) && target != NULL && vsmmu_xml_attribute (target, "busNr") != NULL;
+  for (guint i = 0; i < domain->controllers->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (domain->controllers, i);
+
+    if (device->controller.bus_nr >= 0)
+      lowest = MIN (lowest, device->controller.bus_nr);
+  }
+  return lowest - 2 * (int) domain->iommus->len > 0;
 }
 
 static void
 find_room (const VsmmuDomain *domain, Room *room)
 {
   room->index = domain->n_buses;
+  room->needs_bus_nr = !has_bus_numbers (domain);
   room->aliases = g_hash_table_new (g_str_hash, g_str_equal);
   room->renamed = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
   for (guint i = 0; i < domain->devices->len; i++) {
@@ -56,7 +64,6 @@ find_room (const VsmmuDomain *domain, Room *room)
       g_hash_table_add (room->aliases, (gpointer) device->alias);
     if (device->address_kind == VSMMU_ADDRESS_PCI && device->address.bus == 0)
       room->used |= 1u << device->address.slot;
-    room->needs_bus_nr = room->needs_bus_nr || has_bus_nr (device);
   }
 }
 

@@ -171,6 +171,7 @@ lower (const VsmmuDomain *domain, const char *xml, gsize length, const VsmmuTarg
   vsmmu_lower_hole (&lowering);
   vsmmu_lower_iommufd (&lowering);
   vsmmu_lower_initiators (&lowering);
+  vsmmu_lower_note_lost (&lowering);
   vsmmu_lower_write (&lowering);
   lowered = vsmmu_edit_finish (lowering.edit, out_length);
   return stays_in_place (domain, lowered, *out_length, error) ? g_steal_pointer (&lowered) : NULL;

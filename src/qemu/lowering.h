@@ -50,5 +50,8 @@ void vsmmu_lower_iommufd (VsmmuLowering *lowering);
 void vsmmu_lower_initiators (VsmmuLowering *lowering);
 void vsmmu_lower_hole (VsmmuLowering *lowering);
 
+/* Says what is not carried of VFIO devices and their ports: lower-devices.c */
+void vsmmu_lower_note_lost (VsmmuLowering *lowering);
+
 /* Puts the lines into the document: lower-containers.c */
 void vsmmu_lower_write (VsmmuLowering *lowering);
