@@ -109,15 +109,20 @@ def test_the_first_error_is_told_with_the_rules_of_all_others(hook):
     assert [line.split("[")[1].split("]")[0] for line in answer.log] == ["needs-kvm", "needs-acpi", "host-smmu-mismatch"]
 
 
-def test_warnings_are_logged_once_and_refuse_nothing(hook):
-    """libvirt calls the hook for one guest to be restored, then to be prepared."""
-    xml = GOOD.replace("<memballoon", hostdev("0000:01:00.0", 0).replace("slot='0x00' function='0x0'/>\n    </hostdev>",
-                                                                         "slot='0x08' function='0x0'/>\n    </hostdev>")
+# A device on pcie.0, behind no vSMMU.
+OUTSIDE = GOOD.replace("<memballoon", hostdev("0000:01:00.0", 0).replace("bus='0x00' slot='0x00'", "bus='0x00' slot='0x08'")
                        + "<memballoon")
+
+
+@pytest.mark.parametrize("xml, mode, rule", [(OUTSIDE, "enforce", "hostdev-outside-vsmmu"),
+                                             (TWO_SMMUS, "warn", "host-smmu-mismatch")])
+def test_what_refuses_nothing_is_told_once(hook, xml, mode, rule):
+    """libvirt calls the hook for one guest to be restored, then to be prepared."""
+    hook.configure(f"[policy]\nmode={mode}\n")
     assert hook.call(xml, "restore") == Answer(0, "", "", [])
     answer = hook.call(xml)
     assert answer.status == 0
-    assert [re.search(r"\[(.*?)\]", line)[1] for line in answer.log] == ["hostdev-outside-vsmmu"]
+    assert [re.search(r"\[([a-z-]+)\]", line)[1] for line in answer.log] == [rule]
     assert answer.err == f"virt-vsmmu-hook: {answer.log[0]}\n"
 
 
