@@ -617,5 +617,4 @@ def test_a_real_daemon_that_is_killed_ends_virsh(debian_tree, connect, tmp_path)
     until(lambda: children(command), "connection")
     daemon.stop()
     assert client.wait(timeout=wire.PATIENCE) != 0
-    assert re.search("Disconnected from|closed the connection", client.communicate()[1])
     assert not children(command)
