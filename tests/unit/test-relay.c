@@ -383,7 +383,7 @@ test_an_answer_does_not_come_into_the_middle_of_a_frame (void)
   bed_end (&bed, NO_ERROR);
 }
 
-#define STREAM_FRAMES 20
+#define STREAM_FRAMES 10
 #define STREAM_PAYLOAD 200000 /* never ends where a buffer does */
 
 static gpointer
@@ -420,7 +420,8 @@ test_a_stream_of_frames_leaves_room_for_an_answer (void)
       g_assert_cmpuint (header.serial, ==, answer > 0 ? i - 1 : i);
   }
   g_assert_cmpuint (answer, >, 0);
-  g_assert_cmpuint (answer, <, STREAM_FRAMES / 2);
+  /* The one that was passing ends first, and what the socket and the buffer had before it. */
+  g_assert_cmpuint (answer, <=, 3);
   g_thread_join (writer);
   hang_up (&bed.client);
   bed_end (&bed, NO_ERROR);
