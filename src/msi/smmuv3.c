@@ -213,8 +213,8 @@ vsmmu_smmuv3_translate (const VsmmuSmmuv3Registers *registers, const VsmmuMemory
 {
   const Walk walk = { registers, memory, fault };
   VsmmuStage1Config config = { 0 };
-  guint64 ste;
-  guint64 cd;
+  guint64 ste = 0;
+  guint64 cd = 0;
 
   if (!(registers->cr0 & CR0_SMMUEN)) {
     if (registers->gbpa & GBPA_ABORT)
