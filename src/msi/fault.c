@@ -17,7 +17,7 @@ static const struct {
   [VSMMU_FAULT_STE_UNREADABLE] = { "F_STE_FETCH", N_ ("STE: it cannot be read") },
   [VSMMU_FAULT_STE_INVALID] = { "C_BAD_STE", N_ ("STE: it is not valid (V is 0)") },
   [VSMMU_FAULT_STE_ABORT] = { "", N_ ("STE: it aborts everything (Config)") },
-  [VSMMU_FAULT_STE_STAGE_1] = { "C_BAD_STE", N_ ("STE: it wants stage 1, which this SMMU lacks (Config)") },
+  [VSMMU_FAULT_STE_STAGE] = { "C_BAD_STE", N_ ("STE: it wants a stage that this SMMU lacks (Config)") },
   [VSMMU_FAULT_STE_STAGE_2] = { "", N_ ("STE: it wants stage 2, which is not walked here (Config)") },
   [VSMMU_FAULT_STE_SUBSTREAMS] = { "C_BAD_STE",
                                    N_ ("STE: it wants substreams, which this SMMU lacks (S1CDMax, S1Fmt)") },
