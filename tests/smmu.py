@@ -13,10 +13,11 @@ import bed
 
 MEMORY_START, MEMORY_SIZE = 0x40000000, 64 << 20
 ECAM, BARS = 0x4010000000, 0x10000000
+PLATFORM_BUS, SMMU_SIZE = 0x0c000000, 0x20000
 # SMMU registers; those of the event queue are on the second page
 IDR0, IDR1, IDR5, CR0, GBPA, STRTAB_BASE, STRTAB_BASE_CFG = 0x00, 0x04, 0x14, 0x20, 0x44, 0x80, 0x88
 CMDQ_BASE, CMDQ_PROD, CMDQ_CONS, EVENTQ_BASE, EVENTQ_PROD = 0x90, 0x98, 0x9c, 0xa0, 0x100a8
-GBPA_UPDATE, CR0_ON, CR0_QUEUES = 1 << 31, 0xd, 0xc
+GBPA_UPDATE, GBPA_ABORT, CR0_ON, CR0_QUEUES = 1 << 31, 1 << 20, 0xd, 0xc
 # Where the queues of each SMMU are in memory; above that it belongs to the test.
 QUEUES, QUEUE_SIZE, FREE_START = MEMORY_START, 0x4000, MEMORY_START + 0x100000
 COMMANDS = 256
@@ -51,11 +52,11 @@ class Memory:
 class Qemu:
     """QEMU with `devices`, arguments of -device, and no processor to run anything."""
 
-    def __init__(self, devices, memory):
+    def __init__(self, devices, memory, options=""):
         backend = f"memory-backend-file,id=ram,mem-path=/proc/self/fd/{memory.descriptor},share=on,size={MEMORY_SIZE}"
         self.process = subprocess.Popen(
             bed.command("exec", "qemu-system-aarch64", "-nodefaults", "-display", "none", "-accel", "qtest",
-                        "-machine", "virt,memory-backend=ram,gic-version=2", "-m", f"{MEMORY_SIZE >> 20}M", "-object", backend,
+                        "-machine", f"virt,memory-backend=ram,gic-version=2{options}", "-m", f"{MEMORY_SIZE >> 20}M", "-object", backend,
                         *[argument for device in devices for argument in ("-device", device)],
                         "-qtest", "stdio", "-qtest-log", "/dev/null", "-trace", "smmuv3_translate_*",
                         "-trace", "smmuv3_propagate_event"),
@@ -90,11 +91,14 @@ class Qemu:
     def write_config(self, bus, slot, function, register, value, width="l"):
         self.execute(f"write{width} {ECAM + (bus << 20 | slot << 15 | function << 12) + register:#x} {value:#x}")
 
-    def number_bridge(self, bus, slot, function, secondary, window):
-        """Gives the bus behind a bridge its number, as a guest would, and 1 MiB from `window` on for what is there."""
-        self.write_config(bus, slot, function, 0x18, bus | secondary << 8 | secondary << 16)
-        self.write_config(bus, slot, function, 0x20, window | window >> 16)
-        self.write_config(bus, slot, function, 0x04, 0x6)
+    def number_bridge(self, bus, slot, secondary, subordinate):
+        """Gives the bus behind a bridge its number, as a guest would."""
+        self.write_config(bus, slot, 0, 0x18, bus | secondary << 8 | subordinate << 16)
+
+    def open_bridge(self, bus, slot, window):
+        """Lets a bridge pass on what is for 1 MiB from `window` on; 0 for nothing."""
+        self.write_config(bus, slot, 0, 0x20, window | window >> 16)
+        self.write_config(bus, slot, 0, 0x04, 0x6 if window else 0)
 
 
 class Smmu:

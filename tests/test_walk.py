@@ -19,7 +19,7 @@ CASES = 24000
 EXPANDER = 0x40
 PORTS = [0x41, 0xff]
 PLACES = [(0x00, 0x04, 0), (0x00, 0x1f, 7), *[(bus, 0, 0) for bus in PORTS]]
-SMMUS = [0x0c000000, 0x0c020000]
+SMMUS = [smmu.PLATFORM_BUS, smmu.PLATFORM_BUS + smmu.SMMU_SIZE]
 
 
 class Walk:
@@ -52,7 +52,8 @@ class Bench:
         self.walk = Walk(build_dir, self.memory)
         self.smmus = [smmu.Smmu(self.qemu, self.memory, base, number) for number, base in enumerate(SMMUS)]
         for slot, bus in enumerate(PORTS):
-            self.qemu.number_bridge(EXPANDER, slot, 0, bus, smmu.BARS + (slot + 1 << 20))
+            self.qemu.number_bridge(EXPANDER, slot, bus, bus)
+            self.qemu.open_bridge(EXPANDER, slot, smmu.BARS + (slot + 1 << 20))
         self.devices = [smmu.Device(self.qemu, *place, smmu.BARS + (place[0] in PORTS and PORTS.index(place[0]) + 1 << 20) + number * 0x1000)
                         for number, place in enumerate(PLACES)]
 
