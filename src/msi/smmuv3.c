@@ -27,6 +27,12 @@ typedef struct {
   VsmmuFault *fault;
 } Walk;
 
+/* What an STE says of a write without a substream id. */
+typedef struct {
+  gboolean is_bypassed; /* the address is a GPA */
+  guint64 cd;           /* GPA of the context descriptor */
+} Stream;
+
 /* The least and greatest TSZ that a context descriptor may have, without the small tables of SMMUv3.1. */
 #define TSZ_MIN 16
 #define TSZ_MAX 39
@@ -95,9 +101,9 @@ find_ste (const Walk *walk, guint32 stream_id, guint64 *ste)
   return TRUE;
 }
 
-/* GPA of the context descriptor for a write without a substream id; 0 for a write that bypasses the SMMU. */
+/* A stream that has substreams. */
 static gboolean
-find_substream_0 (const Walk *walk, const guint64 *ste, guint64 address, guint64 *cd)
+find_substream_0 (const Walk *walk, const guint64 *ste, guint64 address, Stream *stream)
 {
   guint64 default_substream = vsmmu_bits (ste[1], 1, 0);
   guint64 format = vsmmu_bits (ste[0], 5, 4);
@@ -108,18 +114,15 @@ find_substream_0 (const Walk *walk, const guint64 *ste, guint64 address, guint64
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_SUBSTREAMS, address);
   if (default_substream == S1DSS_TERMINATE)
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_DISABLED, address);
-  if (default_substream == S1DSS_BYPASS) {
-    *cd = 0;
-    return TRUE;
-  }
-  if (format == 0)
+  stream->is_bypassed = default_substream == S1DSS_BYPASS;
+  if (stream->is_bypassed || format == 0)
     return TRUE;
   /* Context descriptors in two levels: the first entry of the first level leads to that of substream 0. */
-  if (!vsmmu_memory_reader_get (walk->memory, *cd, &descriptor, NULL))
-    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1CD_UNREADABLE, *cd);
+  if (!vsmmu_memory_reader_get (walk->memory, stream->cd, &descriptor, NULL))
+    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1CD_UNREADABLE, stream->cd);
   if (!vsmmu_bits (descriptor, 0, 0))
-    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1CD_INVALID, *cd);
-  *cd = descriptor & vsmmu_mask (PHYSICAL_BITS) & ~vsmmu_mask (12);
+    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1CD_INVALID, stream->cd);
+  stream->cd = descriptor & vsmmu_mask (PHYSICAL_BITS) & ~vsmmu_mask (12);
   return TRUE;
 }
 
@@ -129,9 +132,9 @@ supported_stages (const VsmmuSmmuv3Registers *registers)
   return vsmmu_bits (registers->idr0, 1, 1) * CONFIG_STAGE_1 | vsmmu_bits (registers->idr0, 0, 0) * CONFIG_STAGE_2;
 }
 
-/* Decodes the STE at @address: GPA of its context descriptor; 0 for a stream that bypasses the SMMU. */
+/* Decodes the STE at @address. */
 static gboolean
-read_ste (const Walk *walk, guint64 address, guint64 *cd)
+read_ste (const Walk *walk, guint64 address, Stream *stream)
 {
   guint64 ste[2];
   guint64 config;
@@ -140,12 +143,12 @@ read_ste (const Walk *walk, guint64 address, guint64 *cd)
     if (!vsmmu_memory_reader_get (walk->memory, address + i * 8, &ste[i], NULL))
       return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_UNREADABLE, address);
   config = vsmmu_bits (ste[0], 3, 1);
-  *cd = 0;
   if (!vsmmu_bits (ste[0], 0, 0))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_INVALID, address);
   if (!(config & CONFIG_TRANSLATES))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_ABORT, address);
-  if (config == CONFIG_TRANSLATES)
+  stream->is_bypassed = config == CONFIG_TRANSLATES;
+  if (stream->is_bypassed)
     return TRUE;
   if (config & ~CONFIG_TRANSLATES & ~supported_stages (walk->registers))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_STAGE, address);
@@ -154,8 +157,8 @@ read_ste (const Walk *walk, guint64 address, guint64 *cd)
   /* QEMU: has no model of stalled transactions, and takes the wish not to have them for an error. */
   if (vsmmu_bits (ste[1], 27, 27))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_STALL, address);
-  *cd = ste[0] & vsmmu_mask (56) & ~vsmmu_mask (6);
-  return vsmmu_bits (ste[0], 63, 59) == 0 || find_substream_0 (walk, ste, address, cd);
+  stream->cd = ste[0] & vsmmu_mask (56) & ~vsmmu_mask (6);
+  return vsmmu_bits (ste[0], 63, 59) == 0 || find_substream_0 (walk, ste, address, stream);
 }
 
 /* The fields of a context descriptor that make it useless with the value they are compared with. */
@@ -186,8 +189,7 @@ decode_range (const Walk *walk, const guint64 *cd, guint64 address, guint index,
   guint tsz = cd_ranges[index].tsz;
   guint granule = cd_ranges[index].granule;
 
-  range->is_disabled = vsmmu_bits (cd[0], cd_ranges[index].disabled, cd_ranges[index].disabled) != 0;
-  if (range->is_disabled)
+  if (vsmmu_bits (cd[0], cd_ranges[index].disabled, cd_ranges[index].disabled))
     return TRUE;
   range->tsz = (guint8) vsmmu_bits (cd[0], tsz + 5, tsz);
   if (range->tsz < TSZ_MIN || range->tsz > TSZ_MAX)
@@ -232,8 +234,8 @@ vsmmu_smmuv3_translate (const VsmmuSmmuv3Registers *registers, const VsmmuMemory
 {
   const Walk walk = { registers, memory, fault };
   VsmmuStage1Config config = { 0 };
+  Stream stream = { 0 };
   guint64 ste = 0;
-  guint64 cd = 0;
 
   if (!(registers->cr0 & CR0_SMMUEN)) {
     if (registers->gbpa & GBPA_ABORT)
@@ -241,11 +243,11 @@ vsmmu_smmuv3_translate (const VsmmuSmmuv3Registers *registers, const VsmmuMemory
     *gpa = iova;
     return TRUE;
   }
-  if (!find_ste (&walk, stream_id, &ste) || !read_ste (&walk, ste, &cd))
+  if (!find_ste (&walk, stream_id, &ste) || !read_ste (&walk, ste, &stream))
     return FALSE;
-  if (cd == 0) {
+  if (stream.is_bypassed) {
     *gpa = iova;
     return TRUE;
   }
-  return read_cd (&walk, cd, &config) && vsmmu_stage1_walk (&config, memory, iova, gpa, fault);
+  return read_cd (&walk, stream.cd, &config) && vsmmu_stage1_walk (&config, memory, iova, gpa, fault);
 }
