@@ -9,7 +9,8 @@
 #define REPLACERS 2
 #define ROUNDS 4000
 #define BUSES 16
-/* More threads than a resolver has pins. */
+/* Of a resolver, and more threads than that. */
+#define PINS 64
 #define CROWD 80
 
 /* A topology in which everything says which one it is: the doorbell, and the numbers of the buses. */
@@ -143,11 +144,18 @@ test_resolving_while_devices_come_and_go (void)
   g_assert_cmpint (stress.n_alive, ==, 0);
 }
 
-/* A vIOMMU that translates only when all threads are there. */
+/* Where the threads of a group meet, and where they wait for being let go. */
+typedef struct {
+  pthread_barrier_t all_in;
+  pthread_barrier_t may_leave;
+  VsmmuMsiResolver *resolver;
+  guint function;
+} Group;
+
+/* A vIOMMU that is in the middle of a translation until the group of the function is let go. */
 typedef struct {
   VsmmuViommu viommu;
-  pthread_barrier_t *all_in;
-  pthread_barrier_t *may_leave;
+  Group *groups;
   int *n_alive;
 } Gate;
 
@@ -155,10 +163,10 @@ static gboolean
 gate_translate (const VsmmuViommu *viommu, guint32 stream_id, G_GNUC_UNUSED guint64 iova, guint64 *gpa,
                 G_GNUC_UNUSED GError **error)
 {
-  const Gate *gate = (const Gate *) viommu;
+  Group *group = &((const Gate *) viommu)->groups[stream_id & 1];
 
-  pthread_barrier_wait (gate->all_in);
-  pthread_barrier_wait (gate->may_leave);
+  pthread_barrier_wait (&group->all_in);
+  pthread_barrier_wait (&group->may_leave);
   *gpa = stream_id;
   return TRUE;
 }
@@ -175,48 +183,73 @@ static const VsmmuIommuOps gate_ops = { "gate", NULL, gate_translate, gate_free 
 static gpointer
 resolve_through_gate (gpointer data)
 {
+  const Group *group = data;
   VsmmuMsiRoute route = { 0 };
 
-  g_assert_true (vsmmu_msi_resolve (data, VSMMU_PCI_DEVFN (0, 0, 0), 0, 0, &route, NULL));
-  g_assert_cmphex (route.device_id, ==, 0x4200);
+  g_assert_true (vsmmu_msi_resolve (group->resolver, VSMMU_PCI_DEVFN (0, 0, group->function), 0, 0, &route, NULL));
+  g_assert_cmphex (route.device_id, ==, 0x4200 | group->function);
   return NULL;
+}
+
+static VsmmuMsiResolver *
+gated_resolver_new (Group *groups, int *n_gates)
+{
+  const VsmmuGuestRegion everything = { 0, G_MAXUINT64, "everything" };
+  const VsmmuPciDevfn devices[] = { VSMMU_PCI_DEVFN (0, 0, 0), VSMMU_PCI_DEVFN (0, 0, 1) };
+  Gate *gate = g_new0 (Gate, 1);
+  const VsmmuMsiBus bus = { .kind = VSMMU_MSI_BUS_ROOT, .parent = -1, .number = 0x42, .viommu = &gate->viommu };
+  VsmmuMsiTopology *topology;
+
+  *gate = (Gate){ { &gate_ops, 1 }, groups, n_gates };
+  topology = vsmmu_msi_topology_new (&bus, 1, devices, 2, &everything, 1, NULL);
+  vsmmu_viommu_unref (&gate->viommu);
+  return vsmmu_msi_resolver_new (topology);
+}
+
+/* Starts @size threads, and returns when all are in the middle of a translation. */
+static void
+let_in (Group *group, VsmmuMsiResolver *resolver, guint function, GThread **threads, guint size)
+{
+  group->resolver = resolver;
+  group->function = function;
+  pthread_barrier_init (&group->all_in, NULL, size + 1);
+  pthread_barrier_init (&group->may_leave, NULL, size + 1);
+  for (guint i = 0; i < size; i++)
+    threads[i] = g_thread_new ("crowd", resolve_through_gate, group);
+  pthread_barrier_wait (&group->all_in);
+}
+
+static void
+let_go (Group *group, GThread **threads, guint size)
+{
+  pthread_barrier_wait (&group->may_leave);
+  for (guint i = 0; i < size; i++)
+    g_thread_join (threads[i]);
+  pthread_barrier_destroy (&group->all_in);
+  pthread_barrier_destroy (&group->may_leave);
 }
 
 static void
 test_what_a_crowd_resolves_in_stays_until_the_last_has_left (void)
 {
-  const VsmmuGuestRegion everything = { 0, G_MAXUINT64, "everything" };
-  const VsmmuPciDevfn devfn = VSMMU_PCI_DEVFN (0, 0, 0);
-  VsmmuMsiBus bus = { .kind = VSMMU_MSI_BUS_ROOT, .parent = -1, .number = 0x42 };
-  pthread_barrier_t all_in;
-  pthread_barrier_t may_leave;
+  Group groups[2];
+  GThread *threads[CROWD];
   int n_gates = 1;
   int n_alive = 0;
-  Gate *gate = g_new0 (Gate, 1);
-  VsmmuMsiResolver *resolver;
-  GThread *threads[CROWD];
+  VsmmuMsiResolver *resolver = gated_resolver_new (groups, &n_gates);
 
-  pthread_barrier_init (&all_in, NULL, CROWD + 1);
-  pthread_barrier_init (&may_leave, NULL, CROWD + 1);
-  *gate = (Gate){ { &gate_ops, 1 }, &all_in, &may_leave, &n_gates };
-  bus.viommu = &gate->viommu;
-  resolver = vsmmu_msi_resolver_new (vsmmu_msi_topology_new (&bus, 1, &devfn, 1, &everything, 1, NULL));
-  vsmmu_viommu_unref (&gate->viommu);
-  for (guint i = 0; i < CROWD; i++)
-    threads[i] = g_thread_new ("crowd", resolve_through_gate, resolver);
-  pthread_barrier_wait (&all_in);
+  let_in (&groups[0], resolver, 0, threads, PINS);
+  /* There is no pin for these. */
+  let_in (&groups[1], resolver, 1, threads + PINS, CROWD - PINS);
   vsmmu_msi_resolver_set_topology (resolver, topology_new (0, &n_alive));
+  let_go (&groups[0], threads, PINS);
   vsmmu_msi_resolver_set_topology (resolver, topology_new (1, &n_alive));
   g_assert_cmpint (g_atomic_int_get (&n_gates), ==, 1);
-  pthread_barrier_wait (&may_leave);
-  for (guint i = 0; i < CROWD; i++)
-    g_thread_join (threads[i]);
+  let_go (&groups[1], threads + PINS, CROWD - PINS);
   vsmmu_msi_resolver_set_topology (resolver, topology_new (2, &n_alive));
   g_assert_cmpint (n_gates, ==, 0);
   g_assert_cmpint (n_alive, ==, 1);
   vsmmu_msi_resolver_free (resolver);
-  pthread_barrier_destroy (&all_in);
-  pthread_barrier_destroy (&may_leave);
 }
 
 int
