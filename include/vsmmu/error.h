@@ -27,6 +27,8 @@ G_BEGIN_DECLS
  *   that there is not.
  * @VSMMU_ERROR_REFUSED: the policy does not let a domain or device pass, or it
  *   cannot be passed on as it is meant.
+ * @VSMMU_ERROR_MSI: an MSI cannot be resolved: there is no doorbell, no such
+ *   device, or the translation of its address fails.
  *
  * Every failure of libvsmmu is one of these; the message is a translated
  * sentence that names the file and, where there is one, the line.
@@ -43,6 +45,7 @@ typedef enum {
   VSMMU_ERROR_PROTOCOL,
   VSMMU_ERROR_POLICY,
   VSMMU_ERROR_REFUSED,
+  VSMMU_ERROR_MSI,
 } VsmmuError;
 
 #define VSMMU_ERROR (vsmmu_error_quark ())
