@@ -8,6 +8,7 @@
 
 #include <vsmmu/arguments.h>
 #include <vsmmu/check.h>
+#include <vsmmu/connection.h>
 #include <vsmmu/domain.h>
 #include <vsmmu/error.h>
 #include <vsmmu/finding.h>
