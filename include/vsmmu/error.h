@@ -23,6 +23,8 @@ G_BEGIN_DECLS
  * @VSMMU_ERROR_NO_DOMAIN: the daemon has no such domain, or it does not run.
  * @VSMMU_ERROR_FACTS: a file of host facts is not JSON, not in the format, or
  *   contradicts itself.
+ * @VSMMU_ERROR_MSI: an MSI cannot be resolved: there is no doorbell, no such
+ *   device, or the translation of its address fails.
  *
  * Every failure of libvsmmu is one of these; the message is a translated
  * sentence that names the file and, where there is one, the line.
@@ -37,6 +39,7 @@ typedef enum {
   VSMMU_ERROR_NOT_DEVICE,
   VSMMU_ERROR_FACTS,
   VSMMU_ERROR_NO_DOMAIN,
+  VSMMU_ERROR_MSI,
 } VsmmuError;
 
 #define VSMMU_ERROR (vsmmu_error_quark ())

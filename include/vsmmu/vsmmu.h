@@ -2,7 +2,7 @@
 /**
  * SECTION: vsmmu
  * The public interface of libvsmmu: read domain XML, check it, and generate
- * QEMU arguments for its accelerated SMMUv3 part.
+ * QEMU arguments for its accelerated SMMUv3 part; resolve MSIs.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <vsmmu/finding.h>
 #include <vsmmu/host.h>
 #include <vsmmu/hotplug.h>
+#include <vsmmu/msi.h>
 #include <vsmmu/plan.h>
 #include <vsmmu/readiness.h>
 #include <vsmmu/render.h>
