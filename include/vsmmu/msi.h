@@ -113,6 +113,7 @@ VSMMU_PUBLIC VsmmuMemoryReader *vsmmu_memory_reader_new_core (const char *path, 
  */
 typedef struct {
   guint32 idr0;            /* 0x000 */
+  guint32 idr1;            /* 0x004 */
   guint32 idr5;            /* 0x014 */
   guint32 cr0;             /* 0x020 */
   guint32 gbpa;            /* 0x044 */
@@ -155,7 +156,8 @@ typedef struct _VsmmuViommu VsmmuViommu;
  * VsmmuIommuOps:
  * @name: what messages call it; not translated
  * @get_msi_direct_gpa: (nullable): the GPA of the doorbell, whatever address the
- *   guest has written; never 0. QEMU's PCIIOMMUOps has a callback of this name.
+ *   guest has written; %VSMMU_ERROR_MSI when there is none, and never 0. QEMU's
+ *   PCIIOMMUOps has a callback of this name.
  * @translate: (nullable): the GPA that @iova of the device with @stream_id leads
  *   to on a write; %VSMMU_ERROR_MSI for a fault
  * @free: frees the vIOMMU itself
@@ -164,7 +166,7 @@ typedef struct _VsmmuViommu VsmmuViommu;
  */
 typedef struct {
   const char *name;
-  guint64 (*get_msi_direct_gpa) (const VsmmuViommu *viommu);
+  gboolean (*get_msi_direct_gpa) (const VsmmuViommu *viommu, guint64 *gpa, GError **error);
   gboolean (*translate) (const VsmmuViommu *viommu, guint32 stream_id, guint64 iova, guint64 *gpa, GError **error);
   void (*free) (VsmmuViommu *viommu);
 } VsmmuIommuOps;
@@ -185,14 +187,15 @@ VSMMU_PUBLIC void vsmmu_viommu_unref (VsmmuViommu *viommu);
 
 /**
  * vsmmu_viommu_new_accelerated:
- * @doorbell: GPA, not 0
+ * @machine: what takes the MSIs; without a doorbell, every MSI is
+ *   %VSMMU_ERROR_MSI, where QEMU would have a GPA of 0 (`msi-doorbell-zero`)
  *
  * An accelerated SMMUv3 offers its doorbell and nothing else: its tables belong
  * to the hardware, so it has no way to read them.
  *
  * Returns: (transfer full): a vIOMMU
  */
-VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new_accelerated (guint64 doorbell);
+VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new_accelerated (const VsmmuMsiMachine *machine);
 
 /**
  * vsmmu_viommu_new_emulated:
@@ -202,6 +205,14 @@ VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new_accelerated (guint64 doorbell);
  * Returns: (transfer full): an emulated SMMUv3, which walks the guest's tables
  */
 VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new_emulated (VsmmuSmmuv3Source *source);
+
+/**
+ * vsmmu_viommu_new_opaque:
+ *
+ * Returns: (transfer full): a vIOMMU that translates, but keeps what it needs for
+ *   that to itself, as virtio-iommu does: every MSI behind it is %VSMMU_ERROR_MSI
+ */
+VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new_opaque (void);
 
 /**
  * VsmmuPciDevfn:
@@ -228,6 +239,10 @@ typedef enum {
   VSMMU_MSI_BUS_BRIDGED,
   VSMMU_MSI_BUS_CONVENTIONAL,
 } VsmmuMsiBusKind;
+
+/** VSMMU_MSI_BUSES_MAX, VSMMU_MSI_FUNCTIONS_MAX: buses of a guest, functions of a bus */
+#define VSMMU_MSI_BUSES_MAX 256
+#define VSMMU_MSI_FUNCTIONS_MAX 256
 
 /** VSMMU_MSI_BUS_UNNUMBERED: the guest has given the bus no number, or it is not known */
 #define VSMMU_MSI_BUS_UNNUMBERED (-1)
@@ -278,7 +293,7 @@ typedef struct _VsmmuMsiTopology VsmmuMsiTopology;
 /**
  * vsmmu_msi_topology_new:
  * @buses: the buses; a vIOMMU is referenced
- * @n_buses: at most 256
+ * @n_buses: at most %VSMMU_MSI_BUSES_MAX
  * @devices: the functions on them
  * @n_devices: how many
  * @regions: what a translated address may lead to
@@ -305,7 +320,7 @@ VSMMU_PUBLIC VsmmuMsiTopology *vsmmu_msi_topology_new (const VsmmuMsiBus *buses,
  * What a domain's XML does not say of a guest.
  */
 typedef struct {
-  gint16 bus_numbers[256];
+  gint16 bus_numbers[VSMMU_MSI_BUSES_MAX];
   VsmmuSmmuv3Source *(*open_smmu) (gpointer data, const char *id, guint64 registers, GError **error);
   gpointer data;
 } VsmmuMsiGuest;
@@ -315,9 +330,8 @@ typedef struct {
  * @domain: a domain of a `virt` machine
  * @guest: (nullable): what is known of the guest that runs; without, emulated
  *   SMMUv3s cannot translate, and only functions on root buses have a requester id
- * @error: %VSMMU_ERROR_UNSUPPORTED when libvirt would refuse the PCI tree;
- *   %VSMMU_ERROR_MSI, "msi-doorbell-zero", when an accelerated SMMUv3 would have
- *   no doorbell or it is not known which; what @guest sets
+ * @error: %VSMMU_ERROR_UNSUPPORTED when it is no `virt` machine, or libvirt would
+ *   refuse the PCI tree; what @guest sets
  *
  * Returns: (transfer full): the topology that QEMU makes of @domain, or %NULL
  *   with @error set
@@ -363,6 +377,22 @@ typedef struct {
   guint32 device_id;
   VsmmuMsiPath path;
 } VsmmuMsiRoute;
+
+/**
+ * vsmmu_msi_route_find_fault:
+ * @machine: what takes the MSIs
+ * @route: the route of one MSI
+ *
+ * The doorbell that a vIOMMU offers (path %VSMMU_MSI_PATH_DIRECT) must be that of
+ * the machine, in the frame of its controller and in the window that the guest
+ * was told; a GPA that an address led to must be the doorbell.
+ *
+ * Returns: (nullable): the id of the rule that @route breaks: `msi-doorbell-zero`,
+ *   `msi-doorbell-not-controller`, `msi-window-mismatch`, `msi-doorbell-mismatch` or
+ *   `msi-address-wrong-target`; static; %NULL when it is right, or when the
+ *   controller is not known
+ */
+VSMMU_PUBLIC const char *vsmmu_msi_route_find_fault (const VsmmuMsiMachine *machine, const VsmmuMsiRoute *route);
 
 /**
  * VsmmuMsiResolver:
@@ -411,17 +441,6 @@ VSMMU_PUBLIC void vsmmu_msi_resolver_set_topology (VsmmuMsiResolver *resolver, V
  */
 VSMMU_PUBLIC gboolean vsmmu_msi_resolve (VsmmuMsiResolver *resolver, VsmmuPciDevfn devfn, guint64 address, guint32 data,
                                          VsmmuMsiRoute *route, GError **error);
-
-/**
- * vsmmu_msi_resolver_get_path:
- * @devfn: a function
- * @path: (out): the way that its MSIs take
- * @error: %VSMMU_ERROR_MSI: there is no such function
- *
- * Returns: whether there is such a function
- */
-VSMMU_PUBLIC gboolean vsmmu_msi_resolver_get_path (VsmmuMsiResolver *resolver, VsmmuPciDevfn devfn, VsmmuMsiPath *path,
-                                                   GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMemoryReader, vsmmu_memory_reader_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuSmmuv3Source, vsmmu_smmuv3_source_free)
