@@ -12,6 +12,7 @@
 #include <vsmmu/domain.h>
 #include <vsmmu/error.h>
 #include <vsmmu/finding.h>
+#include <vsmmu/guest.h>
 #include <vsmmu/host.h>
 #include <vsmmu/hotplug.h>
 #include <vsmmu/msi.h>
