@@ -4,6 +4,7 @@ import lzma
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -81,9 +82,14 @@ class Daemon:
             self.stop()
             raise
 
+    def _answers(self):
+        """The socket is there a moment before it can be connected to."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(self.socket)) == 0
+
     def _wait(self):
         deadline = time.monotonic() + SECONDS_TO_START
-        while not self.socket.is_socket():
+        while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise Failed("libvirtd did not start; its last words:\n" + "\n".join(self.log.read_text().splitlines()[-5:]))
             time.sleep(0.05)

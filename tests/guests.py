@@ -1,5 +1,6 @@
 """arm64 guests under TCG that libvirt starts: Debian's kernel, UEFI and ACPI, disks behind a vSMMU and behind none."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -12,7 +13,6 @@ from console import Console
 L2 = pathlib.Path(__file__).parent / "rig" / "l2"
 PER_BUS = "<iommu model='smmuv3'><driver pciBus='1'/></iommu>"
 MACHINE_WIDE = "<iommu model='smmuv3'/>"
-NONE = ""
 DISK_BYTES = 1 << 20
 NEXT_PORT = 7  # the controller of the port that is free
 
@@ -114,13 +114,18 @@ class Guest:
         self.run("for cpu in 1 2; do for disk in /dev/nvme?n1 /dev/vd?; do "
                  "taskset $cpu dd if=$disk of=/dev/null bs=4096 count=4 iflag=direct 2>/dev/null; done; done")
 
-    def unbind(self, bdf):
-        """Takes an NVMe disk off its driver, and makes its registers what the guest's devmem writes to."""
-        self.run(f"cd /sys/bus/pci/devices/{bdf}; echo {bdf} >driver/unbind; echo 1 >enable; rm /dev/mem; "
-                 f"ln -s $PWD/resource0 /dev/mem; printf '\\200' | dd of=config bs=1 seek=67 conv=notrunc 2>/dev/null")
-
-    def bind(self, bdf):
-        self.run(f"echo {bdf} >/sys/bus/pci/drivers/nvme/bind")
+    @contextlib.contextmanager
+    def programmed(self, bdf, address, data="0"):
+        """An NVMe disk without its driver, in whose place the first vector is enabled. `data` is the shell's; “data” in it
+        counts on all the time."""
+        self.run(f"cd /sys/bus/pci/devices/{bdf}; echo {bdf} >driver/unbind; echo 1 >enable; printf '\\200' | dd of=config bs=1 "
+                 "seek=67 conv=notrunc 2>/dev/null; rm -f /dev/mem /stop*; ln -s $PWD/resource0 /dev/mem; data=0; "
+                 f"write() {{ devmem 0x2000 32 {address:#x}; devmem 0x2008 32 $(({data})); devmem 0x200c 32 0; }}; "
+                 "write; (until [ -e /stop ]; do data=$((data + 1)); write; sleep 0.01; done; touch /stopped) >/dev/null 2>&1 &")
+        try:
+            yield
+        finally:
+            self.run(f"touch /stop; until [ -e /stopped ]; do sleep 0.01; done; echo {bdf} >/sys/bus/pci/drivers/nvme/bind")
 
     def translated(self):
         """By stream id and IOVA, what QEMU's own SMMUv3 translated to."""
