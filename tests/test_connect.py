@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import struct
