@@ -124,7 +124,7 @@ def test_a_vector_with_another_address_is_wrong(observer, alias, address):
 
 
 def test_a_guest_that_changes_its_vectors_all_the_time_is_unstable(observer):
-    with observer.guest.programmed(guests.BEHIND["nvme0"], DOORBELL, "data"):
+    with observer.guest.programmed(guests.BEHIND["nvme0"], DOORBELL, is_counting=True):
         outcome = observer.run()
     assert outcome.status == 1
     row, = (row for row in outcome.out.splitlines() if row.startswith("nvme0"))
