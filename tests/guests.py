@@ -115,17 +115,22 @@ class Guest:
                  "taskset $cpu dd if=$disk of=/dev/null bs=4096 count=4 iflag=direct 2>/dev/null; done; done")
 
     @contextlib.contextmanager
-    def programmed(self, bdf, address, data="0"):
-        """An NVMe disk without its driver, in whose place the first vector is enabled. `data` is the shell's; “data” in it
-        counts on all the time."""
+    def programmed(self, bdf, address, is_counting=False):
+        """An NVMe disk without its driver, in whose place the first vector is enabled; its data may be another at every
+        moment."""
         self.run(f"cd /sys/bus/pci/devices/{bdf}; echo {bdf} >driver/unbind; echo 1 >enable; printf '\\200' | dd of=config bs=1 "
-                 "seek=67 conv=notrunc 2>/dev/null; rm -f /dev/mem /stop*; ln -s $PWD/resource0 /dev/mem; data=0; "
-                 f"write() {{ devmem 0x2000 32 {address:#x}; devmem 0x2008 32 $(({data})); devmem 0x200c 32 0; }}; "
-                 "write; (until [ -e /stop ]; do data=$((data + 1)); write; sleep 0.01; done; touch /stopped) >/dev/null 2>&1 &")
+                 "seek=67 conv=notrunc 2>/dev/null; rm -f /dev/mem /stop*; ln -s $PWD/resource0 /dev/mem; "
+                 f"devmem 0x2000 32 {address:#x}; devmem 0x2008 32 0; devmem 0x200c 32 0")
+        if is_counting:
+            # What it says must not fill the console, on which QEMU would wait for a reader.
+            self.run("(data=0; until [ -e /stop ]; do devmem 0x2008 32 $data; data=$((data + 1)); done; touch /stopped) "
+                     ">/dev/null 2>&1 &")
         try:
             yield
         finally:
-            self.run(f"touch /stop; until [ -e /stopped ]; do sleep 0.01; done; echo {bdf} >/sys/bus/pci/drivers/nvme/bind")
+            if is_counting:
+                self.run("touch /stop; until [ -e /stopped ]; do sleep 0.01; done")
+            self.run(f"echo {bdf} >/sys/bus/pci/drivers/nvme/bind")
 
     def translated(self):
         """By stream id and IOVA, what QEMU's own SMMUv3 translated to."""

@@ -70,6 +70,10 @@ VSMMU_PUBLIC const char *vsmmu_msi_controller_to_string (VsmmuMsiController cont
  * @read: copies @length bytes of guest memory from the GPA @address on, all or
  *   none; may be called by several threads at once
  * @free: frees the reader itself
+ * @window: (nullable): a part of the guest's memory, or all of it, that can be
+ *   looked at without @read
+ * @window_start: GPA of its first byte
+ * @window_size: bytes
  *
  * A way to read guest-physical memory: a file, a dump, a running guest. To be
  * the first member of a structure that has what is needed for that.
@@ -78,6 +82,9 @@ typedef struct _VsmmuMemoryReader VsmmuMemoryReader;
 struct _VsmmuMemoryReader {
   gboolean (*read) (const VsmmuMemoryReader *reader, guint64 address, gpointer buffer, gsize length, GError **error);
   void (*free) (VsmmuMemoryReader *reader);
+  const guint8 *window;
+  guint64 window_start;
+  guint64 window_size;
 };
 
 VSMMU_PUBLIC void vsmmu_memory_reader_free (VsmmuMemoryReader *reader);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "check/finding.h"
-#include "msi/topology.h"
 #include "probe/guest-memory.h"
 #include "probe/guest-pci.h"
 #include "probe/monitor.h"
@@ -31,6 +30,7 @@ typedef struct {
   const VsmmuDomain *domain;
   VsmmuEcam ecam;
   GPtrArray *endpoints; /* (element-type VsmmuDevice): borrowed from the domain */
+  GPtrArray *forecasts; /* (element-type VsmmuMsiDevice): of each */
 } Subject;
 
 /* All that is read of a guest at one time. */
@@ -39,7 +39,6 @@ typedef struct {
   const VsmmuEcam *ecam;
   VsmmuMsiGuest numbers;
   VsmmuMsiResolver *resolver;
-  const VsmmuMsiTopology *topology; /* of the resolver */
 } Pass;
 
 static void
@@ -229,43 +228,19 @@ judge (VsmmuGuestDevice *device, VsmmuGuestVerdict verdict, char *reason)
   device->reason = reason;
 }
 
-/* The vSMMU that serves a device behind a vIOMMU: that of its root bus, or that of the machine. */
-static const VsmmuDevice *
-find_vsmmu (const VsmmuDomain *domain, const VsmmuDevice *device)
-{
-  const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (domain, device);
-
-  return vsmmu != NULL || domain->iommus->len == 0 ? vsmmu : g_ptr_array_index (domain->iommus, 0);
-}
-
-static void
-describe_path (const Pass *pass, const VsmmuDevice *known, VsmmuGuestDevice *device)
-{
-  const VsmmuMsiService *service = vsmmu_msi_topology_find (
-      pass->topology, VSMMU_PCI_DEVFN (known->address.bus, known->address.slot, known->address.function));
-  const VsmmuDevice *vsmmu;
-
-  device->has_path = service != NULL;
-  if (service == NULL || service->viommu == NULL)
-    return;
-  device->path = service->viommu->ops->get_msi_direct_gpa != NULL ? VSMMU_MSI_PATH_DIRECT : VSMMU_MSI_PATH_TRANSLATED;
-  vsmmu = find_vsmmu (pass->domain, known);
-  if (vsmmu != NULL)
-    device->vsmmu = g_strdup (vsmmu->alias != NULL ? vsmmu->alias : vsmmu->id);
-}
-
-/* What is known of a device before the guest is asked. */
+/* A device as it is known before the guest is asked. */
 static VsmmuGuestDevice *
-describe (const Pass *pass, const VsmmuDevice *known)
+describe (const Pass *pass, const VsmmuDevice *known, const VsmmuMsiDevice *forecast)
 {
   const VsmmuPciAddress *address = &known->address;
   VsmmuGuestDevice *device = device_new (pass->numbers.bus_numbers[address->bus], address->slot, address->function);
 
-  device->alias = g_strdup (known->alias);
-  device->name = vsmmu_device_describe (known);
-  if (vsmmu_device_is_hostdev (known) && known->hostdev.is_pci)
-    device->host = vsmmu_pci_address_to_string (&known->hostdev.host);
-  describe_path (pass, known, device);
+  device->alias = g_strdup (forecast->alias);
+  device->name = g_strdup (forecast->name);
+  device->host = g_strdup (forecast->host);
+  device->vsmmu = g_strdup (forecast->vsmmu);
+  device->has_path = TRUE;
+  device->path = forecast->path;
   return device;
 }
 
@@ -392,11 +367,10 @@ read_devices (const Subject *subject, GPtrArray *strangers, GError **error)
   topology = vsmmu_msi_topology_new_for_domain (subject->domain, &pass.numbers, error);
   if (topology == NULL)
     return NULL;
-  pass.topology = topology;
   pass.resolver = vsmmu_msi_resolver_new (topology);
   for (guint i = 0; i < subject->endpoints->len; i++) {
     const VsmmuDevice *known = g_ptr_array_index (subject->endpoints, i);
-    VsmmuGuestDevice *device = describe (&pass, known);
+    VsmmuGuestDevice *device = describe (&pass, known, g_ptr_array_index (subject->forecasts, i));
 
     g_ptr_array_add (devices, device);
     if (!read_device (&pass, known, device, error))
@@ -614,9 +588,10 @@ vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GE
   g_autoptr (VsmmuGuest) guest = guest_new (domain);
   g_autoptr (GPtrArray) endpoints = list_endpoints (domain);
   g_autoptr (GPtrArray) strangers = g_ptr_array_new_with_free_func (device_free);
-  Subject subject = { .domain = domain, .endpoints = endpoints };
+  g_autoptr (GPtrArray) forecasts = vsmmu_msi_forecast (domain, error);
+  Subject subject = { .domain = domain, .endpoints = endpoints, .forecasts = forecasts };
 
-  if (!vsmmu_ecam_find (&subject.ecam, domain, reader, error))
+  if (forecasts == NULL || !vsmmu_ecam_find (&subject.ecam, domain, reader, error))
     return NULL;
   guest->devices = read_settled (&subject, strangers, error);
   if (guest->devices == NULL)

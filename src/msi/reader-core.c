@@ -188,7 +188,7 @@ vsmmu_memory_reader_new_core (const char *path, GError **error)
     return NULL;
   }
   self = g_new0 (Core, 1);
-  self->reader = (VsmmuMemoryReader){ core_read, core_free };
+  self->reader = (VsmmuMemoryReader){ .read = core_read, .free = core_free };
   self->file = g_mapped_file_ref (file);
   self->data = (const guint8 *) g_mapped_file_get_contents (file);
   self->length = g_mapped_file_get_length (file);

@@ -73,7 +73,7 @@ find_ste_2_levels (const Walk *walk, guint32 stream_id, guint log2size, guint64 
   guint64 descriptor;
   guint span;
 
-  if (!vsmmu_memory_reader_get (walk->memory, address, &descriptor, NULL))
+  if (!vsmmu_memory_reader_get (walk->memory, address, &descriptor, 1, NULL))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1_UNREADABLE, address);
   span = (guint) vsmmu_bits (descriptor, 4, 0);
   if (span == 0 || span > split + 1)
@@ -118,7 +118,7 @@ find_substream_0 (const Walk *walk, const guint64 *ste, guint64 address, Stream 
   if (stream->is_bypassed || format == 0)
     return TRUE;
   /* Context descriptors in two levels: the first entry of the first level leads to that of substream 0. */
-  if (!vsmmu_memory_reader_get (walk->memory, stream->cd, &descriptor, NULL))
+  if (!vsmmu_memory_reader_get (walk->memory, stream->cd, &descriptor, 1, NULL))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1CD_UNREADABLE, stream->cd);
   if (!vsmmu_bits (descriptor, 0, 0))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1CD_INVALID, stream->cd);
@@ -139,9 +139,8 @@ read_ste (const Walk *walk, guint64 address, Stream *stream)
   guint64 ste[2];
   guint64 config;
 
-  for (guint i = 0; i < G_N_ELEMENTS (ste); i++)
-    if (!vsmmu_memory_reader_get (walk->memory, address + i * 8, &ste[i], NULL))
-      return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_UNREADABLE, address);
+  if (!vsmmu_memory_reader_get (walk->memory, address, ste, G_N_ELEMENTS (ste), NULL))
+    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_UNREADABLE, address);
   config = vsmmu_bits (ste[0], 3, 1);
   if (!vsmmu_bits (ste[0], 0, 0))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_INVALID, address);
@@ -211,9 +210,8 @@ read_cd (const Walk *walk, guint64 address, VsmmuStage1Config *config)
 {
   guint64 cd[3];
 
-  for (guint i = 0; i < G_N_ELEMENTS (cd); i++)
-    if (!vsmmu_memory_reader_get (walk->memory, address + i * 8, &cd[i], NULL))
-      return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_CD_UNREADABLE, address);
+  if (!vsmmu_memory_reader_get (walk->memory, address, cd, G_N_ELEMENTS (cd), NULL))
+    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_CD_UNREADABLE, address);
   for (guint i = 0; i < G_N_ELEMENTS (cd_flags); i++)
     if (vsmmu_bits (cd[0], cd_flags[i].bit, cd_flags[i].bit) == cd_flags[i].refused)
       return vsmmu_fault_set_at (walk->fault, cd_flags[i].reason, address);

@@ -84,7 +84,7 @@ vsmmu_stage1_walk (const VsmmuStage1Config *config, const VsmmuMemoryReader *mem
     guint64 address = table + (iova >> shift & vsmmu_mask (stride)) * 8;
     guint64 descriptor;
 
-    if (!vsmmu_memory_reader_get (memory, address, &descriptor, NULL))
+    if (!vsmmu_memory_reader_get (memory, address, &descriptor, 1, NULL))
       return vsmmu_fault_set_level (fault, VSMMU_FAULT_TABLE_UNREADABLE, address, level);
     if (!is_valid (descriptor, level))
       return vsmmu_fault_set_level (fault, VSMMU_FAULT_UNMAPPED, address, level);
