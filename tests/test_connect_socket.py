@@ -18,7 +18,7 @@ OPEN = 1
 
 # $0 is a directory with what is to be in /run.
 WITH_RUN = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /run && exec "$@"']
-AS_NOBODY = ["env", "HOME=/nonexistent", "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+AS_NOBODY = ["env", "HOME=/nowhere", "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
 # What libvirt starts for a session: it goes into the background when its socket is there.
 DAEMON = """#!/usr/bin/python3
