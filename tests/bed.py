@@ -1,13 +1,16 @@
 """The real libvirt and QEMU in their Debian tree, as tests see them: see tests/bed/bed."""
 
+import lzma
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 
 BED = pathlib.Path(__file__).parent / "bed" / "bed"
+GUEST = pathlib.Path(os.environ.get("VSMMU_CACHE", "/var/cache/libvirt-vsmmu")) / "guest"
 SECONDS_TO_START = 60
 
 
@@ -23,15 +26,30 @@ def command(*arguments):
     return [str(BED), *arguments]
 
 
-def require():
-    """Makes the tree if it is not there yet, which takes a minute and needs a Debian mirror."""
+def require(what="build"):
+    """Makes the tree if it is not there yet, which takes a minute and needs a Debian mirror; “guest”: what guests boot too."""
     if os.geteuid() != 0:
         raise Unavailable("the libvirt test bed needs root")
     if not shutil.which("debootstrap"):
         raise Unavailable("the libvirt test bed needs debootstrap")
-    build = subprocess.run(command("build"), capture_output=True, text=True)
+    build = subprocess.run(command(what), capture_output=True, text=True)
     if build.returncode != 0:
-        raise Failed(f"bed build failed: {build.stderr.strip()}")
+        raise Failed(f"bed {what} failed: {build.stderr.strip()}")
+
+
+def make_initrd(path, init):
+    """An initial RAM disk of Debian's arm64 busybox and modules and the files in the directory `init`, among them /init."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = pathlib.Path(directory)
+        shutil.copytree(init, root, dirs_exist_ok=True)
+        (root / "bin").mkdir()
+        shutil.copy(GUEST / "busybox", root / "bin")
+        (root / "modules").mkdir()
+        for module in (GUEST / "modules").iterdir():
+            (root / "modules" / module.stem).write_bytes(lzma.decompress(module.read_bytes()))
+        names = "\n".join(str(name.relative_to(root)) for name in sorted(root.rglob("*")))
+        with path.open("wb") as file:
+            subprocess.run(["cpio", "--create", "--format=newc", "--quiet"], cwd=root, input=names.encode(), stdout=file, check=True)
 
 
 class Daemon:
@@ -48,6 +66,8 @@ class Daemon:
         self.log = self.directory / "log"
         run = self.directory / "run"
         run.mkdir()
+        # It is /run in the tree.
+        self.run = run
         self.socket = run / "libvirt" / "libvirt-sock"
         self.uri = f"qemu:///system?socket={self.socket}"
         self.connection = None
@@ -62,9 +82,14 @@ class Daemon:
             self.stop()
             raise
 
+    def _answers(self):
+        """The socket is there a moment before it can be connected to."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(self.socket)) == 0
+
     def _wait(self):
         deadline = time.monotonic() + SECONDS_TO_START
-        while not self.socket.is_socket():
+        while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise Failed("libvirtd did not start; its last words:\n" + "\n".join(self.log.read_text().splitlines()[-5:]))
             time.sleep(0.05)

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 import bed
+import guests
 from facts import Facts
 from program import Program
 
@@ -35,6 +36,14 @@ def libvirt_daemon(debian_tree):
         give_up(str(error))
     yield daemon
     daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def guest_daemon(libvirt_daemon):
+    """The same libvirtd, with what guests.Guest boots with."""
+    bed.require("guest")
+    guests.provide(libvirt_daemon)
+    return libvirt_daemon
 
 
 @pytest.fixture(scope="session")

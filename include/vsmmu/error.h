@@ -20,6 +20,7 @@ G_BEGIN_DECLS
  * @VSMMU_ERROR_VALUE: a value given by the caller is not usable.
  * @VSMMU_ERROR_UNSUPPORTED: the domain cannot be expressed as asked.
  * @VSMMU_ERROR_PROBE: this host could not be asked.
+ * @VSMMU_ERROR_NO_DOMAIN: the daemon has no such domain, or it does not run.
  * @VSMMU_ERROR_FACTS: a file of host facts is not JSON, not in the format, or
  *   contradicts itself.
  * @VSMMU_ERROR_MSI: an MSI cannot be resolved: there is no doorbell, no such
@@ -37,6 +38,7 @@ typedef enum {
   VSMMU_ERROR_PROBE,
   VSMMU_ERROR_NOT_DEVICE,
   VSMMU_ERROR_FACTS,
+  VSMMU_ERROR_NO_DOMAIN,
   VSMMU_ERROR_MSI,
 } VsmmuError;
 

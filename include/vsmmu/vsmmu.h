@@ -8,9 +8,11 @@
 
 #include <vsmmu/arguments.h>
 #include <vsmmu/check.h>
+#include <vsmmu/connection.h>
 #include <vsmmu/domain.h>
 #include <vsmmu/error.h>
 #include <vsmmu/finding.h>
+#include <vsmmu/guest.h>
 #include <vsmmu/host.h>
 #include <vsmmu/hotplug.h>
 #include <vsmmu/msi.h>
