@@ -42,6 +42,8 @@ class Observer:
 @pytest.fixture(scope="module", params=[guests.PER_BUS, guests.MACHINE_WIDE], ids=["per-bus", "machine-wide"])
 def observer(request, guest_daemon, program):
     guest = guests.Guest(guest_daemon, "msi", request.param)
+    guest.interrupt()
+    guest.report = guest.console.report()
     yield Observer(program, guest)
     guest.stop()
 
@@ -52,14 +54,12 @@ def disks(devices):
 
 def test_every_vector_that_the_guest_enabled_leads_to_the_doorbell(observer):
     guest = observer.guest
-    guest.interrupt()
-    report = guest.console.report()
     devices = observer.devices()
     assert {alias: device["address"] for alias, device in devices.items()} == guests.BEHIND | guests.OUTSIDE
     for alias, device in devices.items():
         is_served = guest.iommu == guests.MACHINE_WIDE or alias in guests.BEHIND
         assert (device["path"], device["vsmmu"]) == (("translated", "iommu0") if is_served else ("identity", None))
-        assert len(device["enabled"]) == len(report.vectors[device["address"]]) > 1
+        assert len(device["enabled"]) == len(guest.report.vectors[device["address"]]) > 1
         assert {vector["gpa"] for vector in device["enabled"]} == {f"{DOORBELL:#010x}"}
         assert (device["verdict"], device["host"]) == ("verified", None)
         # Where a vSMMU translates, Linux maps the doorbell elsewhere.
@@ -68,16 +68,13 @@ def test_every_vector_that_the_guest_enabled_leads_to_the_doorbell(observer):
 
 def test_the_interrupts_arrive(observer):
     """The counterpart: what we call right, works."""
-    observer.guest.interrupt()
-    report = observer.guest.console.report()
     for bdf, disk in disks(observer.devices()).items():
-        fired = [vector for vector in report.vectors[bdf] if vector.after > 0]
+        fired = [vector for vector in observer.guest.report.vectors[bdf] if vector.after > 0]
         assert len(fired) >= len(disk["enabled"]) - 1 >= 2, "one vector is for changes of the configuration"
         assert all(vector.kind == f"ITS-PCI-MSIX-{bdf}" for vector in fired)
 
 
 def test_qemu_translates_each_address_to_what_we_say(observer):
-    observer.guest.interrupt()
     translated = observer.guest.translated()
     behind = [device for device in observer.devices().values() if device["path"] == "translated"]
     assert len(behind) == {guests.PER_BUS: 2, guests.MACHINE_WIDE: 5}[observer.guest.iommu]
