@@ -1,5 +1,6 @@
 """arm64 guests under TCG that libvirt starts: Debian's kernel, UEFI and ACPI, disks behind a vSMMU and behind none."""
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -113,6 +114,16 @@ class Guest:
         """Reads from every disk on every CPU."""
         self.run("for cpu in 1 2; do for disk in /dev/nvme?n1 /dev/vd?; do "
                  "taskset $cpu dd if=$disk of=/dev/null bs=4096 count=4 iflag=direct 2>/dev/null; done; done")
+
+    def interrupts(self):
+        """How often each vector of a device has interrupted, by its address."""
+        lines = self.run("cat /proc/interrupts").splitlines()
+        found = collections.defaultdict(list)
+        for line in lines[1:]:
+            words = line.split()
+            if match := re.fullmatch(r"ITS-PCI-MSIX-(.*)", words[3]) if len(words) > 3 else None:
+                found[match[1]].append(int(words[1]) + int(words[2]))
+        return found
 
     @contextlib.contextmanager
     def programmed(self, bdf, address, is_counting=False):

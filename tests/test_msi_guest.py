@@ -43,23 +43,19 @@ class Observer:
 def observer(request, guest_daemon, program):
     guest = guests.Guest(guest_daemon, "msi", request.param)
     guest.interrupt()
-    guest.report = guest.console.report()
     yield Observer(program, guest)
     guest.stop()
 
 
-def disks(devices):
-    return {device["address"]: device for device in devices.values() if device["alias"] != "rng0"}
-
-
 def test_every_vector_that_the_guest_enabled_leads_to_the_doorbell(observer):
     guest = observer.guest
+    counts = guest.interrupts()
     devices = observer.devices()
     assert {alias: device["address"] for alias, device in devices.items()} == guests.BEHIND | guests.OUTSIDE
     for alias, device in devices.items():
         is_served = guest.iommu == guests.MACHINE_WIDE or alias in guests.BEHIND
         assert (device["path"], device["vsmmu"]) == (("translated", "iommu0") if is_served else ("identity", None))
-        assert len(device["enabled"]) == len(guest.report.vectors[device["address"]]) > 1
+        assert len(device["enabled"]) == len(counts[device["address"]]) > 1
         assert {vector["gpa"] for vector in device["enabled"]} == {f"{DOORBELL:#010x}"}
         assert (device["verdict"], device["host"]) == ("verified", None)
         # Where a vSMMU translates, Linux maps the doorbell elsewhere.
@@ -68,10 +64,9 @@ def test_every_vector_that_the_guest_enabled_leads_to_the_doorbell(observer):
 
 def test_the_interrupts_arrive(observer):
     """The counterpart: what we call right, works."""
-    for bdf, disk in disks(observer.devices()).items():
-        fired = [vector for vector in observer.guest.report.vectors[bdf] if vector.after > 0]
-        assert len(fired) >= len(disk["enabled"]) - 1 >= 2, "one vector is for changes of the configuration"
-        assert all(vector.kind == f"ITS-PCI-MSIX-{bdf}" for vector in fired)
+    counts = observer.guest.interrupts()
+    for bdf in (guests.BEHIND | guests.OUTSIDE).values():
+        assert sum(count > 0 for count in counts[bdf]) >= len(counts[bdf]) - 1 > 0, "one is for changes of the configuration"
 
 
 def test_qemu_translates_each_address_to_what_we_say(observer):

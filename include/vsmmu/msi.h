@@ -510,6 +510,16 @@ VSMMU_PUBLIC void vsmmu_msi_device_free (VsmmuMsiDevice *device);
  */
 VSMMU_PUBLIC GPtrArray *vsmmu_msi_forecast (const VsmmuDomain *domain, GError **error);
 
+/**
+ * vsmmu_msi_forecast_to_json:
+ * @domain: a domain
+ * @devices: (element-type VsmmuMsiDevice): what vsmmu_msi_forecast() says of it
+ *
+ * Returns: (transfer full): one JSON object as `schemas/msi.schema.json` describes
+ *   it, ending in a newline
+ */
+VSMMU_PUBLIC char *vsmmu_msi_forecast_to_json (const VsmmuDomain *domain, const GPtrArray *devices);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMsiDevice, vsmmu_msi_device_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMemoryReader, vsmmu_memory_reader_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuSmmuv3Source, vsmmu_smmuv3_source_free)

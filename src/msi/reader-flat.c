@@ -51,16 +51,10 @@ VsmmuMemoryReader *
 vsmmu_memory_reader_new_flat (const char *path, guint64 base, GError **error)
 {
   g_autofree char *name = vsmmu_read_name (path);
-  g_autoptr (GError) cause = NULL;
-  g_autoptr (GMappedFile) file = g_mapped_file_new (path, FALSE, &cause);
-  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GBytes) bytes = vsmmu_memory_reader_map (path, name, error);
 
-  if (file == NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("cannot read the guest memory in %s: %s"), name,
-                 cause->message);
+  if (bytes == NULL)
     return NULL;
-  }
-  bytes = g_mapped_file_get_bytes (file);
   if (base > G_MAXUINT64 - g_bytes_get_size (bytes)) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ,
                  _ ("the guest memory in %s would end beyond the last physical address; check where it begins"), name);

@@ -8,6 +8,12 @@
 /* (transfer full): a reader of @bytes, which lie at the GPA @base; the content may change while it is read */
 VsmmuMemoryReader *vsmmu_memory_reader_new_bytes (GBytes *bytes, guint64 base);
 
+/* (transfer full) (nullable): a reader of @bytes, an ELF core; %NULL when that is none */
+VsmmuMemoryReader *vsmmu_memory_reader_new_core_bytes (GBytes *bytes);
+
+/* (transfer full) (nullable): the content of @path, which messages call @name */
+GBytes *vsmmu_memory_reader_map (const char *path, const char *name, GError **error);
+
 /* %FALSE after saying that the guest has no memory at @address. */
 gboolean vsmmu_memory_reader_refuse (guint64 address, GError **error);
 
