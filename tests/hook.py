@@ -59,24 +59,25 @@ class Answer:
 class Hook:
     """The hook on the host that a directory holds; `configure()` writes its configuration.
 
-    `script` does what libvirt's hooks do, in a mount namespace where /sys, /proc, /dev and /boot are those of the host.
-    That needs root.
+    `script` runs it as libvirt does, in a mount namespace where all that is read of a host is that of the directory.
+    This needs root.
     """
 
     def __init__(self, program, entries):
         # Not in pytest's temporary directory: the path of a socket must be short.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="hook-"))
-        self.host = hosts.write(entries, self.directory / "host")
+        release = entries["proc/sys/kernel/osrelease"].decode().strip()
+        places = ("proc/config.gz", f"boot/config-{release}")
+        config = next(entries[place] for place in places if place in entries)
+        self.host = hosts.write(entries | dict.fromkeys(places, config), self.directory / "host")
         self.conf = self.directory / CONF
         self.script = self.directory / "hook"
-        # Sanitizers look at their own process.
-        (self.host / "real").mkdir()
-        (self.host / "proc" / "self").symlink_to(self.host / "real" / "self")
-        parts = [part for part in ("sys", "dev", "boot", "proc") if (self.host / part).is_dir()]
-        mounts = "".join(f'mount --bind "$0/{part}" /{part} && ' for part in parts)
+        # The rest of /proc is for sanitizers, who look at their own process.
+        mounts = [f'mount --bind "$0/{part}" /{part}' for part in ("sys", "dev", "boot", "proc/sys/kernel")]
+        mounts.append('if [ -e /proc/config.gz ]; then mount --bind "$0/proc/config.gz" /proc/config.gz; fi')
         self.script.write_text(
             f"#!/bin/sh\nexport VIRT_VSMMU_CONF={shlex.quote(str(self.conf))}\nexec unshare --mount sh -c "
-            + shlex.quote(f'mount --bind /proc "$0/real" && {mounts}exec {shlex.quote(str(program))} "$@"')
+            + shlex.quote(" && ".join([*mounts, f'exec {shlex.quote(str(program))} "$@"']))
             + f' {shlex.quote(str(self.host))} "$@"\n', encoding="utf-8")
         self.script.chmod(0o755)
         # Where syslog() sends messages to.
