@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import tempfile
 
 import pytest
 
@@ -84,6 +85,20 @@ def build_dir():
 def program(build_dir):
     """virt-vsmmu."""
     return Program(build_dir / "tools" / "virt-vsmmu")
+
+
+@pytest.fixture(scope="session")
+def connect(build_dir):
+    """virt-vsmmu-connect."""
+    return build_dir / "tools" / "virt-vsmmu-connect"
+
+
+@pytest.fixture
+def directory():
+    """For sockets, whose paths must be short, and for everybody to enter."""
+    with tempfile.TemporaryDirectory(prefix="vsmmu-", dir="/tmp") as path:
+        os.chmod(path, 0o755)
+        yield pathlib.Path(path)
 
 
 @pytest.fixture(scope="session")

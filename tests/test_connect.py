@@ -7,7 +7,6 @@ import os
 import pathlib
 import pty
 import re
-import shutil
 import signal
 import struct
 import subprocess
@@ -44,11 +43,6 @@ ECHO = struct.pack("<7I",
 
 
 @pytest.fixture(scope="module")
-def connect(build_dir):
-    return build_dir / "tools" / "virt-vsmmu-connect"
-
-
-@pytest.fixture(scope="module")
 def command(connect, libvirt_daemon, tmp_path_factory):
     """What a URI names as its command."""
     return wire.write_script(tmp_path_factory.mktemp("command") / "connect", connect, "-U", libvirt_daemon.socket)
@@ -57,14 +51,6 @@ def command(connect, libvirt_daemon, tmp_path_factory):
 @pytest.fixture(scope="module")
 def uri(command):
     return f"qemu+ext:///system?command={command}"
-
-
-@pytest.fixture
-def directory():
-    """For sockets, whose paths must be short."""
-    path = pathlib.Path(subprocess.check_output(["mktemp", "-d", "/tmp/connect-XXXXXX"], text=True).strip())
-    yield path
-    shutil.rmtree(path)
 
 
 def write_guest(directory, name, kernel="", devices=""):
@@ -328,9 +314,10 @@ def session(uri, directory):
 def headers(data):
     """Of all frames in the bytes."""
     found = []
-    while data:
-        found.append(wire.HEADER.unpack_from(data))
-        data = data[found[-1][0]:]
+    offset = 0
+    while offset < len(data):
+        found.append(wire.HEADER.unpack_from(data, offset))
+        offset += found[-1][0]
     return found
 
 
@@ -456,78 +443,46 @@ def test_python_sees_the_same_of_the_test_driver(libvirt_daemon, command):
 #
 
 
-def test_file_descriptors_fail_as_in_any_ext_transport(libvirt_daemon, uri, directory):
-    """As with socat in the place of the program, which carries bytes and nothing else."""
-    document = write_guest(directory, "descriptors")
-    with open(document) as some:
-        refused = run_virsh(uri, "create", document, "--paused", "--pass-fds", some.fileno(), pass_fds=[some.fileno()])
-    assert refused.returncode == 1
-    assert "Sending file descriptors is not supported on this socket" in refused.stderr
-    assert "descriptors" not in virsh(libvirt_daemon.uri, "list", "--all")
+BYTES_ONLY = """#!/usr/bin/python3
+import os, socket, sys, threading
+daemon = socket.socket(socket.AF_UNIX)
+daemon.connect({path!r})
+def copy(source, sink):
+    while data := os.read(source, 65536):
+        os.write(sink, data)
+    os._exit(0)
+threading.Thread(target=copy, args=(daemon.fileno(), 1)).start()
+copy(0, daemon.fileno())
+"""
 
 
-def test_file_descriptors_of_the_daemon_do_not_spoil_the_stream(connect, directory):
-    """A reply with descriptors has a byte for each after its end."""
-    listener = Listener(directory / "socket")
-    with Transport(connect, "-U", listener.path) as transport:
-        daemon = listener.accept()
-        reply = wire.frame(350, struct.pack(">I", 2) + b"12345678", type=5)
-        import socket
-        daemon.sendall(reply)
-        for _ in range(2):
-            socket.send_fds(daemon, [b"\0"], [0])
-        daemon.sendall(wire.frame(1, type=wire.REPLY))
-        assert wire.read_exactly(transport.client, len(reply) + 2) == reply + b"\0\0"
-        assert wire.read_frame(transport.client)[0][3] == 1
-        transport.client.close()
-        daemon.close()
-        assert transport.wait()[0] == 0
-    listener.close()
+@pytest.mark.parametrize("arguments", [
+    ["create", "{document}", "--paused", "--pass-fds", "{descriptor}"],
+    ["start", "descriptors", "--paused", "--pass-fds", "{descriptor}"],
+    ["dom-fd-associate", "descriptors", "some", "--pass-fds", "{descriptor}"],
+], ids=lambda arguments: arguments[0])
+def test_file_descriptors_fail_as_in_any_ext_transport(libvirt_daemon, uri, directory, arguments):
+    """As with a program that carries bytes and nothing else."""
+    plain = directory / "plain"
+    plain.write_text(BYTES_ONLY.format(path=str(libvirt_daemon.socket)))
+    plain.chmod(0o755)
+    with guest(uri, "descriptors", directory):
+        other = write_guest(directory, "created")
+        said = []
+        for where in (uri, f"qemu+ext:///system?command={plain}"):
+            with open(other) as some:
+                words = [word.format(document=other, descriptor=some.fileno()) for word in arguments]
+                refused = run_virsh(where, *words, pass_fds=[some.fileno()])
+            assert refused.returncode == 1
+            said.append(refused.stderr.replace(where, "URI"))
+        assert said[0] == said[1]
+        assert "file descriptors" in said[0]
+        assert virsh(libvirt_daemon.uri, "list", "--name").strip() == ""
 
 
 #
 # What goes wrong
 #
-
-
-@pytest.fixture
-def peer(connect, directory):
-    """The program between a test and a daemon that the test plays."""
-    listener = Listener(directory / "socket")
-    with Transport(connect, "-U", listener.path) as transport:
-        transport.daemon = listener.accept()
-        yield transport
-        transport.daemon.close()
-    listener.close()
-
-
-GARBAGE = [
-    pytest.param(wire.frame(1, length=27), id="too-short"),
-    pytest.param(wire.frame(1, length=0), id="nothing"),
-    pytest.param(wire.frame(1, length=wire.LENGTH_MAX + 1), id="too-long"),
-    pytest.param(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", id="http"),
-    pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x55" * 40, id="tls"),
-    pytest.param(struct.pack(">I", 40) + bytes(range(100, 140)), id="encrypted"),
-]
-
-
-@pytest.mark.parametrize("data", GARBAGE)
-@pytest.mark.parametrize("side", ["client", "daemon"])
-def test_what_is_no_frame_ends_the_connection_and_says_so(peer, side, data):
-    getattr(peer, side).sendall(data)
-    for end in (peer.client, peer.daemon):
-        assert wire.read_to_end(end) == b""
-    status, error = peer.wait()
-    assert status == 2
-    assert re.fullmatch(r"virt-vsmmu-connect: a frame of \d+ bytes, .* is none of libvirt's, .*\n", error)
-
-
-def test_the_largest_frame_passes(peer):
-    data = wire.frame(1, bytes(wire.LENGTH_MAX - wire.HEADER.size))
-    sender = threading.Thread(target=peer.client.sendall, args=[data])
-    sender.start()
-    assert wire.read_exactly(peer.daemon, len(data)) == data
-    sender.join()
 
 
 def test_a_wrong_program_or_version_is_for_the_daemon_to_refuse(libvirt_daemon, connect):
@@ -540,64 +495,6 @@ def test_a_wrong_program_or_version_is_for_the_daemon_to_refuse(libvirt_daemon, 
             peer.close()
         assert replies[0] == replies[1]
         assert replies[0][0][6] == 1
-
-
-def test_a_daemon_that_is_killed_in_a_call_is_named(peer):
-    peer.client.sendall(wire.frame(2, b"12345678"))
-    assert wire.read_frame(peer.daemon)[1] == b"12345678"
-    peer.daemon.close()
-    assert wire.read_to_end(peer.client) == b""
-    assert peer.wait() == (2, "virt-vsmmu-connect: libvirt's daemon closed the connection before it answered; see its log\n")
-
-
-def test_a_daemon_that_is_killed_in_a_reply_is_named(peer):
-    half = wire.frame(14, b"12345678", type=wire.REPLY)[:-4]
-    peer.client.sendall(wire.frame(14))
-    peer.daemon.sendall(half)
-    peer.daemon.close()
-    assert wire.read_to_end(peer.client) == half
-    status, error = peer.wait()
-    assert status == 2 and "in the middle of a frame" in error
-
-
-def test_a_client_that_is_killed_in_a_call_leaves_nothing(peer):
-    peer.client.sendall(wire.frame(2, b"12345678") + wire.frame(2, b"12345678")[:-4])
-    peer.client.close()
-    said = wire.read_to_end(peer.daemon)
-    assert said == wire.frame(2, b"12345678") + wire.frame(2, b"12345678")[:-4]
-    status, error = peer.wait()
-    assert status == 2 and "the client closed the connection in the middle of a frame" in error
-
-
-def test_a_client_that_does_not_read_is_waited_for(peer):
-    data = wire.frame(1, bytes(4 << 20), type=wire.REPLY)
-    sender = threading.Thread(target=peer.daemon.sendall, args=[data])
-    sender.start()
-    # The other direction goes on.
-    peer.client.sendall(wire.frame(2))
-    assert wire.read_frame(peer.daemon)[0][3] == 2
-    assert sender.is_alive()
-    assert wire.read_exactly(peer.client, len(data)) == data
-    sender.join()
-
-
-def test_nothing_grows_in_a_long_connection(peer):
-    def exchange(n, size):
-        for _ in range(n):
-            peer.client.sendall(wire.frame(1, bytes(size)))
-            wire.read_frame(peer.daemon)
-            peer.daemon.sendall(wire.frame(1, bytes(size), type=wire.REPLY))
-            wire.read_frame(peer.client)
-
-    exchange(200, 1000)
-    exchange(1, 400000)
-    descriptors, resident = wire.count_descriptors(peer.process.pid), wire.resident_kib(peer.process.pid)
-    exchange(3000, 1000)
-    exchange(20, 400000)
-    assert wire.count_descriptors(peer.process.pid) == descriptors
-    assert wire.resident_kib(peer.process.pid) <= resident + 64
-    if "VSMMU_SANITIZED" not in os.environ:
-        assert resident < 8 * 1024
 
 
 def test_virsh_that_is_killed_leaves_no_process_and_no_domain(libvirt_daemon, uri, command):

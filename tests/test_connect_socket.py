@@ -38,21 +38,17 @@ while data := peer.recv(65536):
 """
 
 
-@pytest.fixture(scope="module")
-def connect(build_dir):
+@pytest.fixture(autouse=True)
+def root():
     if os.geteuid() != 0:
         give_up("another /run than that of this machine needs root")
-    return build_dir / "tools" / "virt-vsmmu-connect"
 
 
 @pytest.fixture
-def directory():
-    """For sockets, whose paths must be short, and for everybody."""
-    path = pathlib.Path(subprocess.check_output(["mktemp", "-d", "/tmp/connect-XXXXXX"], text=True).strip())
-    path.chmod(0o755)
-    (path / "libvirt").mkdir()
-    yield path
-    shutil.rmtree(path)
+def directory(directory):
+    """What is to be in /run."""
+    (directory / "libvirt").mkdir()
+    return directory
 
 
 @pytest.fixture

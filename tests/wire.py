@@ -10,7 +10,7 @@ import threading
 
 HEADER = struct.Struct(">7I")  # length, program, version, procedure, type, serial, status
 REMOTE = 0x20008086
-CALL, REPLY, MESSAGE, STREAM = range(4)
+CALL, REPLY, MESSAGE, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS = range(6)
 LENGTH_MAX = 33554432 + 4
 AUTH_LIST = 66  # the first thing that a client says
 PATIENCE = 10  # seconds
