@@ -23,10 +23,8 @@
 /* VIR_NET_MESSAGE_NUM_FDS_MAX */
 #define VSMMU_FRAME_DESCRIPTORS_MAX 32u
 
-/* Programs: remote_protocol.x, qemu_protocol.x, virkeepaliveprotocol.x. */
+/* The program of remote_protocol.x; libvirt speaks others on the same connection. */
 #define VSMMU_PROGRAM_REMOTE 0x20008086u
-#define VSMMU_PROGRAM_QEMU 0x20008087u
-#define VSMMU_PROGRAM_KEEPALIVE 0x6b656570u
 
 /* virNetMessageType */
 typedef enum {
