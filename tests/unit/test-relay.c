@@ -42,6 +42,7 @@ typedef struct {
   gboolean has_answer;
   gboolean has_ended;
   guint n_waiting;
+  guint n_refused;
 } Bed;
 
 static gboolean
@@ -97,6 +98,8 @@ handle (gpointer self, VsmmuDirection direction, GBytes *frame, VsmmuRelayAnswer
     g_cond_broadcast (&bed->cond);
   } else if (header.procedure == REFUSE || header.procedure == BOTH_WAYS) {
     answer->to_client = frame_new (PASS, VSMMU_FRAME_REPLY, header.serial, 4);
+    bed->n_refused++;
+    g_cond_broadcast (&bed->cond);
   }
   if (header.procedure == HOLD || header.procedure == WAIT || header.procedure == ASK || header.procedure == BOTH_WAYS)
     *(direction == VSMMU_TO_DAEMON ? &answer->to_daemon : &answer->to_client) = g_bytes_ref (frame);
@@ -203,14 +206,21 @@ set_flag (Bed *bed, gboolean *flag)
   g_cond_broadcast (&bed->cond);
 }
 
+/* Waits for a number that a worker counts up to. */
 static void
-wait_for_workers (Bed *bed, guint n)
+wait_for (Bed *bed, const guint *number, guint n)
 {
   gint64 end = g_get_monotonic_time () + SECONDS_MAX * G_TIME_SPAN_SECOND;
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&bed->mutex);
 
-  while (bed->n_waiting < n)
+  while (*number < n)
     g_assert_true (g_cond_wait_until (&bed->cond, &bed->mutex, end));
+}
+
+static void
+wait_for_workers (Bed *bed, guint n)
+{
+  wait_for (bed, &bed->n_waiting, n);
 }
 
 static void
@@ -409,6 +419,7 @@ test_a_stream_of_frames_leaves_room_for_an_answer (void)
   writer = g_thread_new ("writer", write_stream, &bed);
   g_usleep (QUIET_MILLISECONDS * 1000);
   say (bed.client, REFUSE, VSMMU_FRAME_CALL, 7, 0);
+  wait_for (&bed, &bed.n_refused, 1);
   g_usleep (QUIET_MILLISECONDS * 1000);
   for (guint i = 0; i <= STREAM_FRAMES; i++) {
     g_assert_cmpint (recv (bed.client, bytes, VSMMU_FRAME_HEADER_BYTES, MSG_WAITALL), ==, VSMMU_FRAME_HEADER_BYTES);
