@@ -220,9 +220,9 @@ def test_keepalive_goes_both_ways(libvirt_daemon, uri):
     loop.start()
     try:
         connection = libvirt.open(uri)
-        # A second without an answer would end the connection.
-        assert connection.setKeepAlive(1, 1) == 0
-        time.sleep(3.5)
+        # Three seconds without an answer would end the connection.
+        assert connection.setKeepAlive(1, 2) == 0
+        time.sleep(4)
         assert connection.isAlive() == 1
         assert connection.getLibVersion() > 0
         connection.close()
@@ -413,7 +413,8 @@ def use_test_driver(libvirt, uri):
         lambda: [s.getXMLDesc() for s in other.listAllSnapshots()], lambda: other.screenshot(connection.newStream(), 0),
         lambda: other.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, "a title", None, None), lambda: other.metadata(
             libvirt.VIR_DOMAIN_METADATA_TITLE, None), lambda: other.attachDevice("<nonsense/>"), other.reboot, other.destroy,
-        other.undefine, lambda: connection.networkLookupByName("default").XMLDesc(), lambda: connection.defineXML("<broken"),
+        lambda: other.checkpointCreateXML("<domaincheckpoint/>").delete(), lambda: domain.setSchedulerParameters({"weight": 100}),
+        domain.schedulerParameters, other.undefine, lambda: connection.networkLookupByName("default").XMLDesc(), lambda: connection.defineXML("<broken"),
         lambda: connection.storagePoolLookupByName("default-pool").createXML(
             "<volume><name>v</name><capacity>1000</capacity></volume>", 0).XMLDesc(),
         lambda: connection.lookupByUUIDString("11111111-2222-3333-4444-555555555555"),
