@@ -150,8 +150,9 @@ number_bus (Pass *pass, guint index, const VsmmuPciAddress *address, gboolean *i
 
   if (!vsmmu_guest_function_read (&bridge, pass->ecam, parent, (guint) address->slot << 3 | address->function, error))
     return FALSE;
-  /* Where two bridges claim a number, or one that of a root bus, QEMU goes to the first. */
-  if (bridge.is_bridge && bridge.secondary_bus != 0 && !is_taken[bridge.secondary_bus]) {
+  /* Where two bridges claim a number, or one that of a root bus, QEMU goes to the first. What is no bridge has 0, that
+   * of pcie.0. */
+  if (!is_taken[bridge.secondary_bus]) {
     pass->numbers.bus_numbers[index] = bridge.secondary_bus;
     is_taken[bridge.secondary_bus] = TRUE;
   }
