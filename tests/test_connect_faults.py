@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import threading
 
 import pytest
@@ -21,6 +22,25 @@ def peer(connect, directory):
         yield transport
         transport.daemon.close()
     listener.close()
+
+
+USAGE = [
+    (["--help"], 0, "Usage:"),
+    (["--version"], 0, "virt-vsmmu-connect "),
+    (["-q"], 2, "virt-vsmmu-connect: option requires an argument -- 'q'"),
+    (["-q", "soon"], 2, "virt-vsmmu-connect: -q takes a number of seconds, or -1"),
+    (["-q", "-2"], 2, "virt-vsmmu-connect: -q takes a number of seconds, or -1"),
+    (["-q0", "-x"], 2, "virt-vsmmu-connect: no such option; see 'virt-vsmmu-connect --help'"),
+    (["-U", "/socket", "more"], 2, "virt-vsmmu-connect: there are no arguments but options; see 'virt-vsmmu-connect --help'"),
+]
+
+
+@pytest.mark.parametrize("arguments, status, said", USAGE, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_options(connect, arguments, status, said):
+    run = subprocess.run([connect, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                         env={"PATH": os.environ["PATH"], "LC_ALL": "C"})
+    assert run.returncode == status
+    assert (run.stdout if status == 0 else run.stderr).startswith(said)
 
 
 GARBAGE = [
