@@ -14,7 +14,7 @@ import pytest
 
 from program import DATA
 
-COMMANDS = ("check", "args", "graph", "host", "plan", "explain")
+COMMANDS = ("check", "args", "graph", "host", "plan", "msi", "explain")
 GRACE = DATA / "grace.xml"
 EXAMPLES = DATA.parent.parent / "examples"
 BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
@@ -88,6 +88,11 @@ def test_an_unknown_option_or_value_is_refused(command, arguments, words, progra
     (["graph", "--host", "-", "-"], "standard input"),
     (["graph", "--passive", "-"], "--this-host"),
     (["graph", "--this-host", "--host", "a.json", "-"], "--this-host"),
+    (["msi"], "--domain"),
+    (["msi", "a.xml", "b.xml"], "--help"),
+    (["msi", "--domain", "guest", "a.xml"], "not both"),
+    (["msi", "--monitor", "a.xml"], "--domain"),
+    (["msi", "--connect", "qemu:///session", "a.xml"], "--domain"),
 ])
 def test_wrong_usage_is_refused(arguments, word, program):
     assert_refused(program.run(*arguments), word)
@@ -112,7 +117,7 @@ def test_status_is_2_when_a_file_is_missing_and_the_others_are_checked(program):
     assert "[pci-bus-not-root]" in outcome.out and "1 document checked" in outcome.out
 
 
-@pytest.mark.parametrize("command", ["check", "args", "graph"])
+@pytest.mark.parametrize("command", ["check", "args", "graph", "msi"])
 def test_a_file_that_cannot_be_read_is_an_error(command, program, tmp_path):
     for path in (tmp_path / "missing.xml", GRACE / "below-a-file.xml"):
         outcome = program.run(command, path)
@@ -120,7 +125,7 @@ def test_a_file_that_cannot_be_read_is_an_error(command, program, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["check", GRACE], ["check", "-f", "json", GRACE], ["check", "-f", "sarif", GRACE], ["args", GRACE], ["graph", GRACE],
+    ["check", GRACE], ["check", "-f", "json", GRACE], ["check", "-f", "sarif", GRACE], ["args", GRACE], ["graph", GRACE], ["msi", GRACE],
     ["graph", "--format", "svg", GRACE], ["explain"],
     ["plan", "--host", EXAMPLES / "grace-host.json", "-d", "0009:01:00.0"],
     ["--help"], ["--version"]])

@@ -38,6 +38,14 @@ VSMMU_PUBLIC char *vsmmu_render_refusal (const GPtrArray *findings);
 VSMMU_PUBLIC char *vsmmu_render_printable (const char *text);
 
 /**
+ * vsmmu_render_line:
+ *
+ * Returns: (transfer full): @finding in one line, for a log:
+ *   `file:line: severity: message [rule]; hint`
+ */
+VSMMU_PUBLIC char *vsmmu_render_line (const VsmmuFinding *finding);
+
+/**
  * vsmmu_render_json:
  * @findings: (element-type VsmmuFinding): the findings of all documents
  * @files: how many documents were checked

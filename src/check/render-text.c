@@ -75,6 +75,16 @@ vsmmu_render_text (const GPtrArray *findings, gboolean colour)
 }
 
 char *
+vsmmu_render_line (const VsmmuFinding *finding)
+{
+  g_autofree char *text =
+      g_strdup_printf (_ ("%s:%u: %s: %s [%s]; %s"), finding->file, finding->line,
+                       _ (severities[finding->severity].word), finding->message, finding->rule->id, finding->hint);
+
+  return vsmmu_render_printable (text);
+}
+
+char *
 vsmmu_render_refusal (const GPtrArray *findings)
 {
   g_autoptr (GString) text = g_string_new (NULL);

@@ -10,7 +10,12 @@
 #include "model/suggest.h"
 #include "model/text.h"
 
-G_DEFINE_QUARK (vsmmu - error - quark, vsmmu_error)
+/* Not G_DEFINE_QUARK(), which sets a variable without a lock the first time. */
+GQuark
+vsmmu_error_quark (void)
+{
+  return g_quark_from_static_string ("vsmmu-error-quark");
+}
 
 const char *const vsmmu_iommu_attributes[] = { "pciBus", "accel", "ats", "ril", "ssidsize", "oas", "cmdqv", NULL };
 
@@ -190,9 +195,8 @@ read_vcpu (VsmmuDomain *domain, const xmlNode *vcpu)
   domain->vcpus = (guint) count;
 }
 
-/* A size in KiB; 0 for one that libvirt would not take, which is not for these checks to say. */
-static guint64
-read_size (const char *text, const char *unit)
+guint64
+vsmmu_read_size (const char *text, const char *unit)
 {
   guint64 size;
 
@@ -213,13 +217,24 @@ read_memory_backing (VsmmuDomain *domain, const xmlNode *backing)
   page = vsmmu_xml_child (hugepages, "page");
   /* Pages of several sizes are for parts of the guest. */
   if (page != NULL && vsmmu_xml_attribute (page, "nodeset") == NULL)
-    domain->huge_page = read_size (vsmmu_xml_attribute (page, "size"), vsmmu_xml_attribute (page, "unit"));
+    domain->huge_page = vsmmu_read_size (vsmmu_xml_attribute (page, "size"), vsmmu_xml_attribute (page, "unit"));
 }
 
 static void
 read_memory (VsmmuDomain *domain, const xmlNode *memory)
 {
-  domain->memory = read_size (vsmmu_xml_text (memory), vsmmu_xml_attribute (memory, "unit"));
+  domain->memory = vsmmu_read_size (vsmmu_xml_text (memory), vsmmu_xml_attribute (memory, "unit"));
+}
+
+static void
+read_memory_max (VsmmuDomain *domain, const xmlNode *memory)
+{
+  const char *slots = vsmmu_xml_attribute (memory, "slots");
+  guint64 number;
+
+  domain->memory_max = vsmmu_read_size (vsmmu_xml_text (memory), vsmmu_xml_attribute (memory, "unit"));
+  if (slots != NULL && vsmmu_number_parse (slots, 10, &number) && number <= G_MAXUINT16)
+    domain->memory_slots = (guint) number;
 }
 
 static void
@@ -277,10 +292,15 @@ static const struct {
   const char *name;
   void (*read) (VsmmuDomain *domain, const xmlNode *node);
 } domain_elements[] = {
-  { "os", read_os },           { "features", read_features },
-  { "vcpu", read_vcpu },       { "memoryBacking", read_memory_backing },
-  { "iommufd", read_iommufd }, { "memory", read_memory },
-  { "cpu", read_cpu },         { "numatune", read_numatune },
+  { "os", read_os },
+  { "features", read_features },
+  { "vcpu", read_vcpu },
+  { "memoryBacking", read_memory_backing },
+  { "iommufd", read_iommufd },
+  { "memory", read_memory },
+  { "cpu", read_cpu },
+  { "numatune", read_numatune },
+  { "maxMemory", read_memory_max },
 };
 
 static void

@@ -95,7 +95,9 @@ struct _VsmmuDomain {
   gboolean has_hugepages;
   guint hugepages_line;
   guint64 huge_page;    /* KiB; 0 when not given, or not for the whole guest */
-  guint64 memory;       /* KiB; 0 when not given */
+  guint64 memory;       /* KiB; 0 when not given; with that of memory devices */
+  guint64 memory_max;   /* KiB; 0 when no memory can be plugged: <maxMemory> */
+  guint memory_slots;   /* for memory devices, in <maxMemory> */
   guint n_cells;        /* guest NUMA nodes: <cpu><numa><cell> */
   GArray *memory_nodes; /* VsmmuMemoryNodes */
   VsmmuSwitch iommufd;  /* <iommufd enabled=…> */
