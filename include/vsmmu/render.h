@@ -18,6 +18,17 @@ G_BEGIN_DECLS
 VSMMU_PUBLIC char *vsmmu_render_text (const GPtrArray *findings, gboolean colour);
 
 /**
+ * vsmmu_render_refusal:
+ * @findings: (element-type VsmmuFinding): findings of which one is an error
+ *
+ * What to say where there is room for little, such as in an error of libvirt.
+ *
+ * Returns: (transfer full): the first error with its hint on a second line, and on a third how many
+ *   others there are and of which rules; printable, without a line feed at the end
+ */
+VSMMU_PUBLIC char *vsmmu_render_refusal (const GPtrArray *findings);
+
+/**
  * vsmmu_render_printable:
  * @text: text in which values from a document or file names may stand
  *
@@ -25,6 +36,14 @@ VSMMU_PUBLIC char *vsmmu_render_text (const GPtrArray *findings, gboolean colour
  *   might drive a terminal, as \uXXXX; line feeds too
  */
 VSMMU_PUBLIC char *vsmmu_render_printable (const char *text);
+
+/**
+ * vsmmu_render_line:
+ *
+ * Returns: (transfer full): @finding in one line, for a log:
+ *   `file:line: severity: message [rule]; hint`
+ */
+VSMMU_PUBLIC char *vsmmu_render_line (const VsmmuFinding *finding);
 
 /**
  * vsmmu_render_json:

@@ -15,8 +15,10 @@
 #include <vsmmu/guest.h>
 #include <vsmmu/host.h>
 #include <vsmmu/hotplug.h>
+#include <vsmmu/lower.h>
 #include <vsmmu/msi.h>
 #include <vsmmu/plan.h>
+#include <vsmmu/policy.h>
 #include <vsmmu/readiness.h>
 #include <vsmmu/render.h>
 #include <vsmmu/rule.h>
