@@ -6,6 +6,7 @@ import time
 import pytest
 
 import conftest
+import console
 import guest
 import machine
 
@@ -15,7 +16,7 @@ PORT_1, PORT_2 = "0000:09:00.0", "0000:0a:00.0"
 
 
 @contextlib.contextmanager
-def booted(host, devices, options=guest.EXPLICIT, seconds=guest.SECONDS_TO_BOOT, **changes):
+def booted(host, devices, options=guest.EXPLICIT, seconds=console.SECONDS_TO_BOOT, **changes):
     """A guest with one vSMMU and these devices, all bound to vfio-pci."""
     host.give_to_vfio(*devices)
     arguments = [*guest.MACHINE, *guest.IOMMUFD, *guest.vsmmu(options=options, devices=devices), *guest.TRACES]
