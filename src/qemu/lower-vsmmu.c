@@ -16,7 +16,7 @@ typedef struct {
   guint function;
   guint32 used; /* slots on pcie-root, one bit each */
   gboolean needs_bus_nr;
-  GHashTable *aliases; /* of the document */
+  GHashTable *aliases; /* of the document: devices have them, or overrides name them */
   GHashTable *renamed; /* id with a newer libvirt → id of the stand-in */
 } Room;
 
@@ -65,6 +65,8 @@ find_room (const VsmmuDomain *domain, Room *room)
     if (device->address_kind == VSMMU_ADDRESS_PCI && device->address.bus == 0)
       room->used |= 1u << device->address.slot;
   }
+  for (guint i = 0; i < domain->overrides->len; i++)
+    g_hash_table_add (room->aliases, (gpointer) g_array_index (domain->overrides, VsmmuPassthrough, i).alias);
 }
 
 static gboolean

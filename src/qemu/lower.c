@@ -76,7 +76,25 @@ has_anything_new (const VsmmuDomain *domain, const VsmmuTarget *target, VsmmuStr
       return TRUE;
   }
   return (domain->iommufd_line != 0 && !vsmmu_target_knows_iommufd (target, TRUE)) ||
-         (stands_in && domain->n_buses > 0 && domain->buses[0].controller->controller.has_pcihole64);
+         (stands_in && domain->buses[0].controller != NULL && domain->buses[0].controller->controller.has_pcihole64);
+}
+
+/* Left over from a domain that was lowered, and taken apart since. */
+static gboolean
+has_no_leftovers (const VsmmuDomain *domain, GError **error)
+{
+  static const char *const names[] = { VSMMU_IOMMUFD_ID, VSMMU_INITIATOR_ID };
+
+  for (guint i = 0; i < domain->arguments->len * G_N_ELEMENTS (names); i++) {
+    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i / G_N_ELEMENTS (names));
+    const char *name = names[i % G_N_ELEMENTS (names)];
+
+    if (strstr (argument->value, name) != NULL)
+      return vsmmu_lowering_refuse (error,
+                                    _ ("%s:%u: '%s' in <qemu:arg> is a name that the adapted domain needs; remove it"),
+                                    domain->file, argument->line, name);
+  }
+  return TRUE;
 }
 
 /* Values that libvirt 12.8 refuses must not get lost on the way, and what is where must be known. */
@@ -98,7 +116,7 @@ is_possible (const VsmmuDomain *domain, GError **error)
   if (domain->address_error != NULL)
     return vsmmu_lowering_refuse (error, _ ("%s: libvirt would refuse its PCI addresses: %s"), domain->file,
                                   domain->address_error);
-  return TRUE;
+  return has_no_leftovers (domain, error);
 }
 
 static const VsmmuDevice *
