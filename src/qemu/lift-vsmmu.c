@@ -204,17 +204,20 @@ lift_options (VsmmuLifting *lifting, const VsmmuDevice *device)
 void
 vsmmu_lift_vsmmus (VsmmuLifting *lifting)
 {
+  /* libvirt has no two devices with one id. */
+  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
   guint number = 0;
 
   for (guint i = 0; i < lifting->domain->devices->len; i++) {
     const VsmmuDevice *device = g_ptr_array_index (lifting->domain->devices, i);
+    gboolean stands_in = is_stand_in (lifting, device);
 
-    if (is_stand_in (lifting, device))
-      lift_stand_in (lifting, device, number++);
-    else if (vsmmu_device_is_iommu (device)) {
-      number++;
-      if (vsmmu_lowering_is_vsmmu (device) && device->iommu.has_pci_bus)
-        lift_options (lifting, device);
-    }
+    if ((!stands_in && !vsmmu_device_is_iommu (device)) || !g_hash_table_add (seen, device->id))
+      continue;
+    if (stands_in)
+      lift_stand_in (lifting, device, number);
+    else if (vsmmu_lowering_is_vsmmu (device) && device->iommu.has_pci_bus)
+      lift_options (lifting, device);
+    number++;
   }
 }
