@@ -187,8 +187,7 @@ def test_a_property_that_no_iommu_has_stays_an_override_of_the_vsmmu(program):
 
 
 def test_lifting_goes_into_the_documents_that_have_a_domain_in_them(program):
-    lowered = lower(program, EXAMPLE)[lower(program, EXAMPLE).index("<domain"):]
-    original = EXAMPLE[EXAMPLE.index("<domain"):]
+    lowered, original = (xml[xml.index("<domain"):] for xml in (lower(program, EXAMPLE), EXAMPLE))
     for name in ("domainsnapshot", "domaincheckpoint", "domstatus"):
         frame = f"<?xml version='1.0'?>\n<{name}>\n <name>a</name> <!-- b -->\n{{}}\n{{}}</{name}>\n"
         inactive = [xml.replace("<domain ", "<inactiveDomain ").replace("</domain>", "</inactiveDomain>")

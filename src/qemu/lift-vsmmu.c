@@ -182,7 +182,7 @@ lift_stand_in (VsmmuLifting *lifting, const VsmmuDevice *device, guint number)
   put_iommu (lifting, device, &iommu);
   id = shown_alias (lifting->domain, device->id) != NULL ? g_strdup (device->id) : g_strdup_printf ("iommu%u", number);
   rename_overrides (lifting, overrides, device->id, id);
-  lifting->n_vsmmus++;
+  lifting->n_lifted++;
 }
 
 /*
@@ -195,10 +195,11 @@ lift_options (VsmmuLifting *lifting, const VsmmuDevice *device)
   const VsmmuOverrides *overrides = vsmmu_passthroughs_find (&lifting->passthroughs, device->id);
   VsmmuIommu iommu = device->iommu;
 
-  lifting->n_vsmmus++;
   lifting->is_accelerated = lifting->is_accelerated || iommu.accel == VSMMU_SWITCH_ON;
-  if (overrides != NULL && !vsmmu_options_any (&iommu) && take_overrides (lifting, overrides, &iommu) > 0)
-    put_iommu (lifting, device, &iommu);
+  if (overrides == NULL || vsmmu_options_any (&iommu) || take_overrides (lifting, overrides, &iommu) == 0)
+    return;
+  put_iommu (lifting, device, &iommu);
+  lifting->n_lifted++;
 }
 
 void

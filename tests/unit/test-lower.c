@@ -166,6 +166,14 @@ static const char *const not_lowered[] = {
   "<network><domain name='example.org'/></network>",
   "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:commandline><qemu:arg value='-machine'/>"
   "<qemu:arg value='highmem-mmio-size=1T'/></qemu:commandline></domain>",
+  /* A libvirt that knows accel, and the user's own arguments. */
+  DOMAIN ("<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu><hostdev type='pci'/></devices>"
+          "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
+          "<q:arg value='-object'/><q:arg value='iommufd,id=a'/>"
+          "<q:arg value='-global'/><q:arg value='vfio-pci.iommufd=a'/>"
+          "<q:arg value='-machine'/><q:arg value='highmem-mmio-size=1T'/></q:commandline>"
+          "<q:override xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:device alias='iommu0'><q:frontend>"
+          "<q:property name='ats' type='string' value='on'/></q:frontend></q:device></q:override><devices>"),
 };
 
 static void
