@@ -14,7 +14,7 @@ import pytest
 
 from program import DATA
 
-COMMANDS = ("check", "args", "graph", "host", "plan", "msi", "explain")
+COMMANDS = ("check", "args", "adapt", "graph", "host", "plan", "msi", "explain")
 GRACE = DATA / "grace.xml"
 EXAMPLES = DATA.parent.parent / "examples"
 BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
@@ -51,7 +51,7 @@ def test_help_names_every_command(option, program):
 def test_help_of_a_command_shows_its_usage(command, program):
     outcome = program.run(command, "--help")
     assert (outcome.status, outcome.err) == (0, "")
-    assert f"virt-vsmmu {command}" in outcome.out and re.search("--format|--json", outcome.out)
+    assert f"virt-vsmmu {command}" in outcome.out and re.search("--format|--json|--lift", outcome.out)
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])

@@ -283,6 +283,71 @@ def test_a_large_hostile_document(name, command, program):
     assert_expected(LARGE[name][0], command, large_document(name), program)
 
 
+# Lowering and lifting
+
+def lowered(devices="", overrides="", arguments="", originals=""):
+    """A guest with what lowering writes, so often that it hurts."""
+    return domain(devices, (
+        f"<qemu:override>{overrides}</qemu:override><qemu:commandline>{arguments}</qemu:commandline><metadata>"
+        "<l:lowered xmlns:l='https://libvirt-vsmmu.example/schemas/lowered/1'>"
+        f"{originals}</l:lowered></metadata>")).replace(" accel='on'", "")
+
+
+def override(alias, *properties):
+    inside = "".join(f"<qemu:property name='{name}' type='string' value='{value}'/>" for name, value in properties)
+    return f"<qemu:device alias='{alias}'><qemu:frontend>{inside}</qemu:frontend></qemu:device>"
+
+
+def arguments(*values):
+    return "".join(f"<qemu:arg value='{value}'/>" for value in values)
+
+
+def of(name, text):
+    return f"<l:original of='{name}'>{text}</l:original>"
+
+
+PORT = "<controller type='pci' index='#' model='pcie-root-port'><alias name='ua-x'/></controller>"
+SMMU = ("driver", "arm-smmuv3"), ("primary-bus", "pcie.0")
+ADAPTED = {
+    "overrides-of-one": lambda: lowered(overrides=override("iommu0", ("ats", "on")) * 60_000),
+    "stand-ins-of-one-name": lambda: lowered("".join(PORT.replace("#", str(index)) for index in range(1, 256)),
+                                             override("ua-x", *SMMU) * 40_000),
+    "many-stand-ins": lambda: lowered("".join(PORT.replace("#", str(index)) for index in range(1, 40_000))),
+    "originals": lambda: lowered(originals=of("iommu0", "&lt;iommu/&gt;") * 100_000),
+    "large-original": lambda: lowered(overrides=override("iommu0", ("accel", "on")), originals=of(
+        "iommu0", f"&lt;iommu model='smmuv3'&gt;{'&lt;a/&gt;' * 1_000_000}&lt;/iommu&gt;")),
+    "original-of-each": lambda: lowered("<hostdev type='pci'><driver name='vfio'/></hostdev>" * 40_000, arguments=arguments(
+        "-object", "iommufd,id=a", "-global", "vfio-pci.iommufd=a"), originals="".join(
+            of(f"hostdev{number}/iommufd", " iommufd='yes'") for number in range(40_000))),
+    "vsmmus-on-one-bus": lambda: lowered(arguments=arguments(
+        "-device", "pxb-pcie,id=a,bus=pcie.0,addr=1e", "-device", "arm-smmuv3,primary-bus=a") * 40_000),
+    "vsmmus-in-arguments": lambda: lowered(arguments="".join(arguments(
+        "-device", f"pxb-pcie,id=a{number},bus=pcie.0,addr=1e", "-device", f"arm-smmuv3,primary-bus=a{number}")
+        for number in range(40_000))),
+    "initiators": lambda: lowered(HOSTDEV, arguments=arguments(
+        "-object", "acpi-generic-initiator,id=a,pci-dev=hostdev0,node=1") * 90_000),
+}
+
+
+@pytest.mark.parametrize("command", [["adapt", "--target=libvirt=11.3"], ["adapt", "--lift"]], ids=["lower", "lift"])
+@pytest.mark.parametrize("name", ADAPTED)
+def test_a_large_hostile_document_is_lowered_and_lifted_soon(name, command, program):
+    process = subprocess.run([program.path, *command, "-"], input=ADAPTED[name]().encode("utf-8"), capture_output=True,
+                             timeout=2 * SECONDS, preexec_fn=limit_resources, env={"LC_ALL": "C.UTF-8"})
+    assert process.returncode in (0, 1), process.stderr[-300:]
+    assert len(process.stdout) < LIMIT and len(process.stderr) < 10 * MIB
+
+
+@pytest.mark.parametrize("text", [
+    "&lt;iommu model=&apos;smmuv3&apos;&gt;&lt;driver pciBus=&apos;0&apos; accel=&apos;on&apos;/&gt;&lt;/iommu&gt;&lt;evil/&gt;",
+    "&lt;/original&gt;&lt;evil/&gt;&lt;original&gt;", "&lt;iommu", "&lt;!DOCTYPE a&gt;", "&lt;evil/&gt;", "", "x", "\u00fc"])
+def test_nothing_comes_out_of_the_metadata_but_one_element_that_says_the_same(text, program):
+    document = lowered(overrides=override("iommu0", ("accel", "on")), originals=of("iommu0", text))
+    outcome = program.run("adapt", "--lift", input=document.encode("utf-8"))
+    assert outcome.status == 0 and "evil" not in outcome.out
+    assert "<driver pciBus='0' accel='on'/>" in outcome.out and "lowered" not in outcome.out
+
+
 def test_a_document_cut_off_anywhere_is_malformed(program, tmp_path):
     beginnings = [GRACE[:length].encode("utf-8") for length in range(len(GRACE.rstrip()))]
     beginnings += [GRACE.encode("utf-16")[:length] for length in range(200)]

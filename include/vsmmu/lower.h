@@ -45,10 +45,12 @@ VSMMU_PUBLIC gboolean vsmmu_strategy_choose (const VsmmuTarget *target, VsmmuStr
  *   %VSMMU_ERROR_UNSUPPORTED when the domain cannot be expressed for @target, and as
  *   vsmmu_strategy_choose()
  *
- * Writes a domain with vSMMUs, or with VFIO devices that use iommufd, so that the libvirt of @target passes all
- * of it to QEMU. A domain that needs none of that comes back byte for byte, whatever the target; so does
- * one that is lowered already for this strategy. Of other domains all bytes that need not change stay.
- * What was replaced is kept in `<metadata>`.
+ * Writes a domain with vSMMUs so that the libvirt of @target passes them, and what its VFIO devices need, to QEMU.
+ * A domain without a vSMMU, accelerated or not, comes back byte for byte, whatever the target; so does one in which
+ * there is nothing that the libvirt does not know, such as one that is lowered already. Of other domains all
+ * bytes that need not change stay; vsmmu_lift() gives back the others too, from `<metadata>`.
+ *
+ * Nothing is checked but what lowering itself needs: vsmmu_check_domain() says what else is wrong.
  *
  * Returns: (transfer full): domain XML with a NUL after it, or %NULL with @error set
  */

@@ -850,7 +850,10 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           N_ ("The libvirt drops accel without a word"),
           N_ ("libvirt knows accel and its options since 12.7, and pciBus since 11.10. An older one accepts the "
               "document, "
-              "forgets what it does not know and starts a guest with an emulated SMMUv3."),
+              "forgets what it does not know and starts a guest with an emulated SMMUv3. From 8.2 on it can be made to "
+              "pass all of it to QEMU: 'virt-vsmmu adapt' writes the domain in a form that it does not understand but "
+              "carries, and virt-vsmmu-connect does that on the way to any libvirt, and shows the domain as it was "
+              "written."),
           "libvirt formatdomain; seen on 11.3",
       },
       vsmmu_rule_target_libvirt_drops_accel,
@@ -863,7 +866,9 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           N_ ("The libvirt drops iommufd without a word"),
           N_ ("libvirt knows iommufd in the <driver> of a <hostdev> since 12.1, and <iommufd> for the domain since "
               "12.2. An "
-              "older one uses the old VFIO container, which an accelerated SMMUv3 cannot work with."),
+              "older one uses the old VFIO container, which an accelerated SMMUv3 cannot work with. 'virt-vsmmu adapt' "
+              "and "
+              "virt-vsmmu-connect give iommufd to the VFIO devices of a guest through QEMU's command line."),
           "libvirt formatdomain; seen on 11.3",
       },
       vsmmu_rule_target_libvirt_no_iommufd,

@@ -2,13 +2,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/check.h"
+#include "model/releases.h"
 #include "model/version.h"
-
-#define LIBVIRT_IOMMUFD VSMMU_VERSION_ENCODE (12, 1, 0)
-#define LIBVIRT_DOMAIN_IOMMUFD VSMMU_VERSION_ENCODE (12, 2, 0)
-#define LIBVIRT_ACCEL VSMMU_VERSION_ENCODE (12, 7, 0)
-#define QEMU_ACCEL VSMMU_VERSION_ENCODE (11, 0, 0)
-#define QEMU_AUTO VSMMU_VERSION_ENCODE (11, 1, 0)
 
 gboolean
 vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
@@ -64,7 +59,7 @@ vsmmu_rule_target_qemu_too_old (VsmmuCheck *check)
   const VsmmuDevice *iommu = next_accelerated (check, &i);
   g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
 
-  if (iommu != NULL && is_older (check->target->qemu, QEMU_ACCEL))
+  if (iommu != NULL && is_older (check->target->qemu, VSMMU_QEMU_ACCEL))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                         g_strdup (_ ("use QEMU 11.0 or newer; 11.1 or newer also has automatic options and cmdqv")),
                         _ ("QEMU %s has no accelerated SMMUv3"), version);
@@ -77,7 +72,7 @@ vsmmu_rule_target_qemu_no_auto (VsmmuCheck *check)
   const VsmmuDevice *iommu;
   g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
 
-  if (!is_older (check->target->qemu, QEMU_AUTO) || is_older (check->target->qemu, QEMU_ACCEL))
+  if (!is_older (check->target->qemu, VSMMU_QEMU_AUTO) || is_older (check->target->qemu, VSMMU_QEMU_ACCEL))
     return;
   while ((iommu = next_accelerated (check, &i)) != NULL) {
     g_autofree char *options = vsmmu_iommu_auto_options (iommu);
@@ -97,12 +92,25 @@ vsmmu_rule_target_qemu_no_cmdqv (VsmmuCheck *check)
   const VsmmuDevice *iommu;
   g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
 
-  if (!is_older (check->target->qemu, QEMU_AUTO) || is_older (check->target->qemu, QEMU_ACCEL))
+  if (!is_older (check->target->qemu, VSMMU_QEMU_AUTO) || is_older (check->target->qemu, VSMMU_QEMU_ACCEL))
     return;
   while ((iommu = next_accelerated (check, &i)) != NULL)
     if (iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                           g_strdup (_ ("remove cmdqv, or use QEMU 11.1 or newer")), _ ("QEMU %s has no cmdqv"),
+                          version);
+}
+
+/* (transfer full): what to do about a libvirt that loses what an accelerated SMMUv3 needs */
+static char *
+hint_newer (const VsmmuCheck *check)
+{
+  g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
+
+  if (check->target->libvirt < VSMMU_LIBVIRT_OVERRIDE)
+    return g_strdup (_ ("use libvirt 12.7 or newer"));
+  return g_strdup_printf (_ ("use libvirt 12.7 or newer, or make this one pass it to QEMU: 'virt-vsmmu adapt --target "
+                             "libvirt=%s', or define the domain through virt-vsmmu-connect"),
                           version);
 }
 
@@ -113,11 +121,10 @@ vsmmu_rule_target_libvirt_drops_accel (VsmmuCheck *check)
   const VsmmuDevice *iommu;
   g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
 
-  if (!is_older (check->target->libvirt, LIBVIRT_ACCEL))
+  if (!is_older (check->target->libvirt, VSMMU_LIBVIRT_ACCEL))
     return;
   while ((iommu = next_accelerated (check, &i)) != NULL)
-    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup (_ ("use libvirt 12.7 or newer")),
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), hint_newer (check),
                         _ ("libvirt %s drops accel='on' and its options when the domain is defined, without a word"),
                         version);
 }
@@ -128,18 +135,16 @@ vsmmu_rule_target_libvirt_no_iommufd (VsmmuCheck *check)
   const VsmmuDomain *domain = check->domain;
   g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
 
-  if (domain->iommufd == VSMMU_SWITCH_ON && is_older (check->target->libvirt, LIBVIRT_DOMAIN_IOMMUFD))
-    vsmmu_check_report (check, domain->iommufd_line, g_strdup ("/domain/iommufd"),
-                        g_strdup (_ ("use libvirt 12.2 or newer; an accelerated SMMUv3 needs 12.7 anyway")),
+  if (domain->iommufd == VSMMU_SWITCH_ON && is_older (check->target->libvirt, VSMMU_LIBVIRT_DOMAIN_IOMMUFD))
+    vsmmu_check_report (check, domain->iommufd_line, g_strdup ("/domain/iommufd"), hint_newer (check),
                         _ ("libvirt %s drops <iommufd enabled='yes'/> without a word"), version);
   for (guint i = 0; i < domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
     g_autofree char *name = vsmmu_device_describe (hostdev);
 
-    if (hostdev->hostdev.iommufd == VSMMU_SWITCH_ON && is_older (check->target->libvirt, LIBVIRT_IOMMUFD))
+    if (hostdev->hostdev.iommufd == VSMMU_SWITCH_ON && is_older (check->target->libvirt, VSMMU_LIBVIRT_IOMMUFD))
       vsmmu_check_report (check, hostdev->hostdev.driver_line, vsmmu_device_path (hostdev, "/driver"),
-                          g_strdup (_ ("use libvirt 12.1 or newer; an accelerated SMMUv3 needs 12.7 anyway")),
-                          _ ("libvirt %s drops iommufd='yes' of %s without a word"), version, name);
+                          hint_newer (check), _ ("libvirt %s drops iommufd='yes' of %s without a word"), version, name);
   }
 }
 
@@ -149,7 +154,7 @@ vsmmu_rule_target_device_acl (VsmmuCheck *check)
   g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
   const VsmmuDevice *hostdev;
 
-  if (!is_older (check->target->libvirt, LIBVIRT_IOMMUFD) || check->domain->hostdevs->len == 0)
+  if (!is_older (check->target->libvirt, VSMMU_LIBVIRT_IOMMUFD) || check->domain->hostdevs->len == 0)
     return;
   hostdev = g_ptr_array_index (check->domain->hostdevs, 0);
   vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),

@@ -238,7 +238,7 @@ put_tree (VsmmuLifting *lifting, Tree *tree, guint *index)
   iommu = vsmmu_lift_write_iommu (&tree->iommu, NULL);
   g_string_append_printf (lifting->devices, "%s\n", iommu);
   tree->smmu->is_taken = TRUE;
-  lifting->n_vsmmus++;
+  lifting->n_lifted++;
   lifting->is_accelerated = lifting->is_accelerated || tree->iommu.accel == VSMMU_SWITCH_ON;
   lifting->is_changed = TRUE;
 }

@@ -131,21 +131,27 @@ restore_for_domain (VsmmuLifting *lifting, Backends *backends)
 
 /* Of a domain that was lowered, only what lowering adds: no backend. All else is the user's own. */
 static gboolean
-is_understood (const VsmmuLifting *lifting, const Backends *backends, const char *id)
+is_understood (const VsmmuLifting *lifting, const Backends *backends, const VsmmuDevice *hostdev, const char *id)
 {
+  g_autofree char *of = g_strconcat (hostdev->id, VSMMU_WITHOUT_IOMMUFD, NULL);
+
   if (id == NULL)
     return FALSE;
-  return *id == '\0' || (lifting->originals.node == NULL && g_hash_table_contains (backends->objects, id));
+  if (lifting->originals.node != NULL)
+    return *id == '\0' && g_hash_table_contains (lifting->originals.by_name, of);
+  return *id == '\0' || g_hash_table_contains (backends->objects, id);
 }
 
-/* What QEMU gives @hostdev. */
+/* What QEMU gives @hostdev; absent when the user's own override says so. */
 static VsmmuSwitch
 take_iommufd (VsmmuLifting *lifting, Backends *backends, const VsmmuDevice *hostdev)
 {
   VsmmuProperty *property = vsmmu_passthroughs_property (&lifting->passthroughs, hostdev->id, "iommufd");
   const char *id = property != NULL ? property->from->value : NULL;
 
-  if (!is_understood (lifting, backends, id))
+  if (property != NULL && !is_understood (lifting, backends, hostdev, id))
+    return VSMMU_SWITCH_ABSENT;
+  if (property == NULL)
     return backends->everybody != NULL ? VSMMU_SWITCH_ON : VSMMU_SWITCH_OFF;
   if (!property->is_taken && *id != '\0')
     count_use (backends, id);
@@ -156,21 +162,25 @@ take_iommufd (VsmmuLifting *lifting, Backends *backends, const VsmmuDevice *host
 static void
 set_iommufd (VsmmuLifting *lifting, const Backends *backends, const VsmmuDevice *hostdev, VsmmuSwitch iommufd)
 {
-  const char *word = iommufd == VSMMU_SWITCH_ON ? "yes" : "no";
   const xmlNode *driver = vsmmu_xml_child (hostdev->node, "driver");
   g_autofree char *of = g_strconcat (hostdev->id, "/iommufd", NULL);
   guint place = 0;
   g_autofree char *text = vsmmu_originals_get (&lifting->originals, of, &place);
   g_autofree char *value = text != NULL ? vsmmu_originals_parse_attribute (&lifting->originals, text, "iommufd") : NULL;
-  gboolean is_default = iommufd == (backends->for_domain == VSMMU_SWITCH_ON ? VSMMU_SWITCH_ON : VSMMU_SWITCH_OFF);
+  VsmmuSwitch original = parse_switch (value);
+  VsmmuSwitch usual = backends->for_domain == VSMMU_SWITCH_ON ? VSMMU_SWITCH_ON : VSMMU_SWITCH_OFF;
+  const char *word;
 
-  if (parse_switch (value) != iommufd && is_default)
+  if (iommufd == VSMMU_SWITCH_ABSENT)
+    iommufd = original;
+  if (iommufd == VSMMU_SWITCH_ABSENT || (iommufd != original && iommufd == usual))
     return;
+  word = iommufd == VSMMU_SWITCH_ON ? "yes" : "no";
   if (driver == NULL) {
     g_autofree char *xml = g_strdup_printf ("<driver iommufd='%s'/>\n", word);
 
     vsmmu_edit_append (lifting->edit, hostdev->node, xml);
-  } else if (parse_switch (value) == iommufd) {
+  } else if (iommufd == original) {
     vsmmu_edit_paste_attribute (lifting->edit, driver, place, text);
   } else {
     vsmmu_edit_set_attribute (lifting->edit, driver, "iommufd", word);

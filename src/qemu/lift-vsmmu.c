@@ -182,7 +182,7 @@ lift_stand_in (VsmmuLifting *lifting, const VsmmuDevice *device, guint number)
   put_iommu (lifting, device, &iommu);
   id = shown_alias (lifting->domain, device->id) != NULL ? g_strdup (device->id) : g_strdup_printf ("iommu%u", number);
   rename_overrides (lifting, overrides, device->id, id);
-  lifting->n_vsmmus++;
+  lifting->n_lifted++;
 }
 
 /*
@@ -195,26 +195,30 @@ lift_options (VsmmuLifting *lifting, const VsmmuDevice *device)
   const VsmmuOverrides *overrides = vsmmu_passthroughs_find (&lifting->passthroughs, device->id);
   VsmmuIommu iommu = device->iommu;
 
-  lifting->n_vsmmus++;
   lifting->is_accelerated = lifting->is_accelerated || iommu.accel == VSMMU_SWITCH_ON;
-  if (overrides != NULL && !vsmmu_options_any (&iommu) && take_overrides (lifting, overrides, &iommu) > 0)
-    put_iommu (lifting, device, &iommu);
+  if (overrides == NULL || vsmmu_options_any (&iommu) || take_overrides (lifting, overrides, &iommu) == 0)
+    return;
+  put_iommu (lifting, device, &iommu);
+  lifting->n_lifted++;
 }
 
 void
 vsmmu_lift_vsmmus (VsmmuLifting *lifting)
 {
+  /* libvirt has no two devices with one id. */
+  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
   guint number = 0;
 
   for (guint i = 0; i < lifting->domain->devices->len; i++) {
     const VsmmuDevice *device = g_ptr_array_index (lifting->domain->devices, i);
+    gboolean stands_in = is_stand_in (lifting, device);
 
-    if (is_stand_in (lifting, device))
-      lift_stand_in (lifting, device, number++);
-    else if (vsmmu_device_is_iommu (device)) {
-      number++;
-      if (vsmmu_lowering_is_vsmmu (device) && device->iommu.has_pci_bus)
-        lift_options (lifting, device);
-    }
+    if ((!stands_in && !vsmmu_device_is_iommu (device)) || !g_hash_table_add (seen, device->id))
+      continue;
+    if (stands_in)
+      lift_stand_in (lifting, device, number);
+    else if (vsmmu_lowering_is_vsmmu (device) && device->iommu.has_pci_bus)
+      lift_options (lifting, device);
+    number++;
   }
 }

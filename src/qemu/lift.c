@@ -185,7 +185,7 @@ lift_domain (const xmlNode *root, const char *name, VsmmuEdit *edit, GPtrArray *
   find_buses (&lifting);
   vsmmu_lift_arguments (&lifting);
   vsmmu_lift_vsmmus (&lifting);
-  if (lifting.n_vsmmus == 0 && lifting.originals.node == NULL)
+  if (lifting.n_lifted == 0 && lifting.originals.node == NULL)
     return FALSE;
   vsmmu_lift_iommufd (&lifting);
   vsmmu_lift_initiators (&lifting);

@@ -13,11 +13,11 @@ typedef struct {
   VsmmuEdit *edit;
   VsmmuOriginals originals;
   VsmmuPassthroughs passthroughs;
-  GPtrArray *notes;  /* (element-type utf8) */
-  GHashTable *buses; /* id of a PCI controller → its index + 1 */
-  GString *devices;  /* lines that are added to <devices> */
-  guint n_vsmmus;
-  gboolean is_accelerated; /* one of them is */
+  GPtrArray *notes;        /* (element-type utf8) */
+  GHashTable *buses;       /* id of a PCI controller → its index + 1 */
+  GString *devices;        /* lines that are added to <devices> */
+  guint n_lifted;          /* vSMMUs */
+  gboolean is_accelerated; /* any vSMMU is */
   gboolean is_changed;
 } VsmmuLifting;
 

@@ -72,7 +72,9 @@ static void
 take_iommufd_away (VsmmuLowering *lowering, const VsmmuDevice *hostdev)
 {
   g_autofree char *id = vsmmu_text_escape (hostdev->id);
+  g_autofree char *of = g_strconcat (hostdev->id, VSMMU_WITHOUT_IOMMUFD, NULL);
 
+  vsmmu_originals_add (lowering->originals, of, 0, "");
   g_string_append_printf (lowering->overrides,
                           "<qemu:device alias='%s'>\n"
                           "  <qemu:frontend>\n"
@@ -133,7 +135,8 @@ add_initiators (VsmmuLowering *lowering, const VsmmuDevice *hostdev, guint *numb
 
     if (!(hostdev->hostdev.acpi_nodes[node / 64] >> (node % 64) & 1))
       continue;
-    value = g_strdup_printf ("acpi-generic-initiator,id=vsmmu-gi%u,pci-dev=%s,node=%u", (*number)++, hostdev->id, node);
+    value = g_strdup_printf ("acpi-generic-initiator,id=" VSMMU_INITIATOR_ID "%u,pci-dev=%s,node=%u", (*number)++,
+                             hostdev->id, node);
     vsmmu_lowering_add_argument (lowering, "-object", value);
   }
 }

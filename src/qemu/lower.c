@@ -76,7 +76,25 @@ has_anything_new (const VsmmuDomain *domain, const VsmmuTarget *target, VsmmuStr
       return TRUE;
   }
   return (domain->iommufd_line != 0 && !vsmmu_target_knows_iommufd (target, TRUE)) ||
-         (stands_in && domain->n_buses > 0 && domain->buses[0].controller->controller.has_pcihole64);
+         (stands_in && domain->buses[0].controller != NULL && domain->buses[0].controller->controller.has_pcihole64);
+}
+
+/* Left over from a domain that was lowered, and taken apart since. */
+static gboolean
+has_no_leftovers (const VsmmuDomain *domain, GError **error)
+{
+  static const char *const names[] = { VSMMU_IOMMUFD_ID, VSMMU_INITIATOR_ID };
+
+  for (guint i = 0; i < domain->arguments->len * G_N_ELEMENTS (names); i++) {
+    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i / G_N_ELEMENTS (names));
+    const char *name = names[i % G_N_ELEMENTS (names)];
+
+    if (strstr (argument->value, name) != NULL)
+      return vsmmu_lowering_refuse (error,
+                                    _ ("%s:%u: '%s' in <qemu:arg> is a name that the adapted domain needs; remove it"),
+                                    domain->file, argument->line, name);
+  }
+  return TRUE;
 }
 
 /* Values that libvirt 12.8 refuses must not get lost on the way, and what is where must be known. */
@@ -98,7 +116,7 @@ is_possible (const VsmmuDomain *domain, GError **error)
   if (domain->address_error != NULL)
     return vsmmu_lowering_refuse (error, _ ("%s: libvirt would refuse its PCI addresses: %s"), domain->file,
                                   domain->address_error);
-  return TRUE;
+  return has_no_leftovers (domain, error);
 }
 
 static const VsmmuDevice *
@@ -137,10 +155,11 @@ stays_in_place (const VsmmuDomain *domain, const char *xml, gsize length, GError
     return FALSE;
   while ((before = next_user_device (domain, &before_at, domain->n_buses)) != NULL) {
     const VsmmuDevice *after = next_user_device (lowered, &after_at, domain->n_buses);
-    g_autofree char *name = vsmmu_device_describe (before);
+    g_autofree char *name = NULL;
 
     if (after != NULL && is_same_place (before, after))
       continue;
+    name = vsmmu_device_describe (before);
     return vsmmu_lowering_refuse (error,
                                   _ ("%s:%u: %s would get another PCI address than with a newer libvirt; give it an "
                                      "<address>"),
@@ -193,16 +212,18 @@ vsmmu_lower_domain (const char *xml, gsize length, const char *name, const Vsmmu
                     gsize *out_length, GError **error)
 {
   g_autoptr (VsmmuDomain) given = vsmmu_domain_new_from_data (xml, length, name, error);
-  g_autoptr (VsmmuDomain) domain = NULL;
+  g_autoptr (VsmmuDomain) meant = NULL;
   g_autoptr (GPtrArray) lift_notes = g_ptr_array_new_with_free_func (g_free);
   g_autofree char *lifted = NULL;
   gsize lifted_length = 0;
+  VsmmuDomain *domain = given;
   VsmmuStrategy strategy;
 
-  if (given == NULL)
+  lifted = given != NULL ? vsmmu_lift (xml, length, name, lift_notes, &lifted_length, error) : NULL;
+  if (lifted == NULL)
     return NULL;
-  lifted = vsmmu_lift (xml, length, name, lift_notes, &lifted_length, error);
-  domain = lifted != NULL ? vsmmu_domain_new_from_data (lifted, lifted_length, name, error) : NULL;
+  if (lifted_length != length || memcmp (lifted, xml, length) != 0)
+    domain = meant = vsmmu_domain_new_from_data (lifted, lifted_length, name, error);
   if (domain == NULL)
     return NULL;
   if (find_vsmmu (domain) == NULL)

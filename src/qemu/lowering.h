@@ -5,9 +5,10 @@
 #include "model/edit.h"
 #include "vsmmu/lower.h"
 
-/* The names that lowering gives in QEMU; nothing else has them. */
+/* The names that lowering gives in QEMU; for objects, nothing else may have them. */
 #define VSMMU_STAND_IN_ALIAS "ua-iommu"
 #define VSMMU_IOMMUFD_ID "vsmmu-iommufd"
+#define VSMMU_INITIATOR_ID "vsmmu-gi"
 
 /* A domain that is being lowered. */
 typedef struct {

@@ -9,6 +9,9 @@
  */
 #define VSMMU_LOWERED_NAMESPACE "https://libvirt-vsmmu.example/schemas/lowered/1"
 
+/* After the id of a device: the override that takes iommufd away from it is not the user's. */
+#define VSMMU_WITHOUT_IOMMUFD "/without-iommufd"
+
 /*
  * vsmmu_originals_add:
  * @of: what it was: the id of a device, or a path that starts with one

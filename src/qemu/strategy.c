@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
+#include "model/releases.h"
 #include "model/version.h"
 #include "qemu/lowering.h"
-
-/* When libvirt and QEMU came to know what. */
-#define LIBVIRT_OVERRIDE VSMMU_VERSION_ENCODE (8, 2, 0)
-#define LIBVIRT_PCI_BUS VSMMU_VERSION_ENCODE (11, 10, 0)
-#define LIBVIRT_IOMMUFD VSMMU_VERSION_ENCODE (12, 1, 0)
-#define LIBVIRT_DOMAIN_IOMMUFD VSMMU_VERSION_ENCODE (12, 2, 0)
-#define LIBVIRT_ACCEL VSMMU_VERSION_ENCODE (12, 7, 0)
-#define QEMU_ACCEL VSMMU_VERSION_ENCODE (11, 0, 0)
 
 gboolean
 vsmmu_target_knows_iommufd (const VsmmuTarget *target, gboolean is_for_domain)
 {
-  return target->libvirt >= (is_for_domain ? LIBVIRT_DOMAIN_IOMMUFD : LIBVIRT_IOMMUFD);
+  return target->libvirt >= (is_for_domain ? VSMMU_LIBVIRT_DOMAIN_IOMMUFD : VSMMU_LIBVIRT_IOMMUFD);
 }
 
 gboolean
@@ -29,16 +22,16 @@ vsmmu_strategy_choose (const VsmmuTarget *target, VsmmuStrategy *strategy, GErro
                  _ ("the target names no libvirt: write it like libvirt=11.3,qemu=11.1"));
     return FALSE;
   }
-  if (target->qemu != 0 && target->qemu < QEMU_ACCEL)
+  if (target->qemu != 0 && target->qemu < VSMMU_QEMU_ACCEL)
     return vsmmu_lowering_refuse (error, _ ("QEMU %s has no accelerated SMMUv3; use QEMU 11.0 or newer"), qemu);
-  if (target->libvirt < LIBVIRT_OVERRIDE)
+  if (target->libvirt < VSMMU_LIBVIRT_OVERRIDE)
     return vsmmu_lowering_refuse (error,
                                   _ ("libvirt %s has no <qemu:override>, which is needed to pass an SMMUv3 through it; "
                                      "use libvirt 8.2 or newer"),
                                   libvirt);
-  if (target->libvirt >= LIBVIRT_ACCEL)
+  if (target->libvirt >= VSMMU_LIBVIRT_ACCEL)
     *strategy = VSMMU_STRATEGY_NATIVE;
   else
-    *strategy = target->libvirt >= LIBVIRT_PCI_BUS ? VSMMU_STRATEGY_OVERRIDE : VSMMU_STRATEGY_STAND_IN;
+    *strategy = target->libvirt >= VSMMU_LIBVIRT_PCI_BUS ? VSMMU_STRATEGY_OVERRIDE : VSMMU_STRATEGY_STAND_IN;
   return TRUE;
 }
