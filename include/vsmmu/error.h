@@ -25,6 +25,9 @@ G_BEGIN_DECLS
  *   contradicts itself.
  * @VSMMU_ERROR_MSI: an MSI cannot be resolved: there is no doorbell, no such
  *   device, or the translation of its address fails.
+ * @VSMMU_ERROR_PROTOCOL: a peer does not speak libvirt's RPC, or not to its end.
+ * @VSMMU_ERROR_POLICY: a file of the policy cannot be read, or has something in it
+ *   that there is not.
  *
  * Every failure of libvsmmu is one of these; the message is a translated
  * sentence that names the file and, where there is one, the line.
@@ -40,6 +43,8 @@ typedef enum {
   VSMMU_ERROR_FACTS,
   VSMMU_ERROR_NO_DOMAIN,
   VSMMU_ERROR_MSI,
+  VSMMU_ERROR_PROTOCOL,
+  VSMMU_ERROR_POLICY,
 } VsmmuError;
 
 #define VSMMU_ERROR (vsmmu_error_quark ())

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <vsmmu/error.h>
+#include <vsmmu/domain.h>
+#include <vsmmu/host.h>
 
 G_BEGIN_DECLS
 
@@ -53,6 +54,38 @@ VSMMU_PUBLIC VsmmuHotplug *vsmmu_hotplug_new_from_data (VsmmuHotplugAction actio
  *   @error set
  */
 VSMMU_PUBLIC VsmmuHotplug *vsmmu_hotplug_new_from_file (VsmmuHotplugAction action, const char *path, GError **error);
+
+/**
+ * VsmmuHotplugPlace:
+ * @VSMMU_PLACE_KEPT: there is nothing to choose: the device has an address, is
+ *   not attached, takes no PCI address, or the guest has no accelerated SMMUv3
+ * @VSMMU_PLACE_CHOSEN: a free port suits the device
+ * @VSMMU_PLACE_UNKNOWN: free ports may suit it, but on which physical SMMUs
+ *   the device and those behind the vSMMUs are is not known
+ * @VSMMU_PLACE_NONE: no free port suits it: none behind a vSMMU of its
+ *   physical SMMU or an empty one, or for an emulated device none outside
+ */
+typedef enum {
+  VSMMU_PLACE_KEPT,
+  VSMMU_PLACE_CHOSEN,
+  VSMMU_PLACE_UNKNOWN,
+  VSMMU_PLACE_NONE,
+} VsmmuHotplugPlace;
+
+/**
+ * vsmmu_hotplug_choose_bus:
+ * @hotplug: a device to be attached
+ * @guest: the running guest
+ * @host: (nullable): the host it runs on
+ * @bus: (out): index of the pcie-root-port, 0-255, with %VSMMU_PLACE_CHOSEN
+ *
+ * Where a device without an address should go. libvirt takes the first free
+ * port by index (qemuDomainEnsurePCIAddress()), whatever is behind it.
+ *
+ * Returns: whether @bus is where it should go
+ */
+VSMMU_PUBLIC VsmmuHotplugPlace vsmmu_hotplug_choose_bus (const VsmmuHotplug *hotplug, const VsmmuDomain *guest,
+                                                         const VsmmuHost *host, guint *bus);
 
 VSMMU_PUBLIC void vsmmu_hotplug_free (VsmmuHotplug *hotplug);
 

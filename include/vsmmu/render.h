@@ -27,6 +27,24 @@ VSMMU_PUBLIC char *vsmmu_render_text (const GPtrArray *findings, gboolean colour
 VSMMU_PUBLIC char *vsmmu_render_printable (const char *text);
 
 /**
+ * vsmmu_render_line:
+ *
+ * Returns: (transfer full): @finding in one line, for a log:
+ *   `file:line: severity: message [rule]; hint`
+ */
+VSMMU_PUBLIC char *vsmmu_render_line (const VsmmuFinding *finding);
+
+/**
+ * vsmmu_render_refusal:
+ * @findings: (element-type VsmmuFinding): the findings of one document
+ *
+ * Returns: (transfer full) (nullable): why the document is refused, for an error
+ *   message of one line: the first error with place, rule and hint, and how many
+ *   more of which rules there are; %NULL when there is no error
+ */
+VSMMU_PUBLIC char *vsmmu_render_refusal (const GPtrArray *findings);
+
+/**
  * vsmmu_render_json:
  * @findings: (element-type VsmmuFinding): the findings of all documents
  * @files: how many documents were checked

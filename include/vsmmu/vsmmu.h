@@ -17,6 +17,7 @@
 #include <vsmmu/hotplug.h>
 #include <vsmmu/msi.h>
 #include <vsmmu/plan.h>
+#include <vsmmu/policy.h>
 #include <vsmmu/readiness.h>
 #include <vsmmu/render.h>
 #include <vsmmu/rule.h>

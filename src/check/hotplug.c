@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "check/host.h"
+#include "check/port.h"
 
 /* The vSMMU that @device stands behind, when that is an accelerated one that works; or %NULL. */
 static const VsmmuDevice *
@@ -28,121 +28,6 @@ static gboolean
 is_refused (const VsmmuCheck *check, VsmmuPlugOutcome outcome)
 {
   return check->domain->plug->action == VSMMU_HOTPLUG_ATTACH && check->domain->plug->outcome == outcome;
-}
-
-/* The physical SMMU of @hostdev, or %NULL when it is not known. */
-static const VsmmuHostSmmu *
-smmu_of (const VsmmuCheck *check, const VsmmuDevice *hostdev)
-{
-  const VsmmuHostDevice *device = check->host != NULL ? vsmmu_check_host_device (check, hostdev) : NULL;
-
-  return device != NULL ? device->smmu : NULL;
-}
-
-/* What is behind a vSMMU without one that is to be attached. */
-typedef struct {
-  guint count;               /* of VFIO devices */
-  const VsmmuHostSmmu *smmu; /* of the first one of which it is known, or %NULL */
-} Behind;
-
-/* By the index of the root bus. */
-static void
-look_behind (const VsmmuCheck *check, Behind behind[VSMMU_PCI_BUSES_MAX])
-{
-  memset (behind, 0, sizeof (Behind) * VSMMU_PCI_BUSES_MAX);
-  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
-    const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, hostdev);
-
-    if (hostdev->is_plug || vsmmu == NULL)
-      continue;
-    behind[vsmmu->iommu.pci_bus].count++;
-    if (behind[vsmmu->iommu.pci_bus].smmu == NULL)
-      behind[vsmmu->iommu.pci_bus].smmu = smmu_of (check, hostdev);
-  }
-}
-
-static Behind
-look_behind_one (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
-{
-  Behind behind[VSMMU_PCI_BUSES_MAX];
-
-  look_behind (check, behind);
-  return behind[vsmmu->iommu.pci_bus];
-}
-
-/* Whether some vSMMU has devices of @smmu. */
-static gboolean
-has_smmu (const Behind behind[VSMMU_PCI_BUSES_MAX], const VsmmuHostSmmu *smmu)
-{
-  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
-    if (behind[i].smmu == smmu)
-      return TRUE;
-  return FALSE;
-}
-
-/* How well a free port suits a device; the larger, the better. */
-typedef enum {
-  SUITS_NOT,
-  SUITS_MAYBE, /* nothing is known of physical SMMUs */
-  SUITS_EMPTY, /* behind a vSMMU that has no device yet */
-  SUITS_WELL,
-} Suitability;
-
-static Suitability
-port_suits (const VsmmuCheck *check, guint port, const VsmmuDevice *device, const VsmmuHostSmmu *wanted,
-            const Behind *behind)
-{
-  guint root = (guint) check->domain->buses[port].root;
-  const VsmmuDevice *vsmmu = check->domain->buses[root].vsmmu;
-  gboolean is_behind = vsmmu != NULL && vsmmu_check_is_effective (check, vsmmu);
-
-  if (is_behind != vsmmu_device_is_hostdev (device))
-    return SUITS_NOT;
-  if (!is_behind)
-    return SUITS_WELL;
-  if (wanted != NULL && behind[root].smmu != NULL)
-    return behind[root].smmu == wanted ? SUITS_WELL : SUITS_NOT;
-  return behind[root].count == 0 ? SUITS_EMPTY : SUITS_MAYBE;
-}
-
-/* (transfer full): where @device, which is to be attached, could go instead */
-static char *
-hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device)
-{
-  const VsmmuHostSmmu *wanted = vsmmu_device_is_hostdev (device) ? smmu_of (check, device) : NULL;
-  gboolean is_free[VSMMU_PCI_BUSES_MAX];
-  Behind behind[VSMMU_PCI_BUSES_MAX];
-  Suitability best = SUITS_NOT;
-  guint port = 0;
-
-  vsmmu_check_find_free_ports (check, is_free);
-  look_behind (check, behind);
-  for (guint i = 0; i < check->domain->n_buses; i++) {
-    Suitability suitability = is_free[i] ? port_suits (check, i, device, wanted, behind) : SUITS_NOT;
-
-    if (suitability > best) {
-      best = suitability;
-      port = i;
-    }
-  }
-  if (best == SUITS_NOT && wanted != NULL && !has_smmu (behind, wanted))
-    return g_strdup_printf (_ ("start the guest with one more pcie-expander-bus and an accelerated SMMUv3 over it, for "
-                               "the devices of %s"),
-                            wanted->name);
-  if (best == SUITS_NOT)
-    return g_strdup (_ ("no other port that suits it is free: detach a device, or start the guest with more "
-                        "pcie-root-port controllers"));
-  if (best == SUITS_WELL)
-    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port that suits it"),
-                            port);
-  if (best == SUITS_EMPTY)
-    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
-                               "accelerated SMMUv3 that has no device yet"),
-                            port);
-  return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
-                             "accelerated SMMUv3"),
-                          port);
 }
 
 /* Where the address of the device document stands, or the device when it has none. */
@@ -178,8 +63,8 @@ vsmmu_rule_hotplug_address_refused (VsmmuCheck *check)
 
   if (is_refused (check, VSMMU_PLUG_REFUSED))
     vsmmu_check_report (check, address_line (plug->device), address_path (plug->device),
-                        hint_for_port (check, plug->device), _ ("libvirt refuses the PCI address of %s: %s"), name,
-                        plug->reason);
+                        vsmmu_check_hint_for_port (check, plug->device),
+                        _ ("libvirt refuses the PCI address of %s: %s"), name, plug->reason);
 }
 
 void
@@ -189,11 +74,11 @@ vsmmu_rule_hotplug_bus_missing (VsmmuCheck *check)
   const VsmmuDevice *device = domain->plug->device;
 
   if (is_refused (check, VSMMU_PLUG_NO_BUS))
-    vsmmu_check_report (check, address_line (device), address_path (device), hint_for_port (check, device),
+    vsmmu_check_report (check, address_line (device), address_path (device), vsmmu_check_hint_for_port (check, device),
                         _ ("the guest has no bus %u: its PCI controllers have indexes up to %u"), device->address.bus,
                         domain->n_buses - 1);
   else if (is_refused (check, VSMMU_PLUG_NO_HOTPLUG))
-    vsmmu_check_report (check, address_line (device), address_path (device), hint_for_port (check, device),
+    vsmmu_check_report (check, address_line (device), address_path (device), vsmmu_check_hint_for_port (check, device),
                         _ ("%s with index %u takes no such device while the guest runs"),
                         domain->buses[device->address.bus].model->name, device->address.bus);
 }
@@ -222,14 +107,14 @@ vsmmu_rule_hotplug_bus_full (VsmmuCheck *check)
   if (!is_refused (check, VSMMU_PLUG_TAKEN))
     return;
   if (!device->address_given) {
-    vsmmu_check_report (check, device->line, vsmmu_device_path (device, ""), hint_for_port (check, device),
+    vsmmu_check_report (check, device->line, vsmmu_device_path (device, ""), vsmmu_check_hint_for_port (check, device),
                         _ ("no port of the guest is free for %s"), name);
     return;
   }
   other = vsmmu_device_describe (find_occupant (check->domain, device));
   vsmmu_check_report (check, device->address_line, vsmmu_device_path (device, "/address"),
-                      hint_for_port (check, device), _ ("slot %u of bus %u is taken by %s"), device->address.slot,
-                      device->address.bus, other);
+                      vsmmu_check_hint_for_port (check, device), _ ("slot %u of bus %u is taken by %s"),
+                      device->address.slot, device->address.bus, other);
 }
 
 void
@@ -249,13 +134,13 @@ vsmmu_rule_hotplug_outside_vsmmu (VsmmuCheck *check)
   if (emulated != NULL) {
     place = vsmmu_check_place (check, TRUE, emulated);
     vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, address_line (hostdev), address_path (hostdev),
-                           hint_for_port (check, hostdev),
+                           vsmmu_check_hint_for_port (check, hostdev),
                            _ ("%s comes to %02x:%02x.%x, behind the emulated SMMUv3 of %s, which cannot translate for "
                               "VFIO"),
                            name, hostdev->address.bus, hostdev->address.slot, hostdev->address.function, place);
     return;
   }
-  vsmmu_check_report (check, address_line (hostdev), address_path (hostdev), hint_for_port (check, hostdev),
+  vsmmu_check_report (check, address_line (hostdev), address_path (hostdev), vsmmu_check_hint_for_port (check, hostdev),
                       hostdev->address_given
                           ? _ ("%s comes to %02x:%02x.%x, behind no SMMUv3: the guest cannot isolate it")
                           : _ ("libvirt will put %s on %02x:%02x.%x, behind no SMMUv3: the guest cannot isolate it"),
@@ -286,8 +171,8 @@ vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check)
 {
   const VsmmuDevice *hostdev = attached_hostdev (check);
   const VsmmuDevice *vsmmu = hostdev != NULL ? accelerated_vsmmu_of (check, hostdev) : NULL;
-  const VsmmuHostSmmu *wanted = vsmmu != NULL ? smmu_of (check, hostdev) : NULL;
-  const VsmmuHostSmmu *bound = vsmmu != NULL ? look_behind_one (check, vsmmu).smmu : NULL;
+  const VsmmuHostSmmu *wanted = vsmmu != NULL ? vsmmu_check_smmu_of (check, hostdev) : NULL;
+  const VsmmuHostSmmu *bound = vsmmu != NULL ? vsmmu_check_look_behind (check, vsmmu).smmu : NULL;
   g_autofree char *name = NULL;
   g_autofree char *place = NULL;
 
@@ -295,7 +180,7 @@ vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check)
     return;
   name = vsmmu_device_describe (hostdev);
   place = vsmmu_check_place (check, TRUE, vsmmu);
-  vsmmu_check_report (check, address_line (hostdev), address_path (hostdev), hint_for_port (check, hostdev),
+  vsmmu_check_report (check, address_line (hostdev), address_path (hostdev), vsmmu_check_hint_for_port (check, hostdev),
                       _ ("%s is behind %s of the host, but the devices behind the SMMUv3 of %s, to which it comes, are "
                          "behind %s: its DMA would go astray, and neither libvirt nor QEMU refuses it"),
                       name, wanted->name, place, bound->name);
@@ -305,14 +190,14 @@ vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check)
 static gboolean
 is_known (const VsmmuCheck *check, const VsmmuDevice *hostdev, const VsmmuDevice *vsmmu)
 {
-  return smmu_of (check, hostdev) != NULL && look_behind_one (check, vsmmu).smmu != NULL;
+  return vsmmu_check_smmu_of (check, hostdev) != NULL && vsmmu_check_look_behind (check, vsmmu).smmu != NULL;
 }
 
 /* Whether the physical SMMU of @hostdev is known to have no command queues. */
 static gboolean
 has_no_command_queue (const VsmmuCheck *check, const VsmmuDevice *hostdev)
 {
-  const VsmmuHostSmmu *smmu = smmu_of (check, hostdev);
+  const VsmmuHostSmmu *smmu = vsmmu_check_smmu_of (check, hostdev);
 
   return smmu != NULL && vsmmu_fact_is_false (smmu->capabilities[VSMMU_SMMU_CMDQV]);
 }
@@ -351,7 +236,7 @@ vsmmu_rule_hotplug_options_frozen (VsmmuCheck *check)
   if (options == NULL || is_known (check, hostdev, vsmmu))
     return;
   name = vsmmu_device_describe (hostdev);
-  if (look_behind_one (check, vsmmu).count > 0)
+  if (vsmmu_check_look_behind (check, vsmmu).count > 0)
     vsmmu_check_report (check, vsmmu->iommu.driver_line, vsmmu_device_path (vsmmu, "/driver"),
                         g_strdup_printf (_ ("attach only devices of the same physical SMMU here; to depend on none, "
                                             "give %s at the next start"),
@@ -379,7 +264,7 @@ vsmmu_rule_hotplug_cmdqv_first (VsmmuCheck *check)
   g_autofree char *name = NULL;
 
   /* With automatic options there was a device at start, or QEMU has exited; see vsmmu-empty. */
-  if (vsmmu == NULL || options != NULL || look_behind_one (check, vsmmu).count > 0 ||
+  if (vsmmu == NULL || options != NULL || vsmmu_check_look_behind (check, vsmmu).count > 0 ||
       has_no_command_queue (check, hostdev))
     return;
   name = vsmmu_device_describe (hostdev);
@@ -459,7 +344,7 @@ vsmmu_rule_unplug_last_device (VsmmuCheck *check)
     return;
   if (first_behind (check, vsmmu) == plug->target && !has_no_command_queue (check, plug->target))
     report_command_queue (check, vsmmu);
-  if (look_behind_one (check, vsmmu).count > 1 ||
+  if (vsmmu_check_look_behind (check, vsmmu).count > 1 ||
       (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON && !has_no_command_queue (check, plug->target)))
     return;
   place = vsmmu_check_place (check, TRUE, vsmmu);

@@ -66,3 +66,13 @@ vsmmu_render_text (const GPtrArray *findings, gboolean colour)
     append_finding (text, g_ptr_array_index (findings, i), colour);
   return g_string_free (text, FALSE);
 }
+
+char *
+vsmmu_render_line (const VsmmuFinding *finding)
+{
+  g_autofree char *text =
+      g_strdup_printf (_ ("%s:%u: %s: %s [%s]; %s"), finding->file, finding->line,
+                       _ (severities[finding->severity].word), finding->message, finding->rule->id, finding->hint);
+
+  return vsmmu_render_printable (text);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check/port.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "model/hotplug.h"
+
+const VsmmuHostSmmu *
+vsmmu_check_smmu_of (const VsmmuCheck *check, const VsmmuDevice *hostdev)
+{
+  const VsmmuHostDevice *device = check->host != NULL ? vsmmu_check_host_device (check, hostdev) : NULL;
+
+  return device != NULL ? device->smmu : NULL;
+}
+
+/* By the index of the root bus. */
+static void
+look_behind (const VsmmuCheck *check, VsmmuBehind behind[VSMMU_PCI_BUSES_MAX])
+{
+  memset (behind, 0, sizeof (VsmmuBehind) * VSMMU_PCI_BUSES_MAX);
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+    const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, hostdev);
+
+    if (hostdev->is_plug || vsmmu == NULL)
+      continue;
+    behind[vsmmu->iommu.pci_bus].count++;
+    if (behind[vsmmu->iommu.pci_bus].smmu == NULL)
+      behind[vsmmu->iommu.pci_bus].smmu = vsmmu_check_smmu_of (check, hostdev);
+  }
+}
+
+VsmmuBehind
+vsmmu_check_look_behind (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
+{
+  VsmmuBehind behind[VSMMU_PCI_BUSES_MAX];
+
+  look_behind (check, behind);
+  return behind[vsmmu->iommu.pci_bus];
+}
+
+/* Whether some vSMMU has devices of @smmu. */
+static gboolean
+has_smmu (const VsmmuBehind behind[VSMMU_PCI_BUSES_MAX], const VsmmuHostSmmu *smmu)
+{
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
+    if (behind[i].smmu == smmu)
+      return TRUE;
+  return FALSE;
+}
+
+static VsmmuSuitability
+port_suits (const VsmmuCheck *check, guint port, const VsmmuDevice *device, const VsmmuHostSmmu *wanted,
+            const VsmmuBehind *behind)
+{
+  guint root = (guint) check->domain->buses[port].root;
+  const VsmmuDevice *vsmmu = check->domain->buses[root].vsmmu;
+  gboolean is_behind = vsmmu != NULL && vsmmu_check_is_effective (check, vsmmu);
+
+  if (is_behind != vsmmu_device_is_hostdev (device))
+    return VSMMU_SUITS_NOT;
+  if (!is_behind)
+    return VSMMU_SUITS_WELL;
+  if (wanted != NULL && behind[root].smmu != NULL)
+    return behind[root].smmu == wanted ? VSMMU_SUITS_WELL : VSMMU_SUITS_NOT;
+  return behind[root].count == 0 ? VSMMU_SUITS_EMPTY : VSMMU_SUITS_MAYBE;
+}
+
+VsmmuSuitability
+vsmmu_check_choose_port (const VsmmuCheck *check, const VsmmuDevice *device, gboolean with_own, guint *port)
+{
+  const VsmmuHostSmmu *wanted = vsmmu_device_is_hostdev (device) ? vsmmu_check_smmu_of (check, device) : NULL;
+  gboolean is_free[VSMMU_PCI_BUSES_MAX];
+  VsmmuBehind behind[VSMMU_PCI_BUSES_MAX];
+  VsmmuSuitability best = VSMMU_SUITS_NOT;
+
+  vsmmu_check_find_free_ports (check, is_free);
+  if (with_own && device->address_kind == VSMMU_ADDRESS_PCI)
+    is_free[device->address.bus] = TRUE;
+  look_behind (check, behind);
+  for (guint i = 0; i < check->domain->n_buses; i++) {
+    VsmmuSuitability suitability = is_free[i] ? port_suits (check, i, device, wanted, behind) : VSMMU_SUITS_NOT;
+
+    if (suitability > best) {
+      best = suitability;
+      *port = i;
+    }
+  }
+  return best;
+}
+
+char *
+vsmmu_check_hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device)
+{
+  const VsmmuHostSmmu *wanted = vsmmu_device_is_hostdev (device) ? vsmmu_check_smmu_of (check, device) : NULL;
+  VsmmuBehind behind[VSMMU_PCI_BUSES_MAX];
+  guint port = 0;
+  VsmmuSuitability best = vsmmu_check_choose_port (check, device, FALSE, &port);
+
+  look_behind (check, behind);
+  if (best == VSMMU_SUITS_NOT && wanted != NULL && !has_smmu (behind, wanted))
+    return g_strdup_printf (_ ("start the guest with one more pcie-expander-bus and an accelerated SMMUv3 over it, for "
+                               "the devices of %s"),
+                            wanted->name);
+  if (best == VSMMU_SUITS_NOT)
+    return g_strdup (_ ("no other port that suits it is free: detach a device, or start the guest with more "
+                        "pcie-root-port controllers"));
+  if (best == VSMMU_SUITS_WELL)
+    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port that suits it"),
+                            port);
+  if (best == VSMMU_SUITS_EMPTY)
+    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
+                               "accelerated SMMUv3 that has no device yet"),
+                            port);
+  return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
+                             "accelerated SMMUv3"),
+                          port);
+}
+
+VsmmuHotplugPlace
+vsmmu_hotplug_choose_bus (const VsmmuHotplug *hotplug, const VsmmuDomain *guest, const VsmmuHost *host, guint *bus)
+{
+  static const VsmmuHotplugPlace places[] = {
+    [VSMMU_SUITS_NOT] = VSMMU_PLACE_NONE,
+    [VSMMU_SUITS_MAYBE] = VSMMU_PLACE_UNKNOWN,
+    [VSMMU_SUITS_EMPTY] = VSMMU_PLACE_CHOSEN,
+    [VSMMU_SUITS_WELL] = VSMMU_PLACE_CHOSEN,
+  };
+  g_autoptr (VsmmuDomain) domain = NULL;
+  VsmmuCheck check = { .host = host };
+  const VsmmuPlug *plug;
+
+  if (!vsmmu_domain_is_accelerated (guest))
+    return VSMMU_PLACE_KEPT;
+  check.domain = domain = vsmmu_hotplug_apply (hotplug, guest);
+  plug = domain->plug;
+  if (plug->action != VSMMU_HOTPLUG_ATTACH || plug->device->address_given || vsmmu_check_is_unclear (&check))
+    return VSMMU_PLACE_KEPT;
+  if (plug->outcome != VSMMU_PLUG_TAKEN &&
+      (plug->outcome != VSMMU_PLUG_PLACED || plug->device->address_kind != VSMMU_ADDRESS_PCI))
+    return VSMMU_PLACE_KEPT;
+  return places[vsmmu_check_choose_port (&check, plug->device, plug->outcome == VSMMU_PLUG_PLACED, bus)];
+}
