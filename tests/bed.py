@@ -1,5 +1,6 @@
 """The real libvirts and QEMUs in their Debian trees, as tests see them: see tests/bed/bed."""
 
+import lzma
 import os
 import pathlib
 import shlex
@@ -10,6 +11,7 @@ import tempfile
 import time
 
 BED = pathlib.Path(__file__).parent / "bed" / "bed"
+GUEST = pathlib.Path(os.environ.get("VSMMU_CACHE", "/var/cache/libvirt-vsmmu")) / "guest"
 SECONDS_TO_START = 60
 
 
@@ -31,15 +33,30 @@ def script_for(program, **environment):
     return f'#!/bin/sh\nexec env -i {assignments} chroot /mnt {shlex.quote(str(program))} "$@"\n'
 
 
-def require(suite="sid"):
-    """Makes the tree if it is not there yet, which takes a minute and needs a Debian mirror."""
+def require(what="build", suite="sid"):
+    """Makes the tree if it is not there yet, which takes a minute and needs a Debian mirror; “guest”: what guests boot too."""
     if os.geteuid() != 0:
         raise Unavailable("the libvirt test bed needs root")
     if not shutil.which("debootstrap"):
         raise Unavailable("the libvirt test bed needs debootstrap")
-    build = subprocess.run(command("build", suite=suite), capture_output=True, text=True)
+    build = subprocess.run(command(what, suite=suite), capture_output=True, text=True)
     if build.returncode != 0:
-        raise Failed(f"bed build failed: {build.stderr.strip()}")
+        raise Failed(f"bed {what} failed: {build.stderr.strip()}")
+
+
+def make_initrd(path, init):
+    """An initial RAM disk of Debian's arm64 busybox and modules and the files in the directory `init`, among them /init."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = pathlib.Path(directory)
+        shutil.copytree(init, root, dirs_exist_ok=True)
+        (root / "bin").mkdir()
+        shutil.copy(GUEST / "busybox", root / "bin")
+        (root / "modules").mkdir()
+        for module in (GUEST / "modules").iterdir():
+            (root / "modules" / module.stem).write_bytes(lzma.decompress(module.read_bytes()))
+        names = "\n".join(str(name.relative_to(root)) for name in sorted(root.rglob("*")))
+        with path.open("wb") as file:
+            subprocess.run(["cpio", "--create", "--format=newc", "--quiet"], cwd=root, input=names.encode(), stdout=file, check=True)
 
 
 def processes_below(pid):
@@ -68,6 +85,8 @@ class Daemon:
         self.log = self.directory / "log"
         run = self.directory / "run"
         run.mkdir()
+        # It is /run in the tree.
+        self.run = run
         self.socket = run / "libvirt" / "libvirt-sock"
         self.uri = f"qemu:///system?socket={self.socket}"
         self.connection = None

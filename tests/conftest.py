@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 import bed
+import guests
 from facts import Facts
 from program import Program
 
@@ -62,6 +63,14 @@ def older_libvirt_daemon(older_debian_tree):
     """A running libvirtd that does not know accelerated vSMMUs."""
     with running_daemon("trixie") as daemon:
         yield daemon
+
+
+@pytest.fixture(scope="session")
+def guest_daemon(libvirt_daemon):
+    """The same libvirtd, with what guests.Guest boots with."""
+    bed.require("guest")
+    guests.provide(libvirt_daemon)
+    return libvirt_daemon
 
 
 @pytest.fixture(scope="session")

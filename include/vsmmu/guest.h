@@ -95,13 +95,15 @@ typedef struct {
  * VsmmuGuestSmmu:
  * @alias: libvirt's name for it
  * @is_accelerated: whether it offers its doorbell
- * @msi_gpa: with %VSMMU_GUEST_MONITOR, the doorbell that QEMU offers for it; 0 for none
+ * @has_msi_gpa: whether @msi_gpa is known: with %VSMMU_GUEST_MONITOR, but for the SMMUv3 of the machine
+ * @msi_gpa: GPA of the doorbell that QEMU offers for it; 0 for none, as for one that is emulated
  *
  * One vSMMU of a running guest.
  */
 typedef struct {
   char *alias;
   gboolean is_accelerated;
+  gboolean has_msi_gpa;
   guint64 msi_gpa;
 } VsmmuGuestSmmu;
 
@@ -153,6 +155,29 @@ VSMMU_PUBLIC void vsmmu_guest_free (VsmmuGuest *guest);
  * Returns: `verified`, `wrong`, `idle`, `absent`, `unknown` or `unstable`; not translated
  */
 VSMMU_PUBLIC const char *vsmmu_guest_verdict_to_string (VsmmuGuestVerdict verdict);
+
+/**
+ * vsmmu_guest_vector_get_gpa:
+ * @vector: one without a fault
+ *
+ * Returns: the GPA that its MSI is written to
+ */
+VSMMU_PUBLIC guint64 vsmmu_guest_vector_get_gpa (const VsmmuGuestVector *vector);
+
+/**
+ * vsmmu_guest_device_get_address:
+ *
+ * Returns: (transfer full) (nullable): address of @device as the guest numbers it, dddd:bb:ss.f; %NULL on a bus that
+ * has no number
+ */
+VSMMU_PUBLIC char *vsmmu_guest_device_get_address (const VsmmuGuestDevice *device);
+
+/**
+ * vsmmu_guest_to_json:
+ *
+ * Returns: (transfer full): one JSON object as `schemas/guest.schema.json` describes it, ending in a newline
+ */
+VSMMU_PUBLIC char *vsmmu_guest_to_json (const VsmmuGuest *guest);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuGuest, vsmmu_guest_free)
 

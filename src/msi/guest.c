@@ -640,18 +640,22 @@ judge_smmu (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *iom
                 smmu->msi_gpa, smmu->alias, guest->machine.doorbell));
 }
 
-/* The SMMUv3 of the machine has no name in QEMU, and one that is emulated offers no doorbell. */
+/* The SMMUv3 of the machine has no name in QEMU. */
 static gboolean
 ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain *running, GError **error)
 {
   for (guint i = 0; i < guest->smmus->len; i++) {
     VsmmuGuestSmmu *smmu = g_ptr_array_index (guest->smmus, i);
 
-    if (!smmu->is_accelerated)
+    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+
+    if (!iommu->iommu.has_pci_bus)
       continue;
     if (!vsmmu_monitor_get_msi_gpa (running, smmu->alias, &smmu->msi_gpa, error))
       return FALSE;
-    judge_smmu (guest, domain, g_ptr_array_index (domain->iommus, i), smmu);
+    smmu->has_msi_gpa = TRUE;
+    if (smmu->is_accelerated)
+      judge_smmu (guest, domain, iommu, smmu);
   }
   return TRUE;
 }
@@ -705,4 +709,18 @@ vsmmu_guest_verdict_to_string (VsmmuGuestVerdict verdict)
   };
 
   return names[verdict];
+}
+
+guint64
+vsmmu_guest_vector_get_gpa (const VsmmuGuestVector *vector)
+{
+  return (guint64) vector->route.address_hi << 32 | vector->route.address_lo;
+}
+
+char *
+vsmmu_guest_device_get_address (const VsmmuGuestDevice *device)
+{
+  const VsmmuPciAddress address = { 0, (guint8) device->bus, (guint8) device->slot, (guint8) device->function, FALSE };
+
+  return device->bus >= 0 ? vsmmu_pci_address_to_string (&address) : NULL;
 }
