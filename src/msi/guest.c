@@ -295,6 +295,8 @@ read_vectors (const Pass *pass, const VsmmuDevice *known, const VsmmuGuestFuncti
   g_autoptr (GError) problem = NULL;
   g_autoptr (GArray) vectors = vsmmu_guest_function_read_vectors (function, pass->ecam, &problem);
 
+  device->vendor = function->vendor;
+  device->device = function->device;
   device->interrupts = interrupt_names[function->interrupts];
   device->n_vectors = function->n_vectors;
   if (vectors == NULL && !g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_MSI)) {
@@ -363,6 +365,8 @@ read_strangers (const Pass *pass, GPtrArray *devices, GError **error)
       device = device_new (number, slot, 0);
       device->name = g_strdup_printf (_ ("a device %04x:%04x that the domain's XML does not have"), function.vendor,
                                       function.device);
+      device->vendor = function.vendor;
+      device->device = function.device;
       device->interrupts = interrupt_names[function.interrupts];
       device->n_vectors = function.n_vectors;
       judge (device, VSMMU_GUEST_UNKNOWN, g_strdup (_ ("the domain's XML does not have it")));
@@ -419,8 +423,9 @@ vectors_are_equal (const VsmmuGuestVector *a, const VsmmuGuestVector *b)
 static gboolean
 devices_are_equal (const VsmmuGuestDevice *a, const VsmmuGuestDevice *b)
 {
-  if (a->bus != b->bus || a->slot != b->slot || a->verdict != b->verdict || g_strcmp0 (a->reason, b->reason) != 0 ||
-      strcmp (a->interrupts, b->interrupts) != 0 || a->n_vectors != b->n_vectors || a->vectors->len != b->vectors->len)
+  if (a->bus != b->bus || a->slot != b->slot || a->vendor != b->vendor || a->device != b->device ||
+      a->verdict != b->verdict || g_strcmp0 (a->reason, b->reason) != 0 || strcmp (a->interrupts, b->interrupts) != 0 ||
+      a->n_vectors != b->n_vectors || a->vectors->len != b->vectors->len)
     return FALSE;
   for (guint i = 0; i < a->vectors->len; i++)
     if (!vectors_are_equal (&g_array_index (a->vectors, VsmmuGuestVector, i),
@@ -597,22 +602,25 @@ vsmmu_guest_free (VsmmuGuest *guest)
 }
 
 static GPtrArray *
-list_endpoints (const VsmmuDomain *domain)
+list_endpoints (const VsmmuDomain *domain, const char *alias)
 {
   GPtrArray *endpoints = g_ptr_array_new ();
 
-  for (guint i = 0; i < domain->devices->len; i++)
-    if (is_endpoint (domain, g_ptr_array_index (domain->devices, i)))
-      g_ptr_array_add (endpoints, g_ptr_array_index (domain->devices, i));
+  for (guint i = 0; i < domain->devices->len; i++) {
+    VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+
+    if (is_endpoint (domain, device) && (alias == NULL || g_strcmp0 (device->alias, alias) == 0))
+      g_ptr_array_add (endpoints, device);
+  }
   return endpoints;
 }
 
-VsmmuGuest *
-vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GError **error)
+/* Reads @endpoints of @domain, and with @strangers what its XML does not have. */
+static VsmmuGuest *
+read_guest (const VsmmuDomain *domain, GPtrArray *endpoints, GPtrArray *strangers, const VsmmuMemoryReader *reader,
+            GError **error)
 {
   g_autoptr (VsmmuGuest) guest = guest_new (domain);
-  g_autoptr (GPtrArray) endpoints = list_endpoints (domain);
-  g_autoptr (GPtrArray) strangers = g_ptr_array_new_with_free_func (device_free);
   Subject subject = { .domain = domain, .endpoints = endpoints };
 
   if (!vsmmu_ecam_find (&subject.ecam, domain, reader, error))
@@ -622,8 +630,32 @@ vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GE
     return NULL;
   for (guint i = 0; i < endpoints->len; i++)
     judge_device (guest, domain, g_ptr_array_index (endpoints, i), g_ptr_array_index (guest->devices, i));
-  g_ptr_array_extend_and_steal (guest->devices, g_steal_pointer (&strangers));
   return g_steal_pointer (&guest);
+}
+
+VsmmuGuest *
+vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GError **error)
+{
+  g_autoptr (GPtrArray) endpoints = list_endpoints (domain, NULL);
+  g_autoptr (GPtrArray) strangers = g_ptr_array_new_with_free_func (device_free);
+  VsmmuGuest *guest = read_guest (domain, endpoints, strangers, reader, error);
+
+  if (guest != NULL)
+    g_ptr_array_extend_and_steal (guest->devices, g_steal_pointer (&strangers));
+  return guest;
+}
+
+VsmmuGuest *
+vsmmu_guest_read_known (const VsmmuDomain *domain, const char *alias, const VsmmuMemoryReader *reader, GError **error)
+{
+  g_autoptr (GPtrArray) endpoints = list_endpoints (domain, alias);
+
+  if (endpoints->len > 0 || alias == NULL)
+    return read_guest (domain, endpoints, NULL, reader, error);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
+               _ ("the domain '%s' has no PCI device '%s'; 'virt-vsmmu msi --domain' lists those it has"),
+               domain->name != NULL ? domain->name : domain->file, alias);
+  return NULL;
 }
 
 /* What QEMU says of a vSMMU, against what the machine has. */
@@ -641,8 +673,8 @@ judge_smmu (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *iom
 }
 
 /* The SMMUv3 of the machine has no name in QEMU. */
-static gboolean
-ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain *running, GError **error)
+gboolean
+vsmmu_guest_ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain *running, GError **error)
 {
   for (guint i = 0; i < guest->smmus->len; i++) {
     VsmmuGuestSmmu *smmu = g_ptr_array_index (guest->smmus, i);
@@ -660,9 +692,8 @@ ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain
   return TRUE;
 }
 
-/* (transfer full): the model of a domain as it runs */
-static VsmmuDomain *
-read_domain (VsmmuConnectionDomain *running, const char *name, GError **error)
+VsmmuDomain *
+vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, GError **error)
 {
   g_autofree char *xml = vsmmu_connection_domain_get_xml (running, VSMMU_DOMAIN_XML_LIVE, error);
   g_autoptr (VsmmuDomain) domain = NULL;
@@ -688,12 +719,12 @@ vsmmu_guest_observe (VsmmuConnection *connection, const char *name, VsmmuGuestFl
 
   if (running == NULL)
     return NULL;
-  domain = read_domain (running, name, error);
+  domain = vsmmu_guest_read_domain (running, name, error);
   if (domain == NULL)
     return NULL;
   reader = vsmmu_peek_reader_new (running, &count);
   guest = vsmmu_guest_read (domain, reader, error);
-  if (guest == NULL || ((flags & VSMMU_GUEST_MONITOR) != 0 && !ask_monitor (guest, domain, running, error)))
+  if (guest == NULL || ((flags & VSMMU_GUEST_MONITOR) != 0 && !vsmmu_guest_ask_monitor (guest, domain, running, error)))
     return NULL;
   guest->n_peeks = (guint) count.peeks;
   guest->n_bytes = count.bytes;

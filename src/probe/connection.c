@@ -115,6 +115,12 @@ vsmmu_connection_close (VsmmuConnection *connection)
   g_free (connection);
 }
 
+const char *
+vsmmu_connection_get_uri (const VsmmuConnection *connection)
+{
+  return connection->uri;
+}
+
 gboolean
 vsmmu_connection_get_target (VsmmuConnection *connection, VsmmuTarget *target, GError **error)
 {

@@ -3,6 +3,9 @@
 
 #include "vsmmu/connection.h"
 
+/* The URI it was opened with; owned by @connection. */
+const char *vsmmu_connection_get_uri (const VsmmuConnection *connection);
+
 /* One domain of a connection, which must outlive it. */
 typedef struct _VsmmuConnectionDomain VsmmuConnectionDomain;
 

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "vsmmu/verify.h"
+
+/* (transfer full): one device as schemas/verification.schema.json describes it */
+JsonObject *vsmmu_verified_device_to_json (const VsmmuVerifiedDevice *device);
