@@ -4,6 +4,7 @@
 #include <vsmmu/connection.h>
 #include <vsmmu/finding.h>
 #include <vsmmu/host.h>
+#include <vsmmu/policy.h>
 
 G_BEGIN_DECLS
 
@@ -35,6 +36,7 @@ typedef enum {
  * VsmmuVerifyOptions:
  * @flags: what to ask
  * @device: (nullable): alias of the one device to look at; %NULL for all
+ * @is_guarded_only: leave out devices that are behind no vSMMU; a guest that has none is then not read at all
  * @host: (nullable): facts of the host; %NULL to read those of this host when libvirt is on it
  * @log: (nullable): file with what the domain's QEMU said; %NULL for the one of libvirt when it is on this host
  * @log_start: bytes of @log that were there before @device was attached; 0 to take what was said since the
@@ -45,6 +47,7 @@ typedef enum {
 typedef struct {
   VsmmuVerifyFlags flags;
   const char *device;
+  gboolean is_guarded_only;
   const VsmmuHost *host;
   const char *log;
   guint64 log_start;
@@ -100,6 +103,8 @@ typedef struct {
  * VsmmuVerification:
  * @domain: name of the domain
  * @devices: (element-type VsmmuVerifiedDevice): in the order of the domain's XML
+ * @has_action: whether the domain's metadata say what to do about a mismatch
+ * @action: what they say
  * @n_peeks: how often the guest was read
  * @n_bytes: how much of it
  *
@@ -108,6 +113,8 @@ typedef struct {
 typedef struct {
   char *domain;
   GPtrArray *devices;
+  gboolean has_action;
+  VsmmuPolicyMismatch action;
   guint n_peeks;
   gsize n_bytes;
 } VsmmuVerification;
@@ -127,12 +134,15 @@ typedef struct {
 VSMMU_PUBLIC VsmmuVerification *vsmmu_verify_domain (VsmmuConnection *connection, const char *domain,
                                                      const VsmmuVerifyOptions *options, GError **error);
 
+VSMMU_PUBLIC void vsmmu_verified_device_free (VsmmuVerifiedDevice *device);
+
 VSMMU_PUBLIC void vsmmu_verification_free (VsmmuVerification *verification);
 
 /**
  * vsmmu_verification_get_worst:
  *
- * Returns: the verdict of the device that is worst; verified without a device
+ * Returns: the worst verdict on a device behind a vSMMU, or when there is none, on any device; verified without a
+ * device
  */
 VSMMU_PUBLIC VsmmuVerdict vsmmu_verification_get_worst (const VsmmuVerification *verification);
 
@@ -158,6 +168,7 @@ VSMMU_PUBLIC const char *vsmmu_verdict_to_string (VsmmuVerdict verdict);
  */
 VSMMU_PUBLIC guint vsmmu_verify_delay (guint attempt);
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuVerifiedDevice, vsmmu_verified_device_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuVerification, vsmmu_verification_free)
 
 G_END_DECLS

@@ -46,6 +46,7 @@ typedef enum {
  * @uuid: (nullable): of the domain
  * @alias: (nullable): of the device
  * @device: (nullable): (for a verdict, and for the device that is detached) what is known of it
+ * @action: (for a verdict) what the policy says to do about a mismatch; without a policy, to report it
  * @n_peeks: (for a verdict) how often the guest was read for it
  * @n_bytes: (for a verdict) how much of it
  * @elapsed: (for a verdict) microseconds since the event that made the watcher look
@@ -60,11 +61,26 @@ typedef struct {
   const char *uuid;
   const char *alias;
   const VsmmuVerifiedDevice *device;
+  VsmmuPolicyMismatch action;
   guint n_peeks;
   gsize n_bytes;
   gint64 elapsed;
   const char *reason;
 } VsmmuWatchNews;
+
+/**
+ * vsmmu_watch_kind_to_string:
+ *
+ * Returns: `connected`, `disconnected`, `verdict`, `removed`, `detaching`, `detach-failed` or `failed`; not translated
+ */
+VSMMU_PUBLIC const char *vsmmu_watch_kind_to_string (VsmmuWatchKind kind);
+
+/**
+ * vsmmu_watch_news_to_json:
+ *
+ * Returns: (transfer full): @news as a JSON object on one line, ending in a newline; with `time`, ISO 8601 in UTC
+ */
+VSMMU_PUBLIC char *vsmmu_watch_news_to_json (const VsmmuWatchNews *news);
 
 /** VsmmuWatchFunc: told of news in the main context; must not free the watcher */
 typedef void (*VsmmuWatchFunc) (const VsmmuWatchNews *news, gpointer data);

@@ -334,11 +334,11 @@ evidence_free (gpointer data)
   g_free (data);
 }
 
-static void
-device_free (gpointer data)
+void
+vsmmu_verified_device_free (VsmmuVerifiedDevice *device)
 {
-  VsmmuVerifiedDevice *device = data;
-
+  if (device == NULL)
+    return;
   g_free (device->alias);
   g_free (device->name);
   g_free (device->address);
@@ -416,7 +416,7 @@ vsmmu_verify_judge (const VsmmuVerifySubject *subject)
 
   *verification = (VsmmuVerification){
     .domain = g_strdup (subject->guest->name),
-    .devices = g_ptr_array_new_with_free_func (device_free),
+    .devices = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_verified_device_free),
     .n_peeks = subject->guest->n_peeks,
     .n_bytes = subject->guest->n_bytes,
   };

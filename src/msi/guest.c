@@ -602,14 +602,15 @@ vsmmu_guest_free (VsmmuGuest *guest)
 }
 
 static GPtrArray *
-list_endpoints (const VsmmuDomain *domain, const char *alias)
+list_endpoints (const VsmmuDomain *domain, const VsmmuGuestScope *scope)
 {
   GPtrArray *endpoints = g_ptr_array_new ();
 
   for (guint i = 0; i < domain->devices->len; i++) {
     VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
 
-    if (is_endpoint (domain, device) && (alias == NULL || g_strcmp0 (device->alias, alias) == 0))
+    if (is_endpoint (domain, device) && (scope->alias == NULL || g_strcmp0 (device->alias, scope->alias) == 0) &&
+        (!scope->is_guarded_only || find_vsmmu (domain, device) != NULL))
       g_ptr_array_add (endpoints, device);
   }
   return endpoints;
@@ -636,7 +637,8 @@ read_guest (const VsmmuDomain *domain, GPtrArray *endpoints, GPtrArray *stranger
 VsmmuGuest *
 vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GError **error)
 {
-  g_autoptr (GPtrArray) endpoints = list_endpoints (domain, NULL);
+  const VsmmuGuestScope everything = { 0 };
+  g_autoptr (GPtrArray) endpoints = list_endpoints (domain, &everything);
   g_autoptr (GPtrArray) strangers = g_ptr_array_new_with_free_func (device_free);
   VsmmuGuest *guest = read_guest (domain, endpoints, strangers, reader, error);
 
@@ -646,16 +648,23 @@ vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GE
 }
 
 VsmmuGuest *
-vsmmu_guest_read_known (const VsmmuDomain *domain, const char *alias, const VsmmuMemoryReader *reader, GError **error)
+vsmmu_guest_read_known (const VsmmuDomain *domain, const VsmmuGuestScope *scope, const VsmmuMemoryReader *reader,
+                        GError **error)
 {
-  g_autoptr (GPtrArray) endpoints = list_endpoints (domain, alias);
+  g_autoptr (GPtrArray) endpoints = list_endpoints (domain, scope);
+  VsmmuGuest *guest;
 
-  if (endpoints->len > 0 || alias == NULL)
+  if (endpoints->len > 0)
     return read_guest (domain, endpoints, NULL, reader, error);
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-               _ ("the domain '%s' has no PCI device '%s'; 'virt-vsmmu msi --domain' lists those it has"),
-               domain->name != NULL ? domain->name : domain->file, alias);
-  return NULL;
+  if (scope->alias != NULL && !scope->is_guarded_only) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
+                 _ ("the domain '%s' has no PCI device '%s'; 'virt-vsmmu msi --domain' lists those it has"),
+                 domain->name != NULL ? domain->name : domain->file, scope->alias);
+    return NULL;
+  }
+  guest = guest_new (domain);
+  guest->devices = g_ptr_array_new_with_free_func (device_free);
+  return guest;
 }
 
 /* What QEMU says of a vSMMU, against what the machine has. */

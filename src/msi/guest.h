@@ -15,15 +15,20 @@
  */
 VsmmuGuest *vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GError **error);
 
+/* Which devices of a domain to read. */
+typedef struct {
+  const char *alias;        /* (nullable): this one only */
+  gboolean is_guarded_only; /* those behind a vSMMU only */
+} VsmmuGuestScope;
+
 /*
  * vsmmu_guest_read_known:
- * @alias: (nullable): of the one device to read; %NULL for all that @domain has
- * @error: also VSMMU_ERROR_VALUE when there is none of that alias
+ * @error: also VSMMU_ERROR_VALUE when there is no device of the alias
  *
- * The same without looking for devices that @domain does not have.
+ * The same without looking for devices that @domain does not have. With no device in @scope nothing is read.
  */
-VsmmuGuest *vsmmu_guest_read_known (const VsmmuDomain *domain, const char *alias, const VsmmuMemoryReader *reader,
-                                    GError **error);
+VsmmuGuest *vsmmu_guest_read_known (const VsmmuDomain *domain, const VsmmuGuestScope *scope,
+                                    const VsmmuMemoryReader *reader, GError **error);
 
 /*
  * vsmmu_guest_read_domain:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vsmmu/verify.h"
 
+#include "check/policy.h"
 #include "msi/evidence.h"
 #include "msi/guest.h"
 #include "probe/guest-memory.h"
@@ -61,13 +62,15 @@ vsmmu_verify_domain (VsmmuConnection *connection, const char *name, const VsmmuV
   g_autoptr (VsmmuMemoryReader) reader = NULL;
   g_autoptr (VsmmuGuest) guest = NULL;
   g_auto (Surroundings) surroundings = { 0 };
+  const VsmmuGuestScope scope = { chosen->device, chosen->is_guarded_only };
+  VsmmuVerification *verification;
   VsmmuPeekCount count = { 0 };
   VsmmuVerifySubject subject;
 
   if (domain == NULL)
     return NULL;
   reader = vsmmu_peek_reader_new (running, &count);
-  guest = vsmmu_guest_read_known (domain, chosen->device, reader, error);
+  guest = vsmmu_guest_read_known (domain, &scope, reader, error);
   if (guest == NULL ||
       ((chosen->flags & VSMMU_VERIFY_MONITOR) != 0 && !vsmmu_guest_ask_monitor (guest, domain, running, error)))
     return NULL;
@@ -81,17 +84,28 @@ vsmmu_verify_domain (VsmmuConnection *connection, const char *name, const VsmmuV
     .guest = guest,
     .log = surroundings.log,
   };
-  return vsmmu_verify_judge (&subject);
+  verification = vsmmu_verify_judge (&subject);
+  verification->has_action = vsmmu_policy_mismatch_of (domain, &verification->action);
+  return verification;
 }
 
 VsmmuVerdict
 vsmmu_verification_get_worst (const VsmmuVerification *verification)
 {
-  VsmmuVerdict worst = VSMMU_VERDICT_VERIFIED;
+  VsmmuVerdict behind = VSMMU_VERDICT_VERIFIED;
+  VsmmuVerdict all = VSMMU_VERDICT_VERIFIED;
+  gboolean is_any_behind = FALSE;
 
-  for (guint i = 0; i < verification->devices->len; i++)
-    worst = MAX (worst, ((const VsmmuVerifiedDevice *) g_ptr_array_index (verification->devices, i))->verdict);
-  return worst;
+  for (guint i = 0; i < verification->devices->len; i++) {
+    const VsmmuVerifiedDevice *device = g_ptr_array_index (verification->devices, i);
+
+    all = MAX (all, device->verdict);
+    if (device->vsmmu == NULL)
+      continue;
+    is_any_behind = TRUE;
+    behind = MAX (behind, device->verdict);
+  }
+  return is_any_behind ? behind : all;
 }
 
 const char *
