@@ -1,12 +1,12 @@
 """arm64 guests under TCG that libvirt starts: Debian's kernel, UEFI and ACPI, disks behind a vSMMU and behind none."""
 
+import collections
+import contextlib
 import os
 import pathlib
 import re
 import shutil
-import signal
 import socket
-import xml.etree.ElementTree as ET
 
 import bed
 from console import Console
@@ -14,7 +14,6 @@ from console import Console
 L2 = pathlib.Path(__file__).parent / "rig" / "l2"
 PER_BUS = "<iommu model='smmuv3'><driver pciBus='1'/></iommu>"
 MACHINE_WIDE = "<iommu model='smmuv3'/>"
-NONE = ""
 DISK_BYTES = 1 << 20
 NEXT_PORT = 7  # the controller of the port that is free
 
@@ -26,8 +25,7 @@ OUTSIDE = {"nvme1": "0000:01:00.0", "virtio-disk1": "0000:02:00.0", "rng0": "000
 def disk(name, target, bus, controller, iommu=""):
     return f"""
     <disk type='file' device='disk'>
-      <driver name='qemu' type='raw'{iommu}/><source file='/run/{name}-{target}'/><target dev='{target}' bus='{bus}'/>
-      <serial>{target}</serial>{controller}
+      <driver name='qemu' type='raw'{iommu}/><source file='/run/{name}-{target}'/><target dev='{target}' bus='{bus}'/>{controller}
     </disk>"""
 
 
@@ -84,36 +82,66 @@ def provide(daemon):
 
 
 class Guest:
-    """A guest that runs and is up."""
+    """A guest that runs and is up, or one that is paused before its first instruction."""
 
-    def __init__(self, daemon, name, iommu):
+    def __init__(self, daemon, name, iommu, paused=False):
         self.daemon = daemon
-        self.name = name
+        self.iommu = iommu
+        # No other test run on this machine has one of this name.
+        self.name = name = f"{name}-{os.getpid()}"
         for target in ("nvme0n1", "nvme1n1", "vda", "vdb", "vdc"):
             (daemon.run / f"{name}-{target}").write_bytes(f"disk {target}\n".encode().ljust(DISK_BYTES, b"\0"))
-        self.domain = daemon.connection.createXML(domain(name, iommu))
+        self.domain = daemon.connection.createXML(domain(name, iommu),
+                                                  daemon.libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(str(daemon.run / f"{name}-console"))
         self.console = Console(self.socket)
-        self.console.wait_until_ready()
+        if not paused:
+            self.console.wait_until_ready()
 
     @property
     def pid(self):
-        """Of its QEMU."""
-        for process in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                words = (process / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if f"guest={self.name},debug-threads=on".encode() in words and str(self.daemon.run).encode() in os.readlink(
-                    process / "cwd").encode() + (process / "mountinfo").read_bytes():
-                return int(process.name)
-        raise LookupError(f"no QEMU of {self.name}")
+        """Of its QEMU, which has another number in the daemon's PID namespace."""
+        return next(int(process.parent.name) for process in pathlib.Path("/proc").glob("[0-9]*/cmdline")
+                    if f"guest={self.name},".encode() in process.read_bytes())
 
     def run(self, script):
         """What a script on one line prints in the guest."""
         said = self.console.command(f"run {script}")
         return said.removesuffix("rig end\n")
+
+    def interrupt(self):
+        """Reads from every disk on every CPU."""
+        self.run("for cpu in 1 2; do for disk in /dev/nvme?n1 /dev/vd?; do "
+                 "taskset $cpu dd if=$disk of=/dev/null bs=4096 count=4 iflag=direct 2>/dev/null; done; done")
+
+    def interrupts(self):
+        """How often each vector of a device has interrupted, by its address."""
+        lines = self.run("cat /proc/interrupts").splitlines()
+        found = collections.defaultdict(list)
+        for line in lines[1:]:
+            words = line.split()
+            if match := re.fullmatch(r"ITS-PCI-MSIX-(.*)", words[3]) if len(words) > 3 else None:
+                found[match[1]].append(int(words[1]) + int(words[2]))
+        return found
+
+    @contextlib.contextmanager
+    def programmed(self, bdf, address, is_counting=False):
+        """An NVMe disk without its driver, in whose place the first vector is enabled; its data may be another at every
+        moment."""
+        self.run(f"cd /sys/bus/pci/devices/{bdf}; echo {bdf} >driver/unbind; echo 1 >enable; printf '\\200' | dd of=config bs=1 "
+                 "seek=67 conv=notrunc 2>/dev/null; rm -f /dev/mem /stop*; ln -s $PWD/resource0 /dev/mem; "
+                 f"devmem 0x2000 32 {address:#x}; devmem 0x2008 32 0; devmem 0x200c 32 0")
+        if is_counting:
+            # What it says must not fill the console, on which QEMU would wait for a reader.
+            self.run("(data=0; until [ -e /stop ]; do devmem 0x2008 32 $data; data=$((data + 1)); done; touch /stopped) "
+                     ">/dev/null 2>&1 &")
+        try:
+            yield
+        finally:
+            if is_counting:
+                self.run("touch /stop; until [ -e /stopped ]; do sleep 0.01; done")
+            self.run(f"echo {bdf} >/sys/bus/pci/drivers/nvme/bind")
 
     def translated(self):
         """By stream id and IOVA, what QEMU's own SMMUv3 translated to."""
@@ -121,15 +149,12 @@ class Guest:
         return {(int(sid, 16), int(iova, 16)): int(gpa, 16) for sid, iova, gpa in
                 re.findall(r"smmuv3_translate_success .* sid=(0x\w+) iova=(0x\w+) translated=(0x\w+)", text)}
 
-    def aliases(self):
-        return {alias.get("name") for alias in ET.fromstring(self.domain.XMLDesc()).findall("devices/*/alias")}
-
     def taints(self):
         return " ".join(self.domain.messages(self.daemon.libvirt.VIR_DOMAIN_MESSAGE_TAINTING))
 
-    def kill(self):
-        """As if its QEMU had crashed."""
-        os.kill(self.pid, signal.SIGKILL)
+    def signal(self, number):
+        """Sends its QEMU a signal."""
+        os.kill(self.pid, number)
 
     def stop(self):
         self.socket.close()

@@ -7,30 +7,69 @@
 
 static const char *const formats[] = { "text", "json", NULL };
 
+/* What the user asked for. */
+typedef struct {
+  VsmmuMsiLive live;
+  char *format_name;
+} Arguments;
+
+/* (nullable): what is wrong with the arguments, translated */
+static const char *
+find_fault (const Arguments *arguments, int n_documents)
+{
+  if (arguments->live.domain == NULL && n_documents != 1)
+    return _ ("give one domain XML file, or a running guest with --domain; see 'virt-vsmmu msi --help'");
+  if (arguments->live.domain != NULL && n_documents != 0)
+    return _ ("give a domain XML file or --domain, not both");
+  if (arguments->live.domain == NULL && (arguments->live.uri != NULL || arguments->live.use_monitor))
+    return _ ("--connect and --monitor are about a running guest; give it with --domain");
+  return NULL;
+}
+
+static int
+show (const Arguments *arguments, int argc, char **argv)
+{
+  const char *fault = find_fault (arguments, argc - 1);
+  int format = vsmmu_command_choose ("format", arguments->format_name, formats);
+
+  if (format < 0)
+    return VSMMU_EXIT_FAILED;
+  if (fault != NULL) {
+    vsmmu_command_complain ("%s", fault);
+    return VSMMU_EXIT_FAILED;
+  }
+  if (arguments->live.domain != NULL)
+    return vsmmu_msi_show_guest (&arguments->live, format == 1);
+  return vsmmu_msi_show_domain (argv[1], format == 1);
+}
+
 int
 vsmmu_command_msi (int argc, char **argv)
 {
-  VsmmuMsiLive live = { 0 };
-  g_autofree char *format_name = NULL;
+  Arguments arguments = { 0 };
   const GOptionEntry entries[] = {
-    { "domain", 'd', 0, G_OPTION_ARG_STRING, &live.domain, N_ ("look at this running guest: name, UUID or id"),
-      N_ ("DOMAIN") },
-    { "connect", 'c', 0, G_OPTION_ARG_STRING, &live.uri, N_ ("libvirt that it runs under (default qemu:///system)"),
-      N_ ("URI") },
-    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &live.use_monitor,
+    { "domain", 'd', 0, G_OPTION_ARG_STRING, &arguments.live.domain,
+      N_ ("look at this running guest: name, UUID or id"), N_ ("DOMAIN") },
+    { "connect", 'c', 0, G_OPTION_ARG_STRING, &arguments.live.uri,
+      N_ ("libvirt that it runs under (default qemu:///system)"), N_ ("URI") },
+    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &arguments.live.use_monitor,
       N_ ("also ask QEMU for the doorbell of each vSMMU; libvirt then calls the guest tainted"), NULL },
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("of the output: text (default) or json"),
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments.format_name, N_ ("of the output: text (default) or json"),
       N_ ("FORMAT") },
     G_OPTION_ENTRY_NULL,
   };
-  GOptionContext *context = g_option_context_new ("");
-  int format;
+  GOptionContext *context = g_option_context_new (_ ("[XML]"));
+  int status = VSMMU_EXIT_FAILED;
 
+  g_option_context_set_summary (
+      context, _ ("Says where the MSIs of each device go. Of a domain, in a file or '-' for standard input: which\n"
+                  "way they will take, to which doorbell, and what could not be resolved. Of a running guest:\n"
+                  "where every vector that the guest has enabled leads."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!vsmmu_command_parse (context, &argc, &argv))
-    return VSMMU_EXIT_FAILED;
-  format = vsmmu_command_choose ("format", format_name, formats);
-  if (format < 0)
-    return VSMMU_EXIT_FAILED;
-  return vsmmu_msi_show_guest (&live, format == 1);
+  if (vsmmu_command_parse (context, &argc, &argv))
+    status = show (&arguments, argc, argv);
+  g_free (arguments.live.domain);
+  g_free (arguments.live.uri);
+  g_free (arguments.format_name);
+  return status;
 }

@@ -12,3 +12,6 @@ typedef struct {
 
 /* Prints where the interrupts of a running guest go; returns the exit status. */
 int vsmmu_msi_show_guest (const VsmmuMsiLive *live, gboolean is_json);
+
+/* Prints how the MSIs of the devices of the domain XML @path will go; returns the exit status. */
+int vsmmu_msi_show_domain (const char *path, gboolean is_json);

@@ -3,6 +3,7 @@
 
 #include "check/check.h"
 #include "model/text.h"
+#include "msi/machine.h"
 
 /* QEMU's virt machine has 512 GiB and takes no less. */
 #define HIGHMEM_MMIO_MIN_KIB (G_GUINT64_CONSTANT (512) * 1024 * 1024)
@@ -57,41 +58,21 @@ vsmmu_rule_needs_uefi (VsmmuCheck *check)
                         _ ("ACPI needs UEFI firmware on arm64, and the domain has none"));
 }
 
-/* Looks for one of @options in the comma-separated value of a -M or -machine argument. */
-static const VsmmuPassthrough *
-find_machine_option (const VsmmuDomain *domain, const char *const *options)
-{
-  gboolean is_machine = FALSE;
-
-  for (guint i = 0; i < domain->arguments->len; i++) {
-    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i);
-
-    if (is_machine) {
-      g_auto (GStrv) parts = g_strsplit (argument->value, ",", -1);
-
-      for (guint o = 0; options[o] != NULL; o++)
-        for (guint p = 0; parts[p] != NULL; p++)
-          if (g_str_has_prefix (parts[p], options[o]))
-            return argument;
-    }
-    is_machine = strcmp (argument->value, "-M") == 0 || strcmp (argument->value, "-machine") == 0 ||
-                 strcmp (argument->value, "--machine") == 0;
-  }
-  return NULL;
-}
-
 void
 vsmmu_rule_no_msi_controller (VsmmuCheck *check)
 {
-  /* its=off leaves GICv2 its GICv2m frame. */
-  static const char *const gicv2[] = { "msi=off", NULL };
-  static const char *const gicv3[] = { "msi=off", "its=off", NULL };
-  const VsmmuPassthrough *argument =
-      find_machine_option (check->domain, check->domain->gic == VSMMU_GIC_2 ? gicv2 : gicv3);
-  g_autofree char *value = vsmmu_text_shorten (argument != NULL ? argument->value : NULL);
+  VsmmuMsiChoice choice = vsmmu_msi_choice_of (check->domain);
+  g_autofree char *value = vsmmu_text_shorten (choice.argument != NULL ? choice.argument->value : NULL);
 
-  if (argument != NULL)
-    vsmmu_check_report (check, argument->line, g_strdup (argument->element),
+  /* Without an argument it is an old machine without KVM, and that is what is wrong with it. */
+  if (choice.controller != VSMMU_MSI_CONTROLLER_NONE || choice.argument == NULL)
+    return;
+  if (choice.is_refused)
+    vsmmu_check_report (check, choice.argument->line, g_strdup (choice.argument->element),
+                        g_strdup (_ ("remove the option, or use <gic version='3'/>")),
+                        _ ("'%s' asks for an ITS, which only GICv3 and GICv4 have; QEMU refuses to start"), value);
+  else
+    vsmmu_check_report (check, choice.argument->line, g_strdup (choice.argument->element),
                         g_strdup (_ ("remove the option, so that the machine has an ITS or a GICv2m frame")),
                         _ ("'%s' leaves the guest without an MSI controller: there is no doorbell, and interrupts of "
                            "VFIO devices are lost"),

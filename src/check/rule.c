@@ -267,9 +267,9 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
           VSMMU_SEVERITY_ERROR,
           N_ ("The guest has no MSI controller"),
           N_ ("The doorbell of an accelerated SMMUv3 is the register of the ITS or of the GICv2m frame. With msi=off, "
+              "its=off on GICv3, or a GICv5, its address is 0, and nothing says so: a device then falls back to INTx "
               "or "
-              "its=off on GICv3, its address is 0, and nothing says so: a device then falls back to INTx or does not "
-              "appear in the guest."),
+              "does not appear in the guest. An ITS without a GICv3 or GICv4 is refused."),
           "QEMU virt_machine_device_pre_plug_cb() (msi-gpa); seen in the emulated arm64 host",
       },
       vsmmu_rule_no_msi_controller,

@@ -12,7 +12,12 @@
 
 #define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
 
-G_DEFINE_QUARK (vsmmu - error - quark, vsmmu_error)
+/* Not G_DEFINE_QUARK(), which sets a variable without a lock the first time. */
+GQuark
+vsmmu_error_quark (void)
+{
+  return g_quark_from_static_string ("vsmmu-error-quark");
+}
 
 const char *const vsmmu_iommu_attributes[] = { "pciBus", "accel", "ats", "ril", "ssidsize", "oas", "cmdqv", NULL };
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "check/render-json.h"
 #include "model/json.h"
+#include "msi/json.h"
 #include "vsmmu/guest.h"
 
-static JsonObject *
-machine_to_json (const VsmmuMsiMachine *machine)
+JsonObject *
+vsmmu_msi_machine_to_json (const VsmmuMsiMachine *machine)
 {
   JsonObject *object = json_object_new ();
 
@@ -91,7 +92,7 @@ vsmmu_guest_to_json (const VsmmuGuest *guest)
   json_object_set_int_member (reads, "peeks", guest->n_peeks);
   json_object_set_int_member (reads, "bytes", (gint64) guest->n_bytes);
   vsmmu_json_set_string (object, "domain", guest->name);
-  json_object_set_object_member (object, "machine", machine_to_json (&guest->machine));
+  json_object_set_object_member (object, "machine", vsmmu_msi_machine_to_json (&guest->machine));
   json_object_set_array_member (object, "vsmmus", smmus);
   json_object_set_array_member (object, "devices", devices);
   json_object_set_array_member (object, "findings", vsmmu_findings_to_json (guest->findings));

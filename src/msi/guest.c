@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "check/finding.h"
-#include "msi/topology.h"
 #include "probe/guest-memory.h"
 #include "probe/guest-pci.h"
 #include "probe/monitor.h"
@@ -30,6 +29,7 @@ typedef struct {
   const VsmmuDomain *domain;
   VsmmuEcam ecam;
   GPtrArray *endpoints; /* (element-type VsmmuDevice): borrowed from the domain */
+  GPtrArray *forecasts; /* (element-type VsmmuMsiDevice): of each */
 } Subject;
 
 /* All that is read of a guest at one time. */
@@ -38,7 +38,6 @@ typedef struct {
   const VsmmuEcam *ecam;
   VsmmuMsiGuest numbers;
   VsmmuMsiResolver *resolver;
-  const VsmmuMsiTopology *topology; /* of the resolver */
 } Pass;
 
 static void
@@ -228,43 +227,19 @@ judge (VsmmuGuestDevice *device, VsmmuGuestVerdict verdict, char *reason)
   device->reason = reason;
 }
 
-/* The vSMMU that serves a device behind a vIOMMU: that of its root bus, or that of the machine. */
-static const VsmmuDevice *
-find_vsmmu (const VsmmuDomain *domain, const VsmmuDevice *device)
-{
-  const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (domain, device);
-
-  return vsmmu != NULL || domain->iommus->len == 0 ? vsmmu : g_ptr_array_index (domain->iommus, 0);
-}
-
-static void
-describe_path (const Pass *pass, const VsmmuDevice *known, VsmmuGuestDevice *device)
-{
-  const VsmmuMsiService *service = vsmmu_msi_topology_find (
-      pass->topology, VSMMU_PCI_DEVFN (known->address.bus, known->address.slot, known->address.function));
-  const VsmmuDevice *vsmmu;
-
-  device->has_path = service != NULL;
-  if (service == NULL || service->viommu == NULL)
-    return;
-  device->path = service->viommu->ops->get_msi_direct_gpa != NULL ? VSMMU_MSI_PATH_DIRECT : VSMMU_MSI_PATH_TRANSLATED;
-  vsmmu = find_vsmmu (pass->domain, known);
-  if (vsmmu != NULL)
-    device->vsmmu = g_strdup (vsmmu->alias != NULL ? vsmmu->alias : vsmmu->id);
-}
-
-/* What is known of a device before the guest is asked. */
+/* A device as it is known before the guest is asked. */
 static VsmmuGuestDevice *
-describe (const Pass *pass, const VsmmuDevice *known)
+describe (const Pass *pass, const VsmmuDevice *known, const VsmmuMsiDevice *forecast)
 {
   const VsmmuPciAddress *address = &known->address;
   VsmmuGuestDevice *device = device_new (pass->numbers.bus_numbers[address->bus], address->slot, address->function);
 
-  device->alias = g_strdup (known->alias);
-  device->name = vsmmu_device_describe (known);
-  if (vsmmu_device_is_hostdev (known) && known->hostdev.is_pci)
-    device->host = vsmmu_pci_address_to_string (&known->hostdev.host);
-  describe_path (pass, known, device);
+  device->alias = g_strdup (forecast->alias);
+  device->name = g_strdup (forecast->name);
+  device->host = g_strdup (forecast->host);
+  device->vsmmu = g_strdup (forecast->vsmmu);
+  device->has_path = TRUE;
+  device->path = forecast->path;
   return device;
 }
 
@@ -395,11 +370,10 @@ read_devices (const Subject *subject, GPtrArray *strangers, GError **error)
   topology = vsmmu_msi_topology_new_for_domain (subject->domain, &pass.numbers, error);
   if (topology == NULL)
     return NULL;
-  pass.topology = topology;
   pass.resolver = vsmmu_msi_resolver_new (topology);
   for (guint i = 0; i < subject->endpoints->len; i++) {
     const VsmmuDevice *known = g_ptr_array_index (subject->endpoints, i);
-    VsmmuGuestDevice *device = describe (&pass, known);
+    VsmmuGuestDevice *device = describe (&pass, known, g_ptr_array_index (subject->forecasts, i));
 
     g_ptr_array_add (devices, device);
     if (!read_device (&pass, known, device, error))
@@ -601,29 +575,51 @@ vsmmu_guest_free (VsmmuGuest *guest)
   g_free (guest);
 }
 
+/*
+ * What @scope has of the endpoints of @domain, and what is forecast of each.
+ *
+ * Returns: (transfer full): the endpoints, or %NULL with @error set
+ */
 static GPtrArray *
-list_endpoints (const VsmmuDomain *domain, const VsmmuGuestScope *scope)
+list_endpoints (const VsmmuDomain *domain, const VsmmuGuestScope *scope, GPtrArray **forecasts, GError **error)
 {
-  GPtrArray *endpoints = g_ptr_array_new ();
+  g_autoptr (GPtrArray) all = vsmmu_msi_forecast (domain, error);
+  g_autoptr (GPtrArray) endpoints = g_ptr_array_new ();
 
-  for (guint i = 0; i < domain->devices->len; i++) {
+  for (guint i = 0; all != NULL && i < domain->devices->len; i++) {
     VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+    const VsmmuMsiDevice *forecast;
 
-    if (is_endpoint (domain, device) && (scope->alias == NULL || g_strcmp0 (device->alias, scope->alias) == 0) &&
-        (!scope->is_guarded_only || find_vsmmu (domain, device) != NULL))
+    if (!is_endpoint (domain, device))
+      continue;
+    forecast = g_ptr_array_index (all, endpoints->len);
+    if ((scope->alias == NULL || g_strcmp0 (device->alias, scope->alias) == 0) &&
+        (!scope->is_guarded_only || forecast->vsmmu != NULL))
       g_ptr_array_add (endpoints, device);
+    else
+      g_ptr_array_remove_index (all, endpoints->len);
   }
-  return endpoints;
+  *forecasts = g_steal_pointer (&all);
+  return *forecasts != NULL ? g_steal_pointer (&endpoints) : NULL;
 }
 
-/* Reads @endpoints of @domain, and with @strangers what its XML does not have. */
+/* Reads what @scope has of the guest, and with @strangers what the domain's XML does not have. */
 static VsmmuGuest *
-read_guest (const VsmmuDomain *domain, GPtrArray *endpoints, GPtrArray *strangers, const VsmmuMemoryReader *reader,
-            GError **error)
+read_guest (const VsmmuDomain *domain, const VsmmuGuestScope *scope, GPtrArray *strangers,
+            const VsmmuMemoryReader *reader, GError **error)
 {
   g_autoptr (VsmmuGuest) guest = guest_new (domain);
-  Subject subject = { .domain = domain, .endpoints = endpoints };
+  g_autoptr (GPtrArray) forecasts = NULL;
+  g_autoptr (GPtrArray) endpoints = list_endpoints (domain, scope, &forecasts, error);
+  Subject subject = { .domain = domain, .endpoints = endpoints, .forecasts = forecasts };
 
+  if (endpoints == NULL)
+    return NULL;
+  /* Without a device in scope the guest is left alone. */
+  if (endpoints->len == 0 && strangers == NULL) {
+    guest->devices = g_ptr_array_new_with_free_func (device_free);
+    return g_steal_pointer (&guest);
+  }
   if (!vsmmu_ecam_find (&subject.ecam, domain, reader, error))
     return NULL;
   guest->devices = read_settled (&subject, strangers, error);
@@ -638,9 +634,8 @@ VsmmuGuest *
 vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GError **error)
 {
   const VsmmuGuestScope everything = { 0 };
-  g_autoptr (GPtrArray) endpoints = list_endpoints (domain, &everything);
   g_autoptr (GPtrArray) strangers = g_ptr_array_new_with_free_func (device_free);
-  VsmmuGuest *guest = read_guest (domain, endpoints, strangers, reader, error);
+  VsmmuGuest *guest = read_guest (domain, &everything, strangers, reader, error);
 
   if (guest != NULL)
     g_ptr_array_extend_and_steal (guest->devices, g_steal_pointer (&strangers));
@@ -651,20 +646,14 @@ VsmmuGuest *
 vsmmu_guest_read_known (const VsmmuDomain *domain, const VsmmuGuestScope *scope, const VsmmuMemoryReader *reader,
                         GError **error)
 {
-  g_autoptr (GPtrArray) endpoints = list_endpoints (domain, scope);
-  VsmmuGuest *guest;
+  g_autoptr (VsmmuGuest) guest = read_guest (domain, scope, NULL, reader, error);
 
-  if (endpoints->len > 0)
-    return read_guest (domain, endpoints, NULL, reader, error);
-  if (scope->alias != NULL && !scope->is_guarded_only) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                 _ ("the domain '%s' has no PCI device '%s'; 'virt-vsmmu msi --domain' lists those it has"),
-                 domain->name != NULL ? domain->name : domain->file, scope->alias);
-    return NULL;
-  }
-  guest = guest_new (domain);
-  guest->devices = g_ptr_array_new_with_free_func (device_free);
-  return guest;
+  if (guest == NULL || guest->devices->len > 0 || scope->alias == NULL || scope->is_guarded_only)
+    return g_steal_pointer (&guest);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
+               _ ("the domain '%s' has no PCI device '%s'; 'virt-vsmmu msi --domain' lists those it has"),
+               domain->name != NULL ? domain->name : domain->file, scope->alias);
+  return NULL;
 }
 
 /* What QEMU says of a vSMMU, against what the machine has. */

@@ -142,7 +142,7 @@ choose_best (const VsmmuDomain *domain, Gic gic)
 VsmmuMsiChoice
 vsmmu_msi_choice_of (const VsmmuDomain *domain)
 {
-  VsmmuMsiChoice choice = { VSMMU_MSI_CONTROLLER_UNKNOWN, NULL };
+  VsmmuMsiChoice choice = { .controller = VSMMU_MSI_CONTROLLER_UNKNOWN };
   Option version;
   Option msi;
   Option its;
@@ -157,14 +157,14 @@ vsmmu_msi_choice_of (const VsmmuDomain *domain)
   choice.controller = choose_best (domain, gic);
   choice.argument = version.argument;
   if (strcmp (msi.value, "off") == 0)
-    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_NONE, msi.argument };
+    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_NONE, msi.argument, FALSE };
   else if (strcmp (msi.value, "gicv2m") == 0)
-    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_GICV2M, msi.argument };
+    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_GICV2M, msi.argument, FALSE };
   else if (strcmp (msi.value, "its") == 0 && (gic == GIC_2 || gic == GIC_5))
-    /* QEMU does not start: "GICv2 + ITS is an invalid configuration." */
-    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_NONE, msi.argument };
+    /* "GICv2 + ITS is an invalid configuration.", "GICv5 + ITS is not yet implemented." */
+    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_NONE, msi.argument, TRUE };
   else if (msi.argument == NULL && strcmp (its.value, "off") == 0 && gic != GIC_2)
-    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_NONE, its.argument };
+    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_NONE, its.argument, FALSE };
   return choice;
 }
 

@@ -8,6 +8,7 @@
 typedef struct {
   VsmmuMsiController controller;
   const VsmmuPassthrough *argument; /* (nullable): the argument of -machine without which it would be another */
+  gboolean is_refused;              /* there is none because QEMU does not start with that */
 } VsmmuMsiChoice;
 
 /*

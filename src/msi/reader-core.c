@@ -17,7 +17,7 @@ typedef struct {
 
 typedef struct {
   VsmmuMemoryReader reader;
-  GMappedFile *file;
+  GBytes *bytes;
   const guint8 *data;
   gsize length;
   GArray *segments; /* Segment: by start, without overlaps */
@@ -71,8 +71,8 @@ core_free (VsmmuMemoryReader *reader)
 {
   Core *self = (Core *) reader;
 
-  g_clear_pointer (&self->segments, g_array_unref);
-  g_clear_pointer (&self->file, g_mapped_file_unref);
+  g_array_unref (self->segments);
+  g_bytes_unref (self->bytes);
   g_free (self);
 }
 
@@ -175,30 +175,33 @@ read_segments (Core *self)
 }
 
 VsmmuMemoryReader *
+vsmmu_memory_reader_new_core_bytes (GBytes *bytes)
+{
+  Core *self = g_new0 (Core, 1);
+
+  self->reader = (VsmmuMemoryReader){ .read = core_read, .free = core_free };
+  self->bytes = g_bytes_ref (bytes);
+  self->data = g_bytes_get_data (bytes, &self->length);
+  self->segments = g_array_new (FALSE, FALSE, sizeof (Segment));
+  if (read_segments (self))
+    return &self->reader;
+  core_free (&self->reader);
+  return NULL;
+}
+
+VsmmuMemoryReader *
 vsmmu_memory_reader_new_core (const char *path, GError **error)
 {
   g_autofree char *name = vsmmu_read_name (path);
-  g_autoptr (GError) cause = NULL;
-  g_autoptr (GMappedFile) file = g_mapped_file_new (path, FALSE, &cause);
-  Core *self;
+  g_autoptr (GBytes) bytes = vsmmu_memory_reader_map (path, name, error);
+  VsmmuMemoryReader *reader;
 
-  if (file == NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("cannot read the guest memory in %s: %s"), name,
-                 cause->message);
+  if (bytes == NULL)
     return NULL;
-  }
-  self = g_new0 (Core, 1);
-  self->reader = (VsmmuMemoryReader){ core_read, core_free };
-  self->file = g_mapped_file_ref (file);
-  self->data = (const guint8 *) g_mapped_file_get_contents (file);
-  self->length = g_mapped_file_get_length (file);
-  self->segments = g_array_new (FALSE, FALSE, sizeof (Segment));
-  if (!read_segments (self)) {
+  reader = vsmmu_memory_reader_new_core_bytes (bytes);
+  if (reader == NULL)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ,
                  _ ("%s is no ELF core of an arm64 guest, or is cut off; make one with 'virsh dump --memory-only'"),
                  name);
-    vsmmu_memory_reader_free (&self->reader);
-    return NULL;
-  }
-  return &self->reader;
+  return reader;
 }

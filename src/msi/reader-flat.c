@@ -5,23 +5,20 @@
 #include "model/read.h"
 #include "msi/reader.h"
 
+/* The whole memory is the window. */
 typedef struct {
   VsmmuMemoryReader reader;
   GBytes *bytes;
-  const guint8 *data;
-  gsize length;
-  guint64 base;
 } Flat;
 
 static gboolean
 flat_read (const VsmmuMemoryReader *reader, guint64 address, gpointer buffer, gsize length, GError **error)
 {
-  const Flat *self = (const Flat *) reader;
-  guint64 offset = address - self->base;
+  guint64 offset = address - reader->window_start;
 
-  if (address < self->base || offset > self->length || length > self->length - offset)
+  if (address < reader->window_start || offset > reader->window_size || length > reader->window_size - offset)
     return vsmmu_memory_reader_refuse (address, error);
-  memcpy (buffer, self->data + offset, length);
+  memcpy (buffer, reader->window + offset, length);
   return TRUE;
 }
 
@@ -39,10 +36,14 @@ vsmmu_memory_reader_new_bytes (GBytes *bytes, guint64 base)
 {
   Flat *self = g_new0 (Flat, 1);
 
-  self->reader = (VsmmuMemoryReader){ flat_read, flat_free };
+  self->reader = (VsmmuMemoryReader){
+    .read = flat_read,
+    .free = flat_free,
+    .window = g_bytes_get_data (bytes, NULL),
+    .window_start = base,
+    .window_size = g_bytes_get_size (bytes),
+  };
   self->bytes = g_bytes_ref (bytes);
-  self->data = g_bytes_get_data (bytes, &self->length);
-  self->base = base;
   return &self->reader;
 }
 
@@ -50,16 +51,10 @@ VsmmuMemoryReader *
 vsmmu_memory_reader_new_flat (const char *path, guint64 base, GError **error)
 {
   g_autofree char *name = vsmmu_read_name (path);
-  g_autoptr (GError) cause = NULL;
-  g_autoptr (GMappedFile) file = g_mapped_file_new (path, FALSE, &cause);
-  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GBytes) bytes = vsmmu_memory_reader_map (path, name, error);
 
-  if (file == NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("cannot read the guest memory in %s: %s"), name,
-                 cause->message);
+  if (bytes == NULL)
     return NULL;
-  }
-  bytes = g_mapped_file_get_bytes (file);
   if (base > G_MAXUINT64 - g_bytes_get_size (bytes)) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ,
                  _ ("the guest memory in %s would end beyond the last physical address; check where it begins"), name);

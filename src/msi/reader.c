@@ -18,6 +18,19 @@ vsmmu_memory_reader_refuse (guint64 address, GError **error)
   return FALSE;
 }
 
+GBytes *
+vsmmu_memory_reader_map (const char *path, const char *name, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  g_autoptr (GMappedFile) file = g_mapped_file_new (path, FALSE, &cause);
+
+  if (file != NULL)
+    return g_mapped_file_get_bytes (file);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("cannot read the guest memory in %s: %s"), name,
+               cause->message);
+  return NULL;
+}
+
 void
 vsmmu_smmuv3_source_free (VsmmuSmmuv3Source *source)
 {

@@ -7,6 +7,7 @@
 
 #define CR0_SMMUEN (1u << 0)
 #define GBPA_ABORT (1u << 20)
+#define PHYSICAL_BITS 52
 #define STE_SIZE 64
 #define L1_DESCRIPTOR_SIZE 8
 #define FORMAT_2_LEVELS 1
@@ -26,6 +27,12 @@ typedef struct {
   VsmmuFault *fault;
 } Walk;
 
+/* What an STE says of a write without a substream id. */
+typedef struct {
+  gboolean is_bypassed; /* the address is a GPA */
+  guint64 cd;           /* GPA of the context descriptor */
+} Stream;
+
 /* The least and greatest TSZ that a context descriptor may have, without the small tables of SMMUv3.1. */
 #define TSZ_MIN 16
 #define TSZ_MAX 39
@@ -39,29 +46,43 @@ count_output_bits (guint64 field)
   return bits[MIN (field, G_N_ELEMENTS (bits) - 1)];
 }
 
+/* What STRTAB_BASE_CFG.SPLIT means: how many bits of a stream id are for the second level. */
+static guint
+get_split (const Walk *walk)
+{
+  guint split = (guint) vsmmu_bits (walk->registers->strtab_base_cfg, 10, 6);
+
+  return split == 8 || split == 10 ? split : 6;
+}
+
+/* GPA of a stream table with entries of 1 << @entry bytes, 1 << @count of them: it lies at a multiple of its size. */
+static guint64
+get_table (const Walk *walk, guint count, guint entry)
+{
+  return walk->registers->strtab_base & vsmmu_mask (PHYSICAL_BITS) & ~vsmmu_mask (MAX (count + entry, 6));
+}
+
 /* GPA of the STE of @stream_id in a table that has two levels. */
 static gboolean
-find_ste_2_levels (const Walk *walk, guint32 stream_id, guint64 *ste)
+find_ste_2_levels (const Walk *walk, guint32 stream_id, guint log2size, guint64 *ste)
 {
-  guint log2size = (guint) vsmmu_bits (walk->registers->strtab_base_cfg, 5, 0);
-  guint split = (guint) vsmmu_bits (walk->registers->strtab_base_cfg, 10, 6);
-  /* QEMU: the specification wants the table at a multiple of its size; this is half of it. */
-  guint alignment = log2size + 2 > split + 5 ? log2size + 2 - split : 5;
-  guint64 table = walk->registers->strtab_base & vsmmu_mask (48) & ~vsmmu_mask (MAX (alignment, 6));
+  guint split = get_split (walk);
+  guint64 table = get_table (walk, log2size > split ? log2size - split : 0, 3);
   guint64 address = table + (guint64) (stream_id >> split) * L1_DESCRIPTOR_SIZE;
   guint32 index = stream_id & (guint32) vsmmu_mask (split);
   guint64 descriptor;
   guint span;
 
-  if (!vsmmu_memory_reader_get (walk->memory, address, &descriptor, NULL))
+  if (!vsmmu_memory_reader_get (walk->memory, address, &descriptor, 1, NULL))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1_UNREADABLE, address);
   span = (guint) vsmmu_bits (descriptor, 4, 0);
-  if (span == 0)
+  if (span == 0 || span > split + 1)
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1_INVALID, address);
-  /* QEMU: the specification has half as many STEs. */
+  /* QEMU: takes twice as many STEs as there are by the specification, and has another event for more. */
   if (index > vsmmu_mask (span))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1_SPAN, address);
-  *ste = (descriptor & ~vsmmu_mask (5)) + (guint64) index * STE_SIZE;
+  /* QEMU: does not leave out bits 63 to 52. */
+  *ste = (descriptor & ~vsmmu_mask (span + 5)) + (guint64) index * STE_SIZE;
   return TRUE;
 }
 
@@ -75,16 +96,14 @@ find_ste (const Walk *walk, guint32 stream_id, guint64 *ste)
     return vsmmu_fault_set (walk->fault, VSMMU_FAULT_STREAM_RANGE);
   /* QEMU: once a guest has had two levels, it has them until a reset, which the register does not show. */
   if (vsmmu_bits (walk->registers->strtab_base_cfg, 17, 16) == FORMAT_2_LEVELS)
-    return find_ste_2_levels (walk, stream_id, ste);
-  /* QEMU: the specification wants the table at a multiple of its size; this is half of it. */
-  *ste = (walk->registers->strtab_base & vsmmu_mask (48) & ~vsmmu_mask (MAX (log2size + 5, 6))) +
-         (guint64) stream_id * STE_SIZE;
+    return find_ste_2_levels (walk, stream_id, log2size, ste);
+  *ste = get_table (walk, log2size, 6) + (guint64) stream_id * STE_SIZE;
   return TRUE;
 }
 
-/* GPA of the context descriptor for a write without a substream id; 0 for a write that bypasses the SMMU. */
+/* A stream that has substreams. */
 static gboolean
-find_substream_0 (const Walk *walk, const guint64 *ste, guint64 address, guint64 *cd)
+find_substream_0 (const Walk *walk, const guint64 *ste, guint64 address, Stream *stream)
 {
   guint64 default_substream = vsmmu_bits (ste[1], 1, 0);
   guint64 format = vsmmu_bits (ste[0], 5, 4);
@@ -95,48 +114,50 @@ find_substream_0 (const Walk *walk, const guint64 *ste, guint64 address, guint64
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_SUBSTREAMS, address);
   if (default_substream == S1DSS_TERMINATE)
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_DISABLED, address);
-  if (default_substream == S1DSS_BYPASS) {
-    *cd = 0;
-    return TRUE;
-  }
-  if (format == 0)
+  stream->is_bypassed = default_substream == S1DSS_BYPASS;
+  if (stream->is_bypassed || format == 0)
     return TRUE;
   /* Context descriptors in two levels: the first entry of the first level leads to that of substream 0. */
-  if (!vsmmu_memory_reader_get (walk->memory, *cd, &descriptor, NULL))
-    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1CD_UNREADABLE, *cd);
+  if (!vsmmu_memory_reader_get (walk->memory, stream->cd, &descriptor, 1, NULL))
+    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1CD_UNREADABLE, stream->cd);
   if (!vsmmu_bits (descriptor, 0, 0))
-    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1CD_INVALID, *cd);
-  *cd = descriptor & vsmmu_mask (52) & ~vsmmu_mask (12);
+    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1CD_INVALID, stream->cd);
+  stream->cd = descriptor & vsmmu_mask (PHYSICAL_BITS) & ~vsmmu_mask (12);
   return TRUE;
 }
 
-/* Decodes the STE at @address: GPA of its context descriptor; 0 for a stream that bypasses the SMMU. */
+static guint64
+supported_stages (const VsmmuSmmuv3Registers *registers)
+{
+  return vsmmu_bits (registers->idr0, 1, 1) * CONFIG_STAGE_1 | vsmmu_bits (registers->idr0, 0, 0) * CONFIG_STAGE_2;
+}
+
+/* Decodes the STE at @address. */
 static gboolean
-read_ste (const Walk *walk, guint64 address, guint64 *cd)
+read_ste (const Walk *walk, guint64 address, Stream *stream)
 {
   guint64 ste[2];
   guint64 config;
 
-  for (guint i = 0; i < G_N_ELEMENTS (ste); i++)
-    if (!vsmmu_memory_reader_get (walk->memory, address + i * 8, &ste[i], NULL))
-      return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_UNREADABLE, address);
+  if (!vsmmu_memory_reader_get (walk->memory, address, ste, G_N_ELEMENTS (ste), NULL))
+    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_UNREADABLE, address);
   config = vsmmu_bits (ste[0], 3, 1);
-  *cd = 0;
   if (!vsmmu_bits (ste[0], 0, 0))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_INVALID, address);
   if (!(config & CONFIG_TRANSLATES))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_ABORT, address);
-  if (config == CONFIG_TRANSLATES)
+  stream->is_bypassed = config == CONFIG_TRANSLATES;
+  if (stream->is_bypassed)
     return TRUE;
+  if (config & ~CONFIG_TRANSLATES & ~supported_stages (walk->registers))
+    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_STAGE, address);
   if (config & CONFIG_STAGE_2)
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_STAGE_2, address);
-  if (!vsmmu_bits (walk->registers->idr0, 1, 1))
-    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_STAGE_1, address);
   /* QEMU: has no model of stalled transactions, and takes the wish not to have them for an error. */
   if (vsmmu_bits (ste[1], 27, 27))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_STALL, address);
-  *cd = ste[0] & vsmmu_mask (56) & ~vsmmu_mask (6);
-  return vsmmu_bits (ste[0], 63, 59) == 0 || find_substream_0 (walk, ste, address, cd);
+  stream->cd = ste[0] & vsmmu_mask (56) & ~vsmmu_mask (6);
+  return vsmmu_bits (ste[0], 63, 59) == 0 || find_substream_0 (walk, ste, address, stream);
 }
 
 /* The fields of a context descriptor that make it useless with the value they are compared with. */
@@ -167,8 +188,7 @@ decode_range (const Walk *walk, const guint64 *cd, guint64 address, guint index,
   guint tsz = cd_ranges[index].tsz;
   guint granule = cd_ranges[index].granule;
 
-  range->is_disabled = vsmmu_bits (cd[0], cd_ranges[index].disabled, cd_ranges[index].disabled) != 0;
-  if (range->is_disabled)
+  if (vsmmu_bits (cd[0], cd_ranges[index].disabled, cd_ranges[index].disabled))
     return TRUE;
   range->tsz = (guint8) vsmmu_bits (cd[0], tsz + 5, tsz);
   if (range->tsz < TSZ_MIN || range->tsz > TSZ_MAX)
@@ -178,7 +198,7 @@ decode_range (const Walk *walk, const guint64 *cd, guint64 address, guint index,
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_CD_GRANULE, address);
   if (vsmmu_bits (cd[0], 15, 15))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_CD_ENDIAN, address);
-  range->ttb = cd[1 + index] & vsmmu_mask (52) & ~vsmmu_mask (4);
+  range->ttb = cd[1 + index] & vsmmu_mask (PHYSICAL_BITS) & ~vsmmu_mask (4);
   if (range->ttb & ~vsmmu_mask (config->output_bits))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_CD_TTB, address);
   range->ignores_hierarchy = vsmmu_bits (cd[1 + index], 1, 1) != 0;
@@ -190,9 +210,8 @@ read_cd (const Walk *walk, guint64 address, VsmmuStage1Config *config)
 {
   guint64 cd[3];
 
-  for (guint i = 0; i < G_N_ELEMENTS (cd); i++)
-    if (!vsmmu_memory_reader_get (walk->memory, address + i * 8, &cd[i], NULL))
-      return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_CD_UNREADABLE, address);
+  if (!vsmmu_memory_reader_get (walk->memory, address, cd, G_N_ELEMENTS (cd), NULL))
+    return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_CD_UNREADABLE, address);
   for (guint i = 0; i < G_N_ELEMENTS (cd_flags); i++)
     if (vsmmu_bits (cd[0], cd_flags[i].bit, cd_flags[i].bit) == cd_flags[i].refused)
       return vsmmu_fault_set_at (walk->fault, cd_flags[i].reason, address);
@@ -213,8 +232,8 @@ vsmmu_smmuv3_translate (const VsmmuSmmuv3Registers *registers, const VsmmuMemory
 {
   const Walk walk = { registers, memory, fault };
   VsmmuStage1Config config = { 0 };
+  Stream stream = { 0 };
   guint64 ste = 0;
-  guint64 cd = 0;
 
   if (!(registers->cr0 & CR0_SMMUEN)) {
     if (registers->gbpa & GBPA_ABORT)
@@ -222,11 +241,11 @@ vsmmu_smmuv3_translate (const VsmmuSmmuv3Registers *registers, const VsmmuMemory
     *gpa = iova;
     return TRUE;
   }
-  if (!find_ste (&walk, stream_id, &ste) || !read_ste (&walk, ste, &cd))
+  if (!find_ste (&walk, stream_id, &ste) || !read_ste (&walk, ste, &stream))
     return FALSE;
-  if (cd == 0) {
+  if (stream.is_bypassed) {
     *gpa = iova;
     return TRUE;
   }
-  return read_cd (&walk, cd, &config) && vsmmu_stage1_walk (&config, memory, iova, gpa, fault);
+  return read_cd (&walk, stream.cd, &config) && vsmmu_stage1_walk (&config, memory, iova, gpa, fault);
 }

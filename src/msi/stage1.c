@@ -26,10 +26,6 @@ find_range (const VsmmuStage1Config *config, guint64 iova)
     if (upper == (i == 0 ? 0 : vsmmu_mask (top - 64 + range->tsz)))
       return range;
   }
-  /* What is in neither range is taken for the one that is disabled, and then fails for that. */
-  for (guint i = 0; i < G_N_ELEMENTS (config->ranges); i++)
-    if (config->ranges[i].tsz == 0)
-      return &config->ranges[i];
   return NULL;
 }
 
@@ -77,8 +73,6 @@ vsmmu_stage1_walk (const VsmmuStage1Config *config, const VsmmuMemoryReader *mem
 
   if (range == NULL)
     return vsmmu_fault_set (fault, VSMMU_FAULT_NO_RANGE);
-  if (range->is_disabled)
-    return vsmmu_fault_set (fault, VSMMU_FAULT_RANGE_DISABLED);
   stride = range->granule - 3u;
   input_bits = 64u - range->tsz;
   level = LAST_LEVEL + 1 - (int) ((input_bits - 4) / stride);
@@ -90,7 +84,7 @@ vsmmu_stage1_walk (const VsmmuStage1Config *config, const VsmmuMemoryReader *mem
     guint64 address = table + (iova >> shift & vsmmu_mask (stride)) * 8;
     guint64 descriptor;
 
-    if (!vsmmu_memory_reader_get (memory, address, &descriptor, NULL))
+    if (!vsmmu_memory_reader_get (memory, address, &descriptor, 1, NULL))
       return vsmmu_fault_set_level (fault, VSMMU_FAULT_TABLE_UNREADABLE, address, level);
     if (!is_valid (descriptor, level))
       return vsmmu_fault_set_level (fault, VSMMU_FAULT_UNMAPPED, address, level);

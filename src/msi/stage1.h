@@ -5,9 +5,8 @@
 
 /* One of the two ranges of addresses of a context descriptor. */
 typedef struct {
-  gboolean is_disabled;       /* EPD */
   gboolean ignores_hierarchy; /* HAD: permissions in tables do not count */
-  guint8 tsz;                 /* the range has 64 - tsz bits; 0 when disabled */
+  guint8 tsz;                 /* the range has 64 - tsz bits; 0 when it is off */
   guint8 granule;             /* in bits: 12, 14 or 16 */
   guint64 ttb;                /* GPA of the first table */
 } VsmmuStage1Range;

@@ -31,5 +31,14 @@ vsmmu_msi_topology_find (const VsmmuMsiTopology *topology, VsmmuPciDevfn devfn)
   return &topology->services[bus];
 }
 
+/* The way of MSIs, which QEMU chooses in kvm_arch_fixup_msi_route(). */
+static inline VsmmuMsiPath
+vsmmu_msi_service_get_path (const VsmmuMsiService *service)
+{
+  if (service->viommu == NULL)
+    return VSMMU_MSI_PATH_IDENTITY;
+  return service->viommu->ops->get_msi_direct_gpa != NULL ? VSMMU_MSI_PATH_DIRECT : VSMMU_MSI_PATH_TRANSLATED;
+}
+
 /* What lies at @gpa, or %NULL. */
 const VsmmuGuestRegion *vsmmu_msi_topology_find_region (const VsmmuMsiTopology *topology, guint64 gpa);

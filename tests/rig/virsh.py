@@ -164,6 +164,13 @@ def errors(host, xml, *options):
     return {finding["rule"] for finding in check(host, xml, *options) if finding["severity"] == "error"}
 
 
+def observe(host, name, *options):
+    """What `virt-vsmmu msi` says of a running domain, by the alias of each device; and the same as text."""
+    said = host.run(f"virt-vsmmu msi --domain {name} --format json {shlex.join(options)} 2>/dev/null", check=False, seconds=120).out
+    seen = json.loads(said)
+    return {device["alias"]: device for device in seen["devices"]}, seen
+
+
 def arguments(host, xml, *options):
     """What `virt-vsmmu args` prints, as a shell takes it."""
     host.write("/run/rig/printed.xml", xml)
