@@ -7,8 +7,8 @@
 #include "probe/guest-memory.h"
 #include "vsmmu/check.h"
 
-/* A guest's driver comes within seconds, or when somebody loads it: that shows with the next event. */
-static const guint delays[] = { 250, 500, 1000, 2000, 5000, 10000, 30000 };
+/* A driver comes within moments of a device, but a guest may boot for minutes, and tells nobody when it has. */
+static const guint delays[] = { 250, 500, 1000, 2000, 5000, 10000, 30000, 60000, 120000, 300000 };
 
 guint
 vsmmu_verify_delay (guint attempt)
