@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "model/text.h"
 #include "vsmmu/error.h"
 
 /* libvirt rolls its logs over at 2 MiB (virtlogd.conf, max_size); what matters is at the end. */
 #define LOG_MAX ((gsize) 1 << 20)
+
+/* Characters of a line that a message has room for. */
+#define LINE_MAX_SHOWN 160
 
 /* QEMU iommufd_backend_alloc_vdev() and smmuv3_accel_reset(); the second has no line feed in QEMU 11.1. */
 #define REFUSED "IOMMU_VDEVICE_ALLOC failed"
@@ -43,7 +45,7 @@ keep_line (VsmmuQemuWords *words, const char *line, gsize length)
   length -= program != NULL ? (gsize) (program - line) : 0;
   text = g_strndup (program != NULL ? program : line, length);
   valid = g_utf8_make_valid (text, -1);
-  words->line = vsmmu_text_shorten (g_strchomp (valid));
+  words->line = g_utf8_substring (g_strchomp (valid), 0, MIN (g_utf8_strlen (valid, -1), LINE_MAX_SHOWN));
 }
 
 static void

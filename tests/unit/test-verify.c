@@ -242,7 +242,7 @@ test_log_counts_what_was_said_since_the_last_start (void)
   vsmmu_qemu_words_read (&words, start, strlen (start));
   g_assert_cmpuint (words.n_refused, ==, 1);
   g_assert_cmpuint (words.n_unattached, ==, 0);
-  g_assert_cmpstr (words.line, ==, "qemu-system-aarch64: IOMMU_VDEVICE_ALLOC failed: Invalid argum");
+  g_assert_cmpstr (words.line, ==, "qemu-system-aarch64: IOMMU_VDEVICE_ALLOC failed: Invalid argument");
   vsmmu_qemu_words_clear (&words);
 }
 
