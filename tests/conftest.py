@@ -21,7 +21,7 @@ def give_up(reason):
 
 def require_tree(suite):
     try:
-        bed.require(suite)
+        bed.require(suite=suite)
     except bed.Unavailable as error:
         give_up(str(error))
 
