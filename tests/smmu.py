@@ -3,9 +3,11 @@ devices (iommu-testdev) that write to an address when told to. QEMU's own trace 
 """
 
 import fcntl
+import json
 import mmap
 import os
 import re
+import socket
 import struct
 import subprocess
 
@@ -54,15 +56,21 @@ class Qemu:
 
     def __init__(self, devices, memory, options=""):
         backend = f"memory-backend-file,id=ram,mem-path=/proc/self/fd/{memory.descriptor},share=on,size={MEMORY_SIZE}"
+        self.monitor, monitor = socket.socketpair()
         self.process = subprocess.Popen(
             bed.command("exec", "qemu-system-aarch64", "-nodefaults", "-display", "none", "-accel", "qtest",
                         "-machine", f"virt,memory-backend=ram,gic-version=2{options}", "-m", f"{MEMORY_SIZE >> 20}M", "-object", backend,
                         *[argument for device in devices for argument in ("-device", device)],
+                        "-chardev", f"socket,id=monitor,fd={monitor.fileno()}", "-mon", "chardev=monitor,mode=control",
                         "-qtest", "stdio", "-qtest-log", "/dev/null", "-trace", "smmuv3_translate_*",
                         "-trace", "smmuv3_propagate_event"),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, pass_fds=[memory.descriptor])
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+            pass_fds=[memory.descriptor, monitor.fileno()])
+        monitor.close()
         fcntl.fcntl(self.process.stderr, fcntl.F_SETFL, os.O_NONBLOCK)
         self.answers = b""
+        self.replies = self.monitor.makefile("r")
+        self.call("qmp_capabilities")
 
     def __enter__(self):
         return self
@@ -70,6 +78,7 @@ class Qemu:
     def __exit__(self, *exception):
         self.process.kill()
         self.process.communicate()
+        self.monitor.close()
 
     def execute(self, *commands):
         """The values that the commands read, in order; all are sent before the first answer."""
@@ -87,6 +96,23 @@ class Qemu:
             return os.read(self.process.stderr.fileno(), 1 << 20).decode()
         except BlockingIOError:
             return ""
+
+    def call(self, command, *descriptors, **arguments):
+        """A command of QMP."""
+        text = json.dumps({"execute": command, "arguments": arguments}) + "\n"
+        socket.send_fds(self.monitor, [text.encode()], descriptors)
+        for line in self.replies:
+            answer = json.loads(line)
+            assert "error" not in answer, answer
+            if "return" in answer:
+                return
+
+    def dump(self, path):
+        """Writes the guest's memory to an ELF core, as `virsh dump --memory-only` has QEMU do it."""
+        # QEMU is in a tree of its own and gets the open file.
+        with open(path, "wb") as file:
+            self.call("getfd", file.fileno(), fdname="core")
+            self.call("dump-guest-memory", paging=False, protocol="fd:core")
 
     def write_config(self, bus, slot, function, register, value, width="l"):
         self.execute(f"write{width} {ECAM + (bus << 20 | slot << 15 | function << 12) + register:#x} {value:#x}")

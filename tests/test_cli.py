@@ -14,7 +14,7 @@ import pytest
 
 from program import DATA
 
-COMMANDS = ("check", "args", "graph", "host", "plan", "explain")
+COMMANDS = ("check", "args", "graph", "host", "plan", "msi", "explain")
 GRACE = DATA / "grace.xml"
 EXAMPLES = DATA.parent.parent / "examples"
 BROKEN = DATA / "rules" / "pci-bus-not-root" / "fires-port.xml"
@@ -88,6 +88,11 @@ def test_an_unknown_option_or_value_is_refused(command, arguments, words, progra
     (["graph", "--host", "-", "-"], "standard input"),
     (["graph", "--passive", "-"], "--this-host"),
     (["graph", "--this-host", "--host", "a.json", "-"], "--this-host"),
+    (["msi"], "--domain"),
+    (["msi", "a.xml", "b.xml"], "--help"),
+    (["msi", "--domain", "guest", "a.xml"], "not both"),
+    (["msi", "--monitor", "a.xml"], "--domain"),
+    (["msi", "--connect", "qemu:///session", "a.xml"], "--domain"),
 ])
 def test_wrong_usage_is_refused(arguments, word, program):
     assert_refused(program.run(*arguments), word)
@@ -112,7 +117,7 @@ def test_status_is_2_when_a_file_is_missing_and_the_others_are_checked(program):
     assert "[pci-bus-not-root]" in outcome.out and "1 document checked" in outcome.out
 
 
-@pytest.mark.parametrize("command", ["check", "args", "graph"])
+@pytest.mark.parametrize("command", ["check", "args", "graph", "msi"])
 def test_a_file_that_cannot_be_read_is_an_error(command, program, tmp_path):
     for path in (tmp_path / "missing.xml", GRACE / "below-a-file.xml"):
         outcome = program.run(command, path)
@@ -120,7 +125,7 @@ def test_a_file_that_cannot_be_read_is_an_error(command, program, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["check", GRACE], ["check", "-f", "json", GRACE], ["check", "-f", "sarif", GRACE], ["args", GRACE], ["graph", GRACE],
+    ["check", GRACE], ["check", "-f", "json", GRACE], ["check", "-f", "sarif", GRACE], ["args", GRACE], ["graph", GRACE], ["msi", GRACE],
     ["graph", "--format", "svg", GRACE], ["explain"],
     ["plan", "--host", EXAMPLES / "grace-host.json", "-d", "0009:01:00.0"],
     ["--help"], ["--version"]])
@@ -259,6 +264,37 @@ def test_ignored_rules_are_neither_shown_nor_counted(program):
     outcome = program.run("check", "--ignore", "pci-bus-not-root", "-i", "not-migratable", BROKEN)
     assert (outcome.status, outcome.out) == (0, "1 document checked: 0 errors, 0 warnings, 0 notes\n")
     assert program.check("--ignore=not-migratable", BROKEN).rules == ["pci-bus-not-root"]
+
+
+def with_policy(program, directory, text):
+    """The program with the option --policy on the broken document, under this configuration."""
+    (directory / "virt-vsmmu.conf").write_text(text, encoding="utf-8")
+    return program.check("--policy", BROKEN, environment={"VIRT_VSMMU_CONF": str(directory / "virt-vsmmu.conf"),
+                                                          "XDG_CONFIG_HOME": str(directory / "none")})
+
+
+def test_a_policy_grades_the_rules(program, tmp_path):
+    outcome = with_policy(program, tmp_path, "[rules]\npci-bus-not-root=note\nnot-migratable=off\n")
+    assert outcome.status == 0
+    assert [(finding["rule"], finding["severity"]) for finding in outcome.findings] == [("pci-bus-not-root", "note")]
+
+
+def test_without_a_file_the_policy_changes_nothing(program, tmp_path):
+    nowhere = {"VIRT_VSMMU_CONF": str(tmp_path / "none"), "XDG_CONFIG_HOME": str(tmp_path / "none")}
+    assert program.check("--policy", BROKEN, environment=nowhere).out == program.check(BROKEN).out
+
+
+def test_a_broken_policy_is_refused(program, tmp_path):
+    outcome = with_policy(program, tmp_path, "[rules]\npci-bus-not-rot=off\n")
+    assert_refused(outcome, str(tmp_path), "pci-bus-not-rot", "did you mean 'pci-bus-not-root'")
+
+
+def test_what_the_configuration_we_install_shows_is_the_default(program, tmp_path):
+    text = (EXAMPLES.parent / "data" / "virt-vsmmu.conf").read_text(encoding="utf-8")
+    keys = re.findall(r"^#([a-z-]+=\S+)$", text, re.M)
+    assert keys == ["mode=enforce", "iommufd=add", "host-numa=warning"]
+    assert with_policy(program, tmp_path, re.sub(r"^#([a-z-]+=)", r"\1", text, flags=re.M)).out == program.check(BROKEN).out
+    assert program.run("explain", "host-numa").out.startswith("host-numa (warning,")
 
 
 def on_terminal(program, *arguments, environment=None):

@@ -25,9 +25,10 @@ SMMUS = [smmu.PLATFORM_BUS, smmu.PLATFORM_BUS + smmu.SMMU_SIZE]
 class Walk:
     """Our walk, as a program that is asked line by line."""
 
-    def __init__(self, build_dir, memory):
-        self.process = subprocess.Popen([build_dir / "tests" / "walk", memory.path(), f"{smmu.MEMORY_START:x}"],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, build_dir, path, kind):
+        """Of memory that is in a file, flat from an address on, or an ELF core."""
+        self.process = subprocess.Popen([build_dir / "tests" / "walk", path, kind], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
 
     def ask(self, stream, iova, registers):
         self.process.stdin.write(" ".join(f"{value:x}" for value in (stream, iova, *registers)) + "\n")
@@ -49,7 +50,7 @@ class Bench:
                    *[f"iommu-testdev,multifunction=on,bus={f'port{bus}' if bus else 'pcie.0'},addr={slot:x}.{function}"
                      for bus, slot, function in PLACES]]
         self.qemu = smmu.Qemu(devices, self.memory)
-        self.walk = Walk(build_dir, self.memory)
+        self.walk = Walk(build_dir, self.memory.path(), f"{smmu.MEMORY_START:x}")
         self.smmus = [smmu.Smmu(self.qemu, self.memory, base, number) for number, base in enumerate(SMMUS)]
         for slot, bus in enumerate(PORTS):
             self.qemu.number_bridge(EXPANDER, slot, bus, bus)
@@ -106,3 +107,38 @@ def test_random_tables_lead_where_qemu_says(bench, two_levels):
     # The first level of a linear table is the table, which is always there.
     assert set(outcomes) >= EVENTS - ({"F_STE_FETCH"} if not two_levels else set()) | {"ok"}, "the tables have not every fault"
     assert outcomes["ok"] > done / 3
+
+
+def test_qemu_keeps_two_levels_until_a_reset(bench):
+    """What the registers do not show, and so our walk does not know: see find_ste() in src/msi/smmuv3.c."""
+    stream, table, entries = PLACES[0][1] << 3, smmu.FREE_START, smmu.FREE_START + 0x10000
+    linear, two_levels = (table, 8), (entries, 1 << 16 | 6 << 6 | 8)
+    bench.memory.put(table + stream * 64, 1 | 4 << 1)
+    bench.memory.put(entries, (entries + 0x1000) | 7)
+
+    def ask(registers):
+        bench.smmus[0].configure(*registers)
+        return smmu.read_outcome(bench.devices[0].write(0x1000, bench.smmus[0].flush(stream)), 0x1000)
+
+    assert ask(linear)[0] == "ok"
+    assert ask(two_levels)[1] == "C_BAD_STE"
+    assert ask(linear)[1] != 0x1000
+    assert bench.walk.ask(stream, 0x1000, bench.smmus[0].registers)[:2] == ("ok", 0x1000)
+
+
+def test_a_dump_of_qemu_has_the_same_tables(bench, build_dir, tmp_path):
+    """dump-guest-memory writes an ELF core, which is walked as the memory itself is."""
+    core, oks = tmp_path / "core", 0
+    bus, slot, function = PLACES[0]
+    generator = tables.Generator(bench.memory, "dump", bus << 8 | slot << 3 | function, True, has_stage_2=False)
+    for _ in range(4):
+        case = generator.make()
+        bench.smmus[0].configure(case.strtab_base, case.strtab_base_cfg, case.cr0, case.gbpa)
+        bench.qemu.dump(core)
+        dumped = Walk(build_dir, core, "core")
+        for iova in case.iovas:
+            answer = bench.walk.ask(generator.stream, iova, bench.smmus[0].registers)
+            assert dumped.ask(generator.stream, iova, bench.smmus[0].registers) == answer
+            oks += answer[0] == "ok"
+        dumped.process.communicate()
+    assert oks > 4

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * walk FILE BASE: for each line of standard input, where a write through an emulated SMMUv3 goes. FILE is the
- * guest's memory from the GPA BASE on, and may change between lines. A line has, in hexadecimal: stream id, IOVA,
- * IDR0, IDR1, IDR5, CR0, GBPA, STRTAB_BASE, STRTAB_BASE_CFG. The answer is "ok GPA", or "fault EVENT LEVEL" with
- * "none" for no event.
+ * walk FILE BASE | walk FILE core: for each line of standard input, where a write through an emulated SMMUv3 goes.
+ * FILE is the guest's memory from the GPA BASE on, and may change between lines; or an ELF core. A line has, in
+ * hexadecimal: stream id, IOVA, IDR0, IDR1, IDR5, CR0, GBPA, STRTAB_BASE, STRTAB_BASE_CFG. The answer is "ok GPA", or
+ * "fault EVENT LEVEL" with "none" for no event.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +43,9 @@ main (int argc, char **argv)
 
   if (argc != 3)
     return 2;
-  memory = vsmmu_memory_reader_new_flat (argv[1], g_ascii_strtoull (argv[2], NULL, 16), &error);
+  memory = g_strcmp0 (argv[2], "core") == 0
+               ? vsmmu_memory_reader_new_core (argv[1], &error)
+               : vsmmu_memory_reader_new_flat (argv[1], g_ascii_strtoull (argv[2], NULL, 16), &error);
   if (memory == NULL) {
     g_printerr ("walk: %s\n", error->message);
     return 2;

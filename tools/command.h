@@ -13,6 +13,7 @@ enum {
 /* A subcommand: argv[0] is its name; returns the exit status. */
 int vsmmu_command_check (int argc, char **argv);
 int vsmmu_command_args (int argc, char **argv);
+int vsmmu_command_adapt (int argc, char **argv);
 int vsmmu_command_host (int argc, char **argv);
 int vsmmu_command_plan (int argc, char **argv);
 int vsmmu_command_msi (int argc, char **argv);

@@ -11,6 +11,7 @@ static const struct {
 } commands[] = {
   { "check", N_ ("find what is wrong in domain XML before libvirt or QEMU sees it"), vsmmu_command_check },
   { "args", N_ ("print the QEMU arguments for the vSMMU part of a domain"), vsmmu_command_args },
+  { "adapt", N_ ("write a domain so that an older libvirt passes its vSMMUs to QEMU"), vsmmu_command_adapt },
   { "msi", N_ ("say where interrupts go: the doorbell of each device"), vsmmu_command_msi },
   { "verify", N_ ("say whether the interrupts of a running guest's devices arrive"), vsmmu_command_verify },
   { "watch", N_ ("follow libvirt's guests and say so whenever devices come and go"), vsmmu_command_watch },

@@ -59,7 +59,7 @@ show_news (const VsmmuWatchNews *news)
   g_autoptr (GString) line = g_string_new (time);
 
   g_string_append_printf (line, " %s",
-                          device != NULL ? vsmmu_verdict_to_string (device->verdict)
+                          device != NULL ? vsmmu_verify_verdict_to_string (device->verdict)
                                          : vsmmu_watch_kind_to_string (news->kind));
   if (news->domain == NULL)
     g_string_append_printf (line, " %s", news->uri);
@@ -95,7 +95,7 @@ draw (const Watch *watch)
     g_ptr_array_add (cells, show_word (device->vsmmu));
     g_ptr_array_add (cells, show_word (device->smmu));
     g_ptr_array_add (cells, show_doorbell (device));
-    g_ptr_array_add (cells, g_strdup (vsmmu_verdict_to_string (device->verdict)));
+    g_ptr_array_add (cells, g_strdup (vsmmu_verify_verdict_to_string (device->verdict)));
     g_ptr_array_add (cells, show_time (now - entry->since));
     g_ptr_array_add (cells, show_word (device->reason));
   }

@@ -9,18 +9,18 @@
 G_BEGIN_DECLS
 
 /**
- * VsmmuVerdict:
- * @VSMMU_VERDICT_VERIFIED: its interrupts will arrive
- * @VSMMU_VERDICT_MISMATCH: they will not, or its DMA goes astray; the findings say why
- * @VSMMU_VERDICT_UNKNOWN_YET: something is missing for one of the others, such as a driver in the guest
+ * VsmmuVerifyVerdict:
+ * @VSMMU_VERIFY_VERIFIED: its interrupts will arrive
+ * @VSMMU_VERIFY_MISMATCH: they will not, or its DMA goes astray; the findings say why
+ * @VSMMU_VERIFY_UNKNOWN_YET: something is missing for one of the others, such as a driver in the guest
  *
  * What is to be said of a device of a running guest. The larger one counts more.
  */
 typedef enum {
-  VSMMU_VERDICT_VERIFIED,
-  VSMMU_VERDICT_UNKNOWN_YET,
-  VSMMU_VERDICT_MISMATCH,
-} VsmmuVerdict;
+  VSMMU_VERIFY_VERIFIED,
+  VSMMU_VERIFY_UNKNOWN_YET,
+  VSMMU_VERIFY_MISMATCH,
+} VsmmuVerifyVerdict;
 
 /**
  * VsmmuVerifyFlags:
@@ -63,7 +63,7 @@ typedef struct {
  */
 typedef struct {
   const char *check;
-  VsmmuVerdict outcome;
+  VsmmuVerifyVerdict outcome;
   char *text;
 } VsmmuEvidence;
 
@@ -93,7 +93,7 @@ typedef struct {
   char *host;
   char *smmu;
   guint64 doorbell;
-  VsmmuVerdict verdict;
+  VsmmuVerifyVerdict verdict;
   char *reason;
   GPtrArray *evidence;
   GPtrArray *findings;
@@ -144,7 +144,7 @@ VSMMU_PUBLIC void vsmmu_verification_free (VsmmuVerification *verification);
  * Returns: the worst verdict on a device behind a vSMMU, or when there is none, on any device; verified without a
  * device
  */
-VSMMU_PUBLIC VsmmuVerdict vsmmu_verification_get_worst (const VsmmuVerification *verification);
+VSMMU_PUBLIC VsmmuVerifyVerdict vsmmu_verification_get_worst (const VsmmuVerification *verification);
 
 /**
  * vsmmu_verification_to_json:
@@ -154,11 +154,11 @@ VSMMU_PUBLIC VsmmuVerdict vsmmu_verification_get_worst (const VsmmuVerification 
 VSMMU_PUBLIC char *vsmmu_verification_to_json (const VsmmuVerification *verification);
 
 /**
- * vsmmu_verdict_to_string:
+ * vsmmu_verify_verdict_to_string:
  *
  * Returns: `verified`, `unknown-yet` or `mismatch`; not translated
  */
-VSMMU_PUBLIC const char *vsmmu_verdict_to_string (VsmmuVerdict verdict);
+VSMMU_PUBLIC const char *vsmmu_verify_verdict_to_string (VsmmuVerifyVerdict verdict);
 
 /**
  * vsmmu_verify_delay:

@@ -15,6 +15,7 @@
 #include <vsmmu/guest.h>
 #include <vsmmu/host.h>
 #include <vsmmu/hotplug.h>
+#include <vsmmu/lower.h>
 #include <vsmmu/msi.h>
 #include <vsmmu/plan.h>
 #include <vsmmu/policy.h>

@@ -4,7 +4,6 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/policy.h"
-#include "model/suggest.h"
 #include "model/text.h"
 
 #define FILE_NAME "virt-vsmmu.conf"
@@ -24,7 +23,7 @@ struct _VsmmuPolicy {
   GHashTable *grades; /* #VsmmuRule to an index of grades */
 };
 
-/* Keys with words for values. */
+/* Keys with words for values, one in each group. */
 static const struct {
   const char *group;
   const char *key;
@@ -64,23 +63,6 @@ vsmmu_policy_free (VsmmuPolicy *policy)
   g_free (policy);
 }
 
-/* Sets @error to say that [@group] has no key '@name', and which one may have been @meant. */
-static gboolean
-refuse_name (const Reading *reading, const char *group, const char *name, const char *meant, GError **error)
-{
-  if (meant != NULL)
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no '%s' in [%s]; did you mean '%s'?"),
-                 reading->shown, name, group, meant);
-  else if (strcmp (group, RULES_GROUP) == 0)
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY,
-                 _ ("%s: there is no rule '%s' to be in [%s]; 'virt-vsmmu explain' lists them all"), reading->shown,
-                 name, group);
-  else
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no '%s' in [%s]; see virt-vsmmu.conf(5)"),
-                 reading->shown, name, group);
-  return FALSE;
-}
-
 /* Sets *@index to that of the value of @key in @words. */
 static gboolean
 read_word (const Reading *reading, const char *group, const char *key, const char *const *words, guint *index,
@@ -108,8 +90,17 @@ read_rule (const Reading *reading, const char *id, GError **error)
   const VsmmuRule *rule = vsmmu_rules_find (id);
   guint grade = 0;
 
-  if (rule == NULL)
-    return refuse_name (reading, RULES_GROUP, id, vsmmu_rules_suggest (id), error);
+  if (rule == NULL) {
+    const char *meant = vsmmu_rules_suggest (id);
+
+    if (meant != NULL)
+      g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no rule '%s'; did you mean '%s'?"),
+                   reading->shown, id, meant);
+    else
+      g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY,
+                   _ ("%s: there is no rule '%s'; 'virt-vsmmu explain' lists them all"), reading->shown, id);
+    return FALSE;
+  }
   if (!read_word (reading, RULES_GROUP, id, grades, &grade, error))
     return FALSE;
   g_hash_table_insert (reading->policy->grades, (gpointer) rule, GUINT_TO_POINTER (grade));
@@ -119,8 +110,7 @@ read_rule (const Reading *reading, const char *id, GError **error)
 static gboolean
 read_key (const Reading *reading, const char *group, const char *key, GError **error)
 {
-  const char *candidates[G_N_ELEMENTS (keys) + 1] = { NULL };
-  guint n_candidates = 0;
+  const char *known = NULL;
 
   if (strcmp (group, RULES_GROUP) == 0)
     return read_rule (reading, key, error);
@@ -130,20 +120,22 @@ read_key (const Reading *reading, const char *group, const char *key, GError **e
     if (strcmp (keys[i].key, key) == 0)
       return read_word (reading, group, key, keys[i].words, &G_STRUCT_MEMBER (guint, reading->policy, keys[i].value),
                         error);
-    candidates[n_candidates++] = keys[i].key;
+    known = keys[i].key;
   }
-  return refuse_name (reading, group, key, vsmmu_suggest (key, candidates), error);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no '%s' in [%s], only '%s'"), reading->shown,
+               key, group, known);
+  return FALSE;
 }
 
 static gboolean
 read_group (const Reading *reading, const char *group, GError **error)
 {
   g_auto (GStrv) names = g_key_file_get_keys (reading->file, group, NULL, NULL);
-  const char *meant = vsmmu_suggest (group, group_names);
+  g_autofree char *list = g_strjoinv (", ", (char **) group_names);
 
   if (!g_strv_contains (group_names, group)) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no group [%s]; did you mean [%s]?"),
-                 reading->shown, group, meant != NULL ? meant : group_names[0]);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no group [%s]: choose one of %s"),
+                 reading->shown, group, list);
     return FALSE;
   }
   for (guint i = 0; names[i] != NULL; i++)
@@ -159,7 +151,8 @@ open_file (const char *path, const char *shown, GError **error)
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_autoptr (GError) fault = NULL;
 
-  if (g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, &fault))
+  /* Without that flag GLib drops "mode[de]=off", and nobody would be told. */
+  if (g_key_file_load_from_file (file, path, G_KEY_FILE_KEEP_TRANSLATIONS, &fault))
     return g_steal_pointer (&file);
   if (!g_error_matches (fault, G_FILE_ERROR, G_FILE_ERROR_NOENT))
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: cannot be read: %s; see virt-vsmmu.conf(5)"), shown,

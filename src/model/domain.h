@@ -25,6 +25,7 @@ typedef struct {
 /* One <qemu:arg>, or one <qemu:property> of an override. */
 typedef struct {
   guint line;
+  const xmlNode *node;
   const char *value;
   const char *alias;    /* overrides only */
   const char *property; /* overrides only */
@@ -127,6 +128,17 @@ struct _VsmmuDomain {
  */
 VsmmuDomain *vsmmu_domain_copy (const VsmmuDomain *domain);
 
+/*
+ * vsmmu_domain_new_from_node:
+ * @node: a domain inside a document, which must outlive the result
+ *
+ * Returns: (transfer full): the domain; it has no document of its own
+ */
+VsmmuDomain *vsmmu_domain_new_from_node (const xmlNode *node, const char *name);
+
+/* Gives devices the ids that they have when the document of a running guest is used for a new one. */
+void vsmmu_domain_forget_run (VsmmuDomain *domain);
+
 /* Whether machine and architecture are those of an arm64 virt guest. */
 gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);
 
@@ -150,6 +162,9 @@ char *vsmmu_device_describe (const VsmmuDevice *device);
 
 /* (transfer full): dddd:bb:ss.f, as sysfs and QEMU write it. */
 char *vsmmu_pci_address_to_string (const VsmmuPciAddress *address);
+
+/* The namespace of what libvirt passes to QEMU as it is. */
+#define VSMMU_QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
 
 /* The names of the attributes of <driver> that an smmuv3 <iommu> has, NULL-terminated. */
 extern const char *const vsmmu_iommu_attributes[];

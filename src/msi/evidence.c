@@ -18,7 +18,7 @@ typedef struct {
 } Case;
 
 static void
-add_evidence (const Case *c, const char *check, VsmmuVerdict outcome, char *text)
+add_evidence (const Case *c, const char *check, VsmmuVerifyVerdict outcome, char *text)
 {
   VsmmuEvidence *evidence = g_new (VsmmuEvidence, 1);
 
@@ -30,7 +30,7 @@ add_evidence (const Case *c, const char *check, VsmmuVerdict outcome, char *text
 static void
 refute (const Case *c, const char *check, const char *rule, char *message, const char *hint)
 {
-  add_evidence (c, check, VSMMU_VERDICT_MISMATCH, g_strdup (message));
+  add_evidence (c, check, VSMMU_VERIFY_MISMATCH, g_strdup (message));
   g_ptr_array_add (c->device->findings,
                    vsmmu_finding_new (vsmmu_rules_find (rule), VSMMU_SEVERITY_ERROR, c->subject->domain->file,
                                       c->known->line, vsmmu_device_path (c->known, ""), message, g_strdup (hint)));
@@ -55,7 +55,7 @@ adopt (const Case *c, const char *check, const GPtrArray *findings, const VsmmuD
 
     if (strcmp (finding->element, path) != 0 || (rules != NULL && !g_strv_contains (rules, finding->rule->id)))
       continue;
-    add_evidence (c, check, VSMMU_VERDICT_MISMATCH, g_strdup (finding->message));
+    add_evidence (c, check, VSMMU_VERIFY_MISMATCH, g_strdup (finding->message));
     g_ptr_array_add (c->device->findings, copy_finding (finding));
     count++;
   }
@@ -69,7 +69,7 @@ check_place (const Case *c)
   const VsmmuHostDevice *host = c->host;
 
   if (c->seen->verdict == VSMMU_GUEST_ABSENT)
-    add_evidence (c, "place", VSMMU_VERDICT_UNKNOWN_YET, g_strdup (c->seen->reason));
+    add_evidence (c, "place", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (c->seen->reason));
   else if (host != NULL && c->seen->vendor != 0 && (host->vendor != c->seen->vendor || host->device != c->seen->device))
     refute (c, "place", "msi-device-on-other-bus",
             g_strdup_printf (_ ("at %s the guest has a device %04x:%04x, and %s of the host is %04x:%04x"),
@@ -77,11 +77,11 @@ check_place (const Case *c)
                              host->device),
             _ ("detach the device and attach it again; if that does not help, restart the guest"));
   else if (c->vsmmu == NULL)
-    add_evidence (c, "place", VSMMU_VERDICT_VERIFIED,
+    add_evidence (c, "place", VSMMU_VERIFY_VERIFIED,
                   g_strdup_printf (_ ("%s in the guest, behind no vSMMU of its own"), c->device->address));
   else
     add_evidence (
-        c, "place", VSMMU_VERDICT_VERIFIED,
+        c, "place", VSMMU_VERIFY_VERIFIED,
         g_strdup_printf (_ ("%s in the guest, behind '%s' as the XML says"), c->device->address, c->device->vsmmu));
 }
 
@@ -127,7 +127,7 @@ check_bad_company (const Case *c)
 
   if (log == NULL)
     add_evidence (
-        c, "smmu", VSMMU_VERDICT_UNKNOWN_YET,
+        c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
         g_strdup (_ ("a device of another SMMU of the host is behind the same vSMMU; whether it was there when "
                      "the guest started, and stopped that vSMMU, cannot be told without QEMU's log")));
   else if (log->since_start.n_unattached > 0)
@@ -137,7 +137,7 @@ check_bad_company (const Case *c)
             _ ("shut the guest down, give that device a vSMMU of its own, and start the guest again"));
   else
     add_evidence (
-        c, "smmu", VSMMU_VERDICT_VERIFIED,
+        c, "smmu", VSMMU_VERIFY_VERIFIED,
         g_strdup_printf (_ ("%s of the host, to which the vSMMU is bound; a device that came later is of another "
                             "one"),
                          c->host->smmu->name));
@@ -158,16 +158,16 @@ check_smmu (const Case *c)
     check_bad_company (c);
   else if (siblings.count == 0)
     add_evidence (
-        c, "smmu", VSMMU_VERDICT_VERIFIED,
+        c, "smmu", VSMMU_VERIFY_VERIFIED,
         c->host != NULL && c->host->smmu != NULL
             ? g_strdup_printf (_ ("%s of the host, the only one behind '%s'"), c->host->smmu->name, c->device->vsmmu)
             : g_strdup_printf (_ ("the only device behind '%s'"), c->device->vsmmu));
   else if (c->host == NULL || c->host->smmu == NULL || siblings.is_any_unknown)
-    add_evidence (c, "smmu", VSMMU_VERDICT_UNKNOWN_YET,
+    add_evidence (c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
                   g_strdup_printf (_ ("which SMMUs of the host the devices behind '%s' are behind is not known here"),
                                    c->device->vsmmu));
   else
-    add_evidence (c, "smmu", VSMMU_VERDICT_VERIFIED,
+    add_evidence (c, "smmu", VSMMU_VERIFY_VERIFIED,
                   g_strdup_printf (_ ("%s of the host, as the other devices behind '%s'"), c->host->smmu->name,
                                    c->device->vsmmu));
 }
@@ -181,10 +181,10 @@ check_window (const Case *c)
   if (!c->device->is_accelerated || adopt (c, "window", c->subject->host_findings, c->known, rules) > 0)
     return;
   if (c->host != NULL && c->host->group != NULL && c->host->group->has_regions)
-    add_evidence (c, "window", VSMMU_VERDICT_VERIFIED,
+    add_evidence (c, "window", VSMMU_VERIFY_VERIFIED,
                   g_strdup (_ ("0x8000000-0x80fffff in the host's kernel, as the guest is told")));
   else
-    add_evidence (c, "window", VSMMU_VERDICT_UNKNOWN_YET, g_strdup (_ ("that of the host's kernel is not known here")));
+    add_evidence (c, "window", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (_ ("that of the host's kernel is not known here")));
 }
 
 /* How many vSMMUs QEMU was asked about. */
@@ -210,7 +210,7 @@ check_doorbell (const Case *c)
   guint n_bad = 0;
 
   if (machine->controller == VSMMU_MSI_CONTROLLER_UNKNOWN) {
-    add_evidence (c, "doorbell", VSMMU_VERDICT_UNKNOWN_YET,
+    add_evidence (c, "doorbell", VSMMU_VERIFY_UNKNOWN_YET,
                   g_strdup (_ ("the host decided which MSI controller the guest has")));
     return;
   }
@@ -226,7 +226,7 @@ check_doorbell (const Case *c)
         adopt (c, "doorbell", c->subject->guest->findings, g_ptr_array_index (c->subject->domain->iommus, i), NULL);
   if (n_bad == 0)
     add_evidence (
-        c, "doorbell", VSMMU_VERDICT_VERIFIED,
+        c, "doorbell", VSMMU_VERIFY_VERIFIED,
         g_strdup_printf (n_asked > 0 && c->device->is_accelerated
                              ? _ ("0x%08" PRIx64 " of the machine's %s; QEMU offers it for every accelerated vSMMU")
                              : _ ("0x%08" PRIx64 " of the machine's %s"),
@@ -242,9 +242,9 @@ check_vectors (const Case *c)
   if (seen->verdict == VSMMU_GUEST_ABSENT || adopt (c, "vectors", c->subject->guest->findings, c->known, NULL) > 0)
     return;
   if (seen->verdict != VSMMU_GUEST_VERIFIED)
-    add_evidence (c, "vectors", VSMMU_VERDICT_UNKNOWN_YET, g_strdup (seen->reason));
+    add_evidence (c, "vectors", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (seen->reason));
   else
-    add_evidence (c, "vectors", VSMMU_VERDICT_VERIFIED,
+    add_evidence (c, "vectors", VSMMU_VERIFY_VERIFIED,
                   g_strdup_printf (_ ("%u of %u (%s) are enabled and lead to the doorbell"), seen->vectors->len,
                                    seen->n_vectors, seen->interrupts));
 }
@@ -260,7 +260,7 @@ check_route (const Case *c)
   if (words == NULL || words->n_routes == 0 || !c->device->is_accelerated || doorbell == 0)
     return;
   if (words->routes_and == doorbell && words->routes_or == doorbell)
-    add_evidence (c, "route", VSMMU_VERDICT_VERIFIED,
+    add_evidence (c, "route", VSMMU_VERIFY_VERIFIED,
                   g_strdup_printf (_ ("KVM was given 0x%08" PRIx64 " %u times"), doorbell, words->n_routes));
   else
     refute (c, "route", "msi-doorbell-mismatch",
@@ -278,14 +278,14 @@ check_log (const Case *c)
   if (!c->device->is_accelerated)
     return;
   if (words == NULL)
-    add_evidence (c, "log", VSMMU_VERDICT_UNKNOWN_YET, g_strdup (_ ("QEMU's log cannot be read here")));
+    add_evidence (c, "log", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (_ ("QEMU's log cannot be read here")));
   else if (words->line == NULL)
-    add_evidence (c, "log", VSMMU_VERDICT_VERIFIED, g_strdup (_ ("QEMU did not complain")));
+    add_evidence (c, "log", VSMMU_VERIFY_VERIFIED, g_strdup (_ ("QEMU did not complain")));
   else if (log->has_recent && !look_at_siblings (c).is_any_mismatch)
     refute (c, "log", "vsmmu-attach-failed", g_strdup_printf (_ ("QEMU said since it came: %s"), words->line),
             _ ("detach the device; 'virt-vsmmu check --this-host --attach' says where it fits"));
   else
-    add_evidence (c, "log", VSMMU_VERDICT_UNKNOWN_YET,
+    add_evidence (c, "log", VSMMU_VERIFY_UNKNOWN_YET,
                   g_strdup_printf (_ ("QEMU said, of this device or another: %s"), words->line));
 }
 
@@ -316,10 +316,10 @@ conclude (VsmmuVerifiedDevice *device)
 
   for (guint i = 0; i < device->evidence->len; i++) {
     const VsmmuEvidence *evidence = g_ptr_array_index (device->evidence, i);
-    gboolean counts = evidence->outcome == VSMMU_VERDICT_MISMATCH || is_needed (evidence);
+    gboolean counts = evidence->outcome == VSMMU_VERIFY_MISMATCH || is_needed (evidence);
 
     if (counts && (evidence->outcome > device->verdict ||
-                   (evidence->outcome == device->verdict && device->verdict == VSMMU_VERDICT_VERIFIED)))
+                   (evidence->outcome == device->verdict && device->verdict == VSMMU_VERIFY_VERIFIED)))
       reason = evidence->text;
     if (counts)
       device->verdict = MAX (device->verdict, evidence->outcome);

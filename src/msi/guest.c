@@ -9,6 +9,7 @@
 #include "probe/guest-memory.h"
 #include "probe/guest-pci.h"
 #include "probe/monitor.h"
+#include "vsmmu/lower.h"
 
 /* A guest that boots settles in between; one that does this on purpose never does. */
 #define PASSES_MAX 4
@@ -149,8 +150,9 @@ number_bus (Pass *pass, guint index, const VsmmuPciAddress *address, gboolean *i
 
   if (!vsmmu_guest_function_read (&bridge, pass->ecam, parent, (guint) address->slot << 3 | address->function, error))
     return FALSE;
-  /* Where two bridges claim a number, or one that of a root bus, QEMU goes to the first. */
-  if (bridge.is_bridge && bridge.secondary_bus != 0 && !is_taken[bridge.secondary_bus]) {
+  /* Where two bridges claim a number, or one that of a root bus, QEMU goes to the first. What is no bridge has 0, that
+   * of pcie.0. */
+  if (!is_taken[bridge.secondary_bus]) {
     pass->numbers.bus_numbers[index] = bridge.secondary_bus;
     is_taken[bridge.secondary_bus] = TRUE;
   }
@@ -694,12 +696,14 @@ VsmmuDomain *
 vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, GError **error)
 {
   g_autofree char *xml = vsmmu_connection_domain_get_xml (running, VSMMU_DOMAIN_XML_LIVE, error);
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  gsize length = 0;
+  g_autofree char *lifted = xml != NULL ? vsmmu_lift (xml, strlen (xml), name, notes, &length, error) : NULL;
   g_autoptr (VsmmuDomain) domain = NULL;
 
-  if (xml == NULL)
+  if (lifted == NULL)
     return NULL;
-  /* Of a domain that was lowered for its libvirt, this is the lowered XML. */
-  domain = vsmmu_domain_new_from_data (xml, strlen (xml), name, error);
+  domain = vsmmu_domain_new_from_data (lifted, length, name, error);
   if (domain == NULL || domain->is_running)
     return g_steal_pointer (&domain);
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, _ ("the domain '%s' does not run; start it first"), name);

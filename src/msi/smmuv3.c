@@ -153,7 +153,7 @@ read_ste (const Walk *walk, guint64 address, Stream *stream)
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_STAGE, address);
   if (config & CONFIG_STAGE_2)
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_STAGE_2, address);
-  /* QEMU: has no model of stalled transactions, and takes the wish not to have them for an error. */
+  /* IDR0.STALL_MODEL says that there are no stalls that could be disabled. */
   if (vsmmu_bits (ste[1], 27, 27))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_STE_STALL, address);
   stream->cd = ste[0] & vsmmu_mask (56) & ~vsmmu_mask (6);

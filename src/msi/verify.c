@@ -89,11 +89,11 @@ vsmmu_verify_domain (VsmmuConnection *connection, const char *name, const VsmmuV
   return verification;
 }
 
-VsmmuVerdict
+VsmmuVerifyVerdict
 vsmmu_verification_get_worst (const VsmmuVerification *verification)
 {
-  VsmmuVerdict behind = VSMMU_VERDICT_VERIFIED;
-  VsmmuVerdict all = VSMMU_VERDICT_VERIFIED;
+  VsmmuVerifyVerdict behind = VSMMU_VERIFY_VERIFIED;
+  VsmmuVerifyVerdict all = VSMMU_VERIFY_VERIFIED;
   gboolean is_any_behind = FALSE;
 
   for (guint i = 0; i < verification->devices->len; i++) {
@@ -109,12 +109,12 @@ vsmmu_verification_get_worst (const VsmmuVerification *verification)
 }
 
 const char *
-vsmmu_verdict_to_string (VsmmuVerdict verdict)
+vsmmu_verify_verdict_to_string (VsmmuVerifyVerdict verdict)
 {
   static const char *const names[] = {
-    [VSMMU_VERDICT_VERIFIED] = "verified",
-    [VSMMU_VERDICT_UNKNOWN_YET] = "unknown-yet",
-    [VSMMU_VERDICT_MISMATCH] = "mismatch",
+    [VSMMU_VERIFY_VERIFIED] = "verified",
+    [VSMMU_VERIFY_UNKNOWN_YET] = "unknown-yet",
+    [VSMMU_VERIFY_MISMATCH] = "mismatch",
   };
 
   return names[verdict];

@@ -251,7 +251,7 @@ find_table (const VsmmuGuestFunction *function, const VsmmuEcam *ecam, GError **
 
   if (bar == 0)
     return 0;
-  if (start >= LOW_MMIO_START && start + size <= LOW_MMIO_END)
+  if (start >= LOW_MMIO_START && start <= LOW_MMIO_END - size)
     return start;
   if (start >= ecam->memory_end && start <= G_MAXUINT64 - size)
     return start;

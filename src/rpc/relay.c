@@ -240,7 +240,7 @@ start_frame (Flow *flow)
 {
   VsmmuRelay *relay = flow->relay;
   VsmmuFrameHeader header;
-  guint64 size = measure (flow, &header, &relay->error);
+  guint64 size = relay->error == NULL ? measure (flow, &header, &relay->error) : 0;
 
   flow->is_full = size > 0 && flow->direction == VSMMU_TO_DAEMON && is_full (relay, size);
   if (size == 0 || flow->is_full)
@@ -456,7 +456,7 @@ get_timeout (VsmmuRelay *relay, int quit_after)
 
   /* Nobody is there to be told anything; what the client said before still goes to the daemon. */
   if (relay->flows[VSMMU_TO_CLIENT].sink < 0)
-    return 0;
+    return wants_output (to_daemon) ? -1 : 0;
   if (quit_after < 0 || to_daemon->source >= 0 || to_daemon->sink >= 0)
     return -1;
   return quit_after * 1000;

@@ -352,14 +352,14 @@ update_device (Guest *guest, VsmmuVerifiedDevice *device, const VsmmuJob *job)
     return;
   g_clear_pointer (&entry->device, vsmmu_verified_device_free);
   entry->device = g_steal_pointer (&owned);
-  entry->is_wanted = device->verdict == VSMMU_VERDICT_UNKNOWN_YET;
+  entry->is_wanted = device->verdict == VSMMU_VERIFY_UNKNOWN_YET;
   if (entry->asked == 0)
     entry->asked = job->asked;
   if (is_other)
     entry->since = g_get_monotonic_time ();
   if (is_news)
     tell_verdict (guest, entry, job, action);
-  if (device->verdict != VSMMU_VERDICT_MISMATCH || action != VSMMU_POLICY_MISMATCH_DETACH || !entry->was_attached ||
+  if (device->verdict != VSMMU_VERIFY_MISMATCH || action != VSMMU_POLICY_MISMATCH_DETACH || !entry->was_attached ||
       entry->n_detaches > 0)
     return;
   tell (guest->daemon, VSMMU_WATCH_DETACHING, guest, alias, device->reason);

@@ -86,46 +86,44 @@ typedef struct {
   guint64 window;  /* 0 for the right one */
   const char *log; /* NULL when it cannot be read */
   const char *log_since_attach;
-  VsmmuVerdict verdict;
+  VsmmuVerifyVerdict verdict;
   const char *check; /* the evidence that the reason is from */
   const char *rule;
 } Row;
 
 static const Row rows[] = {
-  { "right", ALONE, "hostdev2", .log = "", .verdict = VSMMU_VERDICT_VERIFIED, .check = "vectors" },
-  { "right-without-host", ALONE, "hostdev2", .has_no_host = TRUE, .verdict = VSMMU_VERDICT_VERIFIED,
+  { "right", ALONE, "hostdev2", .log = "", .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors" },
+  { "right-without-host", ALONE, "hostdev2", .has_no_host = TRUE, .verdict = VSMMU_VERIFY_VERIFIED,
     .check = "vectors" },
-  { "two-of-one-smmu", RIGHT, "hostdev3", .log = "", .verdict = VSMMU_VERDICT_VERIFIED, .check = "vectors" },
-  { "two-without-host", RIGHT, "hostdev3", .has_no_host = TRUE, .verdict = VSMMU_VERDICT_UNKNOWN_YET, .check = "smmu" },
-  { "other-smmu", WRONG, "hostdev3", .log = "", .verdict = VSMMU_VERDICT_MISMATCH, .check = "smmu",
+  { "two-of-one-smmu", RIGHT, "hostdev3", .log = "", .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors" },
+  { "two-without-host", RIGHT, "hostdev3", .has_no_host = TRUE, .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "smmu" },
+  { "other-smmu", WRONG, "hostdev3", .log = "", .verdict = VSMMU_VERIFY_MISMATCH, .check = "smmu",
     .rule = "host-smmu-mismatch" },
-  { "other-smmu-before-the-driver", WRONG, "hostdev3", VSMMU_GUEST_IDLE, .log = "", .verdict = VSMMU_VERDICT_MISMATCH,
+  { "other-smmu-before-the-driver", WRONG, "hostdev3", VSMMU_GUEST_IDLE, .log = "", .verdict = VSMMU_VERIFY_MISMATCH,
     .check = "smmu", .rule = "host-smmu-mismatch" },
   { "other-smmu-before-the-guest-has-it", WRONG, "hostdev3", VSMMU_GUEST_ABSENT, .log = "",
-    .verdict = VSMMU_VERDICT_MISMATCH, .check = "smmu", .rule = "host-smmu-mismatch" },
-  { "first-beside-a-late-stranger", WRONG, "hostdev2", .log = REFUSED, .verdict = VSMMU_VERDICT_VERIFIED,
+    .verdict = VSMMU_VERIFY_MISMATCH, .check = "smmu", .rule = "host-smmu-mismatch" },
+  { "first-beside-a-late-stranger", WRONG, "hostdev2", .log = REFUSED, .verdict = VSMMU_VERIFY_VERIFIED,
     .check = "vectors" },
-  { "first-beside-an-early-stranger", WRONG, "hostdev2", .log = UNATTACHED, .verdict = VSMMU_VERDICT_MISMATCH,
+  { "first-beside-an-early-stranger", WRONG, "hostdev2", .log = UNATTACHED, .verdict = VSMMU_VERIFY_MISMATCH,
     .check = "smmu", .rule = "host-smmu-mismatch" },
-  { "first-beside-a-stranger-without-log", WRONG, "hostdev2", .verdict = VSMMU_VERDICT_UNKNOWN_YET, .check = "smmu" },
-  { "other-window", ALONE, "hostdev2", .window = 0x09000000, .log = "", .verdict = VSMMU_VERDICT_MISMATCH,
+  { "first-beside-a-stranger-without-log", WRONG, "hostdev2", .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "smmu" },
+  { "other-window", ALONE, "hostdev2", .window = 0x09000000, .log = "", .verdict = VSMMU_VERIFY_MISMATCH,
     .check = "window", .rule = "host-msi-window" },
-  { "no-controller", NO_ITS, "hostdev2", .log = "", .verdict = VSMMU_VERDICT_MISMATCH, .check = "doorbell",
+  { "no-controller", NO_ITS, "hostdev2", .log = "", .verdict = VSMMU_VERIFY_MISMATCH, .check = "doorbell",
     .rule = "msi-doorbell-zero" },
-  { "other-device", ALONE, "hostdev2", .is_other_device = TRUE, .log = "", .verdict = VSMMU_VERDICT_MISMATCH,
+  { "other-device", ALONE, "hostdev2", .is_other_device = TRUE, .log = "", .verdict = VSMMU_VERIFY_MISMATCH,
     .check = "place", .rule = "msi-device-on-other-bus" },
-  { "absent", ALONE, "hostdev2", VSMMU_GUEST_ABSENT, .log = "", .verdict = VSMMU_VERDICT_UNKNOWN_YET,
-    .check = "place" },
-  { "no-driver", ALONE, "hostdev2", VSMMU_GUEST_IDLE, .log = "", .verdict = VSMMU_VERDICT_UNKNOWN_YET,
+  { "absent", ALONE, "hostdev2", VSMMU_GUEST_ABSENT, .log = "", .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "place" },
+  { "no-driver", ALONE, "hostdev2", VSMMU_GUEST_IDLE, .log = "", .verdict = VSMMU_VERIFY_UNKNOWN_YET,
     .check = "vectors" },
-  { "restless", ALONE, "hostdev2", VSMMU_GUEST_UNSTABLE, .log = "", .verdict = VSMMU_VERDICT_UNKNOWN_YET,
+  { "restless", ALONE, "hostdev2", VSMMU_GUEST_UNSTABLE, .log = "", .verdict = VSMMU_VERIFY_UNKNOWN_YET,
     .check = "vectors" },
-  { "qemu-refused-it", RIGHT, "hostdev3", .log = "", .log_since_attach = REFUSED, .verdict = VSMMU_VERDICT_MISMATCH,
+  { "qemu-refused-it", RIGHT, "hostdev3", .log = "", .log_since_attach = REFUSED, .verdict = VSMMU_VERIFY_MISMATCH,
     .check = "log", .rule = "vsmmu-attach-failed" },
-  { "qemu-refused-something", RIGHT, "hostdev3", .log = REFUSED, .verdict = VSMMU_VERDICT_VERIFIED,
-    .check = "vectors" },
-  { "route", ALONE, "hostdev2", .log = ROUTE ROUTE, .verdict = VSMMU_VERDICT_VERIFIED, .check = "route" },
-  { "other-route", ALONE, "hostdev2", .log = ROUTE OTHER_ROUTE, .verdict = VSMMU_VERDICT_MISMATCH, .check = "route",
+  { "qemu-refused-something", RIGHT, "hostdev3", .log = REFUSED, .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors" },
+  { "route", ALONE, "hostdev2", .log = ROUTE ROUTE, .verdict = VSMMU_VERIFY_VERIFIED, .check = "route" },
+  { "other-route", ALONE, "hostdev2", .log = ROUTE OTHER_ROUTE, .verdict = VSMMU_VERIFY_MISMATCH, .check = "route",
     .rule = "msi-doorbell-mismatch" },
 };
 
@@ -215,11 +213,11 @@ test_row (gconstpointer data)
 
   g_assert_cmpuint (verification->devices->len, ==, 1);
   device = g_ptr_array_index (verification->devices, 0);
-  g_assert_cmpstr (vsmmu_verdict_to_string (device->verdict), ==, vsmmu_verdict_to_string (row->verdict));
+  g_assert_cmpstr (vsmmu_verify_verdict_to_string (device->verdict), ==, vsmmu_verify_verdict_to_string (row->verdict));
   g_assert_cmpint (vsmmu_verification_get_worst (verification), ==, row->verdict);
   evidence = find_evidence (device, row->check);
   g_assert_nonnull (evidence);
-  if (row->verdict != VSMMU_VERDICT_VERIFIED)
+  if (row->verdict != VSMMU_VERIFY_VERIFIED)
     g_assert_cmpstr (device->reason, ==, evidence->text);
   g_assert_cmpuint (device->findings->len > 0, ==, row->rule != NULL);
   if (row->rule != NULL) {
