@@ -1,13 +1,17 @@
-"""The real libvirt and QEMU in their Debian tree, as tests see them: see tests/bed/bed."""
+"""The real libvirts and QEMUs in their Debian trees, as tests see them: see tests/bed/bed."""
 
+import lzma
 import os
 import pathlib
+import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 
 BED = pathlib.Path(__file__).parent / "bed" / "bed"
+GUEST = pathlib.Path(os.environ.get("VSMMU_CACHE", "/var/cache/libvirt-vsmmu")) / "guest"
 SECONDS_TO_START = 60
 
 
@@ -19,25 +23,58 @@ class Failed(Exception):
     """The bed should run here and does not; the text says what it said."""
 
 
-def command(*arguments):
-    return [str(BED), *arguments]
+def command(*arguments, suite="sid"):
+    return [str(BED), "--suite", suite, *arguments]
 
 
-def require():
-    """Makes the tree if it is not there yet, which takes a minute and needs a Debian mirror."""
+def script_for(program, **environment):
+    """A script that runs a program of this machine from inside a tree, in nothing but this environment."""
+    assignments = " ".join(shlex.quote(f"{name}={value}") for name, value in environment.items())
+    return f'#!/bin/sh\nexec env -i {assignments} chroot /mnt {shlex.quote(str(program))} "$@"\n'
+
+
+def require(what="build", suite="sid"):
+    """Makes the tree if it is not there yet, which takes a minute and needs a Debian mirror; “guest”: what guests boot too."""
     if os.geteuid() != 0:
         raise Unavailable("the libvirt test bed needs root")
     if not shutil.which("debootstrap"):
         raise Unavailable("the libvirt test bed needs debootstrap")
-    build = subprocess.run(command("build"), capture_output=True, text=True)
+    build = subprocess.run(command(what, suite=suite), capture_output=True, text=True)
     if build.returncode != 0:
-        raise Failed(f"bed build failed: {build.stderr.strip()}")
+        raise Failed(f"bed {what} failed: {build.stderr.strip()}")
+
+
+def make_initrd(path, init):
+    """An initial RAM disk of Debian's arm64 busybox and modules and the files in the directory `init`, among them /init."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = pathlib.Path(directory)
+        shutil.copytree(init, root, dirs_exist_ok=True)
+        (root / "bin").mkdir()
+        shutil.copy(GUEST / "busybox", root / "bin")
+        (root / "modules").mkdir()
+        for module in (GUEST / "modules").iterdir():
+            (root / "modules" / module.stem).write_bytes(lzma.decompress(module.read_bytes()))
+        names = "\n".join(str(name.relative_to(root)) for name in sorted(root.rglob("*")))
+        with path.open("wb") as file:
+            subprocess.run(["cpio", "--create", "--format=newc", "--quiet"], cwd=root, input=names.encode(), stdout=file, check=True)
+
+
+def processes_below(pid):
+    """The ids of all descendants of a process."""
+    try:
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except FileNotFoundError:
+        return []
+    return [descendant for child in map(int, children) for descendant in (child, *processes_below(child))]
 
 
 class Daemon:
-    """A libvirtd of its own, and a connection to it from outside the tree."""
+    """A libvirtd of its own, and a connection to it from outside the tree.
 
-    def __init__(self):
+    `etc` is a directory whose files are copied over its /etc/libvirt.
+    """
+
+    def __init__(self, suite="sid", etc=None):
         try:
             import libvirt
         except ImportError as error:
@@ -48,26 +85,39 @@ class Daemon:
         self.log = self.directory / "log"
         run = self.directory / "run"
         run.mkdir()
+        # It is /run in the tree.
+        self.run = run
         self.socket = run / "libvirt" / "libvirt-sock"
         self.uri = f"qemu:///system?socket={self.socket}"
         self.connection = None
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(command("daemon", "--until-eof", str(run)), stdin=subprocess.PIPE, stdout=log,
-                                            stderr=subprocess.STDOUT)
+            options = [] if etc is None else ["--etc", str(etc)]
+            self.process = subprocess.Popen(command("daemon", "--until-eof", *options, str(run), suite=suite),
+                                            stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
         try:
-            self._wait()
             libvirt.registerErrorHandler(lambda context, error: None, None)
-            self.connection = libvirt.open(self.uri)
+            self._connect()
         except BaseException:
             self.stop()
             raise
 
-    def _wait(self):
+    def _connect(self):
         deadline = time.monotonic() + SECONDS_TO_START
-        while not self.socket.is_socket():
+        while self.connection is None:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise Failed("libvirtd did not start; its last words:\n" + "\n".join(self.log.read_text().splitlines()[-5:]))
-            time.sleep(0.05)
+            try:
+                self.connection = self.libvirt.open(self.uri)
+            except self.libvirt.libvirtError:
+                time.sleep(0.05)
+
+    def crash(self):
+        """Kills libvirtd as a fault of its own would, guests being left alone, and waits until another one serves."""
+        pid, = (pid for pid in processes_below(self.process.pid)
+                if pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8") == "libvirtd\n")
+        os.kill(pid, signal.SIGKILL)
+        self.connection = None
+        self._connect()
 
     def place(self, xml):
         """The definition libvirt makes of a domain: its persistent XML, addresses assigned. The domain is not kept."""

@@ -1,11 +1,13 @@
 """Fixtures of the integration tests."""
 
+import contextlib
 import os
 import pathlib
 
 import pytest
 
 import bed
+import guests
 from facts import Facts
 from program import Program
 
@@ -17,24 +19,58 @@ def give_up(reason):
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def debian_tree():
-    """The Debian tree with libvirt and QEMU exists."""
+def require_tree(suite):
     try:
-        bed.require()
+        bed.require(suite=suite)
     except bed.Unavailable as error:
         give_up(str(error))
+
+
+@contextlib.contextmanager
+def running_daemon(suite, etc=None):
+    """A libvirtd for as long as a fixture lives; see bed.Daemon."""
+    try:
+        daemon = bed.Daemon(suite, etc)
+    except bed.Unavailable as error:
+        give_up(str(error))
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def debian_tree():
+    """The Debian tree with a libvirt that knows accelerated vSMMUs exists."""
+    require_tree("sid")
+
+
+@pytest.fixture(scope="session")
+def older_debian_tree():
+    """The Debian tree with a libvirt that does not know accelerated vSMMUs exists."""
+    require_tree("trixie")
 
 
 @pytest.fixture(scope="session")
 def libvirt_daemon(debian_tree):
-    """A running libvirtd: `.connection`, `.uri`, `.place(xml)`, `.command_line(xml)`."""
-    try:
-        daemon = bed.Daemon()
-    except bed.Unavailable as error:
-        give_up(str(error))
-    yield daemon
-    daemon.stop()
+    """A running libvirtd: `.connection`, `.uri`, `.place(xml)`, `.command_line(xml)`, `.crash()`."""
+    with running_daemon("sid") as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def older_libvirt_daemon(older_debian_tree):
+    """A running libvirtd that does not know accelerated vSMMUs."""
+    with running_daemon("trixie") as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def guest_daemon(libvirt_daemon):
+    """The same libvirtd, with what guests.Guest boots with."""
+    bed.require("guest")
+    guests.provide(libvirt_daemon)
+    return libvirt_daemon
 
 
 @pytest.fixture(scope="session")

@@ -171,16 +171,19 @@ class Machine:
         return "/".join([f"pci{domain}:{bus}", *names])
 
     def add_functions(self, entries):
-        groups = {}
+        groups, members = {}, {}
         for number, function in enumerate(self.functions):
             path = self.path(function)
             entries[f"sys/bus/pci/devices/{function.address}"] = f"../../../devices/{path}"
             # Without an SMMU there is no group either.
             group = groups.setdefault(function.group_of or function.address, len(groups)) if function.smmu else None
             self.add_function(entries, f"sys/devices/{path}", function, group, number)
+            if function.smmu:
+                members[f"sys/kernel/iommu_groups/{group}/devices/{function.address}"] = f"../../../../devices/{path}"
         for group in groups.values():
             entries[f"sys/kernel/iommu_groups/{group}/type"] = b"DMA-FQ\n"
             entries[f"sys/kernel/iommu_groups/{group}/reserved_regions"] = f"{self.window}\n".encode() * bool(self.window)
+        entries.update(members)
 
     def add_function(self, entries, path, function, group, number):
         kind, up = function.kind, "../" * path.count("/")

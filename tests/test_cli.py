@@ -261,6 +261,37 @@ def test_ignored_rules_are_neither_shown_nor_counted(program):
     assert program.check("--ignore=not-migratable", BROKEN).rules == ["pci-bus-not-root"]
 
 
+def with_policy(program, directory, text):
+    """The program with the option --policy on the broken document, under this configuration."""
+    (directory / "virt-vsmmu.conf").write_text(text, encoding="utf-8")
+    return program.check("--policy", BROKEN, environment={"VIRT_VSMMU_CONF": str(directory / "virt-vsmmu.conf"),
+                                                          "XDG_CONFIG_HOME": str(directory / "none")})
+
+
+def test_a_policy_grades_the_rules(program, tmp_path):
+    outcome = with_policy(program, tmp_path, "[rules]\npci-bus-not-root=note\nnot-migratable=off\n")
+    assert outcome.status == 0
+    assert [(finding["rule"], finding["severity"]) for finding in outcome.findings] == [("pci-bus-not-root", "note")]
+
+
+def test_without_a_file_the_policy_changes_nothing(program, tmp_path):
+    nowhere = {"VIRT_VSMMU_CONF": str(tmp_path / "none"), "XDG_CONFIG_HOME": str(tmp_path / "none")}
+    assert program.check("--policy", BROKEN, environment=nowhere).out == program.check(BROKEN).out
+
+
+def test_a_broken_policy_is_refused(program, tmp_path):
+    outcome = with_policy(program, tmp_path, "[rules]\npci-bus-not-rot=off\n")
+    assert_refused(outcome, str(tmp_path), "pci-bus-not-rot", "did you mean 'pci-bus-not-root'")
+
+
+def test_what_the_configuration_we_install_shows_is_the_default(program, tmp_path):
+    text = (EXAMPLES.parent / "data" / "virt-vsmmu.conf").read_text(encoding="utf-8")
+    keys = re.findall(r"^#([a-z-]+=\S+)$", text, re.M)
+    assert keys == ["mode=enforce", "iommufd=add", "host-numa=warning"]
+    assert with_policy(program, tmp_path, re.sub(r"^#([a-z-]+=)", r"\1", text, flags=re.M)).out == program.check(BROKEN).out
+    assert program.run("explain", "host-numa").out.startswith("host-numa (warning,")
+
+
 def on_terminal(program, *arguments, environment=None):
     """What the program writes to a terminal, and its status."""
     leader, follower = pty.openpty()

@@ -26,6 +26,7 @@ typedef struct {
   char **attached;
   char **detached;
   char **ignored;
+  gboolean use_policy;
   gboolean recurse;
 } Arguments;
 
@@ -42,6 +43,7 @@ typedef struct {
   gboolean colour;
   VsmmuCheckOptions options;
   char **ignored;
+  const VsmmuPolicy *policy; /* (nullable) */
   GMutex mutex;
   GCond changed;
   Result *results;
@@ -99,6 +101,8 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
       N_ ("search directories for *.xml, and pass over what is no domain"), NULL },
     { "ignore", 'i', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->ignored,
       N_ ("leave out findings of this rule; may be repeated"), N_ ("RULE") },
+    { "policy", 'p', 0, G_OPTION_ARG_NONE, &arguments->use_policy,
+      N_ ("give rules the severities of virt-vsmmu.conf, as virt-vsmmu-connect and the qemu hook do"), NULL },
     { "color", 0, 0, G_OPTION_ARG_STRING, &arguments->colour_name, N_ ("auto (default), always or never"),
       N_ ("WHEN") },
     G_OPTION_ENTRY_NULL,
@@ -151,6 +155,8 @@ check_document (Run *run, guint number)
   findings = vsmmu_check_file (result->document->path, &options, &error);
   if (findings != NULL && run->ignored != NULL)
     findings = remove_ignored (run, findings);
+  if (findings != NULL && run->policy != NULL)
+    vsmmu_policy_apply (run->policy, findings);
 
   g_mutex_lock (&run->mutex);
   result->findings = findings;
@@ -372,6 +378,7 @@ run_check (const Arguments *arguments, char **paths)
   g_autoptr (VsmmuSchema) schema = NULL;
   g_autoptr (VsmmuHotplug) hotplug = NULL;
   g_autoptr (VsmmuHost) host = NULL;
+  g_autoptr (VsmmuPolicy) policy = NULL;
   g_autoptr (GError) error = NULL;
   VsmmuTarget target;
   Run run = { 0 };
@@ -385,7 +392,8 @@ run_check (const Arguments *arguments, char **paths)
   host = vsmmu_facts_load_chosen (&arguments->host, &error);
   if (error != NULL || (arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
       ((arguments->use_schema || arguments->schema_path != NULL) &&
-       (schema = vsmmu_schema_new (arguments->schema_path, &error)) == NULL)) {
+       (schema = vsmmu_schema_new (arguments->schema_path, &error)) == NULL) ||
+      (arguments->use_policy && (policy = vsmmu_policy_load (TRUE, &error)) == NULL)) {
     vsmmu_command_complain ("%s", error->message);
     return VSMMU_EXIT_FAILED;
   }
@@ -397,6 +405,7 @@ run_check (const Arguments *arguments, char **paths)
   run.options.host = host;
   run.options.schema = schema;
   run.options.hotplug = hotplug;
+  run.policy = policy;
   run.findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
   g_mutex_init (&run.mutex);
   g_cond_init (&run.changed);

@@ -13,8 +13,10 @@ enum {
 /* A subcommand: argv[0] is its name; returns the exit status. */
 int vsmmu_command_check (int argc, char **argv);
 int vsmmu_command_args (int argc, char **argv);
+int vsmmu_command_adapt (int argc, char **argv);
 int vsmmu_command_host (int argc, char **argv);
 int vsmmu_command_plan (int argc, char **argv);
+int vsmmu_command_msi (int argc, char **argv);
 int vsmmu_command_explain (int argc, char **argv);
 int vsmmu_command_graph (int argc, char **argv);
 

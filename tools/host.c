@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "facts.h"
+#include "table.h"
 
 /* What stands in a table for a fact that is not known. */
 #define UNKNOWN "?"
@@ -257,40 +258,18 @@ make_cell (const Column *column, gconstpointer thing)
                               : column->show (G_STRUCT_MEMBER (VsmmuFact, thing, column->offset));
 }
 
-#define COLUMNS_MAX 16
-
-/* The last column needs no space after it. */
-static void
-print_row (char *const *cells, const glong *widths, guint n_columns)
-{
-  g_autoptr (GString) line = g_string_new (NULL);
-
-  for (guint c = 0; c < n_columns; c++) {
-    g_autofree char *space = g_strnfill ((gsize) (widths[c] - g_utf8_strlen (cells[c], -1)), ' ');
-
-    g_string_append_printf (line, "%s%s%s", c > 0 ? "  " : "", cells[c], c + 1 < n_columns ? space : "");
-  }
-  g_print ("%s\n", line->str);
-}
-
 static void
 print_table (const GPtrArray *things, const Column *columns, guint n_columns)
 {
   g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
-  glong widths[COLUMNS_MAX] = { 0 };
 
-  for (guint row = 0; row <= things->len; row++) {
-    for (guint c = 0; c < n_columns; c++) {
-      char *cell =
-          row == 0 ? g_strdup (_ (columns[c].title)) : make_cell (&columns[c], g_ptr_array_index (things, row - 1));
-
-      widths[c] = MAX (widths[c], g_utf8_strlen (cell, -1));
-      g_ptr_array_add (cells, cell);
-    }
-  }
+  for (guint c = 0; c < n_columns; c++)
+    g_ptr_array_add (cells, g_strdup (_ (columns[c].title)));
+  for (guint row = 0; row < things->len; row++)
+    for (guint c = 0; c < n_columns; c++)
+      g_ptr_array_add (cells, make_cell (&columns[c], g_ptr_array_index (things, row)));
   g_print ("\n");
-  for (guint row = 0; row <= things->len; row++)
-    print_row ((char *const *) cells->pdata + row * n_columns, widths, n_columns);
+  vsmmu_table_print (cells, n_columns);
 }
 
 static void

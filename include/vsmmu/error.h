@@ -20,8 +20,16 @@ G_BEGIN_DECLS
  * @VSMMU_ERROR_VALUE: a value given by the caller is not usable.
  * @VSMMU_ERROR_UNSUPPORTED: the domain cannot be expressed as asked.
  * @VSMMU_ERROR_PROBE: this host could not be asked.
+ * @VSMMU_ERROR_NO_DOMAIN: the daemon has no such domain, or it does not run.
  * @VSMMU_ERROR_FACTS: a file of host facts is not JSON, not in the format, or
  *   contradicts itself.
+ * @VSMMU_ERROR_PROTOCOL: a peer does not speak libvirt's RPC, or not to its end.
+ * @VSMMU_ERROR_POLICY: a file of the policy cannot be read, or has something in it
+ *   that there is not.
+ * @VSMMU_ERROR_REFUSED: the policy does not let a domain or device pass, or it
+ *   cannot be passed on as it is meant.
+ * @VSMMU_ERROR_MSI: an MSI cannot be resolved: there is no doorbell, no such
+ *   device, or the translation of its address fails.
  *
  * Every failure of libvsmmu is one of these; the message is a translated
  * sentence that names the file and, where there is one, the line.
@@ -35,6 +43,11 @@ typedef enum {
   VSMMU_ERROR_PROBE,
   VSMMU_ERROR_NOT_DEVICE,
   VSMMU_ERROR_FACTS,
+  VSMMU_ERROR_PROTOCOL,
+  VSMMU_ERROR_POLICY,
+  VSMMU_ERROR_REFUSED,
+  VSMMU_ERROR_NO_DOMAIN,
+  VSMMU_ERROR_MSI,
 } VsmmuError;
 
 #define VSMMU_ERROR (vsmmu_error_quark ())

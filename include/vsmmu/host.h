@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <vsmmu/error.h>
+#include <vsmmu/domain.h>
 #include <vsmmu/target.h>
 
 G_BEGIN_DECLS
@@ -410,6 +410,20 @@ typedef enum {
  * Returns: (transfer full): the facts, or %NULL with @error set
  */
 VSMMU_PUBLIC VsmmuHost *vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error);
+
+/**
+ * vsmmu_host_probe_for_domain:
+ * @root: (nullable): as for vsmmu_host_probe()
+ * @domain: a domain
+ * @error: %VSMMU_ERROR_PROBE when @root has no /sys
+ *
+ * As vsmmu_host_probe() without flags, but of the PCI functions and IOMMU groups only
+ * those are read that vsmmu_check_domain() looks at for @domain. So it takes as long
+ * on a host with thousands of functions as on one with ten.
+ *
+ * Returns: (transfer full): the facts, or %NULL with @error set
+ */
+VSMMU_PUBLIC VsmmuHost *vsmmu_host_probe_for_domain (const char *root, const VsmmuDomain *domain, GError **error);
 
 /**
  * vsmmu_host_new_from_data:

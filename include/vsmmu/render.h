@@ -18,6 +18,17 @@ G_BEGIN_DECLS
 VSMMU_PUBLIC char *vsmmu_render_text (const GPtrArray *findings, gboolean colour);
 
 /**
+ * vsmmu_render_refusal:
+ * @findings: (element-type VsmmuFinding): findings of which one is an error
+ *
+ * What to say where there is room for little, such as in an error of libvirt.
+ *
+ * Returns: (transfer full): the first error with its hint on a second line, and on a third how many
+ *   others there are and of which rules; printable, without a line feed at the end
+ */
+VSMMU_PUBLIC char *vsmmu_render_refusal (const GPtrArray *findings);
+
+/**
  * vsmmu_render_printable:
  * @text: text in which values from a document or file names may stand
  *
@@ -33,16 +44,6 @@ VSMMU_PUBLIC char *vsmmu_render_printable (const char *text);
  *   `file:line: severity: message [rule]; hint`
  */
 VSMMU_PUBLIC char *vsmmu_render_line (const VsmmuFinding *finding);
-
-/**
- * vsmmu_render_refusal:
- * @findings: (element-type VsmmuFinding): the findings of one document
- *
- * Returns: (transfer full) (nullable): why the document is refused, for an error
- *   message of one line: the first error with place, rule and hint, and how many
- *   more of which rules there are; %NULL when there is no error
- */
-VSMMU_PUBLIC char *vsmmu_render_refusal (const GPtrArray *findings);
 
 /**
  * vsmmu_render_json:

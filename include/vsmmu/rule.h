@@ -25,6 +25,7 @@ typedef enum {
  * @VSMMU_RULE_GROUP_TARGET: what a libvirt and a QEMU version can do
  * @VSMMU_RULE_GROUP_HOTPLUG: what comes of attaching a device to a running guest,
  *   or of detaching one
+ * @VSMMU_RULE_GROUP_MSI: where the interrupts of a running guest go, vsmmu_guest_observe()
  */
 typedef enum {
   VSMMU_RULE_GROUP_DOCUMENT,
@@ -32,6 +33,7 @@ typedef enum {
   VSMMU_RULE_GROUP_HOST,
   VSMMU_RULE_GROUP_TARGET,
   VSMMU_RULE_GROUP_HOTPLUG,
+  VSMMU_RULE_GROUP_MSI,
 } VsmmuRuleGroup;
 
 /**
@@ -86,7 +88,7 @@ VSMMU_PUBLIC const char *vsmmu_severity_to_string (VsmmuSeverity severity);
 /**
  * vsmmu_rule_group_to_string:
  *
- * Returns: `document`, `guest`, `host`, `target` or `hotplug`; not translated
+ * Returns: `document`, `guest`, `host`, `target`, `hotplug` or `msi`; not translated
  */
 VSMMU_PUBLIC const char *vsmmu_rule_group_to_string (VsmmuRuleGroup group);
 

@@ -2,18 +2,23 @@
 /**
  * SECTION: vsmmu
  * The public interface of libvsmmu: read domain XML, check it, and generate
- * QEMU arguments for its accelerated SMMUv3 part.
+ * QEMU arguments for its accelerated SMMUv3 part; resolve MSIs.
  */
 #pragma once
 
 #include <vsmmu/arguments.h>
 #include <vsmmu/check.h>
+#include <vsmmu/connection.h>
 #include <vsmmu/domain.h>
 #include <vsmmu/error.h>
 #include <vsmmu/finding.h>
+#include <vsmmu/guest.h>
 #include <vsmmu/host.h>
 #include <vsmmu/hotplug.h>
+#include <vsmmu/lower.h>
+#include <vsmmu/msi.h>
 #include <vsmmu/plan.h>
+#include <vsmmu/policy.h>
 #include <vsmmu/readiness.h>
 #include <vsmmu/render.h>
 #include <vsmmu/rule.h>

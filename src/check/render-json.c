@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <json-glib/json-glib.h>
+#include "check/render-json.h"
 
 #include "model/json.h"
 #include "vsmmu/render.h"
@@ -31,15 +31,22 @@ summary_to_json (const GPtrArray *findings, guint files)
   return summary;
 }
 
-char *
-vsmmu_render_json (const GPtrArray *findings, guint files)
+JsonArray *
+vsmmu_findings_to_json (const GPtrArray *findings)
 {
-  JsonObject *object = json_object_new ();
   JsonArray *array = json_array_sized_new (findings->len);
 
   for (guint i = 0; i < findings->len; i++)
     json_array_add_object_element (array, finding_to_json (g_ptr_array_index (findings, i)));
-  json_object_set_array_member (object, "findings", array);
+  return array;
+}
+
+char *
+vsmmu_render_json (const GPtrArray *findings, guint files)
+{
+  JsonObject *object = json_object_new ();
+
+  json_object_set_array_member (object, "findings", vsmmu_findings_to_json (findings));
   json_object_set_object_member (object, "summary", summary_to_json (findings, files));
   return vsmmu_json_to_string (object);
 }

@@ -39,6 +39,15 @@ vsmmu_render_printable (const char *text)
   return g_string_free (printable, FALSE);
 }
 
+/* The message, and the hint on a line of its own. */
+static void
+append_message (GString *text, const VsmmuFinding *finding)
+{
+  append_printable (text, finding->message);
+  g_string_append_printf (text, " [%s]\n    %s: ", finding->rule->id, _ ("hint"));
+  append_printable (text, finding->hint);
+}
+
 static void
 append_finding (GString *text, const VsmmuFinding *finding, gboolean colour)
 {
@@ -51,9 +60,7 @@ append_finding (GString *text, const VsmmuFinding *finding, gboolean colour)
   g_string_append_printf (text, "%s: ", _ (severities[finding->severity].word));
   if (colour)
     g_string_append (text, RESET);
-  append_printable (text, finding->message);
-  g_string_append_printf (text, " [%s]\n    %s: ", finding->rule->id, _ ("hint"));
-  append_printable (text, finding->hint);
+  append_message (text, finding);
   g_string_append_c (text, '\n');
 }
 
@@ -75,4 +82,34 @@ vsmmu_render_line (const VsmmuFinding *finding)
                        _ (severities[finding->severity].word), finding->message, finding->rule->id, finding->hint);
 
   return vsmmu_render_printable (text);
+}
+
+char *
+vsmmu_render_refusal (const GPtrArray *findings)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GString) rules = g_string_new (NULL);
+  g_autoptr (GHashTable) named = g_hash_table_new (NULL, NULL);
+  guint n_others = 0;
+
+  for (guint i = 0; i < findings->len; i++) {
+    const VsmmuFinding *finding = g_ptr_array_index (findings, i);
+
+    if (finding->severity != VSMMU_SEVERITY_ERROR)
+      continue;
+    if (text->len == 0) {
+      append_message (text, finding);
+      continue;
+    }
+    n_others++;
+    if (g_hash_table_add (named, (gpointer) finding->rule))
+      g_string_append_printf (rules, "%s%s", rules->len > 0 ? ", " : "", finding->rule->id);
+  }
+  if (n_others > 0) {
+    g_string_append (text, "\n    ");
+    g_string_append_printf (text,
+                            g_dngettext (GETTEXT_PACKAGE, "and %u more error: %s", "and %u more errors: %s", n_others),
+                            n_others, rules->str);
+  }
+  return g_string_free (g_steal_pointer (&text), FALSE);
 }

@@ -256,7 +256,11 @@ static void
 read_memory (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
 {
   const char *model = vsmmu_xml_attribute (device->node, "model");
+  const xmlNode *target = vsmmu_xml_child (device->node, "target");
+  const xmlNode *size = target != NULL ? vsmmu_xml_child (target, "size") : NULL;
 
+  if (size != NULL)
+    device->memory_size = vsmmu_read_size (vsmmu_xml_text (size), vsmmu_xml_attribute (size, "unit"));
   if (g_strcmp0 (model, "virtio-mem") == 0 || g_strcmp0 (model, "virtio-pmem") == 0)
     set_virtio (device, NULL);
 }

@@ -129,6 +129,7 @@ typedef struct {
     VsmmuController controller;
     VsmmuHostdev hostdev;
     VsmmuIommu iommu;
+    guint64 memory_size; /* KiB, of a memory device */
   };
 } VsmmuDevice;
 

@@ -10,9 +10,12 @@
 #include "model/suggest.h"
 #include "model/text.h"
 
-#define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
-
-G_DEFINE_QUARK (vsmmu - error - quark, vsmmu_error)
+/* Not G_DEFINE_QUARK(), which sets a variable without a lock the first time. */
+GQuark
+vsmmu_error_quark (void)
+{
+  return g_quark_from_static_string ("vsmmu-error-quark");
+}
 
 const char *const vsmmu_iommu_attributes[] = { "pciBus", "accel", "ats", "ril", "ssidsize", "oas", "cmdqv", NULL };
 
@@ -192,9 +195,8 @@ read_vcpu (VsmmuDomain *domain, const xmlNode *vcpu)
   domain->vcpus = (guint) count;
 }
 
-/* A size in KiB; 0 for one that libvirt would not take, which is not for these checks to say. */
-static guint64
-read_size (const char *text, const char *unit)
+guint64
+vsmmu_read_size (const char *text, const char *unit)
 {
   guint64 size;
 
@@ -215,13 +217,24 @@ read_memory_backing (VsmmuDomain *domain, const xmlNode *backing)
   page = vsmmu_xml_child (hugepages, "page");
   /* Pages of several sizes are for parts of the guest. */
   if (page != NULL && vsmmu_xml_attribute (page, "nodeset") == NULL)
-    domain->huge_page = read_size (vsmmu_xml_attribute (page, "size"), vsmmu_xml_attribute (page, "unit"));
+    domain->huge_page = vsmmu_read_size (vsmmu_xml_attribute (page, "size"), vsmmu_xml_attribute (page, "unit"));
 }
 
 static void
 read_memory (VsmmuDomain *domain, const xmlNode *memory)
 {
-  domain->memory = read_size (vsmmu_xml_text (memory), vsmmu_xml_attribute (memory, "unit"));
+  domain->memory = vsmmu_read_size (vsmmu_xml_text (memory), vsmmu_xml_attribute (memory, "unit"));
+}
+
+static void
+read_memory_max (VsmmuDomain *domain, const xmlNode *memory)
+{
+  const char *slots = vsmmu_xml_attribute (memory, "slots");
+  guint64 number;
+
+  domain->memory_max = vsmmu_read_size (vsmmu_xml_text (memory), vsmmu_xml_attribute (memory, "unit"));
+  if (slots != NULL && vsmmu_number_parse (slots, 10, &number) && number <= G_MAXUINT16)
+    domain->memory_slots = (guint) number;
 }
 
 static void
@@ -279,10 +292,15 @@ static const struct {
   const char *name;
   void (*read) (VsmmuDomain *domain, const xmlNode *node);
 } domain_elements[] = {
-  { "os", read_os },           { "features", read_features },
-  { "vcpu", read_vcpu },       { "memoryBacking", read_memory_backing },
-  { "iommufd", read_iommufd }, { "memory", read_memory },
-  { "cpu", read_cpu },         { "numatune", read_numatune },
+  { "os", read_os },
+  { "features", read_features },
+  { "vcpu", read_vcpu },
+  { "memoryBacking", read_memory_backing },
+  { "iommufd", read_iommufd },
+  { "memory", read_memory },
+  { "cpu", read_cpu },
+  { "numatune", read_numatune },
+  { "maxMemory", read_memory_max },
 };
 
 static void
@@ -291,9 +309,11 @@ read_commandline (VsmmuDomain *domain, const xmlNode *commandline)
   guint ordinal = 0;
 
   for (xmlNode *node = vsmmu_xml_element (commandline->children); node != NULL; node = vsmmu_xml_element (node->next)) {
-    VsmmuPassthrough argument = { .line = vsmmu_xml_line (node), .value = vsmmu_xml_attribute (node, "value") };
+    VsmmuPassthrough argument = { .line = vsmmu_xml_line (node),
+                                  .node = node,
+                                  .value = vsmmu_xml_attribute (node, "value") };
 
-    if (!vsmmu_xml_is_ns (node, "arg", QEMU_NAMESPACE) || argument.value == NULL)
+    if (!vsmmu_xml_is_ns (node, "arg", VSMMU_QEMU_NAMESPACE) || argument.value == NULL)
       continue;
     argument.element = g_strdup_printf ("/domain/qemu:commandline/qemu:arg[%u]", ++ordinal);
     g_array_append_val (domain->arguments, argument);
@@ -307,7 +327,7 @@ read_override (VsmmuDomain *domain, const xmlNode *override)
 
   for (xmlNode *device = vsmmu_xml_element (override->children); device != NULL;
        device = vsmmu_xml_element (device->next)) {
-    if (!vsmmu_xml_is_ns (device, "device", QEMU_NAMESPACE))
+    if (!vsmmu_xml_is_ns (device, "device", VSMMU_QEMU_NAMESPACE))
       continue;
     ordinal++;
     for (xmlNode *frontend = vsmmu_xml_element (device->children); frontend != NULL;
@@ -316,12 +336,13 @@ read_override (VsmmuDomain *domain, const xmlNode *override)
            property = vsmmu_xml_element (property->next)) {
         VsmmuPassthrough passthrough = {
           .line = vsmmu_xml_line (property),
+          .node = property,
           .alias = vsmmu_xml_attribute (device, "alias"),
           .property = vsmmu_xml_attribute (property, "name"),
           .value = vsmmu_xml_attribute (property, "value"),
         };
 
-        if (!vsmmu_xml_is_ns (property, "property", QEMU_NAMESPACE) || passthrough.alias == NULL ||
+        if (!vsmmu_xml_is_ns (property, "property", VSMMU_QEMU_NAMESPACE) || passthrough.alias == NULL ||
             passthrough.property == NULL)
           continue;
         passthrough.element = g_strdup_printf ("/domain/qemu:override/qemu:device[%u]", ordinal);
@@ -372,6 +393,7 @@ keeps_alias (const VsmmuDomain *domain, const VsmmuDevice *device)
 static void
 set_id (const VsmmuDomain *domain, VsmmuDevice *device, char *generated)
 {
+  g_free (device->id);
   device->id = keeps_alias (domain, device) ? g_strdup (device->alias) : g_strdup (generated);
   g_free (generated);
 }
@@ -386,9 +408,9 @@ assign_ids (VsmmuDomain *domain)
     VsmmuDevice *controller = g_ptr_array_index (domain->controllers, i);
 
     /* The machine brings pcie.0, whatever alias it is given. */
-    if (controller->controller.index == 0)
+    if (controller->controller.index == 0 && controller->id == NULL)
       controller->id = g_strdup ("pcie.0");
-    else
+    else if (controller->controller.index != 0)
       set_id (domain, controller, g_strdup_printf ("pci.%d", controller->controller.index));
   }
   for (guint i = 0; i < domain->iommus->len; i++)
@@ -407,6 +429,13 @@ assign_ids (VsmmuDomain *domain)
   }
 }
 
+void
+vsmmu_domain_forget_run (VsmmuDomain *domain)
+{
+  domain->is_running = FALSE;
+  assign_ids (domain);
+}
+
 static void
 read_domain (VsmmuDomain *domain, const xmlNode *root)
 {
@@ -423,11 +452,23 @@ read_domain (VsmmuDomain *domain, const xmlNode *root)
       domain->name = vsmmu_xml_text (node);
     else if (vsmmu_xml_is (node, "devices"))
       read_devices (domain, node);
-    else if (vsmmu_xml_is_ns (node, "commandline", QEMU_NAMESPACE))
+    else if (vsmmu_xml_is_ns (node, "commandline", VSMMU_QEMU_NAMESPACE))
       read_commandline (domain, node);
-    else if (vsmmu_xml_is_ns (node, "override", QEMU_NAMESPACE))
+    else if (vsmmu_xml_is_ns (node, "override", VSMMU_QEMU_NAMESPACE))
       read_override (domain, node);
   }
+}
+
+/* What the document says, and what libvirt makes of it. */
+static void
+complete_domain (VsmmuDomain *domain, const xmlNode *root)
+{
+  read_domain (domain, root);
+  vsmmu_implicit_add (domain);
+  index_devices (domain);
+  if (vsmmu_domain_is_virt (domain))
+    vsmmu_slots_assign (domain);
+  assign_ids (domain);
 }
 
 VsmmuDomain *
@@ -448,13 +489,17 @@ vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *li
   }
 
   domain = domain_new (g_steal_pointer (&document), name);
-  read_domain (domain, root);
-  vsmmu_implicit_add (domain);
-  index_devices (domain);
-  if (vsmmu_domain_is_virt (domain))
-    vsmmu_slots_assign (domain);
-  assign_ids (domain);
+  complete_domain (domain, root);
   return g_steal_pointer (&domain);
+}
+
+VsmmuDomain *
+vsmmu_domain_new_from_node (const xmlNode *node, const char *name)
+{
+  VsmmuDomain *domain = domain_new (NULL, name);
+
+  complete_domain (domain, node);
+  return domain;
 }
 
 VsmmuDomain *

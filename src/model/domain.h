@@ -25,6 +25,7 @@ typedef struct {
 /* One <qemu:arg>, or one <qemu:property> of an override. */
 typedef struct {
   guint line;
+  const xmlNode *node;
   const char *value;
   const char *alias;    /* overrides only */
   const char *property; /* overrides only */
@@ -94,7 +95,9 @@ struct _VsmmuDomain {
   gboolean has_hugepages;
   guint hugepages_line;
   guint64 huge_page;    /* KiB; 0 when not given, or not for the whole guest */
-  guint64 memory;       /* KiB; 0 when not given */
+  guint64 memory;       /* KiB; 0 when not given; with that of memory devices */
+  guint64 memory_max;   /* KiB; 0 when no memory can be plugged: <maxMemory> */
+  guint memory_slots;   /* for memory devices, in <maxMemory> */
   guint n_cells;        /* guest NUMA nodes: <cpu><numa><cell> */
   GArray *memory_nodes; /* VsmmuMemoryNodes */
   VsmmuSwitch iommufd;  /* <iommufd enabled=…> */
@@ -125,6 +128,17 @@ struct _VsmmuDomain {
  */
 VsmmuDomain *vsmmu_domain_copy (const VsmmuDomain *domain);
 
+/*
+ * vsmmu_domain_new_from_node:
+ * @node: a domain inside a document, which must outlive the result
+ *
+ * Returns: (transfer full): the domain; it has no document of its own
+ */
+VsmmuDomain *vsmmu_domain_new_from_node (const xmlNode *node, const char *name);
+
+/* Gives devices the ids that they have when the document of a running guest is used for a new one. */
+void vsmmu_domain_forget_run (VsmmuDomain *domain);
+
 /* Whether machine and architecture are those of an arm64 virt guest. */
 gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);
 
@@ -148,6 +162,9 @@ char *vsmmu_device_describe (const VsmmuDevice *device);
 
 /* (transfer full): dddd:bb:ss.f, as sysfs and QEMU write it. */
 char *vsmmu_pci_address_to_string (const VsmmuPciAddress *address);
+
+/* The namespace of what libvirt passes to QEMU as it is. */
+#define VSMMU_QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
 
 /* The names of the attributes of <driver> that an smmuv3 <iommu> has, NULL-terminated. */
 extern const char *const vsmmu_iommu_attributes[];

@@ -96,6 +96,12 @@ vsmmu_hotplug_new_from_file (VsmmuHotplugAction action, const char *path, GError
   return vsmmu_hotplug_new_from_data (action, data, length, name, error);
 }
 
+xmlDocPtr
+vsmmu_hotplug_get_document (const VsmmuHotplug *hotplug)
+{
+  return hotplug->document;
+}
+
 static const char *
 mdev_uuid (const VsmmuDevice *device)
 {

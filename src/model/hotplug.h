@@ -13,3 +13,6 @@
  * Returns: (transfer full): a copy of @guest with its @plug set
  */
 VsmmuDomain *vsmmu_hotplug_apply (const VsmmuHotplug *hotplug, const VsmmuDomain *guest);
+
+/* The document of the device; it belongs to @hotplug. */
+xmlDocPtr vsmmu_hotplug_get_document (const VsmmuHotplug *hotplug);

@@ -53,7 +53,19 @@ vsmmu_json_to_string (JsonObject *object)
 void
 vsmmu_json_set_string (JsonObject *object, const char *name, const char *value)
 {
-  g_autofree char *valid = g_utf8_make_valid (value, -1);
+  g_autofree char *valid = value != NULL ? g_utf8_make_valid (value, -1) : NULL;
 
-  json_object_set_string_member (object, name, valid);
+  if (valid != NULL)
+    json_object_set_string_member (object, name, valid);
+  else
+    json_object_set_null_member (object, name);
+}
+
+void
+vsmmu_json_set_address (JsonObject *object, const char *name, guint64 address)
+{
+  char text[32];
+
+  g_snprintf (text, sizeof (text), "0x%08" G_GINT64_MODIFIER "x", address);
+  json_object_set_string_member (object, name, text);
 }

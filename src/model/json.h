@@ -6,5 +6,8 @@
 /* (transfer full): @object (transfer full) as indented JSON that ends in a newline */
 char *vsmmu_json_to_string (JsonObject *object);
 
-/* Sets a string that may not be UTF-8, such as the name of a file. */
+/* Sets a string that may not be UTF-8, such as the name of a file; @value is (nullable). */
 void vsmmu_json_set_string (JsonObject *object, const char *name, const char *value);
+
+/* Sets an address as a string, 0x and at least eight digits. */
+void vsmmu_json_set_address (JsonObject *object, const char *name, guint64 address);

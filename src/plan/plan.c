@@ -4,9 +4,9 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
+#include "model/edit.h"
 #include "model/read.h"
 #include "model/text.h"
-#include "plan/edit.h"
 #include "plan/layout.h"
 #include "vsmmu/check.h"
 
@@ -172,7 +172,7 @@ static gboolean
 edit_guest (VsmmuLayout *layout, VsmmuPlan *plan, const char *guest, gsize length, GError **error)
 {
   const xmlNode *devices = vsmmu_xml_child (xmlDocGetRootElement (layout->domain->document), "devices");
-  g_autoptr (VsmmuEdit) edit = vsmmu_edit_new (guest, length, layout->domain, error);
+  g_autoptr (VsmmuEdit) edit = vsmmu_edit_new (guest, length, layout->domain->document, layout->domain->file, error);
   g_autoptr (GString) implied = g_string_new (NULL);
   g_autofree char *planned = vsmmu_layout_write (layout);
 

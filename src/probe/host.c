@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "model/domain.h"
 #include "probe/iommufd.h"
 #include "probe/iort.h"
 #include "probe/pci.h"
@@ -248,8 +249,9 @@ read_pages (const VsmmuTree *tree)
   }
 }
 
-VsmmuHost *
-vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error)
+/* @wanted: (nullable): names of the functions that matter */
+static VsmmuHost *
+probe (const char *root, VsmmuHostProbeFlags flags, const GPtrArray *wanted, GError **error)
 {
   g_autoptr (VsmmuHost) host = vsmmu_host_new ();
   gboolean is_this = root == NULL || strcmp (root, "/") == 0;
@@ -268,7 +270,7 @@ vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error)
   g_mutex_init (&mutex);
   read_machine (&tree, is_this);
   read_pages (&tree);
-  vsmmu_pci_probe (&tree);
+  vsmmu_pci_probe (&tree, wanted);
   read_smmus (&tree);
   read_log (&tree);
   read_iort (&tree);
@@ -281,4 +283,24 @@ vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error)
   if (is_this && (flags & VSMMU_HOST_PROBE_TOOLS) != 0)
     vsmmu_tools_probe (host);
   return g_steal_pointer (&host);
+}
+
+VsmmuHost *
+vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error)
+{
+  return probe (root, flags, NULL, error);
+}
+
+VsmmuHost *
+vsmmu_host_probe_for_domain (const char *root, const VsmmuDomain *domain, GError **error)
+{
+  g_autoptr (GPtrArray) wanted = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+
+    if (hostdev->hostdev.is_pci)
+      g_ptr_array_add (wanted, vsmmu_pci_address_to_string (&hostdev->hostdev.host));
+  }
+  return probe (root, VSMMU_HOST_PROBE_NONE, wanted, error);
 }

@@ -316,11 +316,38 @@ add_devices (VsmmuHost *host, const GPtrArray *names)
   vsmmu_host_sort (host);
 }
 
+/* (transfer full): those of @wanted that are there, and the others in their groups */
+static GPtrArray *
+list_wanted (const VsmmuTree *tree, const GPtrArray *wanted)
+{
+  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GHashTable) listed = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; i < wanted->len; i++) {
+    const char *name = g_ptr_array_index (wanted, i);
+    g_autofree char *path = g_strconcat (PCI_DEVICES "/", name, NULL);
+    g_autofree char *others = g_strconcat (path, "/iommu_group/devices", NULL);
+    g_autoptr (GPtrArray) group = vsmmu_tree_list (tree, tree->fd, others);
+
+    if (group == NULL || faccessat (tree->fd, path, F_OK, 0) < 0)
+      continue;
+    g_ptr_array_add (group, g_strdup (name));
+    for (guint k = 0; k < group->len; k++) {
+      char *member = g_strdup (g_ptr_array_index (group, k));
+
+      if (g_hash_table_add (listed, member))
+        g_ptr_array_add (names, g_strdup (member));
+    }
+  }
+  return names;
+}
+
 void
-vsmmu_pci_probe (const VsmmuTree *tree)
+vsmmu_pci_probe (const VsmmuTree *tree, const GPtrArray *wanted)
 {
   VsmmuHost *host = tree->host;
-  g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, tree->fd, PCI_DEVICES);
+  g_autoptr (GPtrArray) names =
+      wanted != NULL ? list_wanted (tree, wanted) : vsmmu_tree_list (tree, tree->fd, PCI_DEVICES);
   g_autofree gint64 *groups = NULL;
   Reading reading = { .tree = tree };
 

@@ -5,11 +5,12 @@
 
 /*
  * vsmmu_pci_probe:
+ * @wanted: (nullable) (element-type utf8): names of the functions that matter; %NULL for all
  *
- * Adds the PCI functions and the IOMMU groups they are in to the host of @tree, sorted, with all but
- * their SMMUs.
+ * Adds PCI functions and the IOMMU groups they are in to the host of @tree, sorted, with all but
+ * their SMMUs. What shares a group with a function that matters is among them.
  */
-void vsmmu_pci_probe (const VsmmuTree *tree);
+void vsmmu_pci_probe (const VsmmuTree *tree, const GPtrArray *wanted);
 
 /*
  * vsmmu_pci_read_resource:

@@ -50,6 +50,24 @@ def test_a_domain_starts_and_its_device_interrupts(libvirt, console):
     assert json.loads(answer)["return"] == guest.DOORBELL
 
 
+def assert_verified(libvirt, device, report, bdf, bdf_on_host):
+    """It is what KVM was told of each vector that the guest has, whatever the guest wrote."""
+    routes = guest.routes(libvirt.log("rig"))
+    assert (device["address"], device["host"], device["vsmmu"]) == (bdf, bdf_on_host, "iommu0")
+    assert (device["path"], device["verdict"]) == ("direct", "verified")
+    assert len(device["enabled"]) == len(report.vectors[bdf]) > 0
+    for vector in device["enabled"]:
+        assert (int(vector["address"], 16), int(vector["gpa"], 16)) in routes
+        assert int(vector["gpa"], 16) == guest.DOORBELL != int(vector["address"], 16)
+
+
+def test_each_vector_of_the_running_guest_is_verified(libvirt, console):
+    devices, seen = virsh.observe(libvirt.host, "rig", "--monitor")
+    assert devices.keys() == {"hostdev0"} and not seen["findings"]
+    assert seen["vsmmus"] == [{"alias": "iommu0", "accelerated": True, "msi_gpa": f"{guest.DOORBELL:#010x}"}]
+    assert_verified(libvirt, devices["hostdev0"], console.report(), PORT_1, COLD.bdf)
+
+
 def test_attach_and_detach(libvirt, console):
     assert attach_errors(libvirt, HOT) == []
     before = len(libvirt.log("rig"))
@@ -58,6 +76,9 @@ def test_attach_and_detach(libvirt, console):
     report = console.report_until(lambda report: PORT_2 in report.data)
     assert report.works(PORT_2, machine.MARKERS[machine.A_NVME_2]), report.text
     assert {gpa for _, gpa in guest.routes(libvirt.log("rig")[before:])} == {guest.DOORBELL}
+    devices, _ = virsh.observe(libvirt.host, "rig")
+    assert devices["hostdev0"]["verdict"] == "verified"
+    assert_verified(libvirt, devices["hostdev1"], report, PORT_2, HOT.bdf)
     detached = libvirt.detach("rig", HOT)
     assert detached.status == 0 and "device-removed" in detached.out, detached.out
     report = console.report()
@@ -81,3 +102,7 @@ def test_libvirt_says_nothing_of_a_device_of_another_smmu_and_we_do(libvirt, con
     said = [line for line in libvirt.log("rig")[before:].splitlines() if "qemu-system" in line]
     assert [line.split(": ", 1)[1] for line in said] == ["IOMMU_VDEVICE_ALLOC failed: Invalid argument"] * 2
     assert "VDEVICE" not in libvirt.host.read("/var/log/libvirtd.log")
+    # The way of its interrupts is right, and the guest has enabled some: what is wrong is not to be seen there.
+    stranger = virsh.observe(libvirt.host, "rig")[0]["hostdev1"]
+    assert (stranger["path"], stranger["host"]) == ("direct", STRANGER.bdf)
+    assert stranger["verdict"] in ("verified", "idle")

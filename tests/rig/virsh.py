@@ -1,5 +1,6 @@
 """libvirt in the emulated host, and the domains that tests give it."""
 
+import copy
 import dataclasses
 import json
 import pathlib
@@ -111,6 +112,8 @@ def domain(name="rig", vsmmus=(VSmmu(1, 8),), devices=(), kind="kvm", features="
 class Libvirt:
     """The host's own libvirtd, started here."""
 
+    uri = "qemu:///system"
+
     def __init__(self, host):
         self.host = host
         host.write("/etc/libvirt/qemu.conf", QEMU_CONF)
@@ -122,7 +125,13 @@ class Libvirt:
             virsh -c qemu:///system version""")
 
     def virsh(self, *arguments, check=True, seconds=120):
-        return self.host.run(f"virsh -q -c qemu:///system {shlex.join(arguments)}", check=check, seconds=seconds)
+        return self.host.run(f"virsh -q -c '{self.uri}' {shlex.join(arguments)}", check=check, seconds=seconds)
+
+    def through_us(self):
+        """The same daemon, for a client that uses virt-vsmmu-connect."""
+        through = copy.copy(self)
+        through.uri = "qemu+ext:///system?command=/rig/program/bin/virt-vsmmu-connect"
+        return through
 
     def define(self, xml):
         self.host.write("/run/rig/domain.xml", xml)
@@ -162,6 +171,13 @@ def check(host, xml, *options):
 def errors(host, xml, *options):
     """The rules of those that are errors."""
     return {finding["rule"] for finding in check(host, xml, *options) if finding["severity"] == "error"}
+
+
+def observe(host, name, *options):
+    """What `virt-vsmmu msi` says of a running domain, by the alias of each device; and the same as text."""
+    said = host.run(f"virt-vsmmu msi --domain {name} --format json {shlex.join(options)} 2>/dev/null", check=False, seconds=120).out
+    seen = json.loads(said)
+    return {device["alias"]: device for device in seen["devices"]}, seen
 
 
 def arguments(host, xml, *options):

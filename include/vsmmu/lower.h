@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <vsmmu/target.h>
+
+G_BEGIN_DECLS
+
+/**
+ * VsmmuStrategy:
+ * @VSMMU_STRATEGY_NATIVE: libvirt 12.7 and newer know all of it; nothing is to be done
+ * @VSMMU_STRATEGY_OVERRIDE: libvirt 11.10 to 12.6 knows `<iommu>` with pciBus; the options go into a
+ *   `<qemu:override>` of it
+ * @VSMMU_STRATEGY_STAND_IN: libvirt 8.2 to 11.9 knows no vSMMU at all; a PCI controller stands in for each,
+ *   which a `<qemu:override>` turns into an arm-smmuv3
+ *
+ * How a domain with vSMMUs gets through a libvirt to QEMU.
+ */
+typedef enum {
+  VSMMU_STRATEGY_NATIVE,
+  VSMMU_STRATEGY_OVERRIDE,
+  VSMMU_STRATEGY_STAND_IN,
+} VsmmuStrategy;
+
+/**
+ * vsmmu_strategy_choose:
+ * @target: what the domain is for; without a QEMU release, one that is new enough is assumed
+ * @strategy: (out): how
+ * @error: %VSMMU_ERROR_UNSUPPORTED when the libvirt is older than 8.2 or the QEMU older than 11.0, and
+ *   %VSMMU_ERROR_VALUE when @target names no libvirt
+ *
+ * Returns: %FALSE with @error set when there is no way
+ */
+VSMMU_PUBLIC gboolean vsmmu_strategy_choose (const VsmmuTarget *target, VsmmuStrategy *strategy, GError **error);
+
+/**
+ * vsmmu_lower_domain:
+ * @xml: domain XML, lowered already or not
+ * @length: bytes in @xml, at most %VSMMU_DOCUMENT_MAX_BYTES
+ * @name: the name that messages use for the document
+ * @target: the libvirt and QEMU that it is for
+ * @notes: (element-type utf8): to which translated sentences are added: what is not as it was, or could
+ *   not be carried. It frees its elements with g_free()
+ * @out_length: (out): bytes in the result
+ * @error: %VSMMU_ERROR_XML, %VSMMU_ERROR_NOT_DOMAIN or %VSMMU_ERROR_READ for a document that cannot be read,
+ *   %VSMMU_ERROR_UNSUPPORTED when the domain cannot be expressed for @target, and as
+ *   vsmmu_strategy_choose()
+ *
+ * Writes a domain with vSMMUs, or with VFIO devices that use iommufd, so that the libvirt of @target passes all
+ * of it to QEMU. A domain that needs none of that comes back byte for byte, whatever the target; so does
+ * one that is lowered already for this strategy. Of other domains all bytes that need not change stay.
+ * What was replaced is kept in `<metadata>`.
+ *
+ * Returns: (transfer full): domain XML with a NUL after it, or %NULL with @error set
+ */
+VSMMU_PUBLIC char *vsmmu_lower_domain (const char *xml, gsize length, const char *name, const VsmmuTarget *target,
+                                       GPtrArray *notes, gsize *out_length, GError **error);
+
+/**
+ * vsmmu_lower_device:
+ * @xml: XML with one device as its root element, for attach, update or detach
+ * @length: bytes in @xml, at most %VSMMU_DOCUMENT_MAX_BYTES
+ * @name: the name that messages use for the document
+ * @target: the libvirt and QEMU of the guest, which was lowered for them
+ * @notes: as for vsmmu_lower_domain()
+ * @out_length: (out): bytes in the result
+ * @error: as for vsmmu_lower_domain(), with %VSMMU_ERROR_NOT_DEVICE for %VSMMU_ERROR_NOT_DOMAIN
+ *
+ * The same for one device of a guest whose domain was lowered. The iommufd of a hostdev is taken out
+ * for a libvirt that does not know it, because a lowered guest gives it to every VFIO device.
+ *
+ * Returns: (transfer full): device XML with a NUL after it, or %NULL with @error set
+ */
+VSMMU_PUBLIC char *vsmmu_lower_device (const char *xml, gsize length, const char *name, const VsmmuTarget *target,
+                                       GPtrArray *notes, gsize *out_length, GError **error);
+
+/**
+ * vsmmu_lift:
+ * @xml: any XML that libvirt gives out
+ * @length: bytes in @xml, at most %VSMMU_DOCUMENT_MAX_BYTES
+ * @name: the name that messages use for the document
+ * @notes: (element-type utf8): as for vsmmu_lower_domain(): what there is of vSMMUs that domain XML has no
+ *   words for
+ * @out_length: (out): bytes in the result
+ * @error: %VSMMU_ERROR_XML or %VSMMU_ERROR_READ for a document that cannot be read
+ *
+ * Undoes lowering in every `<domain>` and `<inactiveDomain>` that the document is or has in it, such as that of a
+ * snapshot. What is there counts, not what was: a lowered domain that was changed since, or was written
+ * by hand, is shown as it is. All else, and every document in which nothing is lowered, comes back byte for byte.
+ *
+ * Returns: (transfer full): XML with a NUL after it, or %NULL with @error set
+ */
+VSMMU_PUBLIC char *vsmmu_lift (const char *xml, gsize length, const char *name, GPtrArray *notes, gsize *out_length,
+                               GError **error);
+
+/**
+ * vsmmu_lower_domain_file:
+ * @path: a file, in the encoding of file names, or `-` for standard input
+ * @target: as for vsmmu_lower_domain(), as are the rest
+ *
+ * Returns: (transfer full): domain XML with a NUL after it, or %NULL with @error set
+ */
+VSMMU_PUBLIC char *vsmmu_lower_domain_file (const char *path, const VsmmuTarget *target, GPtrArray *notes,
+                                            gsize *out_length, GError **error);
+
+/**
+ * vsmmu_lift_file:
+ * @path: a file, in the encoding of file names, or `-` for standard input
+ * @notes: as for vsmmu_lift(), as are the rest
+ *
+ * Returns: (transfer full): XML with a NUL after it, or %NULL with @error set
+ */
+VSMMU_PUBLIC char *vsmmu_lift_file (const char *path, GPtrArray *notes, gsize *out_length, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "msi/smmuv3.h"
+
+/* Where, what, and the event that is recorded (IHI 0070, 7.3); some of QEMU's differ from those of the specification.
+ */
+static const struct {
+  const char *event;
+  const char *sentence;
+} faults[] = {
+  [VSMMU_FAULT_GBPA_ABORT] = { "", N_ ("the SMMU is off, and SMMU_GBPA aborts everything then") },
+  [VSMMU_FAULT_STREAM_RANGE] = { "C_BAD_STREAMID", N_ ("stream table: it is too short for this stream id") },
+  [VSMMU_FAULT_L1_UNREADABLE] = { "F_STE_FETCH", N_ ("stream table: its first level cannot be read") },
+  [VSMMU_FAULT_L1_INVALID] = { "C_BAD_STREAMID", N_ ("stream table: its first level has no entry for this stream id") },
+  [VSMMU_FAULT_L1_SPAN] = { "C_BAD_STE", N_ ("stream table: its second level is too short for this stream id") },
+  [VSMMU_FAULT_STE_UNREADABLE] = { "F_STE_FETCH", N_ ("STE: it cannot be read") },
+  [VSMMU_FAULT_STE_INVALID] = { "C_BAD_STE", N_ ("STE: it is not valid (V is 0)") },
+  [VSMMU_FAULT_STE_ABORT] = { "", N_ ("STE: it aborts everything (Config)") },
+  [VSMMU_FAULT_STE_STAGE] = { "C_BAD_STE", N_ ("STE: it wants a stage that this SMMU lacks (Config)") },
+  [VSMMU_FAULT_STE_STAGE_2] = { "", N_ ("STE: it wants stage 2, which is not walked here (Config)") },
+  [VSMMU_FAULT_STE_SUBSTREAMS] = { "C_BAD_STE",
+                                   N_ ("STE: it wants substreams, which this SMMU lacks (S1CDMax, S1Fmt)") },
+  [VSMMU_FAULT_STE_DISABLED] = { "F_STREAM_DISABLED", N_ ("STE: it ends what comes without a substream id (S1DSS)") },
+  [VSMMU_FAULT_STE_STALL] = { "C_BAD_STE", N_ ("STE: it is about stalls, which this SMMU lacks (S1STALLD)") },
+  [VSMMU_FAULT_L1CD_UNREADABLE] = { "F_CD_FETCH", N_ ("CD: the first level of its table cannot be read") },
+  [VSMMU_FAULT_L1CD_INVALID] = { "C_BAD_SUBSTREAMID", N_ ("CD: the first level of its table has no entry for it") },
+  [VSMMU_FAULT_CD_UNREADABLE] = { "F_CD_FETCH", N_ ("CD: it cannot be read") },
+  [VSMMU_FAULT_CD_INVALID] = { "C_BAD_CD", N_ ("CD: it is not valid (V is 0)") },
+  [VSMMU_FAULT_CD_AARCH32] = { "C_BAD_CD", N_ ("CD: it has tables in AArch32 format (AA64 is 0)") },
+  [VSMMU_FAULT_CD_TERMINATE] = { "C_BAD_CD", N_ ("CD: it wants faults ignored, which this SMMU cannot (A is 0)") },
+  [VSMMU_FAULT_CD_STALL] = { "C_BAD_CD", N_ ("CD: it wants faults to stall, which this SMMU cannot (S is 1)") },
+  [VSMMU_FAULT_CD_HARDWARE_FLAGS] = { "C_BAD_CD",
+                                      N_ ("CD: it wants flags updated by hardware, which this SMMU cannot (HA, HD)") },
+  [VSMMU_FAULT_CD_SIZE] = { "C_BAD_CD", N_ ("CD: a range of addresses is too small or too large (T0SZ, T1SZ)") },
+  [VSMMU_FAULT_CD_GRANULE] = { "C_BAD_CD", N_ ("CD: it names no granule (TG0, TG1)") },
+  [VSMMU_FAULT_CD_ENDIAN] = { "C_BAD_CD", N_ ("CD: it has big-endian tables (ENDI is 1)") },
+  [VSMMU_FAULT_CD_TTB] = { "C_BAD_CD", N_ ("CD: its tables lie beyond the output size (TTB0, TTB1, IPS)") },
+  [VSMMU_FAULT_NO_RANGE] = { "F_TRANSLATION",
+                             N_ ("stage 1: the address is in no range that is on (T0SZ, T1SZ, EPD0, EPD1)") },
+  [VSMMU_FAULT_TABLE_UNREADABLE] = { "F_WALK_EABT", N_ ("stage 1: the table cannot be read") },
+  [VSMMU_FAULT_UNMAPPED] = { "F_TRANSLATION", N_ ("stage 1: nothing is mapped") },
+  [VSMMU_FAULT_TABLE_PERMISSION] = { "F_PERMISSION", N_ ("stage 1: the table forbids writes (APTable)") },
+  [VSMMU_FAULT_ACCESS] = { "F_ACCESS", N_ ("stage 1: the access flag is not set (AF)") },
+  [VSMMU_FAULT_PERMISSION] = { "F_PERMISSION", N_ ("stage 1: the page forbids writes (AP)") },
+  [VSMMU_FAULT_ADDRESS_SIZE] = { "F_ADDR_SIZE", N_ ("stage 1: the page lies beyond the output size (IPS)") },
+};
+
+gboolean
+vsmmu_fault_set (VsmmuFault *fault, VsmmuFaultReason reason)
+{
+  *fault = (VsmmuFault){ reason, FALSE, 0, VSMMU_FAULT_NO_LEVEL };
+  return FALSE;
+}
+
+gboolean
+vsmmu_fault_set_at (VsmmuFault *fault, VsmmuFaultReason reason, guint64 descriptor)
+{
+  *fault = (VsmmuFault){ reason, TRUE, descriptor, VSMMU_FAULT_NO_LEVEL };
+  return FALSE;
+}
+
+gboolean
+vsmmu_fault_set_level (VsmmuFault *fault, VsmmuFaultReason reason, guint64 descriptor, int level)
+{
+  *fault = (VsmmuFault){ reason, TRUE, descriptor, level };
+  return FALSE;
+}
+
+const char *
+vsmmu_fault_get_event (const VsmmuFault *fault)
+{
+  return faults[fault->reason].event;
+}
+
+void
+vsmmu_fault_set_error (const VsmmuFault *fault, guint32 stream_id, guint64 iova, GError **error)
+{
+  const char *sentence = _ (faults[fault->reason].sentence);
+  const char *event = *faults[fault->reason].event != '\0' ? faults[fault->reason].event : _ ("no event");
+
+  if (!fault->has_descriptor)
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
+                 _ ("the MSI address 0x%" G_GINT64_MODIFIER "x of stream id 0x%x is not translated: %s [%s]"), iova,
+                 stream_id, sentence, event);
+  else if (fault->level == VSMMU_FAULT_NO_LEVEL)
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
+                 _ ("the MSI address 0x%" G_GINT64_MODIFIER "x of stream id 0x%x is not translated: %s [%s, descriptor "
+                    "at 0x%" G_GINT64_MODIFIER "x]"),
+                 iova, stream_id, sentence, event, fault->descriptor);
+  else
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
+                 _ ("the MSI address 0x%" G_GINT64_MODIFIER "x of stream id 0x%x is not translated: %s [%s, level %d, "
+                    "descriptor at 0x%" G_GINT64_MODIFIER "x]"),
+                 iova, stream_id, sentence, event, fault->level, fault->descriptor);
+}

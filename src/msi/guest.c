@@ -1,0 +1,704 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "msi/guest.h"
+
+#include <glib/gi18n-lib.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "check/finding.h"
+#include "probe/guest-memory.h"
+#include "probe/guest-pci.h"
+#include "probe/monitor.h"
+#include "vsmmu/lower.h"
+
+/* A guest that boots settles in between; one that does this on purpose never does. */
+#define PASSES_MAX 4
+
+/* QEMU base_memmap: VIRT_MEM */
+#define MEMORY_START G_GUINT64_CONSTANT (0x40000000)
+
+/* Whether @device is on PCI, and no bridge: what a bridge says of hotplug does not go through KVM. */
+static gboolean
+is_endpoint (const VsmmuDomain *domain, const VsmmuDevice *device)
+{
+  return device->address_kind == VSMMU_ADDRESS_PCI && !vsmmu_device_is_pci_controller (device) &&
+         device->address.bus < domain->n_buses && domain->buses[device->address.bus].root >= 0;
+}
+
+/* What does not change while a guest is read. */
+typedef struct {
+  const VsmmuDomain *domain;
+  VsmmuEcam ecam;
+  GPtrArray *endpoints; /* (element-type VsmmuDevice): borrowed from the domain */
+  GPtrArray *forecasts; /* (element-type VsmmuMsiDevice): of each */
+} Subject;
+
+/* All that is read of a guest at one time. */
+typedef struct {
+  const VsmmuDomain *domain;
+  const VsmmuEcam *ecam;
+  VsmmuMsiGuest numbers;
+  VsmmuMsiResolver *resolver;
+} Pass;
+
+static void
+pass_clear (Pass *pass)
+{
+  vsmmu_msi_resolver_free (pass->resolver);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Pass, pass_clear)
+
+/* The registers of an emulated SMMUv3 as they were at the beginning of a pass. */
+typedef struct {
+  VsmmuSmmuv3Source source;
+  VsmmuSmmuv3Registers registers;
+  guint64 at; /* GPA */
+} LiveSmmu;
+
+/* Widths are those of the registers: 4 bytes, or two times 4. */
+static const struct {
+  guint offset;
+  gsize member;
+} registers[] = {
+  { 0x00, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, idr0) },
+  { 0x04, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, idr1) },
+  { 0x14, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, idr5) },
+  { 0x20, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, cr0) },
+  { 0x44, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, gbpa) },
+  { 0x88, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, strtab_base_cfg) },
+};
+#define STRTAB_BASE 0x80
+
+/* Where there is no SMMUv3 zeros are read, which would look like one that is off. */
+static gboolean
+get_registers (const VsmmuSmmuv3Source *source, VsmmuSmmuv3Registers *values, GError **error)
+{
+  const LiveSmmu *smmu = (const LiveSmmu *) source;
+
+  if (smmu->registers.idr0 == 0) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI, _ ("no SMMUv3 answers at 0x%" PRIx64), smmu->at);
+    return FALSE;
+  }
+  *values = smmu->registers;
+  return TRUE;
+}
+
+static void
+free_source (VsmmuSmmuv3Source *source)
+{
+  g_free (source);
+}
+
+static gboolean
+read_registers (const VsmmuMemoryReader *reader, LiveSmmu *smmu, GError **error)
+{
+  guint32 low;
+  guint32 high;
+
+  for (guint i = 0; i < G_N_ELEMENTS (registers); i++)
+    if (!vsmmu_memory_read_32 (reader, smmu->at + registers[i].offset,
+                               G_STRUCT_MEMBER_P (&smmu->registers, registers[i].member), error))
+      return FALSE;
+  if (!vsmmu_memory_read_32 (reader, smmu->at + STRTAB_BASE, &low, error) ||
+      !vsmmu_memory_read_32 (reader, smmu->at + STRTAB_BASE + 4, &high, error))
+    return FALSE;
+  smmu->registers.strtab_base = (guint64) high << 32 | low;
+  return TRUE;
+}
+
+static VsmmuSmmuv3Source *
+open_smmu (gpointer data, const char *id G_GNUC_UNUSED, guint64 at, GError **error)
+{
+  const VsmmuEcam *ecam = ((const Pass *) data)->ecam;
+  g_autofree LiveSmmu *smmu = g_new0 (LiveSmmu, 1);
+
+  smmu->at = at;
+  if (!read_registers (ecam->reader, smmu, error))
+    return NULL;
+  smmu->source = (VsmmuSmmuv3Source){
+    get_registers,
+    vsmmu_page_reader_new (ecam->reader, MEMORY_START, ecam->memory_end),
+    free_source,
+  };
+  return &g_steal_pointer (&smmu)->source;
+}
+
+/* Root buses have a number from libvirt, and keep it. */
+static void
+number_root_buses (Pass *pass, gboolean *is_taken)
+{
+  const VsmmuDomain *domain = pass->domain;
+
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
+    const VsmmuBus *bus = i < domain->n_buses ? &domain->buses[i] : NULL;
+    gint16 number = VSMMU_MSI_BUS_UNNUMBERED;
+
+    if (bus != NULL && bus->root == (int) i)
+      number = i == 0 ? 0 : (gint16) bus->controller->controller.bus_nr;
+    pass->numbers.bus_numbers[i] = number;
+    if (number >= 0)
+      is_taken[number] = TRUE;
+  }
+}
+
+/* Reads the number that the guest gave the bus behind the bridge at @address. */
+static gboolean
+number_bus (Pass *pass, guint index, const VsmmuPciAddress *address, gboolean *is_taken, GError **error)
+{
+  guint parent = (guint) pass->numbers.bus_numbers[address->bus];
+  VsmmuGuestFunction bridge;
+
+  if (!vsmmu_guest_function_read (&bridge, pass->ecam, parent, (guint) address->slot << 3 | address->function, error))
+    return FALSE;
+  /* Where two bridges claim a number, or one that of a root bus, QEMU goes to the first. */
+  if (bridge.is_bridge && bridge.secondary_bus != 0 && !is_taken[bridge.secondary_bus]) {
+    pass->numbers.bus_numbers[index] = bridge.secondary_bus;
+    is_taken[bridge.secondary_bus] = TRUE;
+  }
+  return TRUE;
+}
+
+/* From the root buses on; a bus behind another can have a smaller index than that. */
+static gboolean
+number_buses (Pass *pass, GError **error)
+{
+  const VsmmuDomain *domain = pass->domain;
+  gboolean is_taken[256] = { FALSE };
+  gboolean is_read[VSMMU_PCI_BUSES_MAX] = { FALSE };
+  gboolean is_changed = TRUE;
+
+  number_root_buses (pass, is_taken);
+  while (is_changed) {
+    is_changed = FALSE;
+    for (guint i = 0; i < domain->n_buses; i++) {
+      const VsmmuBus *bus = &domain->buses[i];
+
+      if (is_read[i] || bus->root < 0 || bus->root == (int) i ||
+          pass->numbers.bus_numbers[bus->controller->address.bus] < 0)
+        continue;
+      if (!number_bus (pass, i, &bus->controller->address, is_taken, error))
+        return FALSE;
+      is_read[i] = is_changed = TRUE;
+    }
+  }
+  return TRUE;
+}
+
+static void
+vector_clear (gpointer data)
+{
+  g_free (((VsmmuGuestVector *) data)->fault);
+}
+
+static void
+device_free (gpointer data)
+{
+  VsmmuGuestDevice *device = data;
+
+  g_free (device->alias);
+  g_free (device->name);
+  g_free (device->host);
+  g_free (device->vsmmu);
+  g_array_unref (device->vectors);
+  g_free (device->reason);
+  g_free (device);
+}
+
+static VsmmuGuestDevice *
+device_new (int bus, guint slot, guint function)
+{
+  VsmmuGuestDevice *device = g_new0 (VsmmuGuestDevice, 1);
+
+  *device = (VsmmuGuestDevice){
+    .bus = bus,
+    .slot = slot,
+    .function = function,
+    .interrupts = "none",
+    .vectors = g_array_new (FALSE, FALSE, sizeof (VsmmuGuestVector)),
+  };
+  g_array_set_clear_func (device->vectors, vector_clear);
+  return device;
+}
+
+static void
+judge (VsmmuGuestDevice *device, VsmmuGuestVerdict verdict, char *reason)
+{
+  device->verdict = verdict;
+  g_free (device->reason);
+  device->reason = reason;
+}
+
+/* A device as it is known before the guest is asked. */
+static VsmmuGuestDevice *
+describe (const Pass *pass, const VsmmuDevice *known, const VsmmuMsiDevice *forecast)
+{
+  const VsmmuPciAddress *address = &known->address;
+  VsmmuGuestDevice *device = device_new (pass->numbers.bus_numbers[address->bus], address->slot, address->function);
+
+  device->alias = g_strdup (forecast->alias);
+  device->name = g_strdup (forecast->name);
+  device->host = g_strdup (forecast->host);
+  device->vsmmu = g_strdup (forecast->vsmmu);
+  device->has_path = TRUE;
+  device->path = forecast->path;
+  return device;
+}
+
+static void
+resolve (const Pass *pass, const VsmmuDevice *known, const VsmmuGuestMsi *msi, VsmmuGuestDevice *device)
+{
+  const VsmmuPciAddress *address = &known->address;
+  VsmmuGuestVector vector = { .index = msi->index, .address = msi->address, .data = msi->data };
+  g_autoptr (GError) fault = NULL;
+
+  if (!vsmmu_msi_resolve (pass->resolver, VSMMU_PCI_DEVFN (address->bus, address->slot, address->function),
+                          msi->address, msi->data, &vector.route, &fault))
+    vector.fault = g_strdup (fault->message);
+  g_array_append_val (device->vectors, vector);
+}
+
+static const char *const interrupt_names[] = {
+  [VSMMU_INTERRUPTS_NONE] = "none",
+  [VSMMU_INTERRUPTS_MSI] = "msi",
+  [VSMMU_INTERRUPTS_MSIX] = "msi-x",
+};
+
+/* Reads the vectors of a function that is there. */
+static gboolean
+read_vectors (const Pass *pass, const VsmmuDevice *known, const VsmmuGuestFunction *function, VsmmuGuestDevice *device,
+              GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  g_autoptr (GArray) vectors = vsmmu_guest_function_read_vectors (function, pass->ecam, &problem);
+
+  device->interrupts = interrupt_names[function->interrupts];
+  device->n_vectors = function->n_vectors;
+  if (vectors == NULL && !g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_MSI)) {
+    g_propagate_error (error, g_steal_pointer (&problem));
+    return FALSE;
+  }
+  if (vectors == NULL)
+    judge (device, VSMMU_GUEST_UNKNOWN, g_strdup (problem->message));
+  else if (vectors->len == 0)
+    judge (device, VSMMU_GUEST_IDLE, g_strdup (_ ("no vector is enabled")));
+  for (guint i = 0; vectors != NULL && i < vectors->len; i++)
+    resolve (pass, known, &g_array_index (vectors, VsmmuGuestMsi, i), device);
+  return TRUE;
+}
+
+static gboolean
+read_device (const Pass *pass, const VsmmuDevice *known, VsmmuGuestDevice *device, GError **error)
+{
+  VsmmuGuestFunction function;
+
+  if (device->bus < 0) {
+    judge (device, VSMMU_GUEST_ABSENT, g_strdup (_ ("the guest has given its bus no number")));
+    return TRUE;
+  }
+  if (!vsmmu_guest_function_read (&function, pass->ecam, (guint) device->bus, device->slot << 3 | device->function,
+                                  error))
+    return FALSE;
+  if (function.is_present)
+    return read_vectors (pass, known, &function, device, error);
+  judge (device, VSMMU_GUEST_ABSENT, g_strdup (_ ("nothing answers at its address in the guest")));
+  return TRUE;
+}
+
+/* Which slots of the buses the domain's XML has something in. */
+static void
+list_slots (const VsmmuDomain *domain, gboolean is_known[VSMMU_PCI_BUSES_MAX][VSMMU_PCI_SLOTS_MAX])
+{
+  for (guint i = 0; i < domain->devices->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+
+    if (device->address_kind == VSMMU_ADDRESS_PCI)
+      is_known[device->address.bus][device->address.slot] = TRUE;
+  }
+}
+
+/* Looks at the slots in which the domain's XML has nothing. */
+static gboolean
+read_strangers (const Pass *pass, GPtrArray *devices, GError **error)
+{
+  const VsmmuDomain *domain = pass->domain;
+  gboolean is_known[VSMMU_PCI_BUSES_MAX][VSMMU_PCI_SLOTS_MAX] = { 0 };
+
+  list_slots (domain, is_known);
+  for (guint i = 0; i < domain->n_buses; i++) {
+    int number = pass->numbers.bus_numbers[i];
+
+    for (guint slot = number >= 0 ? domain->buses[i].model->min_slot : VSMMU_PCI_SLOTS_MAX;
+         slot < VSMMU_PCI_SLOTS_MAX && slot <= domain->buses[i].model->max_slot; slot++) {
+      VsmmuGuestFunction function = { 0 };
+      VsmmuGuestDevice *device;
+
+      if (!is_known[i][slot] && !vsmmu_guest_function_read (&function, pass->ecam, (guint) number, slot << 3, error))
+        return FALSE;
+      if (!function.is_present || function.is_bridge)
+        continue;
+      device = device_new (number, slot, 0);
+      device->name = g_strdup_printf (_ ("a device %04x:%04x that the domain's XML does not have"), function.vendor,
+                                      function.device);
+      device->interrupts = interrupt_names[function.interrupts];
+      device->n_vectors = function.n_vectors;
+      judge (device, VSMMU_GUEST_UNKNOWN, g_strdup (_ ("the domain's XML does not have it")));
+      g_ptr_array_add (devices, device);
+    }
+  }
+  return TRUE;
+}
+
+/*
+ * Reads all endpoints as they are now, in their order, and with @strangers what the domain's XML does not have.
+ *
+ * Returns: (transfer full) (element-type VsmmuGuestDevice): or %NULL with @error set
+ */
+static GPtrArray *
+read_devices (const Subject *subject, GPtrArray *strangers, GError **error)
+{
+  g_auto (Pass) pass = { .domain = subject->domain, .ecam = &subject->ecam, .numbers.open_smmu = open_smmu };
+  g_autoptr (GPtrArray) devices = g_ptr_array_new_with_free_func (device_free);
+  VsmmuMsiTopology *topology;
+  guint32 id;
+
+  pass.numbers.data = &pass;
+  if (!number_buses (&pass, error))
+    return NULL;
+  topology = vsmmu_msi_topology_new_for_domain (subject->domain, &pass.numbers, error);
+  if (topology == NULL)
+    return NULL;
+  pass.resolver = vsmmu_msi_resolver_new (topology);
+  for (guint i = 0; i < subject->endpoints->len; i++) {
+    const VsmmuDevice *known = g_ptr_array_index (subject->endpoints, i);
+    VsmmuGuestDevice *device = describe (&pass, known, g_ptr_array_index (subject->forecasts, i));
+
+    g_ptr_array_add (devices, device);
+    if (!read_device (&pass, known, device, error))
+      return NULL;
+  }
+  if (strangers != NULL && !read_strangers (&pass, strangers, error))
+    return NULL;
+  /* To a walk, a guest that has gone is a table that cannot be read. */
+  return vsmmu_memory_read_32 (subject->ecam.reader, subject->ecam.base, &id, error) ? g_steal_pointer (&devices)
+                                                                                     : NULL;
+}
+
+static gboolean
+vectors_are_equal (const VsmmuGuestVector *a, const VsmmuGuestVector *b)
+{
+  return a->index == b->index && a->address == b->address && a->data == b->data &&
+         g_strcmp0 (a->fault, b->fault) == 0 && a->route.address_lo == b->route.address_lo &&
+         a->route.address_hi == b->route.address_hi && a->route.device_id == b->route.device_id;
+}
+
+static gboolean
+devices_are_equal (const VsmmuGuestDevice *a, const VsmmuGuestDevice *b)
+{
+  if (a->bus != b->bus || a->slot != b->slot || a->verdict != b->verdict || g_strcmp0 (a->reason, b->reason) != 0 ||
+      strcmp (a->interrupts, b->interrupts) != 0 || a->n_vectors != b->n_vectors || a->vectors->len != b->vectors->len)
+    return FALSE;
+  for (guint i = 0; i < a->vectors->len; i++)
+    if (!vectors_are_equal (&g_array_index (a->vectors, VsmmuGuestVector, i),
+                            &g_array_index (b->vectors, VsmmuGuestVector, i)))
+      return FALSE;
+  return TRUE;
+}
+
+/* Reads until all is twice the same, and gives up on what is not. */
+static GPtrArray *
+read_settled (const Subject *subject, GPtrArray *strangers, GError **error)
+{
+  g_autoptr (GPtrArray) devices = read_devices (subject, strangers, error);
+  gboolean is_settled = FALSE;
+
+  for (guint pass = 1; devices != NULL && !is_settled && pass < PASSES_MAX; pass++) {
+    g_autoptr (GPtrArray) before = g_steal_pointer (&devices);
+
+    devices = read_devices (subject, NULL, error);
+    is_settled = TRUE;
+    for (guint i = 0; devices != NULL && i < devices->len; i++) {
+      VsmmuGuestDevice *device = g_ptr_array_index (devices, i);
+
+      if (devices_are_equal (g_ptr_array_index (before, i), device))
+        continue;
+      is_settled = FALSE;
+      if (pass + 1 == PASSES_MAX)
+        judge (device, VSMMU_GUEST_UNSTABLE, g_strdup (_ ("the guest changed it each time it was read; try again")));
+    }
+  }
+  return g_steal_pointer (&devices);
+}
+
+/* What to do about the rules that a vector can break. */
+static const struct {
+  const char *rule;
+  const char *hint;
+} hints[] = {
+  { "msi-doorbell-zero", N_ ("give the machine an MSI controller: <gic version='3'/>, without its=off or msi=off") },
+  { "msi-doorbell-mismatch", N_ ("QEMU and this program disagree; report it with the output of --format json") },
+  { "msi-doorbell-not-controller", N_ ("QEMU and this program disagree; report it with the output of --format json") },
+  { "msi-window-mismatch", N_ ("QEMU and this program disagree; report it with the output of --format json") },
+  { "msi-address-unmapped",
+    N_ ("the guest's kernel has not mapped the doorbell for this device; its interrupts are lost until the driver is "
+        "bound anew") },
+  { "msi-address-wrong-target",
+    N_ ("the guest's kernel has programmed or mapped another address; what the device writes there is no interrupt") },
+};
+
+static void
+report (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *device, const char *id, char *message)
+{
+  const char *hint = "";
+
+  for (guint i = 0; i < G_N_ELEMENTS (hints); i++)
+    if (strcmp (hints[i].rule, id) == 0)
+      hint = _ (hints[i].hint);
+  g_ptr_array_add (guest->findings,
+                   vsmmu_finding_new (vsmmu_rules_find (id), VSMMU_SEVERITY_ERROR, domain->file, device->line,
+                                      vsmmu_device_path (device, ""), message, g_strdup (hint)));
+}
+
+static const char *
+find_rule (const VsmmuGuest *guest, const VsmmuGuestDevice *device, const VsmmuGuestVector *vector)
+{
+  if (vector->fault == NULL)
+    return vsmmu_msi_route_find_fault (&guest->machine, &vector->route);
+  if (device->path == VSMMU_MSI_PATH_TRANSLATED)
+    return "msi-address-unmapped";
+  return guest->machine.controller == VSMMU_MSI_CONTROLLER_UNKNOWN ? NULL : "msi-doorbell-zero";
+}
+
+/* (transfer full): what is wrong with @vector, and how many others have it too */
+static char *
+describe_fault (const VsmmuGuest *guest, const VsmmuGuestDevice *device, const VsmmuGuestVector *vector, guint n_others)
+{
+  g_autofree char *fault = g_strdup (vector->fault);
+
+  if (fault == NULL)
+    fault = g_strdup_printf (_ ("the MSI address 0x%" PRIx64 " leads to 0x%" PRIx64 ", and the doorbell is 0x%" PRIx64),
+                             vector->address, (guint64) vector->route.address_hi << 32 | vector->route.address_lo,
+                             guest->machine.doorbell);
+  if (n_others == 0)
+    return g_strdup_printf (_ ("%s, vector %u: %s"), device->name, vector->index, fault);
+  return g_strdup_printf (
+      g_dngettext (GETTEXT_PACKAGE, "%s, vector %u and %u more: %s", "%s, vector %u and %u more: %s", n_others),
+      device->name, vector->index, n_others, fault);
+}
+
+/* Looks for vectors that break @id from the first that does, and reports them as one. */
+static void
+report_vectors (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *known, const VsmmuGuestDevice *device,
+                guint first, const char *id)
+{
+  guint n_others = 0;
+
+  for (guint i = 0; i < device->vectors->len; i++) {
+    const char *rule = find_rule (guest, device, &g_array_index (device->vectors, VsmmuGuestVector, i));
+
+    if (g_strcmp0 (rule, id) != 0)
+      continue;
+    if (i < first)
+      return;
+    n_others += i > first;
+  }
+  report (guest, domain, known, id,
+          describe_fault (guest, device, &g_array_index (device->vectors, VsmmuGuestVector, first), n_others));
+}
+
+static void
+judge_device (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *known, VsmmuGuestDevice *device)
+{
+  if (device->reason != NULL)
+    return;
+  if (guest->machine.controller == VSMMU_MSI_CONTROLLER_UNKNOWN) {
+    judge (device, VSMMU_GUEST_UNKNOWN, g_strdup (_ ("the host decided which MSI controller the guest has")));
+    return;
+  }
+  for (guint i = 0; i < device->vectors->len; i++) {
+    const char *id = find_rule (guest, device, &g_array_index (device->vectors, VsmmuGuestVector, i));
+
+    if (id == NULL)
+      continue;
+    device->verdict = VSMMU_GUEST_WRONG;
+    report_vectors (guest, domain, known, device, i, id);
+  }
+}
+
+static void
+smmu_free (gpointer data)
+{
+  VsmmuGuestSmmu *smmu = data;
+
+  g_free (smmu->alias);
+  g_free (smmu);
+}
+
+static void
+finding_free (gpointer data)
+{
+  vsmmu_finding_free (data);
+}
+
+static VsmmuGuest *
+guest_new (const VsmmuDomain *domain)
+{
+  VsmmuGuest *guest = g_new0 (VsmmuGuest, 1);
+
+  guest->name = g_strdup (domain->name != NULL ? domain->name : domain->file);
+  vsmmu_msi_machine_of (domain, &guest->machine);
+  guest->smmus = g_ptr_array_new_with_free_func (smmu_free);
+  guest->findings = g_ptr_array_new_with_free_func (finding_free);
+  for (guint i = 0; i < domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+    VsmmuGuestSmmu *smmu = g_new0 (VsmmuGuestSmmu, 1);
+
+    smmu->alias = g_strdup (iommu->alias != NULL ? iommu->alias : iommu->id);
+    smmu->is_accelerated = vsmmu_iommu_is_accelerated (iommu);
+    g_ptr_array_add (guest->smmus, smmu);
+  }
+  return guest;
+}
+
+void
+vsmmu_guest_free (VsmmuGuest *guest)
+{
+  if (guest == NULL)
+    return;
+  g_free (guest->name);
+  g_ptr_array_unref (guest->smmus);
+  g_clear_pointer (&guest->devices, g_ptr_array_unref);
+  g_ptr_array_unref (guest->findings);
+  g_free (guest);
+}
+
+static GPtrArray *
+list_endpoints (const VsmmuDomain *domain)
+{
+  GPtrArray *endpoints = g_ptr_array_new ();
+
+  for (guint i = 0; i < domain->devices->len; i++)
+    if (is_endpoint (domain, g_ptr_array_index (domain->devices, i)))
+      g_ptr_array_add (endpoints, g_ptr_array_index (domain->devices, i));
+  return endpoints;
+}
+
+VsmmuGuest *
+vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GError **error)
+{
+  g_autoptr (VsmmuGuest) guest = guest_new (domain);
+  g_autoptr (GPtrArray) endpoints = list_endpoints (domain);
+  g_autoptr (GPtrArray) strangers = g_ptr_array_new_with_free_func (device_free);
+  g_autoptr (GPtrArray) forecasts = vsmmu_msi_forecast (domain, error);
+  Subject subject = { .domain = domain, .endpoints = endpoints, .forecasts = forecasts };
+
+  if (forecasts == NULL || !vsmmu_ecam_find (&subject.ecam, domain, reader, error))
+    return NULL;
+  guest->devices = read_settled (&subject, strangers, error);
+  if (guest->devices == NULL)
+    return NULL;
+  for (guint i = 0; i < endpoints->len; i++)
+    judge_device (guest, domain, g_ptr_array_index (endpoints, i), g_ptr_array_index (guest->devices, i));
+  g_ptr_array_extend_and_steal (guest->devices, g_steal_pointer (&strangers));
+  return g_steal_pointer (&guest);
+}
+
+/* What QEMU says of a vSMMU, against what the machine has. */
+static void
+judge_smmu (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *iommu, const VsmmuGuestSmmu *smmu)
+{
+  VsmmuMsiRoute route = { (guint32) smmu->msi_gpa, (guint32) (smmu->msi_gpa >> 32), .path = VSMMU_MSI_PATH_DIRECT };
+  const char *id = vsmmu_msi_route_find_fault (&guest->machine, &route);
+
+  if (id != NULL)
+    report (guest, domain, iommu, id,
+            g_strdup_printf (
+                _ ("QEMU offers the doorbell 0x%" PRIx64 " for the vSMMU '%s', and the machine's is 0x%" PRIx64),
+                smmu->msi_gpa, smmu->alias, guest->machine.doorbell));
+}
+
+/* The SMMUv3 of the machine has no name in QEMU. */
+static gboolean
+ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain *running, GError **error)
+{
+  for (guint i = 0; i < guest->smmus->len; i++) {
+    VsmmuGuestSmmu *smmu = g_ptr_array_index (guest->smmus, i);
+
+    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+
+    if (!iommu->iommu.has_pci_bus)
+      continue;
+    if (!vsmmu_monitor_get_msi_gpa (running, smmu->alias, &smmu->msi_gpa, error))
+      return FALSE;
+    smmu->has_msi_gpa = TRUE;
+    if (smmu->is_accelerated)
+      judge_smmu (guest, domain, iommu, smmu);
+  }
+  return TRUE;
+}
+
+/* (transfer full): the model of a domain as it runs */
+static VsmmuDomain *
+read_domain (VsmmuConnectionDomain *running, const char *name, GError **error)
+{
+  g_autofree char *xml = vsmmu_connection_domain_get_xml (running, VSMMU_DOMAIN_XML_LIVE, error);
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  gsize length = 0;
+  g_autofree char *lifted = xml != NULL ? vsmmu_lift (xml, strlen (xml), name, notes, &length, error) : NULL;
+  g_autoptr (VsmmuDomain) domain = NULL;
+
+  if (lifted == NULL)
+    return NULL;
+  domain = vsmmu_domain_new_from_data (lifted, length, name, error);
+  if (domain == NULL || domain->is_running)
+    return g_steal_pointer (&domain);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, _ ("the domain '%s' does not run; start it first"), name);
+  return NULL;
+}
+
+VsmmuGuest *
+vsmmu_guest_observe (VsmmuConnection *connection, const char *name, VsmmuGuestFlags flags, GError **error)
+{
+  g_autoptr (VsmmuConnectionDomain) running = vsmmu_connection_domain_new (connection, name, error);
+  g_autoptr (VsmmuDomain) domain = NULL;
+  g_autoptr (VsmmuMemoryReader) reader = NULL;
+  g_autoptr (VsmmuGuest) guest = NULL;
+  VsmmuPeekCount count = { 0 };
+
+  if (running == NULL)
+    return NULL;
+  domain = read_domain (running, name, error);
+  if (domain == NULL)
+    return NULL;
+  reader = vsmmu_peek_reader_new (running, &count);
+  guest = vsmmu_guest_read (domain, reader, error);
+  if (guest == NULL || ((flags & VSMMU_GUEST_MONITOR) != 0 && !ask_monitor (guest, domain, running, error)))
+    return NULL;
+  guest->n_peeks = (guint) count.peeks;
+  guest->n_bytes = count.bytes;
+  return g_steal_pointer (&guest);
+}
+
+const char *
+vsmmu_guest_verdict_to_string (VsmmuGuestVerdict verdict)
+{
+  static const char *const names[] = {
+    [VSMMU_GUEST_VERIFIED] = "verified", [VSMMU_GUEST_WRONG] = "wrong",     [VSMMU_GUEST_IDLE] = "idle",
+    [VSMMU_GUEST_ABSENT] = "absent",     [VSMMU_GUEST_UNKNOWN] = "unknown", [VSMMU_GUEST_UNSTABLE] = "unstable",
+  };
+
+  return names[verdict];
+}
+
+guint64
+vsmmu_guest_vector_get_gpa (const VsmmuGuestVector *vector)
+{
+  return (guint64) vector->route.address_hi << 32 | vector->route.address_lo;
+}
+
+char *
+vsmmu_guest_device_get_address (const VsmmuGuestDevice *device)
+{
+  const VsmmuPciAddress address = { 0, (guint8) device->bus, (guint8) device->slot, (guint8) device->function, FALSE };
+
+  return device->bus >= 0 ? vsmmu_pci_address_to_string (&address) : NULL;
+}

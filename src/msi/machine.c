@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "msi/machine.h"
+
+#include "model/version.h"
+#include "vsmmu/target.h"
+
+/* QEMU: base_memmap[] in hw/arm/virt.c, and virt_machine_device_pre_plug_cb() for the doorbells. */
+static const struct {
+  const char *name;
+  guint64 frame_start;
+  guint64 frame_size;
+  guint64 doorbell;
+} controllers[] = {
+  [VSMMU_MSI_CONTROLLER_UNKNOWN] = { "unknown", 0, 0, 0 },
+  [VSMMU_MSI_CONTROLLER_NONE] = { "none", 0, 0, 0 },
+  [VSMMU_MSI_CONTROLLER_ITS] = { "its", 0x08080000, 0x20000, 0x08090040 },
+  [VSMMU_MSI_CONTROLLER_GICV2M] = { "gicv2m", 0x08020000, 0x1000, 0x08020040 },
+};
+
+#define MIB (G_GUINT64_CONSTANT (1) << 20)
+#define GIB (G_GUINT64_CONSTANT (1) << 30)
+#define MEMORY_START GIB
+/* Redistributors, ECAM and the 64-bit window are above this, or above the memory if that ends higher. */
+#define HIGH_START (256 * GIB)
+#define HIGH_END (G_GUINT64_CONSTANT (1) << 48)
+
+/* What lies below the memory, as `info mtree` of QEMU 11.1.3 shows it. */
+static const VsmmuGuestRegion low_regions[] = {
+  { 0, 128 * MIB, "flash" },
+  { 0x08000000, 0x20000, "GIC" },
+  { 0x08030000, 0x20000, "GIC" },
+  { 0x080a0000, 0xf60000, "GIC redistributors" },
+  { 0x09000000, 0x50000, "platform devices" },
+  { VSMMU_MACHINE_SMMU, VSMMU_SMMU_SIZE, "SMMUv3" },
+  { 0x09070000, 0x60000, "platform devices" },
+  { 0x0a000000, 0x4000, "virtio-mmio" },
+  { VSMMU_PLATFORM_SMMU, 32 * MIB, "platform bus" },
+  { 0x10000000, 0x30000000, "PCI Express window" },
+};
+
+/* The last version of the machine whose ITS needs KVM. */
+#define LAST_WITHOUT_TCG_ITS VSMMU_VERSION_ENCODE (6, 1, 0)
+
+/* An option of -machine, of which the last one counts. */
+typedef struct {
+  const VsmmuPassthrough *argument; /* %NULL when it is not given */
+  char value[16];
+} Option;
+
+static gboolean
+takes_machine (const char *argument)
+{
+  return strcmp (argument, "-M") == 0 || strcmp (argument, "-machine") == 0 || strcmp (argument, "--machine") == 0;
+}
+
+/* Takes the option @name out of one argument, "virt,its=off,msi=auto". */
+static void
+read_option (Option *option, const char *name, const VsmmuPassthrough *argument)
+{
+  gsize length = strlen (name);
+  g_auto (GStrv) parts = g_strsplit (argument->value, ",", -1);
+
+  for (guint i = 0; parts[i] != NULL; i++) {
+    if (strncmp (parts[i], name, length) != 0 || parts[i][length] != '=')
+      continue;
+    option->argument = argument;
+    g_strlcpy (option->value, parts[i] + length + 1, sizeof (option->value));
+  }
+}
+
+static Option
+find_option (const VsmmuDomain *domain, const char *name)
+{
+  Option option = { 0 };
+  gboolean is_machine = FALSE;
+
+  for (guint i = 0; i < domain->arguments->len; i++) {
+    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i);
+
+    if (is_machine)
+      read_option (&option, name, argument);
+    is_machine = takes_machine (argument->value);
+  }
+  return option;
+}
+
+typedef enum {
+  GIC_UNKNOWN,
+  GIC_2,
+  GIC_3, /* or later, up to 4 */
+  GIC_5,
+} Gic;
+
+static Gic
+gic_of (const VsmmuDomain *domain, const Option *version)
+{
+  static const Gic given[] = {
+    [VSMMU_GIC_ABSENT] = GIC_UNKNOWN,
+    [VSMMU_GIC_HOST] = GIC_UNKNOWN,
+    [VSMMU_GIC_2] = GIC_2,
+    [VSMMU_GIC_3] = GIC_3,
+  };
+  static const struct {
+    const char *value;
+    Gic gic;
+  } values[] = { { "2", GIC_2 }, { "3", GIC_3 }, { "4", GIC_3 }, { "x-5", GIC_5 } };
+
+  if (version->argument == NULL)
+    return given[domain->gic];
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    if (strcmp (values[i].value, version->value) == 0)
+      return values[i].gic;
+  return GIC_UNKNOWN;
+}
+
+/* There was no emulated ITS then, and old machines stay as they were. */
+static gboolean
+lacks_its (const VsmmuDomain *domain)
+{
+  guint version;
+
+  return g_strcmp0 (domain->type, "kvm") != 0 && g_str_has_prefix (domain->machine, "virt-") &&
+         vsmmu_version_parse (domain->machine + strlen ("virt-"), &version) && version <= LAST_WITHOUT_TCG_ITS;
+}
+
+static VsmmuMsiController
+choose_best (const VsmmuDomain *domain, Gic gic)
+{
+  switch (gic) {
+  case GIC_2:
+    return VSMMU_MSI_CONTROLLER_GICV2M;
+  case GIC_3:
+    return lacks_its (domain) ? VSMMU_MSI_CONTROLLER_NONE : VSMMU_MSI_CONTROLLER_ITS;
+  case GIC_5:
+    return VSMMU_MSI_CONTROLLER_NONE;
+  case GIC_UNKNOWN:
+    break;
+  }
+  return VSMMU_MSI_CONTROLLER_UNKNOWN;
+}
+
+VsmmuMsiChoice
+vsmmu_msi_choice_of (const VsmmuDomain *domain)
+{
+  VsmmuMsiChoice choice = { VSMMU_MSI_CONTROLLER_UNKNOWN, NULL };
+  Option version;
+  Option msi;
+  Option its;
+  Gic gic;
+
+  if (!vsmmu_domain_is_virt (domain))
+    return choice;
+  version = find_option (domain, "gic-version");
+  msi = find_option (domain, "msi");
+  its = find_option (domain, "its");
+  gic = gic_of (domain, &version);
+  choice.controller = choose_best (domain, gic);
+  choice.argument = version.argument;
+  if (strcmp (msi.value, "off") == 0)
+    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_NONE, msi.argument };
+  else if (strcmp (msi.value, "gicv2m") == 0)
+    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_GICV2M, msi.argument };
+  else if (strcmp (msi.value, "its") == 0 && (gic == GIC_2 || gic == GIC_5))
+    /* QEMU does not start: "GICv2 + ITS is an invalid configuration." */
+    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_NONE, msi.argument };
+  else if (msi.argument == NULL && strcmp (its.value, "off") == 0 && gic != GIC_2)
+    choice = (VsmmuMsiChoice){ VSMMU_MSI_CONTROLLER_NONE, its.argument };
+  return choice;
+}
+
+void
+vsmmu_msi_machine_of (const VsmmuDomain *domain, VsmmuMsiMachine *machine)
+{
+  VsmmuMsiController controller = vsmmu_msi_choice_of (domain).controller;
+
+  machine->controller = controller;
+  machine->frame_start = controllers[controller].frame_start;
+  machine->frame_size = controllers[controller].frame_size;
+  machine->doorbell = controllers[controller].doorbell;
+}
+
+const char *
+vsmmu_msi_controller_to_string (VsmmuMsiController controller)
+{
+  return controllers[controller].name;
+}
+
+static void
+add_region (GArray *regions, guint64 start, guint64 end, const char *name)
+{
+  VsmmuGuestRegion region = { start, end - start, name };
+
+  if (start < end)
+    g_array_append_val (regions, region);
+}
+
+GArray *
+vsmmu_msi_regions_of (const VsmmuDomain *domain)
+{
+  GArray *regions = g_array_new (FALSE, FALSE, sizeof (VsmmuGuestRegion));
+  VsmmuMsiMachine machine;
+  guint64 memory_end = MEMORY_START + MIN (domain->memory, (HIGH_END - MEMORY_START) / 1024) * 1024;
+
+  vsmmu_msi_machine_of (domain, &machine);
+  g_array_append_vals (regions, low_regions, G_N_ELEMENTS (low_regions));
+  add_region (regions, machine.frame_start, machine.frame_start + machine.frame_size, "MSI controller");
+  add_region (regions, MEMORY_START, memory_end, "memory");
+  add_region (regions, MAX (HIGH_START, memory_end), HIGH_END, "high PCI Express window");
+  return regions;
+}
+
+static gboolean
+lies_in (guint64 address, guint64 start, guint64 size)
+{
+  return address >= start && address - start < size;
+}
+
+const char *
+vsmmu_msi_route_find_fault (const VsmmuMsiMachine *machine, const VsmmuMsiRoute *route)
+{
+  guint64 gpa = (guint64) route->address_hi << 32 | route->address_lo;
+
+  if (route->path == VSMMU_MSI_PATH_DIRECT && gpa == 0)
+    return "msi-doorbell-zero";
+  if (machine->controller == VSMMU_MSI_CONTROLLER_UNKNOWN)
+    return NULL;
+  if (route->path != VSMMU_MSI_PATH_DIRECT)
+    return gpa == machine->doorbell ? NULL : "msi-address-wrong-target";
+  if (!lies_in (gpa, machine->frame_start, machine->frame_size))
+    return "msi-doorbell-not-controller";
+  if (!lies_in (gpa, VSMMU_RMR_START, VSMMU_RMR_SIZE))
+    return "msi-window-mismatch";
+  return gpa == machine->doorbell ? NULL : "msi-doorbell-mismatch";
+}

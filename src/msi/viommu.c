@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vsmmu/msi.h"
+
+VsmmuViommu *
+vsmmu_viommu_ref (VsmmuViommu *viommu)
+{
+  g_atomic_int_inc (&viommu->ref_count);
+  return viommu;
+}
+
+void
+vsmmu_viommu_unref (VsmmuViommu *viommu)
+{
+  if (g_atomic_int_dec_and_test (&viommu->ref_count))
+    viommu->ops->free (viommu);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vsmmu/connection.h"
+
+/* One domain of a connection, which must outlive it. */
+typedef struct _VsmmuConnectionDomain VsmmuConnectionDomain;
+
+/*
+ * vsmmu_connection_domain_new:
+ * @name: id, UUID or name, tried in this order as virsh does
+ * @error: VSMMU_ERROR_NO_DOMAIN or VSMMU_ERROR_PROBE
+ */
+VsmmuConnectionDomain *vsmmu_connection_domain_new (VsmmuConnection *connection, const char *name, GError **error);
+
+void vsmmu_connection_domain_free (VsmmuConnectionDomain *domain);
+
+/* (transfer full): domain XML, or %NULL with @error set: VSMMU_ERROR_NO_DOMAIN or VSMMU_ERROR_PROBE */
+char *vsmmu_connection_domain_get_xml (VsmmuConnectionDomain *domain, VsmmuDomainXml which, GError **error);
+
+/* The largest peek that the protocol carries: REMOTE_DOMAIN_MEMORY_PEEK_BUFFER_MAX is 4 MiB, and was 1 MiB once. */
+#define VSMMU_PEEK_MAX (1024u * 1024)
+
+/*
+ * vsmmu_connection_domain_peek:
+ * @address: guest physical address
+ * @length: 1 to %VSMMU_PEEK_MAX bytes
+ * @error: VSMMU_ERROR_NO_DOMAIN when it does not run any more, or VSMMU_ERROR_PROBE
+ *
+ * virDomainMemoryPeek() with VIR_MEMORY_PHYSICAL, which is a real access where there is a device: QEMU takes it apart
+ * into accesses of up to 8 bytes. Where nothing is, or nothing that QEMU emulates, it reads zeros without an error.
+ */
+gboolean vsmmu_connection_domain_peek (VsmmuConnectionDomain *domain, guint64 address, gsize length, gpointer buffer,
+                                       GError **error);
+
+/*
+ * vsmmu_connection_domain_monitor:
+ * @command: QMP
+ * @error: VSMMU_ERROR_NO_DOMAIN or VSMMU_ERROR_PROBE
+ *
+ * virDomainQemuMonitorCommand(), after which libvirt calls the domain tainted.
+ *
+ * Returns: (transfer full): what QEMU answers, or %NULL with @error set
+ */
+char *vsmmu_connection_domain_monitor (VsmmuConnectionDomain *domain, const char *command, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuConnectionDomain, vsmmu_connection_domain_free)

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "rpc/guard-internal.h"
+
+#include <string.h>
+
+#include "vsmmu/vsmmu.h"
+
+VsmmuGuard *
+vsmmu_guard_new (const VsmmuPolicy *policy, const VsmmuGuardOps *ops, gpointer self)
+{
+  VsmmuGuard *guard = g_new0 (VsmmuGuard, 1);
+
+  guard->policy = policy;
+  guard->ops = ops;
+  guard->self = self;
+  return guard;
+}
+
+void
+vsmmu_guard_free (VsmmuGuard *guard)
+{
+  g_free (guard);
+}
+
+void
+vsmmu_guard_say_notes (const VsmmuGuard *guard, const GPtrArray *notes)
+{
+  for (guint i = 0; i < notes->len; i++)
+    guard->ops->say (guard->self, g_ptr_array_index (notes, i));
+}
+
+static void
+say_findings (const VsmmuGuard *guard, const GPtrArray *findings)
+{
+  for (guint i = 0; i < findings->len; i++) {
+    g_autofree char *text = vsmmu_render_line (g_ptr_array_index (findings, i));
+
+    guard->ops->say (guard->self, text);
+  }
+}
+
+/* What lowering makes good is no fault of the domain. */
+static void
+remove_what_is_lowered (GPtrArray *findings)
+{
+  static const char *const rules[] = { "target-libvirt-drops-accel", "target-libvirt-no-iommufd", NULL };
+
+  for (guint i = findings->len; i > 0; i--) {
+    const VsmmuFinding *finding = g_ptr_array_index (findings, i - 1);
+
+    if (g_strv_contains (rules, finding->rule->id))
+      g_ptr_array_remove_index (findings, i - 1);
+  }
+}
+
+/* Where the error stands that a refusal begins with. */
+static const VsmmuFinding *
+find_first_error (const GPtrArray *findings)
+{
+  for (guint i = 0; i < findings->len; i++) {
+    const VsmmuFinding *finding = g_ptr_array_index (findings, i);
+
+    if (finding->severity == VSMMU_SEVERITY_ERROR)
+      return finding;
+  }
+  g_assert_not_reached ();
+}
+
+gboolean
+vsmmu_guard_judge (const VsmmuGuard *guard, GPtrArray *findings, GError **error)
+{
+  g_autoptr (GPtrArray) owned = findings;
+  g_autofree char *refusal = NULL;
+  const VsmmuFinding *first;
+
+  if (vsmmu_policy_get_mode (guard->policy) == VSMMU_POLICY_OFF)
+    return TRUE;
+  remove_what_is_lowered (findings);
+  vsmmu_policy_apply (guard->policy, findings);
+  if (!vsmmu_policy_refuses (guard->policy, findings)) {
+    say_findings (guard, findings);
+    return TRUE;
+  }
+  refusal = vsmmu_render_refusal (findings);
+  first = find_first_error (findings);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, "%s:%u: %s", first->file, first->line, refusal);
+  return FALSE;
+}
+
+gboolean
+vsmmu_guard_may_pass_unread (const char *xml, const GError *problem, GError **error)
+{
+  gboolean may_pass = strstr (xml, VSMMU_GUARD_WORD) == NULL ||
+                      g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN) ||
+                      g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NOT_DEVICE);
+
+  if (!may_pass)
+    g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, problem->message);
+  return may_pass;
+}
+
+void
+vsmmu_guard_mention (const VsmmuGuard *guard, GPtrArray *findings)
+{
+  g_autoptr (GPtrArray) owned = findings;
+
+  if (vsmmu_policy_get_mode (guard->policy) == VSMMU_POLICY_OFF)
+    return;
+  vsmmu_policy_apply (guard->policy, findings);
+  say_findings (guard, findings);
+}

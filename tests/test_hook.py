@@ -1,0 +1,370 @@
+"""The qemu hook refuses what cannot work on this host, in libvirt's own words, and leaves everything else alone."""
+
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+
+import bed
+import hosts
+import machines
+from conftest import give_up, require_tree, running_daemon
+from hook import Answer, Hook, guest, hostdev
+
+SANITIZED = pytest.mark.skipif("VSMMU_SANITIZED" in os.environ, reason="sanitizers take more memory than that")
+A, A_OTHER, B = "0000:21:00.0", "0000:22:00.0", "0000:61:00.0"
+
+
+GOOD = guest(A, A_OTHER)
+TWO_SMMUS = guest(A, B)
+EMULATED = guest(driver="pciBus='1'", kind="qemu")
+
+
+@pytest.fixture(scope="module")
+def make_hook(build_dir):
+    """Hooks on hosts, by their entries."""
+    if os.geteuid() != 0:
+        give_up("the hook is shown a made-up host in a mount namespace, which needs root")
+    made = []
+
+    def make(entries):
+        made.append(Hook(build_dir / "tools" / "virt-vsmmu-hook", entries))
+        return made[-1]
+
+    yield make
+    for hook in made:
+        hook.remove()
+
+
+def emulated_host():
+    """The captured machine with two SMMUs; devices of A are alone in their groups."""
+    return hosts.entries_of((hosts.LISTINGS / "emulated.sysfs").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def emulated(make_hook):
+    return make_hook(emulated_host())
+
+
+@pytest.fixture
+def hook(emulated):
+    """The hook on that machine, without configuration."""
+    emulated.conf.unlink(missing_ok=True)
+    emulated.read_log()
+    return emulated
+
+
+#
+# The hook alone
+#
+
+REFUSED = "guest 'guest' is refused: 0000:61:00.0 is behind smmu3.0x000000000c020000 of the host"
+
+
+@pytest.mark.parametrize("operation", ["prepare", "migrate", "restore"])
+def test_devices_of_two_smmus_are_refused(hook, operation):
+    answer = hook.call(TWO_SMMUS, operation)
+    assert (answer.status, answer.out) == (1, "")
+    assert REFUSED in answer.err and "[host-smmu-mismatch]" in answer.err and "hint: give it" in answer.err
+    assert len(answer.log) == 1 and "[host-smmu-mismatch]; hint: give it" in answer.log[0]
+
+
+@pytest.mark.parametrize("operation", ["prepare", "migrate", "restore", "reconnect"])
+@pytest.mark.parametrize("xml", [GOOD, EMULATED], ids=["good", "emulated vSMMU"])
+def test_what_works_passes_without_a_word(hook, operation, xml):
+    assert hook.call(xml, operation) == Answer(0, "", "", [])
+
+
+@pytest.mark.parametrize("operation, phase", [
+    ("start", "begin"), ("started", "begin"), ("stopped", "end"), ("release", "end"), ("attach", "begin"),
+    ("prepare", "end"), ("something", "begin"),
+])
+def test_other_operations_are_none_of_its_business(hook, operation, phase):
+    assert hook.call(TWO_SMMUS, operation, phase) == Answer(0, "", "", [])
+
+
+def test_a_guest_that_runs_is_left_alone_and_the_log_says_what_is_wrong(hook):
+    answer = hook.call(TWO_SMMUS, "reconnect")
+    assert (answer.status, answer.out, len(answer.log)) == (0, "", 1)
+    assert "[host-smmu-mismatch]" in answer.log[0]
+
+
+@SANITIZED
+def test_not_even_a_crash_kills_a_guest_that_runs(hook):
+    """For want of memory, which ends GLib's programs."""
+    document = TWO_SMMUS.replace("<name>", "<!--" + "x" * (30 << 20) + "--><name>")
+    limited = ["prlimit", "--as=80000000", hook.script, "guest"]
+    options = {"input": document.encode(), "capture_output": True}
+    assert subprocess.run([*limited, "prepare", "begin", "-"], **options).returncode not in (0, 1, 2)
+    assert subprocess.run([*limited, "reconnect", "begin", "-"], **options).returncode == 0
+
+
+def test_the_first_error_is_told_with_the_rules_of_all_others(hook):
+    answer = hook.call(TWO_SMMUS.replace("<acpi/>", "").replace("type='kvm'", "type='qemu'"))
+    first, hint, others = answer.err.splitlines()
+    assert first.endswith("[needs-kvm]") and hint.startswith("    hint: ")
+    assert others == "    and 2 more errors: needs-acpi, host-smmu-mismatch"
+    assert [line.split("[")[1].split("]")[0] for line in answer.log] == ["needs-kvm", "needs-acpi", "host-smmu-mismatch"]
+
+
+# A device on pcie.0, behind no vSMMU.
+OUTSIDE = GOOD.replace("<memballoon", hostdev("0000:01:00.0", 0).replace("bus='0x00' slot='0x00'", "bus='0x00' slot='0x08'")
+                       + "<memballoon")
+
+
+@pytest.mark.parametrize("xml, mode, rule", [(OUTSIDE, "enforce", "hostdev-outside-vsmmu"),
+                                             (TWO_SMMUS, "warn", "host-smmu-mismatch")], ids=["warning", "error"])
+def test_what_refuses_nothing_is_told_once(hook, xml, mode, rule):
+    """libvirt calls the hook for one guest to be restored, then to be prepared."""
+    hook.configure(f"[policy]\nmode={mode}\n")
+    assert hook.call(xml, "restore") == Answer(0, "", "", [])
+    answer = hook.call(xml)
+    assert answer.status == 0
+    assert [re.search(r"\[([a-z-]+)\]", line)[1] for line in answer.log] == [rule]
+    assert answer.err == f"virt-vsmmu-hook: {answer.log[0]}\n"
+
+
+@pytest.mark.parametrize("mode, status, n_logged", [("enforce", 1, 1), ("warn", 0, 1), ("off", 0, 0)])
+def test_the_mode_says_whether_an_error_refuses(hook, mode, status, n_logged):
+    hook.configure(f"[policy]\nmode={mode}\n")
+    answer = hook.call(TWO_SMMUS)
+    assert (answer.status, len(answer.log)) == (status, n_logged)
+
+
+def test_rules_that_are_off_refuse_nothing(hook):
+    hook.configure("[rules]\nhost-smmu-mismatch=off\n")
+    assert hook.call(TWO_SMMUS) == Answer(0, "", "", [])
+
+
+@pytest.mark.parametrize("mode, status, n_logged", [("", 1, 1), ("mode=enforce", 1, 1), ("mode=warn", 0, 1), ("mode=off", 0, 0)])
+@pytest.mark.parametrize("xml, rules, word", [
+    (GOOD, "no-such-rule=off", "no-such-rule"),
+    ("<domain", "", "not well-formed"),
+    ("", "", "<stdin>"),
+], ids=["broken configuration", "broken document", "no document"])
+def test_what_cannot_be_checked_is_refused_under_enforce_and_always_said(hook, mode, status, n_logged, xml, rules, word):
+    hook.configure(f"[policy]\n{mode}\n[rules]\n{rules}\n")
+    answer = hook.call(xml)
+    assert (answer.status, len(answer.log)) == (status, n_logged)
+    assert n_logged == 0 or (word in answer.log[0] and word in answer.err)
+    assert hook.call(xml, "reconnect").status == 0
+    assert hook.call(EMULATED) == Answer(0, "", "", [])
+
+
+def test_names_cannot_drive_a_terminal_or_forge_a_line_in_the_log(hook):
+    answer = hook.call(TWO_SMMUS, guest="a\033[31m\nb")
+    assert "guest 'a\\u001b[31m\\u000ab' is refused" in answer.err
+    assert answer.log[0].startswith("guest 'a\\u001b[31m\\u000ab': ")
+
+
+@pytest.mark.parametrize("operation", ["prepare", "started"])
+def test_all_of_the_input_is_taken(hook, operation):
+    """Or libvirt, or a pipe in a shell, would be left with a signal."""
+    document = EMULATED.encode() + b"<!-- " + b"x" * (40 << 20) + b" -->"
+    with subprocess.Popen([hook.script, "guest", operation, "begin", "-"], stdin=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as process:
+        process.stdin.write(document)
+        process.stdin.close()
+
+
+@pytest.mark.parametrize("arguments", [[], ["guest"], ["guest", "prepare"]])
+def test_other_uses_are_answered_with_the_right_one(hook, arguments):
+    run = subprocess.run([hook.script, *arguments], capture_output=True, text=True)
+    assert run.returncode == 2 and "usage: virt-vsmmu-hook GUEST OPERATION PHASE" in run.stderr
+
+
+HOSTS = {"emulated": (emulated_host, A, A_OTHER, B, "0000:24:00.0", "0000:01:00.0", "0000:7f:00.0"),
+         "grace": (lambda: machines.grace().entries(), "0009:01:00.0", "0008:01:00.0", "0002:01:00.2"),
+         **{name: (lambda make=make: make().entries(), "0000:21:00.0", "0000:22:00.0", "0000:24:00.0", "0000:27:00.0")
+            for name, make in machines.SMALL.items()}}
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_what_is_read_for_one_guest_says_the_same_as_the_whole_host(make_hook, program, tmp_path, name):
+    entries, *devices = HOSTS[name]
+    hook = make_hook(entries())
+    hook.configure("[policy]\nmode=warn\n")
+    for pair in zip(devices, devices[1:] + devices[:1]):
+        (tmp_path / "guest.xml").write_text(guest(*pair), encoding="utf-8")
+        whole = program.check("--host", hook.host, tmp_path / "guest.xml").findings
+        expected = [f"guest 'guest': {finding['message']} [{finding['rule']}]; hint: {finding['hint']}"
+                    for finding in whole if finding["severity"] != "note"]
+        assert hook.call(guest(*pair)).log == expected, pair
+
+
+#
+# The hook of a real libvirtd
+#
+
+class Hooked:
+    """A libvirtd with the hook, and what it calls its hooks with."""
+
+    def __init__(self, hook, suite, directory):
+        self.hook, self.suite, self.seen = hook, suite, directory / "seen"
+        self.seen.mkdir()
+        hooks = directory / "etc" / "hooks" / "qemu.d"
+        hooks.mkdir(parents=True)
+        seen = shlex.quote(f"/mnt{self.seen}")
+        self.put(hooks / "10-record", f'#!/bin/sh\necho "$2 $3" >>{seen}/calls\ncat >{seen}/"$2".xml\n')
+        self.put(hooks / "50-vsmmu", bed.script_for(hook.script, PATH="/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL="C"))
+        self.etc = directory / "etc"
+
+    @staticmethod
+    def put(path, script):
+        path.write_text(script, encoding="utf-8")
+        path.chmod(0o755)
+
+    def run(self):
+        return running_daemon(self.suite, self.etc)
+
+
+@pytest.fixture(scope="module", params=["sid", "trixie"])
+def hooked(request, make_hook, tmp_path_factory):
+    """Each libvirt there is, with the hook; `.daemon`, `.hook`, `.seen`."""
+    if "VSMMU_SANITIZED" in os.environ:
+        pytest.skip("what the hook does for libvirt, it does alone too")
+    require_tree(request.param)
+    made = Hooked(make_hook(emulated_host()), request.param, tmp_path_factory.mktemp("hooked"))
+    with made.run() as daemon:
+        made.daemon = daemon
+        yield made
+
+
+@pytest.fixture
+def libvirtd(hooked):
+    """The same, without configuration but for what TCG needs."""
+    hooked.hook.configure("[rules]\nneeds-kvm=off\n")
+    hooked.hook.read_log()
+    return hooked
+
+
+@pytest.fixture
+def define(libvirtd, program, tmp_path):
+    """Defines a domain as long as the test runs, lowered for a libvirt that does not know accelerated vSMMUs."""
+    domains, libvirt = [], libvirtd.daemon.libvirt
+
+    def define_one(xml):
+        if libvirtd.suite == "trixie":
+            (tmp_path / "guest.xml").write_text(xml, encoding="utf-8")
+            xml = program.run("adapt", "--target", "libvirt=11.3,qemu=11.1", tmp_path / "guest.xml").out
+        domains.append(libvirtd.daemon.connection.defineXML(xml).name())
+        return domains[-1]
+
+    yield define_one
+    for name in domains:
+        domain = libvirtd.daemon.connection.lookupByName(name)
+        if domain.isActive():
+            domain.destroy()
+        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+
+
+def virsh(libvirtd, *arguments):
+    """(status, standard error) of the virsh of the tree."""
+    run = subprocess.run(bed.command("exec", "virsh", "-c", f"qemu:///system?socket=/mnt{libvirtd.daemon.socket}", *arguments,
+                                     suite=libvirtd.suite), capture_output=True, text=True, timeout=60)
+    return run.returncode, run.stderr
+
+
+def calls(libvirtd):
+    return (libvirtd.seen / "calls").read_text(encoding="utf-8").split("\n")
+
+
+def test_virsh_shows_why_a_start_is_refused(libvirtd, define):
+    name = define(guest(A, B, kind="qemu"))
+    status, error = virsh(libvirtd, "start", name)
+    lines = error.splitlines()
+    assert status == 1
+    assert lines[0] == "error: Failed to start domain 'guest'"
+    assert lines[1].startswith("error: Hook script execution failed: ")
+    assert REFUSED in lines[1] and lines[1].endswith("[host-smmu-mismatch]")
+    assert lines[2].startswith("    hint: give it a pcie-expander-bus")
+    assert len(libvirtd.hook.read_log()) == 1
+
+
+@pytest.mark.parametrize("configuration, n_logged", [
+    ("[policy]\nmode=warn\n", 2), ("[policy]\nmode=off\n", 0),
+    ("[rules]\nneeds-kvm=off\nhost-smmu-mismatch=off\n", 0),
+    ("[policy]\nmode=warn\n[rules]\nno-such-rule=off\n", 1),
+])
+def test_what_is_not_refused_comes_to_qemu(libvirtd, define, configuration, n_logged):
+    """Which has its own reasons: there is no KVM, and none of the devices."""
+    name = define(guest(A, B, kind="qemu"))
+    libvirtd.hook.configure(configuration)
+    status, error = virsh(libvirtd, "start", name)
+    assert status == 1 and "Hook script" not in error
+    assert len(libvirtd.hook.read_log()) == n_logged
+
+
+def test_a_broken_configuration_refuses_the_start_and_is_named(libvirtd, define):
+    name = define(guest(A, kind="qemu"))
+    libvirtd.hook.configure("[rules]\nneeds-kwm=off\n")
+    status, error = virsh(libvirtd, "start", name)
+    assert status == 1
+    assert f"{libvirtd.hook.conf}: there is no rule 'needs-kwm'; did you mean 'needs-kvm'?" in error
+
+
+def test_a_guest_without_accelerated_vsmmus_lives_as_before(libvirtd, define, tmp_path):
+    """Even when the configuration is broken."""
+    name = define(EMULATED)
+    libvirtd.hook.configure("nonsense")
+    connection, libvirt = libvirtd.daemon.connection, libvirtd.daemon.libvirt
+    domain = connection.lookupByName(name)
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    domain.save(f"/mnt{tmp_path}/saved")
+    try:
+        connection.restoreFlags(f"/mnt{tmp_path}/saved", None, libvirt.VIR_DOMAIN_SAVE_PAUSED)
+    except libvirt.libvirtError as error:
+        # This libvirt is too old for this QEMU there.
+        assert libvirtd.suite == "trixie" and "migrate-incoming" in str(error)
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    domain = restart(libvirtd, name)
+    domain.destroy()
+    assert libvirtd.hook.read_log() == []
+    assert {"prepare begin", "start begin", "started begin", "stopped end", "release end", "restore begin",
+            "reconnect begin"} <= set(calls(libvirtd))
+
+
+def restart(libvirtd, name):
+    """The domain after libvirtd died and came back, and has done with it what it does then."""
+    before = calls(libvirtd).count("reconnect begin")
+    libvirtd.daemon.crash()
+    domain = libvirtd.daemon.connection.lookupByName(name)
+    # Answered by QEMU, once libvirt has its connection to it again.
+    domain.memoryStats()
+    assert calls(libvirtd).count("reconnect begin") == before + 1
+    return domain
+
+
+# Runs a guest that has an accelerated vSMMU for all that libvirt knows, on a machine without KVM.
+EMULATOR = """#!/bin/sh
+for argument; do
+  shift
+  set -- "$@" "$(printf '%s' "$argument" | sed 's/,"accel":true//')"
+done
+exec /usr/bin/qemu-system-aarch64 "$@"
+"""
+
+
+def test_a_running_guest_survives_although_it_would_be_refused_now(libvirtd, define, tmp_path):
+    """And the hook understands what libvirt tells its hooks of that guest all its life."""
+    libvirtd.put(tmp_path / "emulator", EMULATOR)
+    name = define(guest(kind="qemu", emulator=f"/mnt{tmp_path}/emulator"))
+    status, error = virsh(libvirtd, "start", name, "--paused")
+    assert status == 1 and "[vsmmu-empty]" in error
+    libvirtd.hook.configure("[policy]\nmode=warn\n[rules]\nneeds-kvm=off\n")
+    assert virsh(libvirtd, "start", name, "--paused") == (0, "")
+    libvirtd.hook.configure("[rules]\nneeds-kvm=off\n")
+    libvirtd.hook.read_log()
+    domain = restart(libvirtd, name)
+    assert domain.isActive()
+    assert ["[vsmmu-empty]" in line for line in libvirtd.hook.read_log()] == [True]
+    # For want of a second host, what libvirt would send there.
+    libvirt = libvirtd.daemon.libvirt
+    flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
+    (libvirtd.seen / "migrate.xml").write_text(domain.XMLDesc(flags), encoding="utf-8")
+    domain.destroy()
+    for operation in ("prepare", "start", "started", "reconnect", "migrate", "stopped", "release"):
+        answer = libvirtd.hook.call((libvirtd.seen / f"{operation}.xml").read_text(encoding="utf-8"))
+        assert answer.status == 1 and "[vsmmu-empty]" in answer.err, operation

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <libvirt/libvirt.h>
+#include <string.h>
+
+#include "rpc/guard.h"
+#include "vsmmu/vsmmu.h"
+
+/* What surrounds a guard: no daemon, so that every answer can be had. */
+typedef struct {
+  VsmmuTarget target;
+  const char *running; /* (nullable): the domain that is asked for */
+  gboolean asked_for_definition;
+  GString *said;
+} Surroundings;
+
+static gboolean
+get_target (gpointer self, VsmmuTarget *target, GError **error G_GNUC_UNUSED)
+{
+  *target = ((Surroundings *) self)->target;
+  return TRUE;
+}
+
+static char *
+get_domain_xml (gpointer self, const guint8 *uuid, gboolean is_inactive, GError **error G_GNUC_UNUSED)
+{
+  Surroundings *surroundings = self;
+
+  g_assert_cmpuint (uuid[0], ==, 7);
+  surroundings->asked_for_definition = is_inactive;
+  return g_strdup (surroundings->running);
+}
+
+static VsmmuHost *
+get_host (gpointer self G_GNUC_UNUSED)
+{
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "examples", "grace-host.json", NULL);
+
+  return vsmmu_host_new_from_file (path, NULL);
+}
+
+static void
+say (gpointer self, const char *text)
+{
+  g_string_append_printf (((Surroundings *) self)->said, "%s\n", text);
+}
+
+static const VsmmuGuardOps ops = { get_target, get_domain_xml, get_host, say };
+
+#define HOSTDEV(domain, bus, address)                                                                                  \
+  "<hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio' iommufd='yes'/><source>"                     \
+  "<address domain='" domain "' bus='" bus "' slot='0x00' function='0x0'/></source>" address "</hostdev>"
+#define ADDRESS(bus) "<address type='pci' domain='0x0000' bus='" bus "' slot='0x00' function='0x0'/>"
+#define LINE(element) "\n  " element "\n"
+#define START                                                                                                          \
+  "<domain type='kvm'%s><name>guest</name><memory unit='GiB'>4</memory><vcpu>4</vcpu><os firmware='efi'>"              \
+  "<type arch='aarch64' machine='virt'>hvm</type></os><features><acpi/><gic version='3'/></features>"                  \
+  "<devices><controller type='pci' index='0' model='pcie-root'/>"                                                      \
+  "<controller type='pci' index='1' model='pcie-expander-bus'><target busNr='64'/></controller>"                       \
+  "<controller type='pci' index='2' model='pcie-root-port'>"                                                           \
+  "<address type='pci' bus='0x01' slot='0x00' function='0x0'/></controller>"                                           \
+  "<controller type='pci' index='3' model='pcie-root-port'>"                                                           \
+  "<address type='pci' bus='0x01' slot='0x01' function='0x0'/></controller>"                                           \
+  "<controller type='pci' index='4' model='pcie-root-port'/>"
+#define END "</devices></domain>"
+#define VSMMU "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu>"
+#define GOOD START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) VSMMU END
+#define WITHOUT_IOMMUFD                                                                                                \
+  "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0002' bus='0x02' slot='0x00' "        \
+  "function='0x0'/></source></hostdev>"
+
+static const guint8 uuid[16] = { 7 };
+
+typedef struct {
+  Surroundings around;
+  VsmmuPolicy *policy;
+  VsmmuGuard *guard;
+  char *good;    /* an accelerated domain without a fault */
+  char *running; /* the same, with an id */
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  fixture->around.target = (VsmmuTarget){ VSMMU_VERSION_ENCODE (12, 8, 0), VSMMU_VERSION_ENCODE (11, 1, 3) };
+  fixture->around.said = g_string_new (NULL);
+  fixture->policy = vsmmu_policy_load (FALSE, &error);
+  g_assert_no_error (error);
+  fixture->guard = vsmmu_guard_new (fixture->policy, &ops, &fixture->around);
+  fixture->good = g_strdup_printf (GOOD, "");
+  fixture->running = g_strdup_printf (GOOD, " id='3'");
+  fixture->around.running = fixture->running;
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  vsmmu_guard_free (fixture->guard);
+  vsmmu_policy_free (fixture->policy);
+  g_string_free (fixture->around.said, TRUE);
+  g_free (fixture->good);
+  g_free (fixture->running);
+}
+
+static void
+test_a_good_domain_passes_as_it_is_where_libvirt_knows_it (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (vsmmu_guard_domain (fixture->guard, fixture->good, TRUE, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_a_good_domain_is_lowered_where_libvirt_does_not (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *lowered = NULL;
+  g_autofree char *again = NULL;
+  g_autofree char *lifted = NULL;
+
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  lowered = vsmmu_guard_domain (fixture->guard, fixture->good, TRUE, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (lowered, "arm-smmuv3"));
+  again = vsmmu_guard_domain (fixture->guard, lowered, TRUE, &error);
+  g_assert_no_error (error);
+  g_assert_null (again);
+  lifted = vsmmu_guard_lift (fixture->guard, lowered);
+  g_assert_cmpstr (lifted, ==, fixture->good);
+}
+
+static void
+test_a_domain_with_errors_is_refused_and_said_why (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *broken = g_strdup_printf (START HOSTDEV ("0x0002", "0x01", "") VSMMU VSMMU END, "");
+
+  g_assert_null (vsmmu_guard_domain (fixture->guard, broken, TRUE, &error));
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+  g_assert_nonnull (strstr (error->message, "[pci-bus-shared]"));
+}
+
+static void
+test_a_domain_only_to_be_converted_is_not_judged (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *broken = g_strdup_printf (START HOSTDEV ("0x0002", "0x01", "") VSMMU VSMMU END, "");
+
+  g_assert_null (vsmmu_guard_domain (fixture->guard, broken, FALSE, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_other_documents_pass_untouched (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  g_assert_null (vsmmu_guard_domain (fixture->guard, data, TRUE, &error));
+  g_assert_no_error (error);
+  g_assert_null (vsmmu_guard_lift (fixture->guard, data));
+}
+
+static void
+test_what_may_be_accelerated_and_cannot_be_read_is_refused (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (
+      vsmmu_guard_domain (fixture->guard, "<!DOCTYPE domain><domain><iommu model='smmuv3'/></domain>", TRUE, &error));
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+}
+
+static void
+test_the_domain_of_a_snapshot_is_lowered_in_its_place (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *snapshot =
+      g_strdup_printf ("<domainsnapshot>\n  <name>s</name>%s</domainsnapshot>\n", fixture->good);
+  g_autofree char *lowered = NULL;
+  g_autofree char *lifted = NULL;
+
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  lowered = vsmmu_guard_domain (fixture->guard, snapshot, TRUE, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (lowered, "arm-smmuv3"));
+  g_assert_true (g_str_has_prefix (lowered, "<domainsnapshot>\n  <name>s</name><domain "));
+  g_assert_true (g_str_has_suffix (lowered, "</domain></domainsnapshot>\n"));
+  lifted = vsmmu_guard_lift (fixture->guard, lowered);
+  g_assert_null (strstr (lifted, "qemu:"));
+}
+
+/* What is to be attached to a running guest with a device of 0002:01 on port 2 and the free ports 3, behind, and 4. */
+static const struct {
+  const char *name;
+  const char *device;
+  const char *becomes; /* %NULL: it passes as it is */
+  const char *refused; /* the rule */
+} attached[] = {
+  { "a-device-of-the-same-smmu-gets-the-port-behind-it", HOSTDEV ("0x0002", "0x02", ""),
+    HOSTDEV ("0x0002", "0x02", LINE (ADDRESS ("0x03"))), NULL },
+  { "a-device-with-the-right-address-passes", HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")), NULL, NULL },
+  { "a-device-of-another-smmu-is-refused", HOSTDEV ("0x0006", "0x01", ""), NULL, "smmu-mismatch" },
+  { "even-with-an-address", HOSTDEV ("0x0006", "0x01", ADDRESS ("0x03")), NULL, "hotplug-smmu-mismatch" },
+  { "a-device-without-iommufd-gets-it", WITHOUT_IOMMUFD,
+    "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0002' bus='0x02' slot='0x00' "
+    "function='0x0'/></source>" LINE (ADDRESS ("0x03") "\n  <driver iommufd='yes'/>") "</hostdev>",
+    NULL },
+  { "an-emulated-device-goes-outside", "<rng model='virtio'><backend model='random'>/dev/random</backend></rng>",
+    "<rng model='virtio'><backend model='random'>/dev/random</backend>" LINE (ADDRESS ("0x04")) "</rng>", NULL },
+  { "an-emulated-device-behind-is-refused",
+    "<rng model='virtio'><backend model='random'>/dev/random</backend>" ADDRESS ("0x03") "</rng>", NULL,
+    "emulated-endpoint" },
+  { "what-is-no-pci-device-passes", "<channel type='pty'><target type='virtio' name='c'/></channel>", NULL, NULL },
+  { "what-is-no-device-passes", "<banana/>", NULL, NULL },
+  { "what-is-no-xml-passes", "no", NULL, NULL },
+};
+
+static void
+test_attaching (Fixture *fixture, gconstpointer data)
+{
+  const typeof (attached[0]) *row = data;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *becomes = vsmmu_guard_attach (fixture->guard, uuid, VIR_DOMAIN_AFFECT_LIVE, row->device, &error);
+
+  if (row->refused != NULL) {
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+    g_assert_nonnull (strstr (error->message, row->refused));
+  } else {
+    g_assert_no_error (error);
+  }
+  g_assert_cmpstr (becomes, ==, row->becomes);
+  g_assert_false (fixture->around.asked_for_definition);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const char *const others[] = {
+    "",
+    "no xml",
+    "<network/>",
+    "<domainsnapshot><name>s</name></domainsnapshot>",
+    "<domain><name>x</name></domain>",
+    "<domain><devices><iommu model='smmuv3'/></devices></domain>",
+  };
+#define ADD(path, data, test) g_test_add ("/guard/" path, Fixture, data, set_up, test, tear_down)
+
+  g_test_init (&argc, &argv, NULL);
+  ADD ("native", NULL, test_a_good_domain_passes_as_it_is_where_libvirt_knows_it);
+  ADD ("lowered", NULL, test_a_good_domain_is_lowered_where_libvirt_does_not);
+  ADD ("refused", NULL, test_a_domain_with_errors_is_refused_and_said_why);
+  ADD ("converted", NULL, test_a_domain_only_to_be_converted_is_not_judged);
+  ADD ("unread", NULL, test_what_may_be_accelerated_and_cannot_be_read_is_refused);
+  ADD ("snapshot", NULL, test_the_domain_of_a_snapshot_is_lowered_in_its_place);
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++) {
+    g_autofree char *path = g_strdup_printf ("/guard/others/%u", i);
+
+    g_test_add (path, Fixture, others[i], set_up, test_other_documents_pass_untouched, tear_down);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (attached); i++) {
+    g_autofree char *path = g_strdup_printf ("/guard/attach/%s", attached[i].name);
+
+    g_test_add (path, Fixture, &attached[i], set_up, test_attaching, tear_down);
+  }
+  return g_test_run ();
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "check/finding.h"
+#include "vsmmu/policy.h"
+
+#define ADD VSMMU_POLICY_IOMMUFD_ADD
+#define REFUSE VSMMU_POLICY_IOMMUFD_REFUSE
+
+/* What stands in the files, %NULL for one that is not there, and what comes of it. */
+static const struct {
+  const char *host;
+  const char *user;
+  VsmmuPolicyMode mode;
+  VsmmuPolicyIommufd iommufd;
+} policies[] = {
+  { NULL, NULL, VSMMU_POLICY_ENFORCE, ADD },
+  { "", "", VSMMU_POLICY_ENFORCE, ADD },
+  { "# [policy]\n#mode=off\n", NULL, VSMMU_POLICY_ENFORCE, ADD },
+  { "[policy]\n[attach]\n[rules]\n", NULL, VSMMU_POLICY_ENFORCE, ADD },
+  { "[policy]\nmode=warn\n", NULL, VSMMU_POLICY_WARN, ADD },
+  { "[policy]\n mode = off \t\n", NULL, VSMMU_POLICY_OFF, ADD },
+  { "[attach]\niommufd=refuse", NULL, VSMMU_POLICY_ENFORCE, REFUSE },
+  { NULL, "[policy]\nmode=warn\n", VSMMU_POLICY_WARN, ADD },
+  { "[policy]\nmode=off\n[attach]\niommufd=refuse\n", "[policy]\nmode=warn\n", VSMMU_POLICY_WARN, REFUSE },
+  { "[policy]\nmode=warn\n", "[attach]\niommufd=refuse\n", VSMMU_POLICY_WARN, REFUSE },
+  { "[attach]\niommufd=refuse\n", "[attach]\niommufd=add\n", VSMMU_POLICY_ENFORCE, ADD },
+};
+
+/* What is wrong in a file, what the message says of it, and the mode all the same. */
+static const struct {
+  const char *text;
+  const char *said;
+  VsmmuPolicyMode mode;
+} faults[] = {
+  { "mode=warn\n", "cannot be read", VSMMU_POLICY_ENFORCE },
+  { "[policy]\nmode warn\n", "mode warn", VSMMU_POLICY_ENFORCE },
+  { "[policy]\nmode=\n", "'' is no value for 'mode' in [policy]: choose one of off, warn, enforce",
+    VSMMU_POLICY_ENFORCE },
+  { "[policy]\nmode=Warn\n", "'Warn' is no value", VSMMU_POLICY_ENFORCE },
+  { "[policy]\nmode=warn\nmodus=off\n", "there is no 'modus' in [policy], only 'mode'", VSMMU_POLICY_WARN },
+  { "[policy]\nmode[de]=warn\n", "there is no 'mode[de]' in [policy]", VSMMU_POLICY_ENFORCE },
+  { "[policy]\nmode=off\niommufd=add\n", "there is no 'iommufd' in [policy]", VSMMU_POLICY_OFF },
+  { "[policies]\nmode=warn\n", "there is no group [policies]: choose one of policy, attach, rules",
+    VSMMU_POLICY_ENFORCE },
+  { "[policy]\nmode=warn\n[x]\n", "there is no group [x]", VSMMU_POLICY_WARN },
+  { "[attach]\niommufd=yes\n", "choose one of add, refuse", VSMMU_POLICY_ENFORCE },
+  { "[policy]\nmode=warn\n[rules]\nhost-num=off\n", "there is no rule 'host-num'; did you mean 'host-numa'?",
+    VSMMU_POLICY_WARN },
+  { "[rules]\nsomething-else=off\n", "there is no rule 'something-else'; 'virt-vsmmu explain' lists",
+    VSMMU_POLICY_ENFORCE },
+  { "[rules]\nhost-numa=no\n", "'no' is no value for 'host-numa' in [rules]: choose one of off, note, warning, error",
+    VSMMU_POLICY_ENFORCE },
+};
+
+typedef struct {
+  char *directory;
+  char *host;
+  char *user;
+} Files;
+
+static void
+set_up (Files *files, gconstpointer data)
+{
+  files->directory = g_strdup (data);
+  files->host = g_build_filename (data, "of-the-host.conf", NULL);
+  files->user = g_build_filename (data, "virt-vsmmu.conf", NULL);
+  g_setenv ("VIRT_VSMMU_CONF", files->host, TRUE);
+}
+
+static void
+tear_down (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  g_unlink (files->host);
+  g_unlink (files->user);
+  g_free (files->directory);
+  g_free (files->host);
+  g_free (files->user);
+}
+
+/* @text: %NULL for no file */
+static void
+put (const char *path, const char *text)
+{
+  if (text == NULL)
+    g_unlink (path);
+  else
+    g_assert_true (g_file_set_contents (path, text, -1, NULL));
+}
+
+static void
+test_keys_of_the_user_count_over_those_of_the_host (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (policies); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (VsmmuPolicy) policy = NULL;
+
+    g_test_message ("%s / %s", policies[i].host, policies[i].user);
+    put (files->host, policies[i].host);
+    put (files->user, policies[i].user);
+    policy = vsmmu_policy_load (TRUE, &error);
+    g_assert_no_error (error);
+    g_assert_cmpint (vsmmu_policy_get_mode (policy), ==, policies[i].mode);
+    g_assert_cmpint (vsmmu_policy_get_iommufd (policy), ==, policies[i].iommufd);
+    g_assert_cmpint (vsmmu_policy_load_mode (TRUE), ==, policies[i].mode);
+  }
+}
+
+static void
+test_the_user_does_not_count_for_others (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (VsmmuPolicy) policy = NULL;
+
+  put (files->user, "[policy]\nmode=off\n");
+  policy = vsmmu_policy_load (FALSE, NULL);
+  g_assert_cmpint (vsmmu_policy_get_mode (policy), ==, VSMMU_POLICY_ENFORCE);
+  g_assert_cmpint (vsmmu_policy_load_mode (FALSE), ==, VSMMU_POLICY_ENFORCE);
+  put (files->user, "nonsense");
+  g_clear_pointer (&policy, vsmmu_policy_free);
+  policy = vsmmu_policy_load (FALSE, NULL);
+  g_assert_nonnull (policy);
+}
+
+static void
+expect_fault (const char *path, gsize i)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_test_message ("%s", faults[i].text);
+  g_assert_null (vsmmu_policy_load (TRUE, &error));
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY);
+  g_assert_nonnull (strstr (error->message, path));
+  if (strstr (error->message, faults[i].said) == NULL)
+    g_error ("'%s' is not in '%s'", faults[i].said, error->message);
+  g_assert_cmpint (vsmmu_policy_load_mode (TRUE), ==, faults[i].mode);
+}
+
+static void
+test_what_is_wrong_is_named_with_its_file (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (faults); i++) {
+    put (files->host, faults[i].text);
+    put (files->user, NULL);
+    expect_fault (files->host, i);
+    put (files->host, NULL);
+    put (files->user, faults[i].text);
+    expect_fault (files->user, i);
+  }
+}
+
+static void
+test_a_file_that_is_none_is_an_error (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_setenv ("VIRT_VSMMU_CONF", files->directory, TRUE);
+  g_assert_null (vsmmu_policy_load (FALSE, &error));
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY);
+  g_assert_cmpint (vsmmu_policy_load_mode (FALSE), ==, VSMMU_POLICY_ENFORCE);
+}
+
+static void
+add (GPtrArray *findings, const char *rule)
+{
+  const VsmmuRule *found = vsmmu_rules_find (rule);
+
+  g_ptr_array_add (findings, vsmmu_finding_new (found, found->severity, "guest.xml", 1, g_strdup ("/domain"),
+                                                g_strdup (rule), g_strdup ("")));
+}
+
+static char *
+describe (const GPtrArray *findings)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < findings->len; i++) {
+    const VsmmuFinding *finding = g_ptr_array_index (findings, i);
+
+    g_string_append_printf (text, "%s:%s ", finding->rule->id, vsmmu_severity_to_string (finding->severity));
+  }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* Of a warning, two errors of one rule, and a note. */
+static const struct {
+  const char *text;
+  const char *left;
+  gboolean refuses;
+} effects[] = {
+  { "", "host-numa:warning needs-kvm:error needs-kvm:error not-migratable:note ", TRUE },
+  { "[policy]\nmode=warn\n", "host-numa:warning needs-kvm:error needs-kvm:error not-migratable:note ", FALSE },
+  { "[policy]\nmode=off\n", "host-numa:warning needs-kvm:error needs-kvm:error not-migratable:note ", FALSE },
+  { "[rules]\nneeds-kvm=off\n", "host-numa:warning not-migratable:note ", FALSE },
+  { "[rules]\nneeds-kvm=note\n", "host-numa:warning needs-kvm:note needs-kvm:note not-migratable:note ", FALSE },
+  { "[rules]\nneeds-kvm=warning\nhost-numa=error\n",
+    "host-numa:error needs-kvm:warning needs-kvm:warning not-migratable:note ", TRUE },
+  { "[policy]\nmode=warn\n[rules]\nnot-migratable=error\n",
+    "host-numa:warning needs-kvm:error needs-kvm:error not-migratable:error ", FALSE },
+  { "[rules]\nneeds-kvm=off\nhost-numa=off\nnot-migratable=off\n", "", FALSE },
+  { "[rules]\nneeds-acpi=off\n", "host-numa:warning needs-kvm:error needs-kvm:error not-migratable:note ", TRUE },
+};
+
+static void
+test_rules_are_graded_and_errors_refuse (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (effects); i++) {
+    g_autoptr (GPtrArray) findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+    g_autoptr (VsmmuPolicy) policy = NULL;
+    g_autofree char *left = NULL;
+
+    g_test_message ("%s", effects[i].text);
+    put (files->host, effects[i].text);
+    policy = vsmmu_policy_load (FALSE, NULL);
+    add (findings, "host-numa");
+    add (findings, "needs-kvm");
+    add (findings, "needs-kvm");
+    add (findings, "not-migratable");
+    vsmmu_policy_apply (policy, findings);
+    left = describe (findings);
+    g_assert_cmpstr (left, ==, effects[i].left);
+    g_assert_cmpint (vsmmu_policy_refuses (policy, findings), ==, effects[i].refuses);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct {
+    const char *path;
+    void (*run) (Files *files, gconstpointer data);
+  } tests[] = {
+    { "/policy/keys-of-the-user-count-over-those-of-the-host", test_keys_of_the_user_count_over_those_of_the_host },
+    { "/policy/the-user-does-not-count-for-others", test_the_user_does_not_count_for_others },
+    { "/policy/what-is-wrong-is-named-with-its-file", test_what_is_wrong_is_named_with_its_file },
+    { "/policy/a-file-that-is-none-is-an-error", test_a_file_that_is_none_is_an_error },
+    { "/policy/rules-are-graded-and-errors-refuse", test_rules_are_graded_and_errors_refuse },
+  };
+  g_autofree char *directory = g_dir_make_tmp ("policy-XXXXXX", NULL);
+  int status;
+
+  /* GLib asks for it once. */
+  g_setenv ("XDG_CONFIG_HOME", directory, TRUE);
+  g_test_init (&argc, &argv, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add (tests[i].path, Files, directory, set_up, tests[i].run, tear_down);
+  status = g_test_run ();
+  g_rmdir (directory);
+  return status;
+}
