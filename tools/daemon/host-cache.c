@@ -3,15 +3,16 @@
 
 #include "../facts.h"
 
-/* A host that is looked at is not looked at again for this time. */
+/* A host is not looked at again for this time. */
 #define HOST_MAX_AGE (2 * G_USEC_PER_SEC)
 
 struct _VsmmuHostCache {
   char *path;
-  GFileMonitor *monitor;
+  char *saved;
+  GFileMonitor *monitors[2]; /* (nullable): of @path and @saved */
   void (*changed) (gpointer data);
   gpointer data;
-  gboolean is_outdated; /* atomic: the file is not as it was read */
+  gboolean is_outdated; /* atomic: a file is not as it was read */
   GMutex mutex;         /* of what is below, and held while facts are read, so that they are read once */
   VsmmuHostSnapshot *snapshot;
   gint64 read; /* monotonic time */
@@ -53,28 +54,39 @@ tell (gpointer data)
 }
 
 static gboolean
-is_fresh (const VsmmuHostCache *cache)
+is_fresh (VsmmuHostCache *cache)
 {
-  if (cache->snapshot == NULL)
-    return FALSE;
-  if (cache->monitor != NULL)
-    return !g_atomic_int_get (&cache->is_outdated);
-  return g_get_monotonic_time () - cache->read < HOST_MAX_AGE;
+  return cache->snapshot != NULL && !g_atomic_int_get (&cache->is_outdated) &&
+         g_get_monotonic_time () - cache->read < HOST_MAX_AGE;
+}
+
+static gboolean
+add_saved (VsmmuHost *host, const char *path, GError **error)
+{
+  g_autoptr (VsmmuHost) saved = NULL;
+
+  if (path == NULL || !g_file_test (path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  saved = vsmmu_host_new_from_file (path, error);
+  if (saved != NULL)
+    vsmmu_host_complete (host, saved);
+  return saved != NULL;
 }
 
 static gboolean
 read_facts (VsmmuHostCache *cache, GError **error)
 {
-  g_autoptr (VsmmuHostSnapshot) before = g_steal_pointer (&cache->snapshot);
-  VsmmuHost *host;
+  g_autoptr (VsmmuHostSnapshot) before = NULL;
+  g_autoptr (VsmmuHost) host = NULL;
 
   g_atomic_int_set (&cache->is_outdated, FALSE);
   host = vsmmu_facts_load (cache->path, VSMMU_HOST_PROBE_NONE, error);
-  if (host == NULL)
+  if (host == NULL || !add_saved (host, cache->saved, error))
     return FALSE;
-  cache->snapshot = snapshot_new (host);
+  before = g_steal_pointer (&cache->snapshot);
+  cache->snapshot = snapshot_new (g_steal_pointer (&host));
   cache->read = g_get_monotonic_time ();
-  if (cache->monitor == NULL && before != NULL && strcmp (before->json, cache->snapshot->json) != 0)
+  if (before != NULL && strcmp (before->json, cache->snapshot->json) != 0)
     g_main_context_invoke (NULL, tell, cache);
   return TRUE;
 }
@@ -102,31 +114,41 @@ file_changed (GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEven
   cache->changed (cache->data);
 }
 
+/* (nullable) (transfer full): %NULL when there is no file, or nothing says when it changes */
+static GFileMonitor *
+watch (VsmmuHostCache *cache, const char *path)
+{
+  g_autoptr (GFile) file = path != NULL ? g_file_new_for_path (path) : NULL;
+  GFileMonitor *monitor = file != NULL ? g_file_monitor_file (file, G_FILE_MONITOR_WATCH_MOVES, NULL, NULL) : NULL;
+
+  if (monitor != NULL)
+    g_signal_connect (monitor, "changed", G_CALLBACK (file_changed), cache);
+  return monitor;
+}
+
 VsmmuHostCache *
-vsmmu_host_cache_new (const char *path, void (*changed) (gpointer data), gpointer data)
+vsmmu_host_cache_new (const VsmmuHostSources *sources, void (*changed) (gpointer data), gpointer data)
 {
   VsmmuHostCache *cache = g_new0 (VsmmuHostCache, 1);
 
-  cache->path = g_strdup (path);
+  cache->path = g_strdup (sources->path);
+  cache->saved = g_strdup (sources->saved);
   cache->changed = changed;
   cache->data = data;
   g_mutex_init (&cache->mutex);
-  if (path != NULL) {
-    g_autoptr (GFile) file = g_file_new_for_path (path);
-
-    cache->monitor = g_file_monitor_file (file, G_FILE_MONITOR_WATCH_MOVES, NULL, NULL);
-    if (cache->monitor != NULL)
-      g_signal_connect (cache->monitor, "changed", G_CALLBACK (file_changed), cache);
-  }
+  cache->monitors[0] = watch (cache, cache->path);
+  cache->monitors[1] = watch (cache, cache->saved);
   return cache;
 }
 
 void
 vsmmu_host_cache_free (VsmmuHostCache *cache)
 {
-  g_clear_object (&cache->monitor);
+  for (guint i = 0; i < G_N_ELEMENTS (cache->monitors); i++)
+    g_clear_object (&cache->monitors[i]);
   g_clear_pointer (&cache->snapshot, vsmmu_host_snapshot_unref);
   g_mutex_clear (&cache->mutex);
   g_free (cache->path);
+  g_free (cache->saved);
   g_free (cache);
 }

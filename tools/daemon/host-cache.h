@@ -16,11 +16,20 @@ void vsmmu_host_snapshot_unref (VsmmuHostSnapshot *snapshot);
 typedef struct _VsmmuHostCache VsmmuHostCache;
 
 /*
- * vsmmu_host_cache_new:
- * @path: (nullable): a file of facts that somebody keeps up to date; %NULL to look at this host without opening devices
- * @changed: called in the main thread when there are other facts than before
+ * VsmmuHostSources:
+ * @path: (nullable): as for vsmmu_facts_load(); %NULL to look at this host, without opening devices
+ * @saved: (nullable): a file with facts that root found out about the same host, see vsmmu_host_complete(); it need not
+ *   be there
+ *
+ * Where facts are from.
  */
-VsmmuHostCache *vsmmu_host_cache_new (const char *path, void (*changed) (gpointer data), gpointer data);
+typedef struct {
+  const char *path;
+  const char *saved;
+} VsmmuHostSources;
+
+/* @changed is called in the main thread when there are other facts than before, as far as somebody asked for them. */
+VsmmuHostCache *vsmmu_host_cache_new (const VsmmuHostSources *sources, void (*changed) (gpointer data), gpointer data);
 void vsmmu_host_cache_free (VsmmuHostCache *cache);
 
 /*

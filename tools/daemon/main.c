@@ -20,7 +20,8 @@ enum {
 typedef struct {
   gboolean is_session;
   gboolean wants_version;
-  char *facts;
+  char *host;
+  char *saved;
   char *metrics;
 } Arguments;
 
@@ -33,7 +34,8 @@ typedef struct {
 static void
 arguments_clear (Arguments *arguments)
 {
-  g_free (arguments->facts);
+  g_free (arguments->host);
+  g_free (arguments->saved);
   g_free (arguments->metrics);
 }
 
@@ -58,9 +60,11 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
   const GOptionEntry entries[] = {
     { "session", 0, 0, G_OPTION_ARG_NONE, &arguments->is_session,
       N_ ("serve the bus of this session instead of that of the system"), NULL },
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->facts,
-      N_ ("the facts of this host, as 'virt-vsmmu host --json' prints them; read again when they change"),
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host,
+      N_ ("the host: a file of facts, or a directory with the /sys, /proc and /dev of one (default: this host)"),
       N_ ("FACTS") },
+    { "saved-facts", 0, 0, G_OPTION_ARG_FILENAME, &arguments->saved,
+      N_ ("where root leaves what 'virt-vsmmu host --json' prints, for facts that only root can read"), N_ ("FILE") },
     { "metrics", 0, 0, G_OPTION_ARG_FILENAME, &arguments->metrics,
       N_ ("write numbers for the textfile collector of Prometheus into this file"), N_ ("FILE") },
     { "version", 'V', 0, G_OPTION_ARG_NONE, &arguments->wants_version, N_ ("print the version"), NULL },
@@ -137,7 +141,7 @@ serve (const Arguments *arguments)
   g_autoptr (VsmmuMetrics) metrics = NULL;
   g_autoptr (VsmmuService) service = NULL;
   VsmmuServiceOptions options = {
-    .bus = bus, .is_session = arguments->is_session, .facts = arguments->facts, .verdicts = verdicts
+    .bus = bus, .is_session = arguments->is_session, .host = { arguments->host, arguments->saved }, .verdicts = verdicts
   };
 
   if (bus == NULL) {

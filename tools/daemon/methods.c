@@ -25,6 +25,12 @@ check_scope_clear (CheckScope *scope)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (CheckScope, check_scope_clear)
 
+static GVariant *
+list_notes (const GPtrArray *notes)
+{
+  return g_variant_new_strv ((const char *const *) notes->pdata, notes->len);
+}
+
 static const char *
 get_name (GVariant *options)
 {
@@ -111,6 +117,22 @@ remove_ignored (GPtrArray *findings, GVariant *options, GError **error)
   return TRUE;
 }
 
+/* Read each time, as whoever enforces it does. */
+static gboolean
+apply_policy (const VsmmuMethodContext *context, GPtrArray *findings, GVariant *options, GError **error)
+{
+  g_autoptr (VsmmuPolicy) policy = NULL;
+  gboolean is_wanted = FALSE;
+
+  g_variant_lookup (options, "policy", "b", &is_wanted);
+  if (!is_wanted)
+    return TRUE;
+  policy = vsmmu_policy_load (context->is_session, error);
+  if (policy != NULL)
+    vsmmu_policy_apply (policy, findings);
+  return policy != NULL;
+}
+
 static GVariant *
 run_check (const VsmmuRequest *request, GError **error)
 {
@@ -133,7 +155,8 @@ run_check (const VsmmuRequest *request, GError **error)
     return NULL;
   findings = vsmmu_check_data (g_bytes_get_data (document, NULL), g_bytes_get_size (document), get_name (options),
                                &scope.options, error);
-  if (findings == NULL || !remove_ignored (findings, options, error))
+  if (findings == NULL || !remove_ignored (findings, options, error) ||
+      !apply_policy (request->context, findings, options, error))
     return NULL;
   return g_variant_new ("(@a(sssusss))", vsmmu_findings_to_variant (findings));
 }
@@ -182,6 +205,48 @@ run_args (const VsmmuRequest *request, GError **error)
   return arguments != NULL ? g_variant_new ("(^as)", arguments) : NULL;
 }
 
+static char *
+adapt (GBytes *document, GVariant *options, GPtrArray *notes, GError **error)
+{
+  const char *xml = g_bytes_get_data (document, NULL);
+  gsize length = g_bytes_get_size (document);
+  gboolean lift = FALSE;
+  const char *text = NULL;
+  VsmmuTarget target;
+  gsize out_length;
+
+  g_variant_lookup (options, "lift", "b", &lift);
+  g_variant_lookup (options, "target", "&s", &text);
+  if ((text != NULL) == lift) {
+    g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
+                         _ ("say what the domain is for in 'target', or turn it back with 'lift'"));
+    return NULL;
+  }
+  if (lift)
+    return vsmmu_lift (xml, length, get_name (options), notes, &out_length, error);
+  if (!vsmmu_target_parse (text, &target, error))
+    return NULL;
+  return vsmmu_lower_domain (xml, length, get_name (options), &target, notes, &out_length, error);
+}
+
+static GVariant *
+run_adapt (const VsmmuRequest *request, GError **error)
+{
+  static const VsmmuOption known[] = { { "name", "s" }, { "target", "s" }, { "lift", "b" }, { 0 } };
+  g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GBytes) document = NULL;
+  g_autofree char *xml = NULL;
+
+  if (!vsmmu_request_check_options (options, known, error))
+    return NULL;
+  document = read_document (request, error);
+  if (document == NULL)
+    return NULL;
+  xml = adapt (document, options, notes, error);
+  return xml != NULL ? g_variant_new ("(s@as)", xml, list_notes (notes)) : NULL;
+}
+
 /* (transfer full): the guest of a plan; %NULL with no error set when a new one is wanted */
 static GBytes *
 read_guest (const VsmmuRequest *request, GVariant *options, GError **error)
@@ -195,9 +260,8 @@ static GVariant *
 plan_to_variant (const VsmmuPlan *plan)
 {
   g_autofree char *xml = g_strndup (plan->xml, plan->length);
-  GVariant *notes = g_variant_new_strv ((const char *const *) plan->notes->pdata, plan->notes->len);
 
-  return g_variant_new ("(s@as@a(sssusss))", xml, notes, vsmmu_findings_to_variant (plan->findings));
+  return g_variant_new ("(s@as@a(sssusss))", xml, list_notes (plan->notes), vsmmu_findings_to_variant (plan->findings));
 }
 
 static GVariant *
@@ -301,14 +365,70 @@ start_verify (const VsmmuRequest *request, GTask *task)
   guests->verify (guests, connection, domain, device, task);
 }
 
+static GVariant *
+get_version (const VsmmuMethodContext *context)
+{
+  return g_variant_new_string (PACKAGE_VERSION);
+}
+
+static GVariant *
+get_connections (const VsmmuMethodContext *context)
+{
+  VsmmuGuests *guests = context->guests;
+
+  return guests != NULL ? guests->get_connections (guests) : g_variant_new ("a(ss)", NULL);
+}
+
+static GVariant *
+get_policy (const VsmmuMethodContext *context)
+{
+  return g_variant_new_string (vsmmu_policy_mode_to_string (vsmmu_policy_load_mode (context->is_session)));
+}
+
+static const struct {
+  const char *name;
+  GVariant *(*get) (const VsmmuMethodContext *context);
+} properties[] = {
+  { "Version", get_version },
+  { "Connections", get_connections },
+  { "Policy", get_policy },
+};
+
+/* GDBus lets only names through that the interface has. */
+static GVariant *
+run_get (const VsmmuRequest *request, GError **error)
+{
+  const char *name;
+  guint i = 0;
+
+  g_variant_get (request->parameters, "(&s&s)", NULL, &name);
+  while (strcmp (properties[i].name, name) != 0)
+    i++;
+  return g_variant_new ("(v)", properties[i].get (request->context));
+}
+
+static GVariant *
+run_get_all (const VsmmuRequest *request, GError **error)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  for (guint i = 0; i < G_N_ELEMENTS (properties); i++)
+    g_variant_builder_add (&builder, "{sv}", properties[i].name, properties[i].get (request->context));
+  return g_variant_new ("(a{sv})", &builder);
+}
+
 static const VsmmuMethod methods[] = {
   { "Check", VSMMU_ACTION_READ, .run = run_check },
   { "Args", VSMMU_ACTION_READ, .run = run_args },
+  { "Adapt", VSMMU_ACTION_READ, .run = run_adapt },
   { "Plan", VSMMU_ACTION_READ, .run = run_plan },
   { "HostFacts", VSMMU_ACTION_READ, .run = run_host_facts },
   { "Resolve", VSMMU_ACTION_READ, .start = start_resolve },
   { "Verify", VSMMU_ACTION_MANAGE, .start = start_verify },
   { "ListVerdicts", VSMMU_ACTION_READ, .start = start_list_verdicts },
+  { "Get", VSMMU_ACTION_READ, .run = run_get },
+  { "GetAll", VSMMU_ACTION_READ, .run = run_get_all },
 };
 
 const VsmmuMethod *

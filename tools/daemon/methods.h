@@ -11,6 +11,7 @@
 
 /* What methods work with. */
 typedef struct {
+  gboolean is_session; /* then the policy is that of the user too */
   VsmmuHostCache *host;
   VsmmuVerdicts *verdicts;
   VsmmuGuests *guests; /* (nullable): nobody watches any */
@@ -37,5 +38,5 @@ typedef struct {
   void (*start) (const VsmmuRequest *request, GTask *task);
 } VsmmuMethod;
 
-/* Returns: (nullable): the method of the interface with that name */
+/* Returns: the method of the interface with that name, or what reads its properties */
 const VsmmuMethod *vsmmu_methods_find (const char *name);

@@ -42,6 +42,11 @@ static const char *const error_names[] = {
   [VSMMU_ERROR_PROBE] = "org.vsmmu1.Error.Probe",
   [VSMMU_ERROR_NOT_DEVICE] = "org.vsmmu1.Error.NotDevice",
   [VSMMU_ERROR_FACTS] = "org.vsmmu1.Error.Facts",
+  [VSMMU_ERROR_PROTOCOL] = "org.vsmmu1.Error.Protocol",
+  [VSMMU_ERROR_POLICY] = "org.vsmmu1.Error.Policy",
+  [VSMMU_ERROR_REFUSED] = "org.vsmmu1.Error.Refused",
+  [VSMMU_ERROR_NO_DOMAIN] = "org.vsmmu1.Error.NoDomain",
+  [VSMMU_ERROR_MSI] = "org.vsmmu1.Error.Msi",
 };
 
 static void
@@ -190,21 +195,6 @@ handle_call (GDBusConnection *bus, const char *sender, const char *path, const c
   vsmmu_caller_identify (bus, sender, call->gone, take_caller, call);
 }
 
-static GVariant *
-get_connections (const VsmmuService *service)
-{
-  VsmmuGuests *guests = service->context.guests;
-
-  return guests != NULL ? guests->get_connections (guests) : g_variant_new ("a(ss)", NULL);
-}
-
-static GVariant *
-get_property (GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *name,
-              GError **error, gpointer data)
-{
-  return strcmp (name, "Version") == 0 ? g_variant_new_string (PACKAGE_VERSION) : get_connections (data);
-}
-
 static void
 emit (VsmmuService *service, const char *interface, const char *name, GVariant *parameters)
 {
@@ -233,7 +223,8 @@ vsmmu_service_tell_connections (VsmmuService *service)
   GVariantBuilder changed;
 
   g_variant_builder_init (&changed, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&changed, "{sv}", "Connections", get_connections (service));
+  g_variant_builder_add (&changed, "{sv}", "Connections",
+                         service->context.guests->get_connections (service->context.guests));
   emit (service, "org.freedesktop.DBus.Properties", "PropertiesChanged",
         g_variant_new ("(sa{sv}as)", INTERFACE, &changed, NULL));
 }
@@ -241,14 +232,16 @@ vsmmu_service_tell_connections (VsmmuService *service)
 VsmmuService *
 vsmmu_service_new (const VsmmuServiceOptions *options, GError **error)
 {
-  static const GDBusInterfaceVTable functions = { .method_call = handle_call, .get_property = get_property };
+  /* Without a function for properties, reading them is a call as others are. */
+  static const GDBusInterfaceVTable functions = { .method_call = handle_call };
   g_autoptr (VsmmuService) service = g_new0 (VsmmuService, 1);
 
   for (guint i = 0; i < G_N_ELEMENTS (error_names); i++)
     g_dbus_error_register_error (VSMMU_ERROR, (gint) i, error_names[i]);
   service->bus = options->bus;
   service->accounts = vsmmu_accounts_new ();
-  service->context = (VsmmuMethodContext){ .host = vsmmu_host_cache_new (options->facts, tell_host, service),
+  service->context = (VsmmuMethodContext){ .is_session = options->is_session,
+                                           .host = vsmmu_host_cache_new (&options->host, tell_host, service),
                                            .verdicts = options->verdicts,
                                            .guests = options->guests };
   vsmmu_authority_init (&service->authority, options->bus, options->is_session);

@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "guests.h"
+#include "host-cache.h"
 #include "verdicts.h"
 
 /* org.vsmmu1 on a bus. */
@@ -13,14 +14,14 @@ typedef struct _VsmmuService VsmmuService;
  * VsmmuServiceOptions:
  * @bus: where; the caller keeps it until the service is freed
  * @is_session: whether it is the bus of a session, where whoever can call may do all
- * @facts: (nullable): a file with the facts of this host, see vsmmu_host_cache_new()
+ * @host: where facts of this host are from
  * @verdicts: what ListVerdicts and the signals tell
  * @guests: (nullable): who watches guests
  */
 typedef struct {
   GDBusConnection *bus;
   gboolean is_session;
-  const char *facts;
+  VsmmuHostSources host;
   VsmmuVerdicts *verdicts;
   VsmmuGuests *guests;
 } VsmmuServiceOptions;
