@@ -91,6 +91,13 @@ VSMMU_PUBLIC void vsmmu_policy_free (VsmmuPolicy *policy);
 
 VSMMU_PUBLIC VsmmuPolicyMode vsmmu_policy_get_mode (const VsmmuPolicy *policy);
 
+/**
+ * vsmmu_policy_mode_to_string:
+ *
+ * Returns: `off`, `warn` or `enforce`, as the file has it; not translated
+ */
+VSMMU_PUBLIC const char *vsmmu_policy_mode_to_string (VsmmuPolicyMode mode);
+
 VSMMU_PUBLIC VsmmuPolicyIommufd vsmmu_policy_get_iommufd (const VsmmuPolicy *policy);
 
 /**

@@ -228,6 +228,12 @@ vsmmu_policy_get_mode (const VsmmuPolicy *policy)
   return (VsmmuPolicyMode) policy->mode;
 }
 
+const char *
+vsmmu_policy_mode_to_string (VsmmuPolicyMode mode)
+{
+  return modes[mode];
+}
+
 VsmmuPolicyIommufd
 vsmmu_policy_get_iommufd (const VsmmuPolicy *policy)
 {
