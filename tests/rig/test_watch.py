@@ -74,7 +74,7 @@ def console(libvirt, watch):
     said = libvirt.console(NAME)
     said.wait_until_ready()
     yield said
-    libvirt.virsh("destroy", NAME)
+    libvirt.virsh("destroy", NAME, check=False)
     libvirt.virsh("undefine", "--nvram", NAME)
 
 
