@@ -182,10 +182,29 @@ choose_syntax (GVariant *options, VsmmuArgumentSyntax *syntax, GError **error)
   return FALSE;
 }
 
+/* Arguments for a domain that cannot start are of no use. */
+static gboolean
+is_usable (const VsmmuDomain *domain, GVariant *options, GError **error)
+{
+  g_autoptr (GPtrArray) findings = NULL;
+  g_autofree char *refusal = NULL;
+  gboolean force = FALSE;
+
+  g_variant_lookup (options, "force", "b", &force);
+  if (force)
+    return TRUE;
+  findings = vsmmu_check_domain (domain, NULL);
+  if (vsmmu_findings_count (findings, VSMMU_SEVERITY_ERROR) == 0)
+    return TRUE;
+  refusal = vsmmu_render_refusal (findings);
+  g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED, refusal);
+  return FALSE;
+}
+
 static GVariant *
 run_args (const VsmmuRequest *request, GError **error)
 {
-  static const VsmmuOption known[] = { { "name", "s" }, { "syntax", "s" }, { 0 } };
+  static const VsmmuOption known[] = { { "name", "s" }, { "syntax", "s" }, { "force", "b" }, { 0 } };
   g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
   g_autoptr (GBytes) document = NULL;
   g_autoptr (VsmmuDomain) domain = NULL;
@@ -199,7 +218,7 @@ run_args (const VsmmuRequest *request, GError **error)
     return NULL;
   domain = vsmmu_domain_new_from_data (g_bytes_get_data (document, NULL), g_bytes_get_size (document),
                                        get_name (options), error);
-  if (domain == NULL)
+  if (domain == NULL || !is_usable (domain, options, error))
     return NULL;
   arguments = vsmmu_arguments_new (domain, syntax, error);
   return arguments != NULL ? g_variant_new ("(^as)", arguments) : NULL;
