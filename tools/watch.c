@@ -209,8 +209,6 @@ vsmmu_command_watch (int argc, char **argv)
     G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new ("");
-  g_autoptr (VsmmuPolicy) policy = NULL;
-  g_autoptr (GError) error = NULL;
   VsmmuWatchOptions options = { 0 };
   int format;
 
@@ -220,12 +218,8 @@ vsmmu_command_watch (int argc, char **argv)
   format = vsmmu_command_choose ("format", format_name, formats);
   if (format < 0)
     return VSMMU_EXIT_FAILED;
-  if (is_enforcing && (policy = vsmmu_policy_load (FALSE, &error)) == NULL) {
-    vsmmu_command_complain ("%s", error->message);
-    return VSMMU_EXIT_FAILED;
-  }
   options.uris = (const char *const *) uris;
   options.flags = use_monitor ? VSMMU_VERIFY_MONITOR : VSMMU_VERIFY_MEMORY;
-  options.policy = policy;
+  options.is_enforcing = is_enforcing;
   return run (&options, format == 1);
 }

@@ -102,6 +102,7 @@ typedef struct {
 /**
  * VsmmuVerification:
  * @domain: name of the domain
+ * @uuid: (nullable): of the domain
  * @devices: (element-type VsmmuVerifiedDevice): in the order of the domain's XML
  * @has_action: whether the domain's metadata say what to do about a mismatch
  * @action: what they say
@@ -112,6 +113,7 @@ typedef struct {
  */
 typedef struct {
   char *domain;
+  char *uuid;
   GPtrArray *devices;
   gboolean has_action;
   VsmmuPolicyMismatch action;

@@ -46,7 +46,7 @@ typedef enum {
  * @uuid: (nullable): of the domain
  * @alias: (nullable): of the device
  * @device: (nullable): (for a verdict, and for the device that is detached) what is known of it
- * @action: (for a verdict) what the policy says to do about a mismatch; without a policy, to report it
+ * @action: (for a mismatch) what is done about it
  * @n_peeks: (for a verdict) how often the guest was read for it
  * @n_bytes: (for a verdict) how much of it
  * @elapsed: (for a verdict) microseconds since the event that made the watcher look
@@ -89,15 +89,15 @@ typedef void (*VsmmuWatchFunc) (const VsmmuWatchNews *news, gpointer data);
  * VsmmuWatchOptions:
  * @uris: (nullable): NULL-terminated libvirt URIs; %NULL for qemu:///system
  * @flags: how to verify
- * @policy: (nullable): what to do about a mismatch; %NULL to only tell of it. Must outlive the watcher. A domain can
- *   say otherwise for itself, see vsmmu_policy_get_on_mismatch()
+ * @is_enforcing: whether to do about a mismatch what the domain's metadata say (#VSMMU_POLICY_NAMESPACE), or else the
+ *   configuration of the host, which is read anew each time (vsmmu_policy_get_on_mismatch()); or to only tell of it
  * @tell: told of news
  * @data: for @tell
  */
 typedef struct {
   const char *const *uris;
   VsmmuVerifyFlags flags;
-  const VsmmuPolicy *policy;
+  gboolean is_enforcing;
   VsmmuWatchFunc tell;
   gpointer data;
 } VsmmuWatchOptions;

@@ -357,6 +357,7 @@ vsmmu_verification_free (VsmmuVerification *verification)
   if (verification == NULL)
     return;
   g_free (verification->domain);
+  g_free (verification->uuid);
   g_ptr_array_unref (verification->devices);
   g_free (verification);
 }

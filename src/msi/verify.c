@@ -85,6 +85,7 @@ vsmmu_verify_domain (VsmmuConnection *connection, const char *name, const VsmmuV
     .log = surroundings.log,
   };
   verification = vsmmu_verify_judge (&subject);
+  verification->uuid = vsmmu_connection_domain_get_uuid (running);
   verification->has_action = vsmmu_policy_mismatch_of (domain, &verification->action);
   return verification;
 }

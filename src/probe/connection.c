@@ -174,6 +174,14 @@ vsmmu_connection_domain_free (VsmmuConnectionDomain *domain)
 }
 
 char *
+vsmmu_connection_domain_get_uuid (VsmmuConnectionDomain *domain)
+{
+  char uuid[VIR_UUID_STRING_BUFLEN];
+
+  return domain->connection->client.domain_get_uuid (domain->handle, uuid) == 0 ? g_strdup (uuid) : NULL;
+}
+
+char *
 vsmmu_connection_domain_get_xml (VsmmuConnectionDomain *domain, VsmmuDomainXml which, GError **error)
 {
   const VsmmuClient *client = &domain->connection->client;

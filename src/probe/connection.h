@@ -18,6 +18,9 @@ VsmmuConnectionDomain *vsmmu_connection_domain_new (VsmmuConnection *connection,
 
 void vsmmu_connection_domain_free (VsmmuConnectionDomain *domain);
 
+/* (transfer full) (nullable): its UUID */
+char *vsmmu_connection_domain_get_uuid (VsmmuConnectionDomain *domain);
+
 /* (transfer full): domain XML, or %NULL with @error set: VSMMU_ERROR_NO_DOMAIN or VSMMU_ERROR_PROBE */
 char *vsmmu_connection_domain_get_xml (VsmmuConnectionDomain *domain, VsmmuDomainXml which, GError **error);
 

@@ -198,9 +198,3 @@ vsmmu_connection_domain_detach (VsmmuConnectionDomain *domain, const char *alias
                client->domain_get_name (domain->handle), client->get_last_error_message ());
   return FALSE;
 }
-
-char *
-vsmmu_connection_domain_get_name (VsmmuConnectionDomain *domain)
-{
-  return g_strdup (domain->connection->client.domain_get_name (domain->handle));
-}

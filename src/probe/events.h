@@ -45,6 +45,3 @@ GPtrArray *vsmmu_connection_list_running (VsmmuConnection *connection, GError **
 
 /* Asks the guest to let a device go; VSMMU_ERROR_PROBE or VSMMU_ERROR_NO_DOMAIN. */
 gboolean vsmmu_connection_domain_detach (VsmmuConnectionDomain *domain, const char *alias, GError **error);
-
-/* (transfer full): the name of the domain */
-char *vsmmu_connection_domain_get_name (VsmmuConnectionDomain *domain);

@@ -24,7 +24,8 @@ add_verdict (JsonObject *object, const VsmmuWatchNews *news)
   json_object_set_int_member (reads, "peeks", news->n_peeks);
   json_object_set_int_member (reads, "bytes", (gint64) news->n_bytes);
   json_object_set_object_member (object, "reads", reads);
-  json_object_set_string_member (object, "on_mismatch", vsmmu_policy_mismatch_to_string (news->action));
+  if (news->device->verdict == VSMMU_VERIFY_MISMATCH)
+    json_object_set_string_member (object, "on_mismatch", vsmmu_policy_mismatch_to_string (news->action));
   json_object_set_int_member (object, "elapsed_us", news->elapsed);
 }
 

@@ -29,7 +29,7 @@ struct _VsmmuWatcher {
   GPtrArray *daemons;
   GThreadPool *pool;
   VsmmuVerifyFlags flags;
-  const VsmmuPolicy *policy;
+  gboolean is_enforcing;
   VsmmuWatchFunc tell;
   gpointer data;
   guint next_serial;
@@ -234,13 +234,22 @@ find_wanted (const Guest *guest, guint *count)
   return *count == 1 ? wanted : NULL;
 }
 
-/* Where the policy of the host, or that of the domain, wants no more than a verdict. */
+/* What is done about a mismatch: the domain's own word counts more than that of the host. */
 static VsmmuPolicyMismatch
-action_for (const VsmmuWatcher *watcher, const VsmmuVerification *verification)
+choose_action (const Guest *guest, const VsmmuVerification *verification)
 {
-  if (watcher->policy == NULL)
+  g_autoptr (VsmmuPolicy) policy = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (!guest->daemon->watcher->is_enforcing)
     return VSMMU_POLICY_MISMATCH_REPORT;
-  return verification->has_action ? verification->action : vsmmu_policy_get_on_mismatch (watcher->policy);
+  if (verification->has_action)
+    return verification->action;
+  policy = vsmmu_policy_load (FALSE, &error);
+  if (policy != NULL)
+    return vsmmu_policy_get_on_mismatch (policy);
+  tell (guest->daemon, VSMMU_WATCH_FAILED, guest, NULL, error->message);
+  return VSMMU_POLICY_MISMATCH_REPORT;
 }
 
 /* What an attempt to detach needs to find its device again. */
@@ -341,7 +350,7 @@ update_device (Guest *guest, VsmmuVerifiedDevice *device, const VsmmuJob *job)
 {
   g_autoptr (VsmmuVerifiedDevice) owned = device;
   Entry *entry = get_entry (guest, device->alias);
-  VsmmuPolicyMismatch action = action_for (guest->daemon->watcher, job->verification);
+  VsmmuPolicyMismatch action = VSMMU_POLICY_MISMATCH_REPORT;
   gboolean is_news = entry->device == NULL || entry->device->verdict != device->verdict ||
                      g_strcmp0 (entry->device->reason, device->reason) != 0;
   gboolean is_other = entry->device == NULL || entry->device->verdict != device->verdict;
@@ -357,6 +366,8 @@ update_device (Guest *guest, VsmmuVerifiedDevice *device, const VsmmuJob *job)
     entry->asked = job->asked;
   if (is_other)
     entry->since = g_get_monotonic_time ();
+  if (device->verdict == VSMMU_VERIFY_MISMATCH && is_news)
+    action = choose_action (guest, job->verification);
   if (is_news)
     tell_verdict (guest, entry, job, action);
   if (device->verdict != VSMMU_VERIFY_MISMATCH || action != VSMMU_POLICY_MISMATCH_DETACH || !entry->was_attached ||
@@ -677,7 +688,7 @@ vsmmu_watcher_new (const VsmmuWatchOptions *options, GError **error)
     .daemons = g_ptr_array_new_with_free_func (daemon_free),
     .pool = vsmmu_jobs_new (THREADS_MAX),
     .flags = options->flags,
-    .policy = options->policy,
+    .is_enforcing = options->is_enforcing,
     .tell = options->tell,
     .data = options->data,
   };

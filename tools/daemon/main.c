@@ -8,6 +8,7 @@
 #include "journal.h"
 #include "metrics.h"
 #include "service.h"
+#include "watching.h"
 
 #define BUS_NAME "org.vsmmu1"
 
@@ -23,6 +24,7 @@ typedef struct {
   char *host;
   char *saved;
   char *metrics;
+  char **uris;
 } Arguments;
 
 /* What runs. */
@@ -37,6 +39,7 @@ arguments_clear (Arguments *arguments)
   g_free (arguments->host);
   g_free (arguments->saved);
   g_free (arguments->metrics);
+  g_strfreev (arguments->uris);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Arguments, arguments_clear)
@@ -67,6 +70,10 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
       N_ ("where root leaves what 'virt-vsmmu host --json' prints, for facts that only root can read"), N_ ("FILE") },
     { "metrics", 0, 0, G_OPTION_ARG_FILENAME, &arguments->metrics,
       N_ ("write numbers for the textfile collector of Prometheus into this file"), N_ ("FILE") },
+    { "connect", 'c', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->uris,
+      N_ ("libvirt whose guests to watch, may be given several times (default: qemu:///system, with --session "
+          "qemu:///session)"),
+      N_ ("URI") },
     { "version", 'V', 0, G_OPTION_ARG_NONE, &arguments->wants_version, N_ ("print the version"), NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -131,6 +138,30 @@ run_daemon (GDBusConnection *bus)
   return daemon.status;
 }
 
+static void
+tell_connections (gpointer data)
+{
+  vsmmu_service_tell_connections (data);
+}
+
+/* (nullable): all but what is about guests works without libvirt's client library */
+static VsmmuWatching *
+watch (const Arguments *arguments, VsmmuVerdicts *verdicts)
+{
+  static const char *const of_system[] = { "qemu:///system", NULL };
+  static const char *const of_session[] = { "qemu:///session", NULL };
+  const char *const *uris = arguments->is_session ? of_session : of_system;
+  g_autoptr (GError) error = NULL;
+  VsmmuWatching *watching;
+
+  if (arguments->uris != NULL)
+    uris = (const char *const *) arguments->uris;
+  watching = vsmmu_watching_new (uris, verdicts, &error);
+  if (watching == NULL)
+    complain (_ ("no guests are watched: %s"), error->message);
+  return watching;
+}
+
 static int
 serve (const Arguments *arguments)
 {
@@ -139,6 +170,7 @@ serve (const Arguments *arguments)
       g_bus_get_sync (arguments->is_session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, &error);
   g_autoptr (VsmmuVerdicts) verdicts = vsmmu_verdicts_new ();
   g_autoptr (VsmmuMetrics) metrics = NULL;
+  g_autoptr (VsmmuWatching) watching = NULL;
   g_autoptr (VsmmuService) service = NULL;
   VsmmuServiceOptions options = {
     .bus = bus, .is_session = arguments->is_session, .host = { arguments->host, arguments->saved }, .verdicts = verdicts
@@ -152,11 +184,15 @@ serve (const Arguments *arguments)
   vsmmu_journal_listen (verdicts);
   if (arguments->metrics != NULL)
     metrics = vsmmu_metrics_new (arguments->metrics, verdicts);
+  watching = watch (arguments, verdicts);
+  options.guests = watching != NULL ? vsmmu_watching_get_guests (watching) : NULL;
   service = vsmmu_service_new (&options, &error);
   if (service == NULL) {
     complain ("%s", error->message);
     return EXIT_FAILED;
   }
+  if (watching != NULL)
+    vsmmu_watching_listen (watching, tell_connections, service);
   return run_daemon (bus);
 }
 
