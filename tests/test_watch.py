@@ -174,6 +174,38 @@ def test_what_cannot_be_verified_is_refused(arguments, word, program, guest):
     assert (outcome.status, outcome.out) == (2, "") and word in outcome.err
 
 
+@pytest.fixture
+def bus(guest, build_dir):
+    """Calls a method of a virt-vsmmud that watches the guests, on a bus of its own."""
+    with subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=1"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as broker:
+        environment = os.environ | {"DBUS_SESSION_BUS_ADDRESS": broker.stdout.readline().strip()}
+        with subprocess.Popen([build_dir / "tools" / "virt-vsmmud", "--session", "--connect", guest.daemon.uri],
+                              env=environment, stderr=subprocess.DEVNULL) as daemon:
+            def call(method, *arguments):
+                return subprocess.run(["gdbus", "call", "--session", "--dest", "org.vsmmu1", "--object-path", "/org/vsmmu1",
+                                       "--method", f"org.vsmmu1.{method}", *arguments], env=environment, capture_output=True, text=True)
+
+            deadline = time.monotonic() + SECONDS
+            while call("ListVerdicts").stdout.count("<'verified'>") < len(guests.BEHIND) + 1:
+                assert time.monotonic() < deadline and daemon.poll() is None
+                time.sleep(0.1)
+            yield call
+            daemon.terminate()
+        assert daemon.returncode == 0
+        broker.kill()
+
+
+def test_the_daemon_knows_the_same_and_verifies_on_request(bus, guest):
+    listed = bus("ListVerdicts").stdout
+    assert re.findall(r"'device': <'([^']*)'>", listed) == sorted([*guests.BEHIND, NEXT_ALIAS])
+    said = bus("Verify", guest.name, "nvme0", "{}").stdout
+    assert re.findall(r"'(device|vsmmu|verdict)': <'([^']*)'>", said) == [("device", "nvme0"), ("vsmmu", "iommu0"), ("verdict", "verified")]
+    assert '\\"gpa\\" : \\"0x08090040\\"' in bus("Resolve", guest.name, "{}").stdout
+    assert "nobody" in bus("Verify", "nobody", "", "{}").stderr
+    assert "is not watched" in bus("Verify", guest.name, "", "{'connection': <'qemu+ssh://evil/system'>}").stderr
+
+
 def test_a_guest_that_dies_while_it_is_looked_at_is_forgotten(watch, guest):
     watch.skip()
     unplug(guest)
