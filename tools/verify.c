@@ -10,6 +10,9 @@
 #define NONE "-"
 #define WAIT_MAX 86400
 
+/* Between looks once the schedule is over: the user waits on. */
+#define LAST_DELAY 5000
+
 static const char *const formats[] = { "text", "json", NULL };
 
 typedef struct {
@@ -97,8 +100,7 @@ verify (VsmmuConnection *connection, const Request *request, GError **error)
 
     if (verification == NULL || left <= 0 || vsmmu_verification_get_worst (verification) != VSMMU_VERIFY_UNKNOWN_YET)
       return g_steal_pointer (&verification);
-    /* The user's patience counts, not the schedule's end. */
-    g_usleep ((gulong) MIN (left, (gint64) (delay > 0 ? delay : vsmmu_verify_delay (5)) * 1000));
+    g_usleep ((gulong) MIN (left, (gint64) (delay > 0 ? delay : LAST_DELAY) * 1000));
   }
 }
 

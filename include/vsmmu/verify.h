@@ -100,6 +100,23 @@ typedef struct {
 } VsmmuVerifiedDevice;
 
 /**
+ * VsmmuVerifyPart:
+ * @VSMMU_VERIFY_PART_XML: asking libvirt for the domain, and reading its XML
+ * @VSMMU_VERIFY_PART_GUEST: reading the guest, and asking QEMU
+ * @VSMMU_VERIFY_PART_HOST: reading the host, applying the rules, and QEMU's log
+ * @VSMMU_VERIFY_PART_JUDGE: what follows of it
+ *
+ * What a verification takes its time for.
+ */
+typedef enum {
+  VSMMU_VERIFY_PART_XML,
+  VSMMU_VERIFY_PART_GUEST,
+  VSMMU_VERIFY_PART_HOST,
+  VSMMU_VERIFY_PART_JUDGE,
+  VSMMU_VERIFY_PARTS,
+} VsmmuVerifyPart;
+
+/**
  * VsmmuVerification:
  * @domain: name of the domain
  * @uuid: (nullable): of the domain
@@ -108,6 +125,7 @@ typedef struct {
  * @action: what they say
  * @n_peeks: how often the guest was read
  * @n_bytes: how much of it
+ * @parts: microseconds, by #VsmmuVerifyPart
  *
  * What is known of the devices of a running guest.
  */
@@ -119,6 +137,7 @@ typedef struct {
   VsmmuPolicyMismatch action;
   guint n_peeks;
   gsize n_bytes;
+  gint64 parts[VSMMU_VERIFY_PARTS];
 } VsmmuVerification;
 
 /**

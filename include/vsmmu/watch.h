@@ -47,8 +47,7 @@ typedef enum {
  * @alias: (nullable): of the device
  * @device: (nullable): (for a verdict, and for the device that is detached) what is known of it
  * @action: (for a mismatch) what is done about it
- * @n_peeks: (for a verdict) how often the guest was read for it
- * @n_bytes: (for a verdict) how much of it
+ * @verification: (nullable): (for a verdict) what it is from; without its devices
  * @elapsed: (for a verdict) microseconds since the event that made the watcher look
  * @reason: (nullable): (translated)
  *
@@ -62,8 +61,7 @@ typedef struct {
   const char *alias;
   const VsmmuVerifiedDevice *device;
   VsmmuPolicyMismatch action;
-  guint n_peeks;
-  gsize n_bytes;
+  const VsmmuVerification *verification;
   gint64 elapsed;
   const char *reason;
 } VsmmuWatchNews;

@@ -41,20 +41,44 @@ vsmmu_verified_device_to_json (const VsmmuVerifiedDevice *device)
   return object;
 }
 
+JsonObject *
+vsmmu_verification_reads_to_json (const VsmmuVerification *verification)
+{
+  JsonObject *reads = json_object_new ();
+
+  json_object_set_int_member (reads, "peeks", verification->n_peeks);
+  json_object_set_int_member (reads, "bytes", (gint64) verification->n_bytes);
+  return reads;
+}
+
+JsonObject *
+vsmmu_verification_parts_to_json (const VsmmuVerification *verification)
+{
+  static const char *const names[] = {
+    [VSMMU_VERIFY_PART_XML] = "xml",
+    [VSMMU_VERIFY_PART_GUEST] = "guest",
+    [VSMMU_VERIFY_PART_HOST] = "host",
+    [VSMMU_VERIFY_PART_JUDGE] = "judge",
+  };
+  JsonObject *parts = json_object_new ();
+
+  for (guint i = 0; i < VSMMU_VERIFY_PARTS; i++)
+    json_object_set_int_member (parts, names[i], verification->parts[i]);
+  return parts;
+}
+
 char *
 vsmmu_verification_to_json (const VsmmuVerification *verification)
 {
   JsonObject *object = json_object_new ();
-  JsonObject *reads = json_object_new ();
   JsonArray *devices = json_array_sized_new (verification->devices->len);
 
   for (guint i = 0; i < verification->devices->len; i++)
     json_array_add_object_element (devices,
                                    vsmmu_verified_device_to_json (g_ptr_array_index (verification->devices, i)));
-  json_object_set_int_member (reads, "peeks", verification->n_peeks);
-  json_object_set_int_member (reads, "bytes", (gint64) verification->n_bytes);
   vsmmu_json_set_string (object, "domain", verification->domain);
   json_object_set_array_member (object, "devices", devices);
-  json_object_set_object_member (object, "reads", reads);
+  json_object_set_object_member (object, "reads", vsmmu_verification_reads_to_json (verification));
+  json_object_set_object_member (object, "parts_us", vsmmu_verification_parts_to_json (verification));
   return vsmmu_json_to_string (object);
 }

@@ -7,3 +7,9 @@
 
 /* (transfer full): one device as schemas/verification.schema.json describes it */
 JsonObject *vsmmu_verified_device_to_json (const VsmmuVerifiedDevice *device);
+
+/* (transfer full): how often the guest was read */
+JsonObject *vsmmu_verification_reads_to_json (const VsmmuVerification *verification);
+
+/* (transfer full): what it took its time for */
+JsonObject *vsmmu_verification_parts_to_json (const VsmmuVerification *verification);

@@ -19,11 +19,8 @@ vsmmu_watch_kind_to_string (VsmmuWatchKind kind)
 static void
 add_verdict (JsonObject *object, const VsmmuWatchNews *news)
 {
-  JsonObject *reads = json_object_new ();
-
-  json_object_set_int_member (reads, "peeks", news->n_peeks);
-  json_object_set_int_member (reads, "bytes", (gint64) news->n_bytes);
-  json_object_set_object_member (object, "reads", reads);
+  json_object_set_object_member (object, "reads", vsmmu_verification_reads_to_json (news->verification));
+  json_object_set_object_member (object, "parts_us", vsmmu_verification_parts_to_json (news->verification));
   if (news->device->verdict == VSMMU_VERIFY_MISMATCH)
     json_object_set_string_member (object, "on_mismatch", vsmmu_policy_mismatch_to_string (news->action));
   json_object_set_int_member (object, "elapsed_us", news->elapsed);

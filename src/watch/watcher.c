@@ -335,8 +335,7 @@ tell_verdict (const Guest *guest, const Entry *entry, const VsmmuJob *job, Vsmmu
     .alias = entry->device->alias,
     .device = entry->device,
     .action = action,
-    .n_peeks = job->verification->n_peeks,
-    .n_bytes = job->verification->n_bytes,
+    .verification = job->verification,
     .elapsed = entry->since - entry->asked,
     .reason = entry->device->reason,
   };
