@@ -29,14 +29,16 @@ is_endpoint (const VsmmuDomain *domain, const VsmmuDevice *device)
 typedef struct {
   const VsmmuDomain *domain;
   VsmmuEcam ecam;
-  GPtrArray *endpoints; /* (element-type VsmmuDevice): borrowed from the domain */
-  GPtrArray *forecasts; /* (element-type VsmmuMsiDevice): of each */
+  GPtrArray *endpoints;                    /* (element-type VsmmuDevice): borrowed from the domain */
+  GPtrArray *forecasts;                    /* (element-type VsmmuMsiDevice): of each */
+  gboolean is_needed[VSMMU_PCI_BUSES_MAX]; /* by the index of a bus: whether its number is */
 } Subject;
 
 /* All that is read of a guest at one time. */
 typedef struct {
   const VsmmuDomain *domain;
   const VsmmuEcam *ecam;
+  const gboolean *is_needed; /* of the subject */
   VsmmuMsiGuest numbers;
   VsmmuMsiResolver *resolver;
 } Pass;
@@ -174,7 +176,7 @@ number_buses (Pass *pass, GError **error)
     for (guint i = 0; i < domain->n_buses; i++) {
       const VsmmuBus *bus = &domain->buses[i];
 
-      if (is_read[i] || bus->root < 0 || bus->root == (int) i ||
+      if (is_read[i] || !pass->is_needed[i] || bus->root < 0 || bus->root == (int) i ||
           pass->numbers.bus_numbers[bus->controller->address.bus] < 0)
         continue;
       if (!number_bus (pass, i, &bus->controller->address, is_taken, error))
@@ -361,7 +363,9 @@ read_strangers (const Pass *pass, GPtrArray *devices, GError **error)
 static GPtrArray *
 read_devices (const Subject *subject, GPtrArray *strangers, GError **error)
 {
-  g_auto (Pass) pass = { .domain = subject->domain, .ecam = &subject->ecam, .numbers.open_smmu = open_smmu };
+  g_auto (Pass) pass = {
+    .domain = subject->domain, .ecam = &subject->ecam, .is_needed = subject->is_needed, .numbers.open_smmu = open_smmu
+  };
   g_autoptr (GPtrArray) devices = g_ptr_array_new_with_free_func (device_free);
   VsmmuMsiTopology *topology;
   guint32 id;
@@ -605,6 +609,23 @@ list_endpoints (const VsmmuDomain *domain, const VsmmuGuestScope *scope, GPtrArr
   return *forecasts != NULL ? g_steal_pointer (&endpoints) : NULL;
 }
 
+/* Without strangers to look for, only the bridges over @endpoints matter; each costs a read of the guest. */
+static void
+find_needed_buses (Subject *subject, gboolean is_all)
+{
+  for (guint i = 0; i < subject->domain->n_buses; i++)
+    subject->is_needed[i] = is_all;
+  for (guint i = 0; i < subject->endpoints->len; i++) {
+    guint bus = ((const VsmmuDevice *) g_ptr_array_index (subject->endpoints, i))->address.bus;
+
+    while (!subject->is_needed[bus]) {
+      subject->is_needed[bus] = TRUE;
+      if (subject->domain->buses[bus].root != (int) bus)
+        bus = subject->domain->buses[bus].controller->address.bus;
+    }
+  }
+}
+
 /* Reads what @scope has of the guest, and with @strangers what the domain's XML does not have. */
 static VsmmuGuest *
 read_guest (const VsmmuDomain *domain, const VsmmuGuestScope *scope, GPtrArray *strangers,
@@ -622,6 +643,7 @@ read_guest (const VsmmuDomain *domain, const VsmmuGuestScope *scope, GPtrArray *
     guest->devices = g_ptr_array_new_with_free_func (device_free);
     return g_steal_pointer (&guest);
   }
+  find_needed_buses (&subject, strangers != NULL);
   if (!vsmmu_ecam_find (&subject.ecam, domain, reader, error))
     return NULL;
   guest->devices = read_settled (&subject, strangers, error);
