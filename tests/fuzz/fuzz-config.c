@@ -57,8 +57,14 @@ read_input (const VsmmuMemoryReader *reader, guint64 address, gpointer buffer, g
   for (guint i = 0; i < G_N_ELEMENTS (places); i++)
     if (address >= places[i] && address < places[i] + 0x1000)
       offset = i * PART + (address - places[i]);
-  for (gsize i = 0; i < length; i++)
-    ((guint8 *) buffer)[i] = input->size > 0 ? input->data[(offset + i) % input->size] : 0;
+  memset (buffer, 0, length);
+  for (gsize done = 0; input->size > 0 && done < length;) {
+    gsize start = (offset + done) % input->size;
+    gsize part = MIN (length - done, input->size - start);
+
+    memcpy ((guint8 *) buffer + done, input->data + start, part);
+    done += part;
+  }
   if (address == ECAM)
     memcpy (buffer, "\x36\x1b\x08\x00", MIN (length, 4));
   return TRUE;
