@@ -17,6 +17,8 @@ int vsmmu_command_adapt (int argc, char **argv);
 int vsmmu_command_host (int argc, char **argv);
 int vsmmu_command_plan (int argc, char **argv);
 int vsmmu_command_msi (int argc, char **argv);
+int vsmmu_command_verify (int argc, char **argv);
+int vsmmu_command_watch (int argc, char **argv);
 int vsmmu_command_explain (int argc, char **argv);
 int vsmmu_command_graph (int argc, char **argv);
 

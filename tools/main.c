@@ -13,6 +13,8 @@ static const struct {
   { "args", N_ ("print the QEMU arguments for the vSMMU part of a domain"), vsmmu_command_args },
   { "adapt", N_ ("write a domain so that an older libvirt passes its vSMMUs to QEMU"), vsmmu_command_adapt },
   { "msi", N_ ("say where interrupts go: the doorbell of each device"), vsmmu_command_msi },
+  { "verify", N_ ("say whether the interrupts of a running guest's devices arrive"), vsmmu_command_verify },
+  { "watch", N_ ("follow libvirt's guests and say so whenever devices come and go"), vsmmu_command_watch },
   { "host", N_ ("say whether a host is ready, and what its SMMUs can do"), vsmmu_command_host },
   { "plan", N_ ("write the XML that gives host devices to a guest behind vSMMUs"), vsmmu_command_plan },
   { "graph", N_ ("draw a guest's buses, vSMMUs and devices, with what is wrong marked"), vsmmu_command_graph },

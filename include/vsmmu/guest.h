@@ -66,6 +66,8 @@ typedef struct {
  * @function: 0 to 7
  * @has_path: whether @path is known
  * @path: the way of its MSIs
+ * @vendor: PCI vendor id that the guest sees; 0 for one that is absent
+ * @device: PCI device id that the guest sees
  * @interrupts: `msi-x`, `msi` or `none`; not translated
  * @n_vectors: how many it has
  * @vectors: (element-type VsmmuGuestVector): those that are enabled
@@ -84,6 +86,8 @@ typedef struct {
   guint function;
   gboolean has_path;
   VsmmuMsiPath path;
+  guint16 vendor;
+  guint16 device;
   const char *interrupts;
   guint n_vectors;
   GArray *vectors;

@@ -426,6 +426,17 @@ VSMMU_PUBLIC VsmmuHost *vsmmu_host_probe (const char *root, VsmmuHostProbeFlags 
 VSMMU_PUBLIC VsmmuHost *vsmmu_host_probe_for_domain (const char *root, const VsmmuDomain *domain, GError **error);
 
 /**
+ * vsmmu_host_complete:
+ * @host: facts that were just read, and that nobody else has yet
+ * @saved: facts of the same host that somebody read who may read more
+ *
+ * Makes known what is unknown in @host and known in @saved: of the kernel when it is the same, of SMMUs, and of
+ * functions with the same address, vendor and device. What #VsmmuHost.unread of @saved does not name is no longer named
+ * in that of @host.
+ */
+VSMMU_PUBLIC void vsmmu_host_complete (VsmmuHost *host, const VsmmuHost *saved);
+
+/**
  * vsmmu_host_new_from_data:
  * @data: JSON as vsmmu_host_to_json() writes it and
  *   `schemas/host-facts.schema.json` describes it

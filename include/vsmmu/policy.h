@@ -39,6 +39,28 @@ typedef enum {
 } VsmmuPolicyIommufd;
 
 /**
+ * VsmmuPolicyMismatch:
+ * @VSMMU_POLICY_MISMATCH_REPORT: say so
+ * @VSMMU_POLICY_MISMATCH_DETACH: say so, and detach the device if it was seen being attached
+ * @VSMMU_POLICY_MISMATCH_IGNORE: keep the verdict for who asks, and say nothing
+ *
+ * What to do when a device of a running guest turns out to be a mismatch.
+ */
+typedef enum {
+  VSMMU_POLICY_MISMATCH_REPORT,
+  VSMMU_POLICY_MISMATCH_DETACH,
+  VSMMU_POLICY_MISMATCH_IGNORE,
+} VsmmuPolicyMismatch;
+
+/**
+ * VSMMU_POLICY_NAMESPACE:
+ *
+ * Of the element `hotplug` in the `<metadata>` of a domain, whose attribute `on-mismatch` (`report`, `detach` or
+ * `ignore`) counts for that domain.
+ */
+#define VSMMU_POLICY_NAMESPACE "https://libvirt-vsmmu.example/schemas/policy/1"
+
+/**
  * vsmmu_policy_load:
  * @with_user: whether the file of the user counts too, key by key over that of
  *   the host; never for a program that acts for others, such as a hook
@@ -69,7 +91,28 @@ VSMMU_PUBLIC void vsmmu_policy_free (VsmmuPolicy *policy);
 
 VSMMU_PUBLIC VsmmuPolicyMode vsmmu_policy_get_mode (const VsmmuPolicy *policy);
 
+/**
+ * vsmmu_policy_mode_to_string:
+ *
+ * Returns: `off`, `warn` or `enforce`, as the file has it; not translated
+ */
+VSMMU_PUBLIC const char *vsmmu_policy_mode_to_string (VsmmuPolicyMode mode);
+
 VSMMU_PUBLIC VsmmuPolicyIommufd vsmmu_policy_get_iommufd (const VsmmuPolicy *policy);
+
+/**
+ * vsmmu_policy_get_on_mismatch:
+ *
+ * Returns: what the host's configuration says; a domain can say otherwise for itself, see #VsmmuVerification
+ */
+VSMMU_PUBLIC VsmmuPolicyMismatch vsmmu_policy_get_on_mismatch (const VsmmuPolicy *policy);
+
+/**
+ * vsmmu_policy_mismatch_to_string:
+ *
+ * Returns: `report`, `detach` or `ignore`; not translated
+ */
+VSMMU_PUBLIC const char *vsmmu_policy_mismatch_to_string (VsmmuPolicyMismatch action);
 
 /**
  * vsmmu_policy_apply:

@@ -24,3 +24,5 @@
 #include <vsmmu/rule.h>
 #include <vsmmu/schema.h>
 #include <vsmmu/target.h>
+#include <vsmmu/verify.h>
+#include <vsmmu/watch.h>

@@ -3,13 +3,15 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "check/policy.h"
 #include "model/text.h"
 
 #define FILE_NAME "virt-vsmmu.conf"
 
-/* In the order of #VsmmuPolicyMode and #VsmmuPolicyIommufd. */
+/* In the order of #VsmmuPolicyMode, #VsmmuPolicyIommufd and #VsmmuPolicyMismatch. */
 static const char *const modes[] = { "off", "warn", "enforce", NULL };
 static const char *const iommufds[] = { "add", "refuse", NULL };
+static const char *const mismatches[] = { "report", "detach", "ignore", NULL };
 /* What a rule may be: off, or one more than the #VsmmuSeverity. */
 static const char *const grades[] = { "off", "note", "warning", "error", NULL };
 #define GRADE_OFF 0
@@ -17,6 +19,7 @@ static const char *const grades[] = { "off", "note", "warning", "error", NULL };
 struct _VsmmuPolicy {
   guint mode;
   guint iommufd;
+  guint on_mismatch;
   GHashTable *grades; /* #VsmmuRule to an index of grades */
 };
 
@@ -29,9 +32,10 @@ static const struct {
 } keys[] = {
   { "policy", "mode", modes, G_STRUCT_OFFSET (VsmmuPolicy, mode) },
   { "attach", "iommufd", iommufds, G_STRUCT_OFFSET (VsmmuPolicy, iommufd) },
+  { "hotplug", "on-mismatch", mismatches, G_STRUCT_OFFSET (VsmmuPolicy, on_mismatch) },
 };
 #define RULES_GROUP "rules"
-static const char *const group_names[] = { "policy", "attach", RULES_GROUP, NULL };
+static const char *const group_names[] = { "policy", "attach", "hotplug", RULES_GROUP, NULL };
 
 /* One file, while it is read. */
 typedef struct {
@@ -224,10 +228,50 @@ vsmmu_policy_get_mode (const VsmmuPolicy *policy)
   return (VsmmuPolicyMode) policy->mode;
 }
 
+const char *
+vsmmu_policy_mode_to_string (VsmmuPolicyMode mode)
+{
+  return modes[mode];
+}
+
 VsmmuPolicyIommufd
 vsmmu_policy_get_iommufd (const VsmmuPolicy *policy)
 {
   return (VsmmuPolicyIommufd) policy->iommufd;
+}
+
+VsmmuPolicyMismatch
+vsmmu_policy_get_on_mismatch (const VsmmuPolicy *policy)
+{
+  return (VsmmuPolicyMismatch) policy->on_mismatch;
+}
+
+const char *
+vsmmu_policy_mismatch_to_string (VsmmuPolicyMismatch action)
+{
+  return mismatches[action];
+}
+
+gboolean
+vsmmu_policy_mismatch_of (const VsmmuDomain *domain, VsmmuPolicyMismatch *action)
+{
+  const xmlNode *root = xmlDocGetRootElement (domain->document);
+  const xmlNode *metadata = root != NULL ? vsmmu_xml_child (root, "metadata") : NULL;
+
+  for (xmlNode *node = metadata != NULL ? vsmmu_xml_element (metadata->children) : NULL; node != NULL;
+       node = vsmmu_xml_element (node->next)) {
+    const char *word = vsmmu_xml_attribute (node, "on-mismatch");
+
+    if (!vsmmu_xml_is_ns (node, "hotplug", VSMMU_POLICY_NAMESPACE))
+      continue;
+    for (guint i = 0; mismatches[i] != NULL; i++) {
+      if (g_strcmp0 (word, mismatches[i]) != 0)
+        continue;
+      *action = (VsmmuPolicyMismatch) i;
+      return TRUE;
+    }
+  }
+  return FALSE;
 }
 
 void

@@ -1121,6 +1121,34 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
       },
       NULL,
   },
+  {
+      {
+          "msi-device-on-other-bus",
+          VSMMU_RULE_GROUP_MSI,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("Where a device should be the guest has another one"),
+          N_ ("Only with verify and watch. The configuration space of the guest shows a device with other ids than "
+              "those "
+              "of the host's device that the XML puts there. What is said of its vectors is then said of something "
+              "else; the guest, or somebody with QEMU's monitor, has changed what is where."),
+          "QEMU vfio_pci_config_setup(), which hands the ids of the host's device through",
+      },
+      NULL,
+  },
+  {
+      {
+          "vsmmu-attach-failed",
+          VSMMU_RULE_GROUP_MSI,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("QEMU could not set a device up behind an accelerated SMMUv3"),
+          N_ ("Only with verify and watch, where the log of the domain can be read. QEMU goes on after it failed to "
+              "make the host's SMMU use the guest's tables for a device ('IOMMU_VDEVICE_ALLOC failed', 'Failed to "
+              "attach GBPA hwpt'), and neither libvirt nor the guest is told. Invalid argument means that the device "
+              "is of another SMMU of the host."),
+          "QEMU smmuv3_accel_install_ste(), smmuv3_accel_reset(); seen in the emulated arm64 host",
+      },
+      NULL,
+  },
   { { NULL }, NULL },
 };
 

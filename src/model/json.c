@@ -22,15 +22,15 @@ plain_length (const char *text)
   return (gsize) (p - text);
 }
 
-char *
-vsmmu_json_to_string (JsonObject *object)
+static char *
+to_string (JsonObject *object, gboolean is_pretty)
 {
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
   g_autofree char *text = NULL;
   GString *json;
 
   json_node_take_object (node, object);
-  text = json_to_string (node, TRUE);
+  text = json_to_string (node, is_pretty);
   json = g_string_sized_new (strlen (text) + 2);
   for (const char *p = text; *p != '\0';) {
     gsize plain = plain_length (p);
@@ -48,6 +48,18 @@ vsmmu_json_to_string (JsonObject *object)
   }
   g_string_append_c (json, '\n');
   return g_string_free (json, FALSE);
+}
+
+char *
+vsmmu_json_to_string (JsonObject *object)
+{
+  return to_string (object, TRUE);
+}
+
+char *
+vsmmu_json_to_line (JsonObject *object)
+{
+  return to_string (object, FALSE);
 }
 
 void

@@ -29,14 +29,16 @@ is_endpoint (const VsmmuDomain *domain, const VsmmuDevice *device)
 typedef struct {
   const VsmmuDomain *domain;
   VsmmuEcam ecam;
-  GPtrArray *endpoints; /* (element-type VsmmuDevice): borrowed from the domain */
-  GPtrArray *forecasts; /* (element-type VsmmuMsiDevice): of each */
+  GPtrArray *endpoints;                    /* (element-type VsmmuDevice): borrowed from the domain */
+  GPtrArray *forecasts;                    /* (element-type VsmmuMsiDevice): of each */
+  gboolean is_needed[VSMMU_PCI_BUSES_MAX]; /* by the index of a bus: whether its number is */
 } Subject;
 
 /* All that is read of a guest at one time. */
 typedef struct {
   const VsmmuDomain *domain;
   const VsmmuEcam *ecam;
+  const gboolean *is_needed; /* of the subject */
   VsmmuMsiGuest numbers;
   VsmmuMsiResolver *resolver;
 } Pass;
@@ -174,7 +176,7 @@ number_buses (Pass *pass, GError **error)
     for (guint i = 0; i < domain->n_buses; i++) {
       const VsmmuBus *bus = &domain->buses[i];
 
-      if (is_read[i] || bus->root < 0 || bus->root == (int) i ||
+      if (is_read[i] || !pass->is_needed[i] || bus->root < 0 || bus->root == (int) i ||
           pass->numbers.bus_numbers[bus->controller->address.bus] < 0)
         continue;
       if (!number_bus (pass, i, &bus->controller->address, is_taken, error))
@@ -272,6 +274,8 @@ read_vectors (const Pass *pass, const VsmmuDevice *known, const VsmmuGuestFuncti
   g_autoptr (GError) problem = NULL;
   g_autoptr (GArray) vectors = vsmmu_guest_function_read_vectors (function, pass->ecam, &problem);
 
+  device->vendor = function->vendor;
+  device->device = function->device;
   device->interrupts = interrupt_names[function->interrupts];
   device->n_vectors = function->n_vectors;
   if (vectors == NULL && !g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_MSI)) {
@@ -340,6 +344,8 @@ read_strangers (const Pass *pass, GPtrArray *devices, GError **error)
       device = device_new (number, slot, 0);
       device->name = g_strdup_printf (_ ("a device %04x:%04x that the domain's XML does not have"), function.vendor,
                                       function.device);
+      device->vendor = function.vendor;
+      device->device = function.device;
       device->interrupts = interrupt_names[function.interrupts];
       device->n_vectors = function.n_vectors;
       judge (device, VSMMU_GUEST_UNKNOWN, g_strdup (_ ("the domain's XML does not have it")));
@@ -357,7 +363,9 @@ read_strangers (const Pass *pass, GPtrArray *devices, GError **error)
 static GPtrArray *
 read_devices (const Subject *subject, GPtrArray *strangers, GError **error)
 {
-  g_auto (Pass) pass = { .domain = subject->domain, .ecam = &subject->ecam, .numbers.open_smmu = open_smmu };
+  g_auto (Pass) pass = {
+    .domain = subject->domain, .ecam = &subject->ecam, .is_needed = subject->is_needed, .numbers.open_smmu = open_smmu
+  };
   g_autoptr (GPtrArray) devices = g_ptr_array_new_with_free_func (device_free);
   VsmmuMsiTopology *topology;
   guint32 id;
@@ -395,8 +403,9 @@ vectors_are_equal (const VsmmuGuestVector *a, const VsmmuGuestVector *b)
 static gboolean
 devices_are_equal (const VsmmuGuestDevice *a, const VsmmuGuestDevice *b)
 {
-  if (a->bus != b->bus || a->slot != b->slot || a->verdict != b->verdict || g_strcmp0 (a->reason, b->reason) != 0 ||
-      strcmp (a->interrupts, b->interrupts) != 0 || a->n_vectors != b->n_vectors || a->vectors->len != b->vectors->len)
+  if (a->bus != b->bus || a->slot != b->slot || a->vendor != b->vendor || a->device != b->device ||
+      a->verdict != b->verdict || g_strcmp0 (a->reason, b->reason) != 0 || strcmp (a->interrupts, b->interrupts) != 0 ||
+      a->n_vectors != b->n_vectors || a->vectors->len != b->vectors->len)
     return FALSE;
   for (guint i = 0; i < a->vectors->len; i++)
     if (!vectors_are_equal (&g_array_index (a->vectors, VsmmuGuestVector, i),
@@ -572,35 +581,103 @@ vsmmu_guest_free (VsmmuGuest *guest)
   g_free (guest);
 }
 
+/*
+ * What @scope has of the endpoints of @domain, and what is forecast of each.
+ *
+ * Returns: (transfer full): the endpoints, or %NULL with @error set
+ */
 static GPtrArray *
-list_endpoints (const VsmmuDomain *domain)
+list_endpoints (const VsmmuDomain *domain, const VsmmuGuestScope *scope, GPtrArray **forecasts, GError **error)
 {
-  GPtrArray *endpoints = g_ptr_array_new ();
+  g_autoptr (GPtrArray) all = vsmmu_msi_forecast (domain, error);
+  g_autoptr (GPtrArray) endpoints = g_ptr_array_new ();
 
-  for (guint i = 0; i < domain->devices->len; i++)
-    if (is_endpoint (domain, g_ptr_array_index (domain->devices, i)))
-      g_ptr_array_add (endpoints, g_ptr_array_index (domain->devices, i));
-  return endpoints;
+  for (guint i = 0; all != NULL && i < domain->devices->len; i++) {
+    VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+    const VsmmuMsiDevice *forecast;
+
+    if (!is_endpoint (domain, device))
+      continue;
+    forecast = g_ptr_array_index (all, endpoints->len);
+    if ((scope->alias == NULL || g_strcmp0 (device->alias, scope->alias) == 0) &&
+        (!scope->is_guarded_only || forecast->vsmmu != NULL))
+      g_ptr_array_add (endpoints, device);
+    else
+      g_ptr_array_remove_index (all, endpoints->len);
+  }
+  *forecasts = g_steal_pointer (&all);
+  return *forecasts != NULL ? g_steal_pointer (&endpoints) : NULL;
 }
 
-VsmmuGuest *
-vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GError **error)
+/* Without strangers to look for, only the bridges over @endpoints matter; each costs a read of the guest. */
+static void
+find_needed_buses (Subject *subject, gboolean is_all)
+{
+  for (guint i = 0; i < subject->domain->n_buses; i++)
+    subject->is_needed[i] = is_all;
+  for (guint i = 0; i < subject->endpoints->len; i++) {
+    guint bus = ((const VsmmuDevice *) g_ptr_array_index (subject->endpoints, i))->address.bus;
+
+    while (!subject->is_needed[bus]) {
+      subject->is_needed[bus] = TRUE;
+      if (subject->domain->buses[bus].root != (int) bus)
+        bus = subject->domain->buses[bus].controller->address.bus;
+    }
+  }
+}
+
+/* Reads what @scope has of the guest, and with @strangers what the domain's XML does not have. */
+static VsmmuGuest *
+read_guest (const VsmmuDomain *domain, const VsmmuGuestScope *scope, GPtrArray *strangers,
+            const VsmmuMemoryReader *reader, GError **error)
 {
   g_autoptr (VsmmuGuest) guest = guest_new (domain);
-  g_autoptr (GPtrArray) endpoints = list_endpoints (domain);
-  g_autoptr (GPtrArray) strangers = g_ptr_array_new_with_free_func (device_free);
-  g_autoptr (GPtrArray) forecasts = vsmmu_msi_forecast (domain, error);
+  g_autoptr (GPtrArray) forecasts = NULL;
+  g_autoptr (GPtrArray) endpoints = list_endpoints (domain, scope, &forecasts, error);
   Subject subject = { .domain = domain, .endpoints = endpoints, .forecasts = forecasts };
 
-  if (forecasts == NULL || !vsmmu_ecam_find (&subject.ecam, domain, reader, error))
+  if (endpoints == NULL)
+    return NULL;
+  /* Without a device in scope the guest is left alone. */
+  if (endpoints->len == 0 && strangers == NULL) {
+    guest->devices = g_ptr_array_new_with_free_func (device_free);
+    return g_steal_pointer (&guest);
+  }
+  find_needed_buses (&subject, strangers != NULL);
+  if (!vsmmu_ecam_find (&subject.ecam, domain, reader, error))
     return NULL;
   guest->devices = read_settled (&subject, strangers, error);
   if (guest->devices == NULL)
     return NULL;
   for (guint i = 0; i < endpoints->len; i++)
     judge_device (guest, domain, g_ptr_array_index (endpoints, i), g_ptr_array_index (guest->devices, i));
-  g_ptr_array_extend_and_steal (guest->devices, g_steal_pointer (&strangers));
   return g_steal_pointer (&guest);
+}
+
+VsmmuGuest *
+vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GError **error)
+{
+  const VsmmuGuestScope everything = { 0 };
+  g_autoptr (GPtrArray) strangers = g_ptr_array_new_with_free_func (device_free);
+  VsmmuGuest *guest = read_guest (domain, &everything, strangers, reader, error);
+
+  if (guest != NULL)
+    g_ptr_array_extend_and_steal (guest->devices, g_steal_pointer (&strangers));
+  return guest;
+}
+
+VsmmuGuest *
+vsmmu_guest_read_known (const VsmmuDomain *domain, const VsmmuGuestScope *scope, const VsmmuMemoryReader *reader,
+                        GError **error)
+{
+  g_autoptr (VsmmuGuest) guest = read_guest (domain, scope, NULL, reader, error);
+
+  if (guest == NULL || guest->devices->len > 0 || scope->alias == NULL || scope->is_guarded_only)
+    return g_steal_pointer (&guest);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
+               _ ("the domain '%s' has no PCI device '%s'; 'virt-vsmmu msi --domain' lists those it has"),
+               domain->name != NULL ? domain->name : domain->file, scope->alias);
+  return NULL;
 }
 
 /* What QEMU says of a vSMMU, against what the machine has. */
@@ -618,8 +695,8 @@ judge_smmu (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *iom
 }
 
 /* The SMMUv3 of the machine has no name in QEMU. */
-static gboolean
-ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain *running, GError **error)
+gboolean
+vsmmu_guest_ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain *running, GError **error)
 {
   for (guint i = 0; i < guest->smmus->len; i++) {
     VsmmuGuestSmmu *smmu = g_ptr_array_index (guest->smmus, i);
@@ -637,9 +714,8 @@ ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain
   return TRUE;
 }
 
-/* (transfer full): the model of a domain as it runs */
-static VsmmuDomain *
-read_domain (VsmmuConnectionDomain *running, const char *name, GError **error)
+VsmmuDomain *
+vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, GError **error)
 {
   g_autofree char *xml = vsmmu_connection_domain_get_xml (running, VSMMU_DOMAIN_XML_LIVE, error);
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
@@ -667,12 +743,12 @@ vsmmu_guest_observe (VsmmuConnection *connection, const char *name, VsmmuGuestFl
 
   if (running == NULL)
     return NULL;
-  domain = read_domain (running, name, error);
+  domain = vsmmu_guest_read_domain (running, name, error);
   if (domain == NULL)
     return NULL;
   reader = vsmmu_peek_reader_new (running, &count);
   guest = vsmmu_guest_read (domain, reader, error);
-  if (guest == NULL || ((flags & VSMMU_GUEST_MONITOR) != 0 && !ask_monitor (guest, domain, running, error)))
+  if (guest == NULL || ((flags & VSMMU_GUEST_MONITOR) != 0 && !vsmmu_guest_ask_monitor (guest, domain, running, error)))
     return NULL;
   guest->n_peeks = (guint) count.peeks;
   guest->n_bytes = count.bytes;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/domain.h"
+#include "probe/connection.h"
 #include "vsmmu/guest.h"
 
 /*
@@ -13,3 +14,30 @@
  * Returns: (transfer full): what is seen in the guest without its monitor, or %NULL with @error set
  */
 VsmmuGuest *vsmmu_guest_read (const VsmmuDomain *domain, const VsmmuMemoryReader *reader, GError **error);
+
+/* Which devices of a domain to read. */
+typedef struct {
+  const char *alias;        /* (nullable): this one only */
+  gboolean is_guarded_only; /* those behind a vSMMU only */
+} VsmmuGuestScope;
+
+/*
+ * vsmmu_guest_read_known:
+ * @error: also VSMMU_ERROR_VALUE when there is no device of the alias
+ *
+ * The same without looking for devices that @domain does not have. With no device in @scope nothing is read.
+ */
+VsmmuGuest *vsmmu_guest_read_known (const VsmmuDomain *domain, const VsmmuGuestScope *scope,
+                                    const VsmmuMemoryReader *reader, GError **error);
+
+/*
+ * vsmmu_guest_read_domain:
+ * @name: what messages call it
+ *
+ * Returns: (transfer full): the model of a domain as it runs, or %NULL with @error set
+ */
+VsmmuDomain *vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, GError **error);
+
+/* Fills in and judges what QEMU says of each vSMMU; %FALSE with @error set when it does not answer. */
+gboolean vsmmu_guest_ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain *running,
+                                  GError **error);

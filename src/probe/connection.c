@@ -4,54 +4,21 @@
 #include <glib/gi18n-lib.h>
 #include <gmodule.h>
 #include <libvirt/libvirt-qemu.h>
-#include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+
+#include "probe/client.h"
 
 #define LIBVIRT_LIBRARY "libvirt.so.0"
 #define LIBVIRT_QEMU_LIBRARY "libvirt-qemu.so.0"
 #define DEFAULT_URI "qemu:///system"
-
-/*
- * libvirt's client library brings some forty others, which would cost more than
- * a whole check; it is loaded only by those who ask a daemon.
- */
-typedef struct {
-  GModule *module;
-  __typeof__ (virConnectOpen) *open;
-  __typeof__ (virConnectOpenReadOnly) *open_read_only;
-  __typeof__ (virConnectClose) *close;
-  __typeof__ (virConnectGetLibVersion) *get_lib_version;
-  __typeof__ (virConnectGetVersion) *get_version;
-  __typeof__ (virDomainLookupByID) *lookup_by_id;
-  __typeof__ (virDomainLookupByUUIDString) *lookup_by_uuid;
-  __typeof__ (virDomainLookupByName) *lookup_by_name;
-  __typeof__ (virDomainFree) *domain_free;
-  __typeof__ (virDomainGetXMLDesc) *domain_get_xml;
-  __typeof__ (virDomainMemoryPeek) *domain_memory_peek;
-  __typeof__ (virGetLastErrorCode) *get_last_error_code;
-  __typeof__ (virGetLastErrorMessage) *get_last_error_message;
-  __typeof__ (virSetErrorFunc) *set_error_func;
-} Client;
-
-struct _VsmmuConnection {
-  Client client;
-  char *uri;
-  virConnectPtr connection;
-};
-
-struct _VsmmuConnectionDomain {
-  VsmmuConnection *connection;
-  char *name; /* as the user gave it */
-  virDomainPtr handle;
-};
 
 static void
 ignore_error (void *data G_GNUC_UNUSED, virErrorPtr error G_GNUC_UNUSED)
 {
 }
 
-static gboolean
-load_client (Client *client, GError **error)
+gboolean
+vsmmu_client_load (VsmmuClient *client, GError **error)
 {
   const struct {
     const char *name;
@@ -71,6 +38,16 @@ load_client (Client *client, GError **error)
     { "virGetLastErrorCode", (gpointer *) &client->get_last_error_code },
     { "virGetLastErrorMessage", (gpointer *) &client->get_last_error_message },
     { "virSetErrorFunc", (gpointer *) &client->set_error_func },
+    { "virEventRegisterDefaultImpl", (gpointer *) &client->event_register_default },
+    { "virConnectRegisterCloseCallback", (gpointer *) &client->register_close },
+    { "virConnectUnregisterCloseCallback", (gpointer *) &client->unregister_close },
+    { "virConnectSetKeepAlive", (gpointer *) &client->set_keep_alive },
+    { "virConnectDomainEventRegisterAny", (gpointer *) &client->event_register },
+    { "virConnectDomainEventDeregisterAny", (gpointer *) &client->event_deregister },
+    { "virConnectListAllDomains", (gpointer *) &client->list_domains },
+    { "virDomainGetName", (gpointer *) &client->domain_get_name },
+    { "virDomainGetUUIDString", (gpointer *) &client->domain_get_uuid },
+    { "virDomainDetachDeviceAlias", (gpointer *) &client->domain_detach_alias },
   };
 
   client->module = g_module_open (LIBVIRT_LIBRARY, G_MODULE_BIND_LAZY | G_MODULE_BIND_LOCAL);
@@ -88,9 +65,9 @@ VsmmuConnection *
 vsmmu_connection_open (const char *uri, gboolean is_read_only, GError **error)
 {
   g_autoptr (VsmmuConnection) connection = g_new0 (VsmmuConnection, 1);
-  Client *client = &connection->client;
+  VsmmuClient *client = &connection->client;
 
-  if (!load_client (client, error))
+  if (!vsmmu_client_load (client, error))
     return NULL;
   connection->uri = g_strdup (uri != NULL ? uri : DEFAULT_URI);
   client->set_error_func (NULL, ignore_error);
@@ -107,18 +84,26 @@ vsmmu_connection_close (VsmmuConnection *connection)
 {
   if (connection == NULL)
     return;
-  if (connection->connection != NULL)
+  if (connection->connection != NULL) {
+    vsmmu_connection_unsubscribe (connection);
     connection->client.close (connection->connection);
+  }
   if (connection->client.module != NULL)
     g_module_close (connection->client.module);
   g_free (connection->uri);
   g_free (connection);
 }
 
+const char *
+vsmmu_connection_get_uri (const VsmmuConnection *connection)
+{
+  return connection->uri;
+}
+
 gboolean
 vsmmu_connection_get_target (VsmmuConnection *connection, VsmmuTarget *target, GError **error)
 {
-  const Client *client = &connection->client;
+  const VsmmuClient *client = &connection->client;
   unsigned long libvirt = 0;
   unsigned long qemu = 0;
 
@@ -152,7 +137,7 @@ last_error_code (const VsmmuConnection *connection)
 static virDomainPtr
 look_up (const VsmmuConnection *connection, const char *name)
 {
-  const Client *client = &connection->client;
+  const VsmmuClient *client = &connection->client;
   virDomainPtr domain = NULL;
   guint64 id;
 
@@ -189,9 +174,17 @@ vsmmu_connection_domain_free (VsmmuConnectionDomain *domain)
 }
 
 char *
+vsmmu_connection_domain_get_uuid (VsmmuConnectionDomain *domain)
+{
+  char uuid[VIR_UUID_STRING_BUFLEN];
+
+  return domain->connection->client.domain_get_uuid (domain->handle, uuid) == 0 ? g_strdup (uuid) : NULL;
+}
+
+char *
 vsmmu_connection_domain_get_xml (VsmmuConnectionDomain *domain, VsmmuDomainXml which, GError **error)
 {
-  const Client *client = &domain->connection->client;
+  const VsmmuClient *client = &domain->connection->client;
   char *xml = client->domain_get_xml (domain->handle, which == VSMMU_DOMAIN_XML_INACTIVE ? VIR_DOMAIN_XML_INACTIVE : 0);
   char *copy;
 
@@ -218,7 +211,7 @@ gboolean
 vsmmu_connection_domain_peek (VsmmuConnectionDomain *domain, guint64 address, gsize length, gpointer buffer,
                               GError **error)
 {
-  const Client *client = &domain->connection->client;
+  const VsmmuClient *client = &domain->connection->client;
   g_autofree char *at = NULL;
 
   if (client->domain_memory_peek (domain->handle, address, length, buffer, VIR_MEMORY_PHYSICAL) == 0)

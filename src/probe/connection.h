@@ -3,6 +3,9 @@
 
 #include "vsmmu/connection.h"
 
+/* The URI it was opened with; owned by @connection. */
+const char *vsmmu_connection_get_uri (const VsmmuConnection *connection);
+
 /* One domain of a connection, which must outlive it. */
 typedef struct _VsmmuConnectionDomain VsmmuConnectionDomain;
 
@@ -14,6 +17,9 @@ typedef struct _VsmmuConnectionDomain VsmmuConnectionDomain;
 VsmmuConnectionDomain *vsmmu_connection_domain_new (VsmmuConnection *connection, const char *name, GError **error);
 
 void vsmmu_connection_domain_free (VsmmuConnectionDomain *domain);
+
+/* (transfer full) (nullable): its UUID */
+char *vsmmu_connection_domain_get_uuid (VsmmuConnectionDomain *domain);
 
 /* (transfer full): domain XML, or %NULL with @error set: VSMMU_ERROR_NO_DOMAIN or VSMMU_ERROR_PROBE */
 char *vsmmu_connection_domain_get_xml (VsmmuConnectionDomain *domain, VsmmuDomainXml which, GError **error);

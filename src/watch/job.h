@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vsmmu/verify.h"
+
+/*
+ * One thing that may block, done in a thread of a pool. Before it is done only that thread may touch it, and after
+ * that only the main context.
+ */
+
+/* A connection that jobs share; closed by the last, never in the main context. */
+typedef struct {
+  VsmmuConnection *connection;
+} VsmmuSession;
+
+VsmmuSession *vsmmu_session_ref (VsmmuSession *session);
+void vsmmu_session_unref (VsmmuSession *session);
+
+typedef enum {
+  VSMMU_JOB_CONNECT, /* opens a session, subscribes to its events and lists what runs */
+  VSMMU_JOB_VERIFY,
+  VSMMU_JOB_DETACH,
+  VSMMU_JOB_CLOSE, /* gives up a session */
+} VsmmuJobKind;
+
+typedef struct _VsmmuJob VsmmuJob;
+struct _VsmmuJob {
+  VsmmuJobKind kind;
+  VsmmuSession *session; /* (transfer full) (nullable): given, or with VSMMU_JOB_CONNECT made */
+  gpointer link;         /* an atomic reference counted box, for events and for @done */
+  const int *is_over;    /* atomic: set when nobody wants the result any more */
+  void (*done) (VsmmuJob *job);
+
+  char *uri;          /* VSMMU_JOB_CONNECT */
+  GPtrArray *running; /* VSMMU_JOB_CONNECT: result (element-type utf8) */
+  char *uuid;         /* of the domain, as the next ones */
+  guint serial;       /* of what the main context knows of the domain */
+  char *alias;        /* (nullable): of the device */
+  gint64 asked;       /* when it was begun, by the monotonic clock */
+  guint64 log_start;  /* as in #VsmmuVerifyOptions */
+  VsmmuVerifyFlags flags;
+  VsmmuVerification *verification; /* result */
+  GError *error;                   /* result */
+};
+
+/* (transfer full): a pool of at most @threads, to be given jobs (transfer full) with g_thread_pool_push() */
+GThreadPool *vsmmu_jobs_new (guint threads);
+
+/* (transfer full): @link is referenced */
+VsmmuJob *vsmmu_job_new (VsmmuJobKind kind, gpointer link);
+
+void vsmmu_job_free (VsmmuJob *job);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuJob, vsmmu_job_free)

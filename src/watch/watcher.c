@@ -1,0 +1,782 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "watch/watcher.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "probe/qemu-log.h"
+#include "vsmmu/watch.h"
+#include "watch/job.h"
+
+/* A guest whose monitor hangs holds one of them until libvirt gives it up, after 30 seconds. */
+#define THREADS_MAX 8
+
+/* Seconds between attempts to connect: doubled each time. */
+#define RETRY_MAX 32
+
+/* Between attempts to have a guest let a device go that it refused to. */
+#define DETACHES_MAX 6
+
+typedef struct _Daemon Daemon;
+
+/* What jobs and libvirt's callbacks hold; the daemon is NULL once the watcher is gone. */
+typedef struct {
+  Daemon *daemon;
+  int is_over; /* atomic */
+} Link;
+
+struct _VsmmuWatcher {
+  GPtrArray *daemons;
+  GThreadPool *pool;
+  VsmmuVerifyFlags flags;
+  gboolean is_enforcing;
+  VsmmuWatchFunc tell;
+  gpointer data;
+  guint next_serial;
+};
+
+struct _Daemon {
+  VsmmuWatcher *watcher;
+  Link *link;
+  char *uri;
+  VsmmuSession *session; /* NULL while there is none */
+  gboolean is_connecting;
+  gboolean is_lost; /* while it connected, the connection closed again */
+  gboolean is_told; /* that there is no connection */
+  guint failures;
+  guint retry;        /* source */
+  GHashTable *guests; /* (element-type utf8 Guest): by UUID */
+};
+
+typedef struct {
+  Daemon *daemon;
+  char *uuid;
+  char *name;
+  guint serial;
+  GHashTable *devices; /* (element-type utf8 Entry): by alias */
+  gboolean is_busy;    /* a job looks at it */
+  gboolean wants_all;
+  guint attempt;
+  guint timer; /* source */
+} Guest;
+
+/* One device, at the latest from its first verdict on. */
+typedef struct {
+  VsmmuVerifiedDevice *device; /* (nullable): no verdict yet */
+  gboolean is_wanted;          /* to be looked at */
+  gboolean was_attached;       /* we saw it come */
+  gint64 asked;                /* when something happened that makes us look */
+  gint64 since;                /* of the verdict */
+  guint64 log_start;
+  guint n_detaches;
+  guint detach; /* source of the next attempt */
+} Entry;
+
+static void start_verification (Guest *guest);
+static void connect_daemon (Daemon *daemon);
+
+static void
+entry_free (gpointer data)
+{
+  Entry *entry = data;
+
+  g_clear_pointer (&entry->device, vsmmu_verified_device_free);
+  g_clear_handle_id (&entry->detach, g_source_remove);
+  g_free (entry);
+}
+
+static void
+guest_free (gpointer data)
+{
+  Guest *guest = data;
+
+  g_clear_handle_id (&guest->timer, g_source_remove);
+  g_hash_table_unref (guest->devices);
+  g_free (guest->uuid);
+  g_free (guest->name);
+  g_free (guest);
+}
+
+static void
+push (Daemon *daemon, VsmmuJob *job, void (*done) (VsmmuJob *job))
+{
+  job->is_over = &daemon->link->is_over;
+  job->done = done;
+  if (daemon->session != NULL)
+    job->session = vsmmu_session_ref (daemon->session);
+  g_thread_pool_push (daemon->watcher->pool, job, NULL);
+}
+
+/* Of a session that was given up there is nothing to say. */
+static void
+ignore_job (VsmmuJob *job G_GNUC_UNUSED)
+{
+}
+
+static void
+tell (const Daemon *daemon, VsmmuWatchKind kind, const Guest *guest, const char *alias, const char *reason)
+{
+  VsmmuWatchNews news = { .kind = kind, .uri = daemon->uri, .alias = alias, .reason = reason };
+  const Entry *entry = guest != NULL && alias != NULL ? g_hash_table_lookup (guest->devices, alias) : NULL;
+
+  if (guest != NULL) {
+    news.domain = guest->name;
+    news.uuid = guest->uuid;
+  }
+  if (entry != NULL)
+    news.device = entry->device;
+  daemon->watcher->tell (&news, daemon->watcher->data);
+}
+
+static void
+forget_device (Guest *guest, const char *alias)
+{
+  const Entry *entry = g_hash_table_lookup (guest->devices, alias);
+
+  if (entry == NULL)
+    return;
+  if (entry->device != NULL)
+    tell (guest->daemon, VSMMU_WATCH_REMOVED, guest, alias, NULL);
+  g_hash_table_remove (guest->devices, alias);
+}
+
+static void
+forget_guest (Guest *guest)
+{
+  g_autoptr (GList) aliases = g_hash_table_get_keys (guest->devices);
+
+  for (GList *alias = aliases; alias != NULL; alias = alias->next)
+    forget_device (guest, alias->data);
+  g_hash_table_remove (guest->daemon->guests, guest->uuid);
+}
+
+static Guest *
+get_guest (Daemon *daemon, const char *uuid, const char *name)
+{
+  Guest *guest = g_hash_table_lookup (daemon->guests, uuid);
+
+  if (guest == NULL) {
+    guest = g_new0 (Guest, 1);
+    *guest = (Guest){
+      .daemon = daemon,
+      .uuid = g_strdup (uuid),
+      .serial = daemon->watcher->next_serial++,
+      .devices = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, entry_free),
+    };
+    g_hash_table_insert (daemon->guests, guest->uuid, guest);
+  }
+  if (name != NULL && g_strcmp0 (guest->name, name) != 0) {
+    g_free (guest->name);
+    guest->name = g_strdup (name);
+  }
+  return guest;
+}
+
+static Entry *
+get_entry (Guest *guest, const char *alias)
+{
+  Entry *entry = g_hash_table_lookup (guest->devices, alias);
+
+  if (entry != NULL)
+    return entry;
+  entry = g_new0 (Entry, 1);
+  g_hash_table_insert (guest->devices, g_strdup (alias), entry);
+  return entry;
+}
+
+/* Looks at all devices, now. */
+static void
+want_all (Guest *guest)
+{
+  gint64 now = g_get_monotonic_time ();
+  GHashTableIter iter;
+  gpointer entry;
+
+  guest->wants_all = TRUE;
+  guest->attempt = 0;
+  g_hash_table_iter_init (&iter, guest->devices);
+  while (g_hash_table_iter_next (&iter, NULL, &entry))
+    ((Entry *) entry)->asked = now;
+  start_verification (guest);
+}
+
+/* What libvirt said about single devices does not hold any more: it is another start, or something was missed. */
+static void
+forget_arrivals (Guest *guest)
+{
+  GHashTableIter iter;
+  gpointer entry;
+
+  g_hash_table_iter_init (&iter, guest->devices);
+  while (g_hash_table_iter_next (&iter, NULL, &entry)) {
+    ((Entry *) entry)->was_attached = FALSE;
+    ((Entry *) entry)->log_start = 0;
+  }
+}
+
+/* The alias of the one device that is wanted; %NULL for several. */
+static const char *
+find_wanted (const Guest *guest, guint *count)
+{
+  const char *wanted = NULL;
+  GHashTableIter iter;
+  gpointer alias;
+  gpointer entry;
+
+  *count = 0;
+  g_hash_table_iter_init (&iter, guest->devices);
+  while (g_hash_table_iter_next (&iter, &alias, &entry)) {
+    if (!((Entry *) entry)->is_wanted)
+      continue;
+    ++*count;
+    wanted = alias;
+  }
+  return *count == 1 ? wanted : NULL;
+}
+
+/* What is done about a mismatch: the domain's own word counts more than that of the host. */
+static VsmmuPolicyMismatch
+choose_action (const Guest *guest, const VsmmuVerification *verification)
+{
+  g_autoptr (VsmmuPolicy) policy = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (!guest->daemon->watcher->is_enforcing)
+    return VSMMU_POLICY_MISMATCH_REPORT;
+  if (verification->has_action)
+    return verification->action;
+  policy = vsmmu_policy_load (FALSE, &error);
+  if (policy != NULL)
+    return vsmmu_policy_get_on_mismatch (policy);
+  tell (guest->daemon, VSMMU_WATCH_FAILED, guest, NULL, error->message);
+  return VSMMU_POLICY_MISMATCH_REPORT;
+}
+
+/* What an attempt to detach needs to find its device again. */
+typedef struct {
+  Guest *guest;
+  char *alias;
+} Detachment;
+
+static void
+detachment_free (gpointer data)
+{
+  g_free (((Detachment *) data)->alias);
+  g_free (data);
+}
+
+static gboolean detach_again (gpointer data);
+
+/* The guest may not have taken the device in yet, and refuses to let it go until it has. */
+static void
+on_detach_refused (Guest *guest, const char *alias, const char *reason)
+{
+  Entry *entry = g_hash_table_lookup (guest->devices, alias);
+  Detachment *detachment;
+
+  if (entry == NULL || entry->n_detaches == 0 || entry->detach != 0)
+    return;
+  if (entry->n_detaches >= DETACHES_MAX) {
+    tell (guest->daemon, VSMMU_WATCH_DETACH_FAILED, guest, alias, reason);
+    return;
+  }
+  detachment = g_new (Detachment, 1);
+  *detachment = (Detachment){ guest, g_strdup (alias) };
+  entry->detach = g_timeout_add_full (G_PRIORITY_DEFAULT, vsmmu_verify_delay (entry->n_detaches), detach_again,
+                                      detachment, detachment_free);
+}
+
+static void
+on_detached (VsmmuJob *job)
+{
+  const Daemon *daemon = ((Link *) job->link)->daemon;
+  Guest *guest = daemon != NULL ? g_hash_table_lookup (daemon->guests, job->uuid) : NULL;
+
+  if (guest != NULL && guest->serial == job->serial && job->error != NULL)
+    on_detach_refused (guest, job->alias, job->error->message);
+}
+
+static void
+detach (Guest *guest, const char *alias)
+{
+  Entry *entry = g_hash_table_lookup (guest->devices, alias);
+  VsmmuJob *job;
+
+  if (guest->daemon->session == NULL)
+    return;
+  entry->n_detaches++;
+  job = vsmmu_job_new (VSMMU_JOB_DETACH, guest->daemon->link);
+  job->uuid = g_strdup (guest->uuid);
+  job->serial = guest->serial;
+  job->alias = g_strdup (alias);
+  push (guest->daemon, job, on_detached);
+}
+
+static gboolean
+detach_again (gpointer data)
+{
+  const Detachment *detachment = data;
+  Entry *entry = g_hash_table_lookup (detachment->guest->devices, detachment->alias);
+
+  entry->detach = 0;
+  detach (detachment->guest, detachment->alias);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+tell_verdict (const Guest *guest, const Entry *entry, const VsmmuJob *job, VsmmuPolicyMismatch action)
+{
+  const VsmmuWatcher *watcher = guest->daemon->watcher;
+  const VsmmuWatchNews news = {
+    .kind = VSMMU_WATCH_VERDICT,
+    .uri = guest->daemon->uri,
+    .domain = guest->name,
+    .uuid = guest->uuid,
+    .alias = entry->device->alias,
+    .device = entry->device,
+    .action = action,
+    .verification = job->verification,
+    .elapsed = entry->since - entry->asked,
+    .reason = entry->device->reason,
+  };
+
+  watcher->tell (&news, watcher->data);
+}
+
+/* Takes over what a verification found out about one device. */
+static void
+update_device (Guest *guest, VsmmuVerifiedDevice *device, const VsmmuJob *job)
+{
+  g_autoptr (VsmmuVerifiedDevice) owned = device;
+  Entry *entry = get_entry (guest, device->alias);
+  VsmmuPolicyMismatch action = VSMMU_POLICY_MISMATCH_REPORT;
+  gboolean is_news = entry->device == NULL || entry->device->verdict != device->verdict ||
+                     g_strcmp0 (entry->device->reason, device->reason) != 0;
+  gboolean is_other = entry->device == NULL || entry->device->verdict != device->verdict;
+  g_autofree char *alias = g_strdup (device->alias);
+
+  /* It came again while the one before it was looked at, and has its own turn. */
+  if (entry->asked > job->asked)
+    return;
+  g_clear_pointer (&entry->device, vsmmu_verified_device_free);
+  entry->device = g_steal_pointer (&owned);
+  entry->is_wanted = device->verdict == VSMMU_VERIFY_UNKNOWN_YET;
+  if (entry->asked == 0)
+    entry->asked = job->asked;
+  if (is_other)
+    entry->since = g_get_monotonic_time ();
+  if (device->verdict == VSMMU_VERIFY_MISMATCH && is_news)
+    action = choose_action (guest, job->verification);
+  if (is_news)
+    tell_verdict (guest, entry, job, action);
+  if (device->verdict != VSMMU_VERIFY_MISMATCH || action != VSMMU_POLICY_MISMATCH_DETACH || !entry->was_attached ||
+      entry->n_detaches > 0)
+    return;
+  tell (guest->daemon, VSMMU_WATCH_DETACHING, guest, alias, device->reason);
+  detach (guest, alias);
+}
+
+/* Devices that were looked for and are not there, or not behind a vSMMU. */
+static void
+drop_missing (Guest *guest, const VsmmuJob *job, GHashTable *found)
+{
+  g_autoptr (GList) aliases = g_hash_table_get_keys (guest->devices);
+
+  for (GList *alias = aliases; alias != NULL; alias = alias->next) {
+    const Entry *entry = g_hash_table_lookup (guest->devices, alias->data);
+
+    /* One that came since has its own turn. */
+    if (!g_hash_table_contains (found, alias->data) && entry->asked <= job->asked &&
+        (job->alias == NULL || strcmp (job->alias, alias->data) == 0))
+      forget_device (guest, alias->data);
+  }
+}
+
+static void
+take_over (Guest *guest, VsmmuJob *job)
+{
+  g_autoptr (GHashTable) found = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  g_free (guest->name);
+  guest->name = g_strdup (job->verification->domain);
+  while (job->verification->devices->len > 0) {
+    VsmmuVerifiedDevice *device = g_ptr_array_steal_index (job->verification->devices, 0);
+
+    g_hash_table_add (found, g_strdup (device->alias));
+    update_device (guest, device, job);
+  }
+  drop_missing (guest, job, found);
+}
+
+static gboolean
+look_again (gpointer data)
+{
+  Guest *guest = data;
+
+  guest->timer = 0;
+  start_verification (guest);
+  return G_SOURCE_REMOVE;
+}
+
+/* Where something is unknown yet, or libvirt did not answer. */
+static void
+schedule (Guest *guest, gboolean is_failed)
+{
+  guint count;
+  guint delay;
+
+  find_wanted (guest, &count);
+  if (guest->wants_all && !is_failed) {
+    start_verification (guest);
+    return;
+  }
+  delay = count > 0 || is_failed ? vsmmu_verify_delay (++guest->attempt) : 0;
+  guest->wants_all |= is_failed;
+  if (delay > 0 && guest->timer == 0)
+    guest->timer = g_timeout_add (delay, look_again, guest);
+}
+
+static void
+on_verified (VsmmuJob *job)
+{
+  const Daemon *daemon = ((Link *) job->link)->daemon;
+  Guest *guest = daemon != NULL ? g_hash_table_lookup (daemon->guests, job->uuid) : NULL;
+  gboolean is_failed = job->error != NULL;
+
+  if (guest == NULL || guest->serial != job->serial)
+    return;
+  guest->is_busy = FALSE;
+  if (job->verification != NULL)
+    take_over (guest, job);
+  /* It ended, or is none of ours. */
+  if (g_error_matches (job->error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN) ||
+      g_error_matches (job->error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED)) {
+    forget_guest (guest);
+    return;
+  }
+  if (is_failed && guest->attempt == 0)
+    tell (daemon, VSMMU_WATCH_FAILED, guest, NULL, job->error->message);
+  schedule (guest, is_failed);
+}
+
+/* One job for each guest at a time, for one device or for all. */
+static void
+start_verification (Guest *guest)
+{
+  guint count;
+  const char *alias = find_wanted (guest, &count);
+  const Entry *entry;
+  VsmmuJob *job;
+
+  if (guest->is_busy || guest->daemon->session == NULL || (!guest->wants_all && count == 0))
+    return;
+  g_clear_handle_id (&guest->timer, g_source_remove);
+  job = vsmmu_job_new (VSMMU_JOB_VERIFY, guest->daemon->link);
+  job->uuid = g_strdup (guest->uuid);
+  job->serial = guest->serial;
+  job->flags = guest->daemon->watcher->flags;
+  job->asked = g_get_monotonic_time ();
+  if (!guest->wants_all && alias != NULL) {
+    entry = g_hash_table_lookup (guest->devices, alias);
+    job->alias = g_strdup (alias);
+    job->log_start = entry->log_start;
+  }
+  guest->wants_all = FALSE;
+  guest->is_busy = TRUE;
+  push (guest->daemon, job, on_verified);
+}
+
+static void
+on_added (Guest *guest, const char *alias)
+{
+  Entry *entry;
+  g_autofree char *log = guest->name != NULL ? vsmmu_qemu_log_find (guest->daemon->uri, guest->name) : NULL;
+
+  /* The same alias is another device now. */
+  forget_device (guest, alias);
+  entry = get_entry (guest, alias);
+  entry->is_wanted = TRUE;
+  entry->was_attached = TRUE;
+  entry->asked = g_get_monotonic_time ();
+  entry->log_start = vsmmu_qemu_log_get_size (log);
+  guest->attempt = 0;
+  start_verification (guest);
+}
+
+static void
+on_removed (Guest *guest, const char *alias)
+{
+  GHashTableIter iter;
+  gpointer entry;
+
+  forget_device (guest, alias);
+  /* What QEMU said meanwhile may be about the one that left. */
+  g_hash_table_iter_init (&iter, guest->devices);
+  while (g_hash_table_iter_next (&iter, NULL, &entry))
+    ((Entry *) entry)->log_start = 0;
+}
+
+static void
+on_guest_event (Daemon *daemon, const VsmmuEvent *event)
+{
+  Guest *guest = g_hash_table_lookup (daemon->guests, event->uuid);
+
+  if (event->kind == VSMMU_EVENT_STOPPED || event->kind == VSMMU_EVENT_STARTED) {
+    if (guest != NULL)
+      forget_guest (guest);
+    if (event->kind == VSMMU_EVENT_STARTED)
+      want_all (get_guest (daemon, event->uuid, event->name));
+    return;
+  }
+  guest = get_guest (daemon, event->uuid, event->name);
+  if (event->kind == VSMMU_EVENT_ADDED) {
+    on_added (guest, event->alias);
+  } else if (event->kind == VSMMU_EVENT_REMOVED) {
+    on_removed (guest, event->alias);
+  } else if (event->kind == VSMMU_EVENT_REMOVAL_FAILED) {
+    on_detach_refused (guest, event->alias, _ ("the guest refused to let it go"));
+  } else {
+    forget_arrivals (guest);
+    want_all (guest);
+  }
+}
+
+/* Half of a second, one, two, … */
+static gboolean
+retry (gpointer data)
+{
+  ((Daemon *) data)->retry = 0;
+  connect_daemon (data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_disconnected (Daemon *daemon, const char *reason)
+{
+  GHashTableIter iter;
+  gpointer guest;
+
+  if (daemon->session != NULL) {
+    VsmmuJob *job = vsmmu_job_new (VSMMU_JOB_CLOSE, daemon->link);
+
+    job->session = g_steal_pointer (&daemon->session);
+    push (daemon, job, ignore_job);
+  }
+  g_hash_table_iter_init (&iter, daemon->guests);
+  while (g_hash_table_iter_next (&iter, NULL, &guest))
+    forget_arrivals (guest);
+  if (!daemon->is_told)
+    tell (daemon, VSMMU_WATCH_DISCONNECTED, NULL, NULL, reason);
+  daemon->is_told = TRUE;
+  if (daemon->retry == 0)
+    daemon->retry = g_timeout_add (MIN (500u << MIN (daemon->failures, 10), RETRY_MAX * 1000u), retry, daemon);
+  daemon->failures++;
+}
+
+void
+vsmmu_watcher_on_event (const VsmmuEvent *event, gpointer link)
+{
+  Daemon *daemon = ((Link *) link)->daemon;
+
+  if (daemon == NULL)
+    return;
+  if (event->uuid != NULL)
+    on_guest_event (daemon, event);
+  else if (daemon->is_connecting)
+    daemon->is_lost = TRUE;
+  else if (daemon->session != NULL)
+    on_disconnected (daemon, _ ("the connection was closed"));
+}
+
+/* Forgets guests that ended while nobody told, and looks at all others. */
+static void
+meet_guests (Daemon *daemon, const GPtrArray *running)
+{
+  g_autoptr (GHashTable) uuids = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GList) guests = g_hash_table_get_values (daemon->guests);
+
+  for (guint i = 0; i < running->len; i++)
+    g_hash_table_add (uuids, g_ptr_array_index (running, i));
+  for (GList *guest = guests; guest != NULL; guest = guest->next)
+    if (!g_hash_table_contains (uuids, ((Guest *) guest->data)->uuid))
+      forget_guest (guest->data);
+  for (guint i = 0; i < running->len; i++)
+    want_all (get_guest (daemon, g_ptr_array_index (running, i), NULL));
+}
+
+static void
+on_connected (VsmmuJob *job)
+{
+  Daemon *daemon = ((Link *) job->link)->daemon;
+
+  if (daemon == NULL)
+    return;
+  daemon->is_connecting = FALSE;
+  daemon->session = g_steal_pointer (&job->session);
+  if (daemon->session == NULL || daemon->is_lost) {
+    on_disconnected (daemon, job->error != NULL ? job->error->message : _ ("the connection was closed"));
+    return;
+  }
+  daemon->failures = 0;
+  daemon->is_told = FALSE;
+  tell (daemon, VSMMU_WATCH_CONNECTED, NULL, NULL, NULL);
+  meet_guests (daemon, job->running);
+}
+
+static void
+connect_daemon (Daemon *daemon)
+{
+  VsmmuJob *job = vsmmu_job_new (VSMMU_JOB_CONNECT, daemon->link);
+
+  job->uri = g_strdup (daemon->uri);
+  daemon->is_connecting = TRUE;
+  daemon->is_lost = FALSE;
+  push (daemon, job, on_connected);
+}
+
+static Daemon *
+daemon_new (VsmmuWatcher *watcher, const char *uri)
+{
+  Daemon *daemon = g_new0 (Daemon, 1);
+
+  daemon->watcher = watcher;
+  daemon->uri = g_strdup (uri);
+  daemon->guests = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, guest_free);
+  daemon->link = g_atomic_rc_box_new0 (Link);
+  daemon->link->daemon = daemon;
+  return daemon;
+}
+
+/* From here on no job and no event finds it. */
+static void
+daemon_end (Daemon *daemon)
+{
+  g_atomic_int_set (&daemon->link->is_over, 1);
+  daemon->link->daemon = NULL;
+  if (daemon->session != NULL) {
+    VsmmuJob *job = vsmmu_job_new (VSMMU_JOB_CLOSE, daemon->link);
+
+    job->session = g_steal_pointer (&daemon->session);
+    push (daemon, job, ignore_job);
+  }
+  g_clear_handle_id (&daemon->retry, g_source_remove);
+}
+
+static void
+daemon_free (gpointer data)
+{
+  Daemon *daemon = data;
+
+  g_hash_table_unref (daemon->guests);
+  g_atomic_rc_box_release (daemon->link);
+  g_free (daemon->uri);
+  g_free (daemon);
+}
+
+VsmmuWatcher *
+vsmmu_watcher_new (const VsmmuWatchOptions *options, GError **error)
+{
+  static const char *const system_only[] = { "qemu:///system", NULL };
+  const char *const *uris = options->uris != NULL ? options->uris : system_only;
+  VsmmuWatcher *watcher;
+
+  if (!vsmmu_events_prepare (error))
+    return NULL;
+  watcher = g_new0 (VsmmuWatcher, 1);
+  *watcher = (VsmmuWatcher){
+    .daemons = g_ptr_array_new_with_free_func (daemon_free),
+    .pool = vsmmu_jobs_new (THREADS_MAX),
+    .flags = options->flags,
+    .is_enforcing = options->is_enforcing,
+    .tell = options->tell,
+    .data = options->data,
+  };
+  for (guint i = 0; uris[i] != NULL; i++) {
+    Daemon *daemon = daemon_new (watcher, uris[i]);
+
+    g_ptr_array_add (watcher->daemons, daemon);
+    connect_daemon (daemon);
+  }
+  return watcher;
+}
+
+void
+vsmmu_watcher_free (VsmmuWatcher *watcher)
+{
+  if (watcher == NULL)
+    return;
+  for (guint i = 0; i < watcher->daemons->len; i++)
+    daemon_end (g_ptr_array_index (watcher->daemons, i));
+  g_thread_pool_free (watcher->pool, FALSE, TRUE);
+  g_ptr_array_unref (watcher->daemons);
+  g_free (watcher);
+}
+
+static int
+compare_entries (gconstpointer a, gconstpointer b)
+{
+  const VsmmuWatchEntry *left = a;
+  const VsmmuWatchEntry *right = b;
+  int order = strcmp (left->uri, right->uri);
+
+  if (order == 0)
+    order = g_strcmp0 (left->domain, right->domain);
+  return order != 0 ? order : strcmp (left->device->alias, right->device->alias);
+}
+
+static void
+list_guest (const Guest *guest, GArray *entries)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, guest->devices);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    const Entry *entry = value;
+    const VsmmuWatchEntry row = { guest->daemon->uri, guest->name, guest->uuid, entry->since, entry->device };
+
+    if (entry->device != NULL)
+      g_array_append_val (entries, row);
+  }
+}
+
+GArray *
+vsmmu_watcher_list (const VsmmuWatcher *watcher)
+{
+  GArray *entries = g_array_new (FALSE, FALSE, sizeof (VsmmuWatchEntry));
+
+  for (guint i = 0; i < watcher->daemons->len; i++) {
+    const Daemon *daemon = g_ptr_array_index (watcher->daemons, i);
+    GHashTableIter iter;
+    gpointer guest;
+
+    g_hash_table_iter_init (&iter, daemon->guests);
+    while (g_hash_table_iter_next (&iter, NULL, &guest))
+      list_guest (guest, entries);
+  }
+  g_array_sort (entries, compare_entries);
+  return entries;
+}
+
+guint
+vsmmu_watcher_recheck (VsmmuWatcher *watcher, const char *domain)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < watcher->daemons->len; i++) {
+    const Daemon *daemon = g_ptr_array_index (watcher->daemons, i);
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init (&iter, daemon->guests);
+    while (g_hash_table_iter_next (&iter, NULL, &value)) {
+      Guest *guest = value;
+
+      if (domain != NULL && g_strcmp0 (guest->name, domain) != 0 && strcmp (guest->uuid, domain) != 0)
+        continue;
+      want_all (guest);
+      count++;
+    }
+  }
+  return count;
+}

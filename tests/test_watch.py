@@ -1,0 +1,225 @@
+"""virt-vsmmu verify and watch on a real libvirt, with a guest behind an emulated vSMMU: devices come, go and come again."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import jsonschema
+import pytest
+
+import guests
+from program import DATA
+
+DOORBELL = "0x08090040"  # GITS_TRANSLATER of the machine 'virt'
+SCHEMA = json.loads((DATA.parent.parent / "schemas" / "verification.schema.json").read_text(encoding="utf-8"))
+SECONDS = 40
+NEXT_ALIAS = "virtio-disk2"
+NEXT_ADDRESS = "0000:23:00.0"
+
+
+class Watch:
+    """virt-vsmmu watch, and what it said so far."""
+
+    def __init__(self, program, uri, directory):
+        self.path = directory / "news"
+        self.seen = 0
+        with self.path.open("w") as file:
+            self.process = subprocess.Popen([program.path, "watch", "--connect", uri, "--format", "json"], stdout=file,
+                                            stderr=subprocess.STDOUT)
+
+    def news(self):
+        text = self.path.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
+
+    def skip(self):
+        """Looks only at what comes from now on."""
+        self.seen = len(self.news())
+
+    def wait_for(self, event, alias=None, verdict=None):
+        """The first news of that kind."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            for number, one in enumerate(self.news()[self.seen:]):
+                if one["event"] == event and alias in (None, one["alias"]) and verdict in (None, one.get("device", {}).get("verdict")):
+                    self.seen += number + 1
+                    return one
+            assert self.process.poll() is None, self.path.read_text()
+            if time.monotonic() > deadline:
+                pytest.fail(f"no {event} {alias} {verdict} within {SECONDS} s:\n{self.path.read_text()}")
+            time.sleep(0.02)
+
+    def switches(self):
+        """How often it was given a CPU of its own will."""
+        statuses = [(task / "status").read_text() for task in (self.path.parent / f"/proc/{self.process.pid}/task").iterdir()]
+        return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.MULTILINE)[1]) for status in statuses)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def watch(guest_daemon, program, tmp_path_factory):
+    watching = Watch(program, guest_daemon.uri, tmp_path_factory.mktemp("watch"))
+    watching.wait_for("connected")
+    yield watching
+    assert watching.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def guest(guest_daemon, watch):
+    running = guests.Guest(guest_daemon, "watch", guests.PER_BUS)
+    yield running
+    running.stop()
+
+
+def plug(guest):
+    guest.domain.attachDeviceFlags(disk(guest), guest.daemon.libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def unplug(guest):
+    guest.domain.detachDeviceFlags(disk(guest), guest.daemon.libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def disk(guest):
+    return guests.disk(guest.name, "vdc", "virtio", guests.at(guests.NEXT_PORT), " iommu='on'")
+
+
+def counts(guest, address):
+    guest.interrupt()
+    return sum(guest.interrupts()[address])
+
+
+def test_devices_behind_the_vsmmu_are_verified_once_the_guest_is_up_and_work(watch, guest):
+    for alias, address in guests.BEHIND.items():
+        said = watch.wait_for("verdict", alias, "verified")
+        device = said["device"]
+        assert (said["domain"], device["vsmmu"], device["address"], device["doorbell"]) == (guest.name, "iommu0", address, DOORBELL)
+        assert counts(guest, address) > 0
+        watch.seen = 0
+    assert not {one["alias"] for one in watch.news()} & guests.OUTSIDE.keys()
+    watch.skip()
+
+
+def test_a_hotplugged_device_is_verified_and_works(watch, guest):
+    watch.skip()
+    plug(guest)
+    said = watch.wait_for("verdict", NEXT_ALIAS, "verified")
+    assert said["device"]["address"] == NEXT_ADDRESS
+    assert said["reads"]["peeks"] < 100 and said["reads"]["bytes"] < 1 << 18
+    assert counts(guest, NEXT_ADDRESS) > 0
+
+
+def test_nothing_is_done_while_nothing_happens(watch, guest):
+    """Threads of the pool that have nothing to do end after 15 seconds; that is a wake-up each."""
+    before = watch.switches()
+    time.sleep(3)
+    assert watch.switches() - before <= 8
+
+
+def test_libvirt_may_crash_in_between(watch, guest, guest_daemon):
+    watch.skip()
+    guest_daemon.crash()
+    watch.wait_for("disconnected")
+    watch.wait_for("connected")
+    guest.domain = guest_daemon.connection.lookupByName(guest.name)
+    unplug(guest)
+    watch.wait_for("removed", NEXT_ALIAS)
+    plug(guest)
+    watch.wait_for("verdict", NEXT_ALIAS, "verified")
+    assert "mismatch" not in {one.get("device", {}).get("verdict") for one in watch.news()}
+
+
+def test_verify_says_it_once(program, guest, watch):
+    outcome = program.run("verify", "--connect", guest.daemon.uri, "--format", "json", "--wait", "10", guest.name)
+    assert (outcome.status, outcome.err) == (0, "")
+    said = json.loads(outcome.out)
+    jsonschema.validate(said, SCHEMA)
+    assert {device["alias"]: device["verdict"] for device in said["devices"]}.items() >= dict.fromkeys(
+        guests.BEHIND | guests.OUTSIDE | {NEXT_ALIAS: None}, "verified").items()
+    assert not guest.taints().count("monitor")
+    text = program.run("verify", "--connect", guest.daemon.uri, guest.name, NEXT_ALIAS).out
+    assert text.splitlines()[1].split() == [NEXT_ALIAS, NEXT_ADDRESS, "-", "iommu0", "-", DOORBELL, "verified"]
+    assert all(re.search(rf"^  {check} +verified ", text, re.MULTILINE) for check in ("place", "doorbell", "vectors"))
+
+
+def test_a_wrong_vector_is_a_mismatch(program, guest):
+    with guest.programmed(guests.BEHIND["nvme0"], 0xdead0040):
+        outcome = program.run("verify", "--connect", guest.daemon.uri, "--format", "json", guest.name, "nvme0")
+    device, = json.loads(outcome.out)["devices"]
+    assert (outcome.status, device["verdict"]) == (1, "mismatch")
+    assert [finding["rule"] for finding in device["findings"]] == ["msi-address-unmapped"]
+
+
+def test_what_is_unknown_yet_is_waited_for(program, guest):
+    guest.run(f"echo {guests.BEHIND['nvme0']} >/sys/bus/pci/drivers/nvme/unbind")
+    arguments = ["verify", "--connect", guest.daemon.uri, "--format", "json", guest.name, "nvme0"]
+    outcome = program.run(*arguments)
+    assert (outcome.status, json.loads(outcome.out)["devices"][0]["verdict"]) == (1, "unknown-yet")
+    with subprocess.Popen([program.path, *arguments, "--wait", "30"], stdout=subprocess.PIPE) as waiting:
+        time.sleep(0.5)
+        guest.run(f"echo {guests.BEHIND['nvme0']} >/sys/bus/pci/drivers/nvme/bind")
+        said = json.loads(waiting.stdout.read())
+    assert (waiting.returncode, said["devices"][0]["verdict"]) == (0, "verified")
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["nobody"], "nobody"), (["{guest}", "nothing"], "nothing"), ([], "--help"), (["a", "b", "c"], "--help"),
+    (["--wait", "-1", "{guest}"], "--wait")])
+def test_what_cannot_be_verified_is_refused(arguments, word, program, guest):
+    outcome = program.run("verify", "--connect", guest.daemon.uri, *(one.format(guest=guest.name) for one in arguments))
+    assert (outcome.status, outcome.out) == (2, "") and word in outcome.err
+
+
+@pytest.fixture
+def bus(guest, build_dir):
+    """Calls a method of a virt-vsmmud that watches the guests, on a bus of its own."""
+    with subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=1"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as broker:
+        environment = os.environ | {"DBUS_SESSION_BUS_ADDRESS": broker.stdout.readline().strip()}
+        with subprocess.Popen([build_dir / "tools" / "virt-vsmmud", "--session", "--connect", guest.daemon.uri],
+                              env=environment, stderr=subprocess.DEVNULL) as daemon:
+            def call(method, *arguments):
+                return subprocess.run(["gdbus", "call", "--session", "--dest", "org.vsmmu1", "--object-path", "/org/vsmmu1",
+                                       "--method", f"org.vsmmu1.{method}", *arguments], env=environment, capture_output=True, text=True)
+
+            deadline = time.monotonic() + SECONDS
+            while call("ListVerdicts").stdout.count("<'verified'>") < len(guests.BEHIND) + 1:
+                assert time.monotonic() < deadline and daemon.poll() is None
+                time.sleep(0.1)
+            yield call
+            daemon.terminate()
+        assert daemon.returncode == 0
+        broker.kill()
+
+
+def test_the_daemon_knows_the_same_and_verifies_on_request(bus, guest):
+    listed = bus("ListVerdicts").stdout
+    assert re.findall(r"'device': <'([^']*)'>", listed) == sorted([*guests.BEHIND, NEXT_ALIAS])
+    said = bus("Verify", guest.name, "nvme0", "{}").stdout
+    assert re.findall(r"'(device|vsmmu|verdict)': <'([^']*)'>", said) == [("device", "nvme0"), ("vsmmu", "iommu0"), ("verdict", "verified")]
+    assert '\\"gpa\\" : \\"0x08090040\\"' in bus("Resolve", guest.name, "{}").stdout
+    assert "nobody" in bus("Verify", "nobody", "", "{}").stderr
+    assert "is not watched" in bus("Verify", guest.name, "", "{'connection': <'qemu+ssh://evil/system'>}").stderr
+
+
+def test_a_guest_that_dies_while_it_is_looked_at_is_forgotten(watch, guest):
+    watch.skip()
+    unplug(guest)
+    watch.wait_for("removed", NEXT_ALIAS)
+    plug(guest)
+    os.kill(guest.pid, signal.SIGKILL)
+    assert {watch.wait_for("removed")["alias"] for _ in guests.BEHIND} >= set(guests.BEHIND) - {NEXT_ALIAS}
+    assert watch.process.poll() is None
+
+
+def test_a_daemon_that_is_not_there_is_said_and_waited_for(program, tmp_path):
+    watching = Watch(program, f"qemu:///system?socket={tmp_path}/none", tmp_path)
+    said = watching.wait_for("disconnected")
+    assert f"{tmp_path}/none" in said["reason"]
+    time.sleep(1.2)
+    assert len(watching.news()) == 1
+    assert watching.stop() == 0

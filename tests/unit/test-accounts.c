@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "accounts.h"
+
+#include "quota.h"
+
+#define SECOND ((gint64) G_USEC_PER_SEC)
+
+/* Work that waits for a gate. */
+typedef struct {
+  GMutex mutex;
+  GCond changed;
+  gboolean is_open;
+  guint n_running;
+  guint n_done;
+} Gate;
+
+static void
+gate_init (Gate *gate)
+{
+  *gate = (Gate){ 0 };
+  g_mutex_init (&gate->mutex);
+  g_cond_init (&gate->changed);
+}
+
+static void
+work (GTask *task, gpointer source G_GNUC_UNUSED, gpointer data, GCancellable *cancellable G_GNUC_UNUSED)
+{
+  Gate *gate = data;
+
+  g_mutex_lock (&gate->mutex);
+  gate->n_running++;
+  g_cond_broadcast (&gate->changed);
+  while (!gate->is_open)
+    g_cond_wait (&gate->changed, &gate->mutex);
+  gate->n_done++;
+  g_mutex_unlock (&gate->mutex);
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+finish (GObject *source G_GNUC_UNUSED, GAsyncResult *result G_GNUC_UNUSED, gpointer data)
+{
+  vsmmu_account_finish (data);
+  vsmmu_account_close (data);
+}
+
+static void
+start (VsmmuAccount *account, Gate *gate, GCancellable *cancellable)
+{
+  GTask *task = g_task_new (NULL, cancellable, finish, account);
+
+  g_task_set_task_data (task, gate, NULL);
+  vsmmu_account_run (account, task, work);
+}
+
+static void
+await_running (Gate *gate, guint n_running)
+{
+  g_mutex_lock (&gate->mutex);
+  while (gate->n_running < n_running)
+    g_cond_wait (&gate->changed, &gate->mutex);
+  g_mutex_unlock (&gate->mutex);
+}
+
+static void
+open_gate (Gate *gate)
+{
+  g_mutex_lock (&gate->mutex);
+  gate->is_open = TRUE;
+  g_cond_broadcast (&gate->changed);
+  g_mutex_unlock (&gate->mutex);
+}
+
+static void
+test_a_user_has_so_many_calls_in_flight (void)
+{
+  g_autoptr (VsmmuAccounts) accounts = vsmmu_accounts_new ();
+  g_autoptr (GError) error = NULL;
+  VsmmuAccount *account = NULL;
+
+  for (guint i = 0; i < VSMMU_QUOTA_USER_CALLS; i++) {
+    account = vsmmu_accounts_open (accounts, 1000, 0, &error);
+    g_assert_no_error (error);
+  }
+  g_assert_null (vsmmu_accounts_open (accounts, 1000, 0, &error));
+  g_assert_error (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED);
+  g_clear_error (&error);
+  g_assert_nonnull (vsmmu_accounts_open (accounts, 1001, 0, &error));
+  vsmmu_account_close (account);
+  g_assert_true (vsmmu_accounts_open (accounts, 1000, 0, &error) == account);
+}
+
+/* How many calls a user gets through at one time, when each is answered at once. */
+static guint
+count_calls (VsmmuAccounts *accounts, guint uid, gint64 now)
+{
+  guint n_calls = 0;
+  VsmmuAccount *account;
+
+  while ((account = vsmmu_accounts_open (accounts, uid, now, NULL)) != NULL) {
+    vsmmu_account_close (account);
+    n_calls++;
+  }
+  return n_calls;
+}
+
+static void
+test_a_user_calls_so_often (void)
+{
+  g_autoptr (VsmmuAccounts) accounts = vsmmu_accounts_new ();
+
+  g_assert_cmpuint (count_calls (accounts, 1000, 0), ==, VSMMU_QUOTA_USER_BURST);
+  g_assert_cmpuint (count_calls (accounts, 1001, 0), ==, VSMMU_QUOTA_USER_BURST);
+  g_assert_cmpuint (count_calls (accounts, 1000, SECOND), ==, VSMMU_QUOTA_USER_RATE);
+  /* A new user makes old accounts be forgotten, which must not be a way around the limit. */
+  g_assert_cmpuint (count_calls (accounts, 1002, 2 * SECOND), ==, VSMMU_QUOTA_USER_BURST);
+  g_assert_cmpuint (count_calls (accounts, 1000, 2 * SECOND), ==, VSMMU_QUOTA_USER_RATE);
+  g_assert_cmpuint (count_calls (accounts, 1003, 3600 * SECOND), ==, VSMMU_QUOTA_USER_BURST);
+  g_assert_cmpuint (count_calls (accounts, 1000, 3600 * SECOND), ==, VSMMU_QUOTA_USER_BURST);
+}
+
+static void
+test_a_user_does_not_take_all_threads (void)
+{
+  g_autoptr (VsmmuAccounts) accounts = vsmmu_accounts_new ();
+  Gate greedy;
+  Gate modest;
+
+  gate_init (&greedy);
+  gate_init (&modest);
+  for (guint i = 0; i < VSMMU_QUOTA_USER_CALLS; i++)
+    start (vsmmu_accounts_open (accounts, 1000, 0, NULL), &greedy, NULL);
+  await_running (&greedy, VSMMU_QUOTA_USER_THREADS);
+  open_gate (&modest);
+  start (vsmmu_accounts_open (accounts, 1001, 0, NULL), &modest, NULL);
+  await_running (&modest, 1);
+  g_mutex_lock (&greedy.mutex);
+  g_assert_cmpuint (greedy.n_running, ==, VSMMU_QUOTA_USER_THREADS);
+  g_mutex_unlock (&greedy.mutex);
+  open_gate (&greedy);
+  while (greedy.n_done < VSMMU_QUOTA_USER_CALLS || count_calls (accounts, 1001, 0) == 0)
+    g_main_context_iteration (NULL, FALSE);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+static void
+test_work_of_who_went_away_is_not_done (void)
+{
+  g_autoptr (VsmmuAccounts) accounts = vsmmu_accounts_new ();
+  g_autoptr (GCancellable) gone = g_cancellable_new ();
+  VsmmuAccount *account = NULL;
+  Gate gate;
+
+  gate_init (&gate);
+  for (guint i = 0; i < VSMMU_QUOTA_USER_CALLS; i++) {
+    account = vsmmu_accounts_open (accounts, 1000, 0, NULL);
+    start (account, &gate, gone);
+  }
+  await_running (&gate, VSMMU_QUOTA_USER_THREADS);
+  g_cancellable_cancel (gone);
+  open_gate (&gate);
+  for (guint i = 0; i < VSMMU_QUOTA_USER_CALLS; i++)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (gate.n_done, ==, VSMMU_QUOTA_USER_THREADS);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/accounts/a-user-has-so-many-calls-in-flight", test_a_user_has_so_many_calls_in_flight);
+  g_test_add_func ("/accounts/a-user-calls-so-often", test_a_user_calls_so_often);
+  g_test_add_func ("/accounts/a-user-does-not-take-all-threads", test_a_user_does_not_take_all_threads);
+  g_test_add_func ("/accounts/work-of-who-went-away-is-not-done", test_work_of_who_went_away_is_not_done);
+  return g_test_run ();
+}

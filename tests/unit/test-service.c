@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "service.h"
+
+#include <vsmmu/vsmmu.h>
+
+#define PATH "/org/vsmmu1"
+#define INTERFACE "org.vsmmu1"
+
+/* A bus with the service on it, and a caller with a connection of its own. */
+typedef struct {
+  GTestDBus *bus;
+  GDBusConnection *server;
+  GDBusConnection *client;
+  VsmmuGuests guests; /* must be what the functions get */
+  VsmmuVerdicts *verdicts;
+  VsmmuService *service;
+  GTask *waiting; /* a verification that is not answered yet */
+  GString *told;  /* names of signals, with a space after each */
+} Fixture;
+
+static void
+resolve (VsmmuGuests *guests, const char *connection, const char *domain, GTask *task)
+{
+  g_assert_nonnull (guests);
+  if (strcmp (domain, "missing") == 0)
+    g_task_return_new_error (task, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, "there is no domain '%s'", domain);
+  else
+    g_task_return_pointer (task, g_variant_new ("(s)", connection != NULL ? connection : "any"), NULL);
+}
+
+static void
+verify (VsmmuGuests *guests, const char *connection G_GNUC_UNUSED, const char *domain, const char *device, GTask *task)
+{
+  Fixture *fixture = (Fixture *) ((char *) guests - G_STRUCT_OFFSET (Fixture, guests));
+
+  g_assert_cmpstr (domain, ==, "guest");
+  g_assert_cmpstr (device, ==, "hostdev0");
+  fixture->waiting = g_object_ref (task);
+}
+
+static GVariant *
+get_connections (VsmmuGuests *guests G_GNUC_UNUSED)
+{
+  return g_variant_new_parsed ("[('qemu:///system', 'connected')]");
+}
+
+static void
+take_signal (GDBusConnection *bus G_GNUC_UNUSED, const char *sender G_GNUC_UNUSED, const char *path,
+             const char *interface G_GNUC_UNUSED, const char *signal, GVariant *parameters, gpointer data)
+{
+  GString *told = data;
+  g_autoptr (GVariant) verdict = NULL;
+  const char *state = "";
+
+  g_assert_cmpstr (path, ==, PATH);
+  if (g_variant_is_of_type (parameters, G_VARIANT_TYPE ("(a{sv})"))) {
+    verdict = g_variant_get_child_value (parameters, 0);
+    g_assert_true (g_variant_lookup (verdict, "verdict", "&s", &state));
+  }
+  g_string_append_printf (told, "%s(%s) ", signal, state);
+}
+
+static GDBusConnection *
+connect (const char *address)
+{
+  g_autoptr (GError) error = NULL;
+  GDBusConnection *connection = g_dbus_connection_new_for_address_sync (
+      address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL,
+      NULL, &error);
+
+  g_assert_no_error (error);
+  return connection;
+}
+
+static void
+set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+  VsmmuServiceOptions options = { .is_session = TRUE };
+
+  fixture->bus = g_test_dbus_new (G_TEST_DBUS_NONE);
+  g_test_dbus_up (fixture->bus);
+  fixture->server = connect (g_test_dbus_get_bus_address (fixture->bus));
+  fixture->client = connect (g_test_dbus_get_bus_address (fixture->bus));
+  fixture->guests = (VsmmuGuests){ resolve, verify, get_connections };
+  fixture->verdicts = vsmmu_verdicts_new ();
+  fixture->told = g_string_new (NULL);
+  options.bus = fixture->server;
+  options.verdicts = fixture->verdicts;
+  options.guests = &fixture->guests;
+  fixture->service = vsmmu_service_new (&options, &error);
+  g_assert_no_error (error);
+  g_dbus_connection_signal_subscribe (fixture->client, g_dbus_connection_get_unique_name (fixture->server), NULL, NULL,
+                                      NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE, take_signal, fixture->told, NULL);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  vsmmu_service_free (fixture->service);
+  vsmmu_verdicts_free (fixture->verdicts);
+  g_string_free (fixture->told, TRUE);
+  g_dbus_connection_close_sync (fixture->client, NULL, NULL);
+  g_dbus_connection_close_sync (fixture->server, NULL, NULL);
+  g_object_unref (fixture->client);
+  g_object_unref (fixture->server);
+  g_test_dbus_down (fixture->bus);
+  g_object_unref (fixture->bus);
+}
+
+static void
+take_answer (GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
+{
+  *(GAsyncResult **) data = g_object_ref (result);
+}
+
+static void
+start_call (Fixture *fixture, const char *interface, const char *method, const char *parameters, GAsyncResult **result)
+{
+  *result = NULL;
+  g_dbus_connection_call (fixture->client, g_dbus_connection_get_unique_name (fixture->server), PATH, interface, method,
+                          g_variant_new_parsed (parameters), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, take_answer,
+                          result);
+}
+
+/* (transfer full): the answer, printed, or the name of the error */
+static char *
+finish_call (Fixture *fixture, GAsyncResult **result)
+{
+  g_autoptr (GAsyncResult) answer = NULL;
+  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GError) error = NULL;
+
+  while (*result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  answer = *result;
+  reply = g_dbus_connection_call_finish (fixture->client, answer, &error);
+  return reply != NULL ? g_variant_print (reply, FALSE) : g_dbus_error_get_remote_error (error);
+}
+
+static void
+assert_call (Fixture *fixture, const char *interface, const char *method, const char *parameters, const char *expected)
+{
+  g_autofree char *answer = NULL;
+  GAsyncResult *result;
+
+  start_call (fixture, interface, method, parameters, &result);
+  answer = finish_call (fixture, &result);
+  g_assert_cmpstr (answer, ==, expected);
+}
+
+static VsmmuVerdict *
+verdict_new (VsmmuVerdictState state)
+{
+  VsmmuVerdict *verdict = g_new0 (VsmmuVerdict, 1);
+
+  *verdict = (VsmmuVerdict){ .connection = g_strdup ("qemu:///system"),
+                             .domain = g_strdup ("guest"),
+                             .uuid = g_strdup ("u1"),
+                             .device = g_strdup ("hostdev0"),
+                             .vsmmu = g_strdup ("iommu0"),
+                             .findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free),
+                             .state = state };
+  return verdict;
+}
+
+static void
+await_signals (Fixture *fixture, const char *expected)
+{
+  while (fixture->told->len < strlen (expected))
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpstr (fixture->told->str, ==, expected);
+}
+
+static void
+test_verdicts_are_told (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  /* The call makes sure that the bus knows of the subscription. */
+  assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+  vsmmu_verdicts_set (fixture->verdicts, verdict_new (VSMMU_VERDICT_UNKNOWN), 1);
+  vsmmu_verdicts_set (fixture->verdicts, verdict_new (VSMMU_VERDICT_MISMATCH), 2);
+  vsmmu_verdicts_remove (fixture->verdicts, NULL, NULL, NULL);
+  vsmmu_service_tell_connections (fixture->service);
+  await_signals (fixture, "VerdictChanged(unknown-yet) VerdictChanged(mismatch) DoorbellMismatch(mismatch) "
+                          "VerdictChanged(gone) PropertiesChanged() ");
+}
+
+static void
+test_verdicts_are_listed (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  VsmmuVerdict *verdict = verdict_new (VSMMU_VERDICT_VERIFIED);
+
+  verdict->host_smmu = g_strdup ("smmu3.0x0000000011000000");
+  verdict->doorbell = 0x08090040;
+  vsmmu_verdicts_set (fixture->verdicts, verdict, 5);
+  assert_call (fixture, INTERFACE, "ListVerdicts", "()",
+               "([{'connection': <'qemu:///system'>, 'domain': <'guest'>, 'uuid': <'u1'>, 'device': <'hostdev0'>, "
+               "'vsmmu': <'iommu0'>, 'host-smmu': <'smmu3.0x0000000011000000'>, 'verdict': <'verified'>, 'doorbell': "
+               "<uint64 134807616>, 'since': <uint64 5>, 'reasons': <[]>}],)");
+}
+
+static void
+test_whoever_watches_guests_is_asked (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  assert_call (fixture, INTERFACE, "Resolve", "('guest', @a{sv} {})", "('any',)");
+  assert_call (fixture, INTERFACE, "Resolve", "('guest', {'connection': <'test:///'>})", "('test:///',)");
+  assert_call (fixture, INTERFACE, "Resolve", "('guest', {'connexion': <'test:///'>})",
+               "org.freedesktop.DBus.Error.InvalidArgs");
+  assert_call (fixture, INTERFACE, "Resolve", "('missing', @a{sv} {})", "org.vsmmu1.Error.NoDomain");
+  assert_call (fixture, "org.freedesktop.DBus.Properties", "Get", "('org.vsmmu1', 'Connections')",
+               "(<[('qemu:///system', 'connected')]>,)");
+}
+
+static void
+test_a_verification_may_take_its_time (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *answer = NULL;
+  GAsyncResult *result;
+
+  start_call (fixture, INTERFACE, "Verify", "('guest', 'hostdev0', @a{sv} {})", &result);
+  while (fixture->waiting == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+  g_assert_null (result);
+  g_task_return_pointer (fixture->waiting, g_variant_new_parsed ("(@aa{sv} [],)"), (GDestroyNotify) g_variant_unref);
+  g_clear_object (&fixture->waiting);
+  answer = finish_call (fixture, &result);
+  g_assert_cmpstr (answer, ==, "([],)");
+}
+
+static void
+test_a_verification_for_nobody_ends (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GDBusConnection) other = connect (g_test_dbus_get_bus_address (fixture->bus));
+
+  g_dbus_connection_call (other, g_dbus_connection_get_unique_name (fixture->server), PATH, INTERFACE, "Verify",
+                          g_variant_new_parsed ("('guest', 'hostdev0', @a{sv} {})"), NULL, G_DBUS_CALL_FLAGS_NONE, -1,
+                          NULL, NULL, NULL);
+  while (fixture->waiting == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_true (g_dbus_connection_close_sync (other, NULL, NULL));
+  while (!g_cancellable_is_cancelled (g_task_get_cancellable (fixture->waiting)))
+    g_main_context_iteration (NULL, TRUE);
+  g_task_return_pointer (fixture->waiting, g_variant_ref_sink (g_variant_new_parsed ("(@aa{sv} [],)")),
+                         (GDestroyNotify) g_variant_unref);
+  g_clear_object (&fixture->waiting);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct {
+    const char *name;
+    void (*run) (Fixture *fixture, gconstpointer data);
+  } tests[] = {
+    { "/service/verdicts-are-told", test_verdicts_are_told },
+    { "/service/verdicts-are-listed", test_verdicts_are_listed },
+    { "/service/whoever-watches-guests-is-asked", test_whoever_watches_guests_is_asked },
+    { "/service/a-verification-may-take-its-time", test_a_verification_may_take_its_time },
+    { "/service/a-verification-for-nobody-ends", test_a_verification_for_nobody_ends },
+  };
+
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add (tests[i].name, Fixture, NULL, set_up, tests[i].run, tear_down);
+  return g_test_run ();
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "accounts.h"
+
+#include <glib/gi18n.h>
+
+#include "quota.h"
+
+struct _VsmmuAccounts {
+  GHashTable *by_uid; /* guint → VsmmuAccount */
+  GThreadPool *threads;
+};
+
+struct _VsmmuAccount {
+  GThreadPool *threads;
+  guint uid;
+  double n_allowed; /* calls at once, as of @counted */
+  gint64 counted;
+  guint n_calls;
+  guint n_threads;
+  GQueue waiting; /* Work */
+};
+
+/* What is done in a thread. */
+typedef struct {
+  GTask *task;
+  GTaskThreadFunc run;
+} Work;
+
+/* Forgets whoever called so long ago that it makes no difference. */
+static gboolean
+is_settled (gpointer key, gpointer value, gpointer data)
+{
+  const VsmmuAccount *account = value;
+  const gint64 *now = data;
+
+  return account->n_calls == 0 && account->n_threads == 0 && *now - account->counted > 10 * G_USEC_PER_SEC;
+}
+
+static VsmmuAccount *
+find_account (VsmmuAccounts *accounts, guint uid, gint64 now)
+{
+  VsmmuAccount *account = g_hash_table_lookup (accounts->by_uid, GUINT_TO_POINTER (uid));
+
+  if (account != NULL)
+    return account;
+  g_hash_table_foreach_remove (accounts->by_uid, is_settled, &now);
+  account = g_new0 (VsmmuAccount, 1);
+  account->threads = accounts->threads;
+  account->uid = uid;
+  account->n_allowed = VSMMU_QUOTA_USER_BURST;
+  account->counted = now;
+  g_hash_table_insert (accounts->by_uid, GUINT_TO_POINTER (uid), account);
+  return account;
+}
+
+VsmmuAccount *
+vsmmu_accounts_open (VsmmuAccounts *accounts, guint uid, gint64 now, GError **error)
+{
+  VsmmuAccount *account = find_account (accounts, uid, now);
+  double seconds = (double) (now - account->counted) / G_USEC_PER_SEC;
+
+  account->n_allowed = MIN (account->n_allowed + seconds * VSMMU_QUOTA_USER_RATE, VSMMU_QUOTA_USER_BURST);
+  account->counted = now;
+  if (account->n_calls >= VSMMU_QUOTA_USER_CALLS) {
+    g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
+                 _ ("user %u has %u calls in flight; wait for an answer before the next one"), uid, account->n_calls);
+    return NULL;
+  }
+  if (account->n_allowed < 1) {
+    g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
+                 _ ("user %u called more than %d times in a second; call less often"), uid, VSMMU_QUOTA_USER_RATE);
+    return NULL;
+  }
+  account->n_allowed -= 1;
+  account->n_calls++;
+  return account;
+}
+
+void
+vsmmu_account_close (VsmmuAccount *account)
+{
+  account->n_calls--;
+}
+
+static void
+do_work (gpointer data, gpointer unused)
+{
+  g_autofree Work *work = data;
+  g_autoptr (GTask) task = work->task;
+
+  if (!g_task_return_error_if_cancelled (task))
+    work->run (task, NULL, g_task_get_task_data (task), g_task_get_cancellable (task));
+}
+
+static void
+start_work (VsmmuAccount *account)
+{
+  while (account->n_threads < VSMMU_QUOTA_USER_THREADS && !g_queue_is_empty (&account->waiting)) {
+    account->n_threads++;
+    g_thread_pool_push (account->threads, g_queue_pop_head (&account->waiting), NULL);
+  }
+}
+
+void
+vsmmu_account_run (VsmmuAccount *account, GTask *task, GTaskThreadFunc run)
+{
+  Work *work = g_new (Work, 1);
+
+  *work = (Work){ .task = task, .run = run };
+  g_queue_push_tail (&account->waiting, work);
+  start_work (account);
+}
+
+void
+vsmmu_account_finish (VsmmuAccount *account)
+{
+  account->n_threads--;
+  start_work (account);
+}
+
+VsmmuAccounts *
+vsmmu_accounts_new (void)
+{
+  VsmmuAccounts *accounts = g_new0 (VsmmuAccounts, 1);
+
+  accounts->by_uid = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  accounts->threads = g_thread_pool_new (do_work, NULL, VSMMU_QUOTA_THREADS, FALSE, NULL);
+  return accounts;
+}
+
+void
+vsmmu_accounts_free (VsmmuAccounts *accounts)
+{
+  g_thread_pool_free (accounts->threads, FALSE, TRUE);
+  g_hash_table_unref (accounts->by_uid);
+  g_free (accounts);
+}

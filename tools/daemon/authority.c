@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "authority.h"
+
+#include <glib/gi18n.h>
+#include <grp.h>
+
+enum {
+  BUS_TIMEOUT_MS = 5000,
+  /* A user who is asked for a password needs some time. */
+  POLKIT_TIMEOUT_MS = 120 * 1000,
+  POLKIT_FLAG_ASK_USER = 1,
+};
+
+static const char *const action_ids[] = {
+  [VSMMU_ACTION_READ] = "org.vsmmu1.read",
+  [VSMMU_ACTION_MANAGE] = "org.vsmmu1.manage",
+};
+
+/* What is to be decided, while polkit is asked. */
+typedef struct {
+  VsmmuAction action;
+  guint uid;
+  gboolean is_in_group;
+} Question;
+
+void
+vsmmu_caller_free (VsmmuCaller *caller)
+{
+  g_free (caller->name);
+  g_clear_pointer (&caller->groups, g_array_unref);
+  g_free (caller);
+}
+
+static void
+take_credentials (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  g_autoptr (GVariant) credentials = NULL;
+  g_autoptr (GVariant) groups = NULL;
+  VsmmuCaller *caller;
+  guint uid;
+
+  if (reply == NULL) {
+    g_task_return_error (task, g_steal_pointer (&error));
+    return;
+  }
+  credentials = g_variant_get_child_value (reply, 0);
+  if (!g_variant_lookup (credentials, "UnixUserID", "u", &uid)) {
+    g_task_return_new_error (task, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
+                             _ ("the bus does not say which user calls"));
+    return;
+  }
+  caller = g_new0 (VsmmuCaller, 1);
+  caller->name = g_strdup (g_task_get_task_data (task));
+  caller->uid = uid;
+  groups = g_variant_lookup_value (credentials, "UnixGroupIDs", G_VARIANT_TYPE ("au"));
+  if (groups != NULL) {
+    gsize n_groups;
+    const guint32 *ids = g_variant_get_fixed_array (groups, &n_groups, sizeof (guint32));
+
+    caller->groups = g_array_append_vals (g_array_new (FALSE, FALSE, sizeof (guint32)), ids, (guint) n_groups);
+  }
+  g_task_return_pointer (task, caller, (GDestroyNotify) vsmmu_caller_free);
+}
+
+void
+vsmmu_caller_identify (GDBusConnection *bus, const char *name, GCancellable *cancellable, GAsyncReadyCallback callback,
+                       gpointer data)
+{
+  GTask *task = g_task_new (NULL, cancellable, callback, data);
+
+  g_task_set_task_data (task, g_strdup (name), g_free);
+  g_dbus_connection_call (bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                          "GetConnectionCredentials", g_variant_new ("(s)", name), G_VARIANT_TYPE ("(a{sv})"),
+                          G_DBUS_CALL_FLAGS_NONE, BUS_TIMEOUT_MS, cancellable, take_credentials, task);
+}
+
+VsmmuCaller *
+vsmmu_caller_identify_finish (GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+void
+vsmmu_authority_init (VsmmuAuthority *authority, GDBusConnection *bus, gboolean is_session)
+{
+  const struct group *group = getgrnam ("libvirt");
+
+  *authority =
+      (VsmmuAuthority){ .bus = bus, .is_session = is_session, .group = group != NULL ? (gint64) group->gr_gid : -1 };
+}
+
+static gboolean
+is_in_group (const VsmmuCaller *caller, gint64 group)
+{
+  for (guint i = 0; caller->groups != NULL && i < caller->groups->len; i++)
+    if (g_array_index (caller->groups, guint32, i) == group)
+      return TRUE;
+  return FALSE;
+}
+
+/* Without polkit. */
+static gboolean
+may_without_polkit (const Question *question)
+{
+  return question->uid == 0 || (question->action == VSMMU_ACTION_READ && question->is_in_group);
+}
+
+static gboolean
+is_absence (const GError *error)
+{
+  return g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN) ||
+         g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER);
+}
+
+static void
+take_decision (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  const Question *question = g_task_get_task_data (task);
+  gboolean may = FALSE;
+
+  if (reply != NULL)
+    g_variant_get (reply, "((bba{ss}))", &may, NULL, NULL);
+  else if (is_absence (error))
+    may = may_without_polkit (question);
+  else {
+    g_task_return_new_error (task, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
+                             _ ("polkit cannot be asked whether user %u may do this: %s"), question->uid,
+                             error->message);
+    return;
+  }
+  if (may)
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_new_error (task, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
+                             _ ("user %u may not do this: it needs the polkit action %s, which the administrator of "
+                                "this host can grant, or where there is no polkit root or for reading the group "
+                                "libvirt"),
+                             question->uid, action_ids[question->action]);
+}
+
+void
+vsmmu_authority_check (const VsmmuAuthority *authority, const VsmmuCaller *caller, VsmmuAction action,
+                       gboolean may_ask_user, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+  GTask *task = g_task_new (NULL, cancellable, callback, data);
+  Question *question = g_new (Question, 1);
+  GVariantBuilder subject;
+
+  *question = (Question){ .action = action, .uid = caller->uid, .is_in_group = is_in_group (caller, authority->group) };
+  g_task_set_task_data (task, question, g_free);
+  if (authority->is_session) {
+    g_task_return_boolean (task, TRUE);
+    g_object_unref (task);
+    return;
+  }
+  g_variant_builder_init (&subject, G_VARIANT_TYPE ("a{sv}"));
+  g_variant_builder_add (&subject, "{sv}", "name", g_variant_new_string (caller->name));
+  g_dbus_connection_call (authority->bus, "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority",
+                          "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization",
+                          g_variant_new ("((sa{sv})sa{ss}us)", "system-bus-name", &subject, action_ids[action], NULL,
+                                         may_ask_user ? POLKIT_FLAG_ASK_USER : 0, ""),
+                          G_VARIANT_TYPE ("((bba{ss}))"), G_DBUS_CALL_FLAGS_NONE, POLKIT_TIMEOUT_MS, cancellable,
+                          take_decision, task);
+}
+
+gboolean
+vsmmu_authority_check_finish (GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}

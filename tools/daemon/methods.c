@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "methods.h"
+
+#include <glib/gi18n.h>
+#include <vsmmu/vsmmu.h>
+
+#include "request.h"
+
+#define DOCUMENT_NAME "<dbus>"
+
+/* Of what a check looks at; the strings are of the call. */
+typedef struct {
+  VsmmuCheckOptions options;
+  VsmmuTarget target;
+  VsmmuHostSnapshot *host;
+  VsmmuHotplug *hotplug;
+} CheckScope;
+
+static void
+check_scope_clear (CheckScope *scope)
+{
+  g_clear_pointer (&scope->host, vsmmu_host_snapshot_unref);
+  g_clear_pointer (&scope->hotplug, vsmmu_hotplug_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (CheckScope, check_scope_clear)
+
+static GVariant *
+list_notes (const GPtrArray *notes)
+{
+  return g_variant_new_strv ((const char *const *) notes->pdata, notes->len);
+}
+
+static const char *
+get_name (GVariant *options)
+{
+  const char *name = DOCUMENT_NAME;
+
+  g_variant_lookup (options, "name", "&s", &name);
+  return name;
+}
+
+/* The document that is the first argument. */
+static GBytes *
+read_document (const VsmmuRequest *request, GError **error)
+{
+  g_autoptr (GVariant) boxed = g_variant_get_child_value (request->parameters, 0);
+  g_autoptr (GVariant) document = g_variant_get_variant (boxed);
+
+  return vsmmu_request_read_document (document, request->descriptors, error);
+}
+
+static gboolean
+choose_hotplug (CheckScope *scope, GVariant *options, GError **error)
+{
+  const char *attached = NULL;
+  const char *detached = NULL;
+  const char *device;
+
+  g_variant_lookup (options, "attach", "&s", &attached);
+  g_variant_lookup (options, "detach", "&s", &detached);
+  if (attached != NULL && detached != NULL) {
+    g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
+                         _ ("give 'attach' or 'detach': one device at a time"));
+    return FALSE;
+  }
+  device = attached != NULL ? attached : detached;
+  if (device == NULL)
+    return TRUE;
+  scope->hotplug = vsmmu_hotplug_new_from_data (attached != NULL ? VSMMU_HOTPLUG_ATTACH : VSMMU_HOTPLUG_DETACH, device,
+                                                strlen (device), attached != NULL ? "<attach>" : "<detach>", error);
+  scope->options.hotplug = scope->hotplug;
+  return scope->hotplug != NULL;
+}
+
+static gboolean
+choose_scope (CheckScope *scope, const VsmmuRequest *request, GVariant *options, GError **error)
+{
+  const char *target;
+  gboolean is_this_host = FALSE;
+
+  if (g_variant_lookup (options, "target", "&s", &target)) {
+    if (!vsmmu_target_parse (target, &scope->target, error))
+      return FALSE;
+    scope->options.target = &scope->target;
+  }
+  g_variant_lookup (options, "this-host", "b", &is_this_host);
+  if (is_this_host) {
+    scope->host = vsmmu_host_cache_get (request->context->host, error);
+    if (scope->host == NULL)
+      return FALSE;
+    scope->options.host = scope->host->host;
+  }
+  return choose_hotplug (scope, options, error);
+}
+
+static gboolean
+remove_ignored (GPtrArray *findings, GVariant *options, GError **error)
+{
+  g_autofree const char **ignored = NULL;
+
+  if (!g_variant_lookup (options, "ignore", "^a&s", &ignored))
+    return TRUE;
+  for (guint i = 0; ignored[i] != NULL; i++) {
+    if (vsmmu_rules_find (ignored[i]) != NULL)
+      continue;
+    g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
+                 _ ("there is no rule '%s'; 'virt-vsmmu explain' lists them all"), ignored[i]);
+    return FALSE;
+  }
+  for (guint i = findings->len; i-- > 0;) {
+    const VsmmuFinding *finding = g_ptr_array_index (findings, i);
+
+    if (g_strv_contains (ignored, finding->rule->id))
+      g_ptr_array_remove_index (findings, i);
+  }
+  return TRUE;
+}
+
+/* Read each time, as whoever enforces it does. */
+static gboolean
+apply_policy (const VsmmuMethodContext *context, GPtrArray *findings, GVariant *options, GError **error)
+{
+  g_autoptr (VsmmuPolicy) policy = NULL;
+  gboolean is_wanted = FALSE;
+
+  g_variant_lookup (options, "policy", "b", &is_wanted);
+  if (!is_wanted)
+    return TRUE;
+  policy = vsmmu_policy_load (context->is_session, error);
+  if (policy != NULL)
+    vsmmu_policy_apply (policy, findings);
+  return policy != NULL;
+}
+
+static GVariant *
+run_check (const VsmmuRequest *request, GError **error)
+{
+  static const VsmmuOption known[] = { { "name", "s" },
+                                       { "target", "s" },
+                                       { "this-host", "b" },
+                                       { "attach", "s" },
+                                       { "detach", "s" },
+                                       { "ignore", "as" },
+                                       { 0 } };
+  g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
+  g_autoptr (GBytes) document = NULL;
+  g_autoptr (GPtrArray) findings = NULL;
+  g_auto (CheckScope) scope = { 0 };
+
+  if (!vsmmu_request_check_options (options, known, error) || !choose_scope (&scope, request, options, error))
+    return NULL;
+  document = read_document (request, error);
+  if (document == NULL)
+    return NULL;
+  findings = vsmmu_check_data (g_bytes_get_data (document, NULL), g_bytes_get_size (document), get_name (options),
+                               &scope.options, error);
+  if (findings == NULL || !remove_ignored (findings, options, error) ||
+      !apply_policy (request->context, findings, options, error))
+    return NULL;
+  return g_variant_new ("(@a(sssusss))", vsmmu_findings_to_variant (findings));
+}
+
+static gboolean
+choose_syntax (GVariant *options, VsmmuArgumentSyntax *syntax, GError **error)
+{
+  static const char *const names[] = {
+    [VSMMU_ARGUMENT_SYNTAX_JSON] = "json", [VSMMU_ARGUMENT_SYNTAX_LEGACY] = "legacy"
+  };
+  const char *wanted;
+
+  if (!g_variant_lookup (options, "syntax", "&s", &wanted))
+    wanted = names[VSMMU_ARGUMENT_SYNTAX_JSON];
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    if (strcmp (wanted, names[i]) == 0) {
+      *syntax = (VsmmuArgumentSyntax) i;
+      return TRUE;
+    }
+  }
+  g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
+               _ ("'%s' is no value for 'syntax': choose json or legacy"), wanted);
+  return FALSE;
+}
+
+/* Arguments for a domain that cannot start are of no use. */
+static gboolean
+is_usable (const VsmmuDomain *domain, GVariant *options, GError **error)
+{
+  g_autoptr (GPtrArray) findings = NULL;
+  g_autofree char *refusal = NULL;
+  gboolean force = FALSE;
+
+  g_variant_lookup (options, "force", "b", &force);
+  if (force)
+    return TRUE;
+  findings = vsmmu_check_domain (domain, NULL);
+  if (vsmmu_findings_count (findings, VSMMU_SEVERITY_ERROR) == 0)
+    return TRUE;
+  refusal = vsmmu_render_refusal (findings);
+  g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED, refusal);
+  return FALSE;
+}
+
+static GVariant *
+run_args (const VsmmuRequest *request, GError **error)
+{
+  static const VsmmuOption known[] = { { "name", "s" }, { "syntax", "s" }, { "force", "b" }, { 0 } };
+  g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
+  g_autoptr (GBytes) document = NULL;
+  g_autoptr (VsmmuDomain) domain = NULL;
+  g_auto (GStrv) arguments = NULL;
+  VsmmuArgumentSyntax syntax;
+
+  if (!vsmmu_request_check_options (options, known, error) || !choose_syntax (options, &syntax, error))
+    return NULL;
+  document = read_document (request, error);
+  if (document == NULL)
+    return NULL;
+  domain = vsmmu_domain_new_from_data (g_bytes_get_data (document, NULL), g_bytes_get_size (document),
+                                       get_name (options), error);
+  if (domain == NULL || !is_usable (domain, options, error))
+    return NULL;
+  arguments = vsmmu_arguments_new (domain, syntax, error);
+  return arguments != NULL ? g_variant_new ("(^as)", arguments) : NULL;
+}
+
+static char *
+adapt (GBytes *document, GVariant *options, GPtrArray *notes, GError **error)
+{
+  const char *xml = g_bytes_get_data (document, NULL);
+  gsize length = g_bytes_get_size (document);
+  gboolean lift = FALSE;
+  const char *text = NULL;
+  VsmmuTarget target;
+  gsize out_length;
+
+  g_variant_lookup (options, "lift", "b", &lift);
+  g_variant_lookup (options, "target", "&s", &text);
+  if ((text != NULL) == lift) {
+    g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
+                         _ ("say what the domain is for in 'target', or turn it back with 'lift'"));
+    return NULL;
+  }
+  if (lift)
+    return vsmmu_lift (xml, length, get_name (options), notes, &out_length, error);
+  if (!vsmmu_target_parse (text, &target, error))
+    return NULL;
+  return vsmmu_lower_domain (xml, length, get_name (options), &target, notes, &out_length, error);
+}
+
+static GVariant *
+run_adapt (const VsmmuRequest *request, GError **error)
+{
+  static const VsmmuOption known[] = { { "name", "s" }, { "target", "s" }, { "lift", "b" }, { 0 } };
+  g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GBytes) document = NULL;
+  g_autofree char *xml = NULL;
+
+  if (!vsmmu_request_check_options (options, known, error))
+    return NULL;
+  document = read_document (request, error);
+  if (document == NULL)
+    return NULL;
+  xml = adapt (document, options, notes, error);
+  return xml != NULL ? g_variant_new ("(s@as)", xml, list_notes (notes)) : NULL;
+}
+
+/* (transfer full): the guest of a plan; %NULL with no error set when a new one is wanted */
+static GBytes *
+read_guest (const VsmmuRequest *request, GVariant *options, GError **error)
+{
+  g_autoptr (GVariant) guest = g_variant_lookup_value (options, "guest", NULL);
+
+  return guest != NULL ? vsmmu_request_read_document (guest, request->descriptors, error) : NULL;
+}
+
+static GVariant *
+plan_to_variant (const VsmmuPlan *plan)
+{
+  g_autofree char *xml = g_strndup (plan->xml, plan->length);
+
+  return g_variant_new ("(s@as@a(sssusss))", xml, list_notes (plan->notes), vsmmu_findings_to_variant (plan->findings));
+}
+
+static GVariant *
+run_plan (const VsmmuRequest *request, GError **error)
+{
+  static const VsmmuOption known[] = {
+    { "devices", "as" }, { "spare-ports", "u" }, { "guest", "*" }, { "name", "s" }, { 0 }
+  };
+  g_autoptr (GVariant) given = g_variant_get_child_value (request->parameters, 0);
+  g_autoptr (VsmmuHostSnapshot) host = NULL;
+  g_autofree const char **devices = NULL;
+  g_autoptr (GBytes) guest = NULL;
+  g_autoptr (GError) guest_error = NULL;
+  g_autoptr (VsmmuPlan) plan = NULL;
+  VsmmuPlanOptions options = { .guest_name = DOCUMENT_NAME };
+
+  if (!vsmmu_request_check_options (given, known, error))
+    return NULL;
+  if (!g_variant_lookup (given, "devices", "^a&s", &devices) || devices[0] == NULL) {
+    g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
+                         _ ("give at least one device of this host in 'devices'"));
+    return NULL;
+  }
+  guest = read_guest (request, given, &guest_error);
+  if (guest_error != NULL) {
+    g_propagate_error (error, g_steal_pointer (&guest_error));
+    return NULL;
+  }
+  options.devices = devices;
+  g_variant_lookup (given, "spare-ports", "u", &options.spare_ports);
+  g_variant_lookup (given, "name", "&s", &options.name);
+  if (guest != NULL)
+    options.guest = g_bytes_get_data (guest, &options.guest_length);
+  host = vsmmu_host_cache_get (request->context->host, error);
+  if (host == NULL)
+    return NULL;
+  plan = vsmmu_plan_new (host->host, &options, error);
+  return plan != NULL ? plan_to_variant (plan) : NULL;
+}
+
+static GVariant *
+run_host_facts (const VsmmuRequest *request, GError **error)
+{
+  g_autoptr (VsmmuHostSnapshot) host = vsmmu_host_cache_get (request->context->host, error);
+
+  return host != NULL ? g_variant_new ("(s)", host->json) : NULL;
+}
+
+static void
+start_list_verdicts (const VsmmuRequest *request, GTask *task)
+{
+  g_task_return_pointer (task, g_variant_new ("(@aa{sv})", vsmmu_verdicts_to_variant (request->context->verdicts)),
+                         (GDestroyNotify) g_variant_unref);
+}
+
+/* (nullable): what is asked for a guest; %NULL after an error went to @task */
+static VsmmuGuests *
+find_guests (const VsmmuRequest *request, GVariant *options, GTask *task)
+{
+  static const VsmmuOption known[] = { { "connection", "s" }, { 0 } };
+  GError *error = NULL;
+
+  if (request->context->guests == NULL)
+    error = g_error_new_literal (G_DBUS_ERROR, G_DBUS_ERROR_NOT_SUPPORTED, _ ("this virt-vsmmud watches no guests"));
+  else if (vsmmu_request_check_options (options, known, &error))
+    return request->context->guests;
+  g_task_return_error (task, error);
+  return NULL;
+}
+
+static void
+start_resolve (const VsmmuRequest *request, GTask *task)
+{
+  g_autoptr (GVariant) options = NULL;
+  const char *connection = NULL;
+  const char *domain;
+  VsmmuGuests *guests;
+
+  g_variant_get (request->parameters, "(&s@a{sv})", &domain, &options);
+  guests = find_guests (request, options, task);
+  if (guests == NULL)
+    return;
+  g_variant_lookup (options, "connection", "&s", &connection);
+  guests->resolve (guests, connection, domain, task);
+}
+
+static void
+start_verify (const VsmmuRequest *request, GTask *task)
+{
+  g_autoptr (GVariant) options = NULL;
+  const char *connection = NULL;
+  const char *domain;
+  const char *device;
+  VsmmuGuests *guests;
+
+  g_variant_get (request->parameters, "(&s&s@a{sv})", &domain, &device, &options);
+  guests = find_guests (request, options, task);
+  if (guests == NULL)
+    return;
+  g_variant_lookup (options, "connection", "&s", &connection);
+  guests->verify (guests, connection, domain, device, task);
+}
+
+static GVariant *
+get_version (const VsmmuMethodContext *context)
+{
+  return g_variant_new_string (PACKAGE_VERSION);
+}
+
+static GVariant *
+get_connections (const VsmmuMethodContext *context)
+{
+  VsmmuGuests *guests = context->guests;
+
+  return guests != NULL ? guests->get_connections (guests) : g_variant_new ("a(ss)", NULL);
+}
+
+static GVariant *
+get_policy (const VsmmuMethodContext *context)
+{
+  return g_variant_new_string (vsmmu_policy_mode_to_string (vsmmu_policy_load_mode (context->is_session)));
+}
+
+static const struct {
+  const char *name;
+  GVariant *(*get) (const VsmmuMethodContext *context);
+} properties[] = {
+  { "Version", get_version },
+  { "Connections", get_connections },
+  { "Policy", get_policy },
+};
+
+/* GDBus lets only names through that the interface has. */
+static GVariant *
+run_get (const VsmmuRequest *request, GError **error)
+{
+  const char *name;
+  guint i = 0;
+
+  g_variant_get (request->parameters, "(&s&s)", NULL, &name);
+  while (strcmp (properties[i].name, name) != 0)
+    i++;
+  return g_variant_new ("(v)", properties[i].get (request->context));
+}
+
+static GVariant *
+run_get_all (const VsmmuRequest *request, GError **error)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  for (guint i = 0; i < G_N_ELEMENTS (properties); i++)
+    g_variant_builder_add (&builder, "{sv}", properties[i].name, properties[i].get (request->context));
+  return g_variant_new ("(a{sv})", &builder);
+}
+
+static const VsmmuMethod methods[] = {
+  { "Check", VSMMU_ACTION_READ, .run = run_check },
+  { "Args", VSMMU_ACTION_READ, .run = run_args },
+  { "Adapt", VSMMU_ACTION_READ, .run = run_adapt },
+  { "Plan", VSMMU_ACTION_READ, .run = run_plan },
+  { "HostFacts", VSMMU_ACTION_READ, .run = run_host_facts },
+  { "Resolve", VSMMU_ACTION_READ, .start = start_resolve },
+  { "Verify", VSMMU_ACTION_MANAGE, .start = start_verify },
+  { "ListVerdicts", VSMMU_ACTION_READ, .start = start_list_verdicts },
+  { "Get", VSMMU_ACTION_READ, .run = run_get },
+  { "GetAll", VSMMU_ACTION_READ, .run = run_get_all },
+};
+
+const VsmmuMethod *
+vsmmu_methods_find (const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (methods); i++)
+    if (strcmp (methods[i].name, name) == 0)
+      return &methods[i];
+  return NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <gio/gunixfdlist.h>
+
+#include "authority.h"
+#include "guests.h"
+#include "host-cache.h"
+#include "verdicts.h"
+
+/* What methods work with. */
+typedef struct {
+  gboolean is_session; /* then the policy is that of the user too */
+  VsmmuHostCache *host;
+  VsmmuVerdicts *verdicts;
+  VsmmuGuests *guests; /* (nullable): nobody watches any */
+} VsmmuMethodContext;
+
+/* One call, as a thread sees it. */
+typedef struct {
+  VsmmuMethodContext *context;
+  GVariant *parameters;
+  GUnixFDList *descriptors; /* (nullable): */
+} VsmmuRequest;
+
+/*
+ * VsmmuMethod:
+ * @name: of the method
+ * @action: what a caller must be allowed
+ * @run: (nullable): carries it out in a thread; returns a floating tuple, or %NULL with @error set
+ * @start: (nullable): carries it out in the main thread without waiting; @task gets a floating tuple or an error
+ */
+typedef struct {
+  const char *name;
+  VsmmuAction action;
+  GVariant *(*run) (const VsmmuRequest *request, GError **error);
+  void (*start) (const VsmmuRequest *request, GTask *task);
+} VsmmuMethod;
+
+/* Returns: the method of the interface with that name, or what reads its properties */
+const VsmmuMethod *vsmmu_methods_find (const char *name);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "service.h"
+
+#include <glib/gi18n.h>
+#include <vsmmu/vsmmu.h>
+
+#include "accounts.h"
+#include "interface.h"
+#include "methods.h"
+#include "quota.h"
+
+#define OBJECT_PATH "/org/vsmmu1"
+#define INTERFACE "org.vsmmu1"
+
+struct _VsmmuService {
+  GDBusConnection *bus;
+  guint object;
+  VsmmuAuthority authority;
+  VsmmuAccounts *accounts;
+  VsmmuMethodContext context;
+  guint n_calls;
+};
+
+/* One call, from its arrival to its answer. */
+typedef struct {
+  VsmmuService *service;
+  const VsmmuMethod *method;
+  VsmmuRequest request;
+  GDBusMethodInvocation *invocation;
+  GCancellable *gone; /* the caller went away */
+  guint watch;
+  VsmmuAccount *account; /* (nullable): once it is known who calls */
+} Call;
+
+/* What D-Bus calls the errors of the library. */
+static const char *const error_names[] = {
+  [VSMMU_ERROR_XML] = "org.vsmmu1.Error.Xml",
+  [VSMMU_ERROR_NOT_DOMAIN] = "org.vsmmu1.Error.NotDomain",
+  [VSMMU_ERROR_READ] = "org.vsmmu1.Error.Read",
+  [VSMMU_ERROR_VALUE] = "org.vsmmu1.Error.Value",
+  [VSMMU_ERROR_UNSUPPORTED] = "org.vsmmu1.Error.Unsupported",
+  [VSMMU_ERROR_PROBE] = "org.vsmmu1.Error.Probe",
+  [VSMMU_ERROR_NOT_DEVICE] = "org.vsmmu1.Error.NotDevice",
+  [VSMMU_ERROR_FACTS] = "org.vsmmu1.Error.Facts",
+  [VSMMU_ERROR_PROTOCOL] = "org.vsmmu1.Error.Protocol",
+  [VSMMU_ERROR_POLICY] = "org.vsmmu1.Error.Policy",
+  [VSMMU_ERROR_REFUSED] = "org.vsmmu1.Error.Refused",
+  [VSMMU_ERROR_NO_DOMAIN] = "org.vsmmu1.Error.NoDomain",
+  [VSMMU_ERROR_MSI] = "org.vsmmu1.Error.Msi",
+};
+
+static void
+call_free (Call *call)
+{
+  VsmmuService *service = call->service;
+
+  g_dbus_connection_signal_unsubscribe (service->bus, call->watch);
+  if (call->account != NULL)
+    vsmmu_account_close (call->account);
+  service->n_calls--;
+  g_object_unref (call->gone);
+  g_object_unref (call->invocation);
+  g_free (call);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Call, call_free)
+
+/* Gives the invocation its error, which takes a reference to it. */
+static void
+answer_error (Call *call, const GError *error)
+{
+  g_dbus_method_invocation_return_gerror (g_object_ref (call->invocation), error);
+}
+
+static void
+answer (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (Call) call = data;
+  g_autoptr (GError) error = NULL;
+  GVariant *reply = g_task_propagate_pointer (G_TASK (result), &error);
+
+  if (call->method->run != NULL)
+    vsmmu_account_finish (call->account);
+  if (reply != NULL && g_variant_get_size (reply) > VSMMU_QUOTA_REPLY_BYTES) {
+    g_variant_unref (g_variant_ref_sink (reply));
+    reply = NULL;
+    error = g_error_new (G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
+                         _ ("the answer has more than %d bytes; ask virt-vsmmu instead"), VSMMU_QUOTA_REPLY_BYTES);
+  }
+  if (reply != NULL)
+    g_dbus_method_invocation_return_value (g_object_ref (call->invocation), reply);
+  else
+    answer_error (call, error);
+}
+
+/* In a thread. */
+static void
+run_method (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  const Call *call = data;
+  GError *error = NULL;
+  GVariant *reply = call->method->run (&call->request, &error);
+
+  if (reply != NULL)
+    g_task_return_pointer (task, reply, (GDestroyNotify) g_variant_unref);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+take_authorization (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (Call) call = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GTask) task = NULL;
+
+  if (!vsmmu_authority_check_finish (result, &error)) {
+    answer_error (call, error);
+    return;
+  }
+  task = g_task_new (NULL, call->gone, answer, call);
+  g_task_set_task_data (task, call, NULL);
+  if (call->method->run != NULL)
+    vsmmu_account_run (call->account, g_object_ref (task), run_method);
+  else
+    call->method->start (&call->request, task);
+  g_steal_pointer (&call);
+}
+
+static void
+take_caller (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (Call) call = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuCaller) caller = vsmmu_caller_identify_finish (result, &error);
+  GDBusMessageFlags flags = g_dbus_message_get_flags (g_dbus_method_invocation_get_message (call->invocation));
+
+  if (caller != NULL)
+    call->account = vsmmu_accounts_open (call->service->accounts, caller->uid, g_get_monotonic_time (), &error);
+  if (call->account == NULL) {
+    answer_error (call, error);
+    return;
+  }
+  vsmmu_authority_check (&call->service->authority, caller, call->method->action,
+                         flags & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, call->gone, take_authorization,
+                         call);
+  g_steal_pointer (&call);
+}
+
+static void
+caller_changed (GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *signal,
+                GVariant *parameters, gpointer data)
+{
+  g_cancellable_cancel (data);
+}
+
+/* (nullable): translated: why a call is not even looked at */
+static const char *
+find_fault (const VsmmuService *service, GDBusMessage *message, GVariant *parameters)
+{
+  if (service->n_calls >= VSMMU_QUOTA_CALLS)
+    return _ ("too many calls are in flight; try again later");
+  if (g_variant_get_size (parameters) > VSMMU_QUOTA_MESSAGE_BYTES)
+    return _ ("the call has more than 1 MiB; put the document into a file of memfd_create() and send its descriptor");
+  if (g_dbus_message_get_num_unix_fds (message) > 1)
+    return _ ("the call has more than one descriptor");
+  return NULL;
+}
+
+static void
+handle_call (GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *name,
+             GVariant *parameters, GDBusMethodInvocation *invocation, gpointer data)
+{
+  VsmmuService *service = data;
+  GDBusMessage *message = g_dbus_method_invocation_get_message (invocation);
+  const char *fault = find_fault (service, message, parameters);
+  Call *call;
+
+  if (fault != NULL) {
+    g_dbus_method_invocation_return_error_literal (invocation, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED, fault);
+    return;
+  }
+  call = g_new0 (Call, 1);
+  call->service = service;
+  call->method = vsmmu_methods_find (name);
+  call->invocation = invocation;
+  call->request = (VsmmuRequest){ .context = &service->context,
+                                  .parameters = parameters,
+                                  .descriptors = g_dbus_message_get_unix_fd_list (message) };
+  call->gone = g_cancellable_new ();
+  service->n_calls++;
+  call->watch = g_dbus_connection_signal_subscribe (
+      bus, "org.freedesktop.DBus", "org.freedesktop.DBus", "NameOwnerChanged", "/org/freedesktop/DBus", sender,
+      G_DBUS_SIGNAL_FLAGS_NONE, caller_changed, g_object_ref (call->gone), g_object_unref);
+  vsmmu_caller_identify (bus, sender, call->gone, take_caller, call);
+}
+
+static void
+emit (VsmmuService *service, const char *interface, const char *name, GVariant *parameters)
+{
+  g_dbus_connection_emit_signal (service->bus, NULL, OBJECT_PATH, interface, name, parameters, NULL);
+}
+
+static void
+tell_verdict (const VsmmuVerdict *verdict, gpointer data)
+{
+  if (verdict == NULL)
+    return;
+  emit (data, INTERFACE, "VerdictChanged", g_variant_new ("(@a{sv})", vsmmu_verdict_to_variant (verdict)));
+  if (verdict->state == VSMMU_VERDICT_MISMATCH)
+    emit (data, INTERFACE, "DoorbellMismatch", g_variant_new ("(@a{sv})", vsmmu_verdict_to_variant (verdict)));
+}
+
+static void
+tell_host (gpointer data)
+{
+  emit (data, INTERFACE, "HostFactsChanged", NULL);
+}
+
+void
+vsmmu_service_tell_connections (VsmmuService *service)
+{
+  GVariantBuilder changed;
+
+  g_variant_builder_init (&changed, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&changed, "{sv}", "Connections",
+                         service->context.guests->get_connections (service->context.guests));
+  emit (service, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+        g_variant_new ("(sa{sv}as)", INTERFACE, &changed, NULL));
+}
+
+VsmmuService *
+vsmmu_service_new (const VsmmuServiceOptions *options, GError **error)
+{
+  /* Without a function for properties, reading them is a call as others are. */
+  static const GDBusInterfaceVTable functions = { .method_call = handle_call };
+  g_autoptr (VsmmuService) service = g_new0 (VsmmuService, 1);
+
+  for (guint i = 0; i < G_N_ELEMENTS (error_names); i++)
+    g_dbus_error_register_error (VSMMU_ERROR, (gint) i, error_names[i]);
+  service->bus = options->bus;
+  service->accounts = vsmmu_accounts_new ();
+  service->context = (VsmmuMethodContext){ .is_session = options->is_session,
+                                           .host = vsmmu_host_cache_new (&options->host, tell_host, service),
+                                           .verdicts = options->verdicts,
+                                           .guests = options->guests };
+  vsmmu_authority_init (&service->authority, options->bus, options->is_session);
+  vsmmu_verdicts_listen (options->verdicts, tell_verdict, service);
+  service->object = g_dbus_connection_register_object (
+      options->bus, OBJECT_PATH, (GDBusInterfaceInfo *) &vsmmu_org_vsmmu1_interface, &functions, service, NULL, error);
+  return service->object != 0 ? g_steal_pointer (&service) : NULL;
+}
+
+void
+vsmmu_service_free (VsmmuService *service)
+{
+  if (service->object != 0)
+    g_dbus_connection_unregister_object (service->bus, service->object);
+  while (service->n_calls > 0)
+    g_main_context_iteration (NULL, TRUE);
+  vsmmu_accounts_free (service->accounts);
+  vsmmu_host_cache_free (service->context.host);
+  g_free (service);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "guests.h"
+#include "host-cache.h"
+#include "verdicts.h"
+
+/* org.vsmmu1 on a bus. */
+typedef struct _VsmmuService VsmmuService;
+
+/*
+ * VsmmuServiceOptions:
+ * @bus: where; the caller keeps it until the service is freed
+ * @is_session: whether it is the bus of a session, where whoever can call may do all
+ * @host: where facts of this host are from
+ * @verdicts: what ListVerdicts and the signals tell
+ * @guests: (nullable): who watches guests
+ */
+typedef struct {
+  GDBusConnection *bus;
+  gboolean is_session;
+  VsmmuHostSources host;
+  VsmmuVerdicts *verdicts;
+  VsmmuGuests *guests;
+} VsmmuServiceOptions;
+
+/* Returns: (transfer full): the object, ready for calls, or %NULL with @error set */
+VsmmuService *vsmmu_service_new (const VsmmuServiceOptions *options, GError **error);
+
+/* Answers the calls that are in flight, and takes no more. */
+void vsmmu_service_free (VsmmuService *service);
+
+/* What VsmmuGuests.get_connections() returns is not as before. */
+void vsmmu_service_tell_connections (VsmmuService *service);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuService, vsmmu_service_free)

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "watching.h"
+
+#include <glib/gi18n.h>
+#include <vsmmu/vsmmu.h>
+
+struct _VsmmuWatching {
+  VsmmuGuests guests; /* first: what the bus has of us */
+  VsmmuWatcher *watcher;
+  VsmmuVerdicts *verdicts;
+  char **uris;
+  GHashTable *connected; /* (element-type utf8): those of @uris that are */
+  void (*changed) (gpointer data);
+  gpointer data;
+};
+
+/* One question of the bus about a guest. */
+typedef struct {
+  char **uris; /* to be asked one after the other */
+  char *domain;
+  char *device;
+  char *uri; /* of the one that had it */
+} Question;
+
+static void
+question_free (gpointer data)
+{
+  Question *question = data;
+
+  g_strfreev (question->uris);
+  g_free (question->domain);
+  g_free (question->device);
+  g_free (question->uri);
+  g_free (question);
+}
+
+static VsmmuVerdictState
+state_of (const VsmmuVerifiedDevice *device)
+{
+  static const VsmmuVerdictState states[] = {
+    [VSMMU_VERIFY_VERIFIED] = VSMMU_VERDICT_VERIFIED,
+    [VSMMU_VERIFY_UNKNOWN_YET] = VSMMU_VERDICT_UNKNOWN,
+    [VSMMU_VERIFY_MISMATCH] = VSMMU_VERDICT_MISMATCH,
+  };
+
+  return states[device->verdict];
+}
+
+/* (transfer full): with @findings, which the store shares */
+static VsmmuVerdict *
+verdict_new (const char *uri, const char *domain, const char *uuid, const VsmmuVerifiedDevice *device)
+{
+  VsmmuVerdict *verdict = g_new0 (VsmmuVerdict, 1);
+
+  *verdict = (VsmmuVerdict){
+    .connection = g_strdup (uri),
+    .domain = g_strdup (domain),
+    .uuid = g_strdup (uuid),
+    .device = g_strdup (device->alias),
+    .vsmmu = g_strdup (device->vsmmu),
+    .host_smmu = g_strdup (device->smmu),
+    .doorbell = device->doorbell,
+    .findings = g_ptr_array_ref (device->findings),
+    .state = state_of (device),
+  };
+  return verdict;
+}
+
+static void
+tell_connections (VsmmuWatching *watching, const VsmmuWatchNews *news)
+{
+  if (news->kind == VSMMU_WATCH_CONNECTED) {
+    g_hash_table_add (watching->connected, g_strdup (news->uri));
+    g_message (_ ("connected to libvirt at '%s'"), news->uri);
+  } else {
+    g_hash_table_remove (watching->connected, news->uri);
+    g_warning (_ ("no connection to libvirt at '%s': %s; trying again"), news->uri, news->reason);
+  }
+  if (watching->changed != NULL)
+    watching->changed (watching->data);
+}
+
+static void
+on_news (const VsmmuWatchNews *news, gpointer data)
+{
+  VsmmuWatching *watching = data;
+
+  switch (news->kind) {
+  case VSMMU_WATCH_CONNECTED:
+  case VSMMU_WATCH_DISCONNECTED:
+    tell_connections (watching, news);
+    break;
+  case VSMMU_WATCH_VERDICT:
+    if (news->device->verdict == VSMMU_VERIFY_MISMATCH && news->action == VSMMU_POLICY_MISMATCH_IGNORE)
+      vsmmu_verdicts_remove (watching->verdicts, news->uri, news->uuid, news->alias);
+    else
+      vsmmu_verdicts_set (watching->verdicts, verdict_new (news->uri, news->domain, news->uuid, news->device),
+                          g_get_real_time ());
+    break;
+  case VSMMU_WATCH_REMOVED:
+    vsmmu_verdicts_remove (watching->verdicts, news->uri, news->uuid, news->alias);
+    break;
+  case VSMMU_WATCH_DETACHING:
+    g_warning (_ ("%s: detaching '%s', as the policy says: %s"), news->domain, news->alias, news->reason);
+    break;
+  case VSMMU_WATCH_DETACH_FAILED:
+    g_warning (_ ("%s: '%s' could not be detached; detach it by hand: %s"), news->domain, news->alias, news->reason);
+    break;
+  case VSMMU_WATCH_FAILED:
+    vsmmu_verdicts_count_error (watching->verdicts);
+    g_warning (_ ("%s could not be verified: %s"), news->domain != NULL ? news->domain : news->uuid, news->reason);
+    break;
+  }
+}
+
+/* Tries each daemon until one has the domain; (transfer full) (nullable) with @error set */
+static gpointer
+ask (Question *question, gpointer (*put) (VsmmuConnection *connection, const Question *question, GError **error),
+     GError **error)
+{
+  for (guint i = 0; question->uris[i] != NULL; i++) {
+    g_autoptr (GError) fault = NULL;
+    g_autoptr (VsmmuConnection) connection = vsmmu_connection_open (question->uris[i], FALSE, &fault);
+    gpointer answer = connection != NULL ? put (connection, question, &fault) : NULL;
+
+    if (answer != NULL) {
+      question->uri = g_strdup (question->uris[i]);
+      return answer;
+    }
+    if (question->uris[i + 1] == NULL)
+      g_propagate_error (error, g_steal_pointer (&fault));
+  }
+  return NULL;
+}
+
+static gpointer
+put_observe (VsmmuConnection *connection, const Question *question, GError **error)
+{
+  return vsmmu_guest_observe (connection, question->domain, VSMMU_GUEST_MEMORY, error);
+}
+
+static gpointer
+put_verify (VsmmuConnection *connection, const Question *question, GError **error)
+{
+  const VsmmuVerifyOptions options = { .device = *question->device != '\0' ? question->device : NULL,
+                                       .is_guarded_only = *question->device == '\0' };
+
+  return vsmmu_verify_domain (connection, question->domain, &options, error);
+}
+
+static void
+resolve_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  GError *error = NULL;
+  g_autoptr (VsmmuGuest) guest = ask (data, put_observe, &error);
+  g_autofree char *json = guest != NULL ? vsmmu_guest_to_json (guest) : NULL;
+
+  if (json == NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_pointer (task, g_variant_ref_sink (g_variant_new ("(s)", json)), (GDestroyNotify) g_variant_unref);
+}
+
+static GVariant *
+list_verdicts (const Question *question, const VsmmuVerification *verification)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
+  for (guint i = 0; i < verification->devices->len; i++) {
+    g_autoptr (VsmmuVerdict) verdict = verdict_new (question->uri, verification->domain, verification->uuid,
+                                                    g_ptr_array_index (verification->devices, i));
+
+    verdict->since = g_get_real_time ();
+    g_variant_builder_add_value (&builder, vsmmu_verdict_to_variant (verdict));
+  }
+  return g_variant_new ("(@aa{sv})", g_variant_builder_end (&builder));
+}
+
+static void
+verify_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  GError *error = NULL;
+  g_autoptr (VsmmuVerification) verification = ask (data, put_verify, &error);
+
+  if (verification == NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_pointer (task, g_variant_ref_sink (list_verdicts (data, verification)),
+                           (GDestroyNotify) g_variant_unref);
+}
+
+/* Hands what the thread found over to the task of the bus, @data. */
+static void
+pass_on (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  GError *error = NULL;
+  GVariant *answer = g_task_propagate_pointer (G_TASK (result), &error);
+
+  if (answer != NULL)
+    g_task_return_pointer (task, answer, (GDestroyNotify) g_variant_unref);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+start (VsmmuGuests *guests, const char *connection, const char *domain, const char *device, GTask *task,
+       GTaskThreadFunc run)
+{
+  const VsmmuWatching *watching = (const VsmmuWatching *) guests;
+  g_autoptr (GTask) inner = g_task_new (NULL, NULL, pass_on, g_object_ref (task));
+  Question *question = g_new0 (Question, 1);
+
+  /* Only daemons that are watched: the bus must not have us connect to anything else. */
+  if (connection != NULL && !g_strv_contains ((const char *const *) watching->uris, connection)) {
+    question_free (question);
+    g_task_return_new_error (inner, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
+                             _ ("'%s' is not watched; the property Connections lists what is"), connection);
+    return;
+  }
+  *question = (Question){
+    .uris = connection != NULL ? g_strsplit (connection, "\n", 1) : g_strdupv (watching->uris),
+    .domain = g_strdup (domain),
+    .device = g_strdup (device),
+  };
+  g_task_set_task_data (inner, question, question_free);
+  g_task_run_in_thread (inner, run);
+}
+
+static void
+resolve (VsmmuGuests *guests, const char *connection, const char *domain, GTask *task)
+{
+  start (guests, connection, domain, "", task, resolve_in_thread);
+}
+
+/* The watcher looks too, for the store and for what the policy says. */
+static void
+verify (VsmmuGuests *guests, const char *connection, const char *domain, const char *device, GTask *task)
+{
+  vsmmu_watcher_recheck (((VsmmuWatching *) guests)->watcher, domain);
+  start (guests, connection, domain, device, task, verify_in_thread);
+}
+
+static GVariant *
+get_connections (VsmmuGuests *guests)
+{
+  const VsmmuWatching *watching = (const VsmmuWatching *) guests;
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(ss)"));
+  for (guint i = 0; watching->uris[i] != NULL; i++)
+    g_variant_builder_add (&builder, "(ss)", watching->uris[i],
+                           g_hash_table_contains (watching->connected, watching->uris[i]) ? "connected"
+                                                                                          : "disconnected");
+  return g_variant_builder_end (&builder);
+}
+
+VsmmuWatching *
+vsmmu_watching_new (const char *const *uris, VsmmuVerdicts *verdicts, GError **error)
+{
+  g_autoptr (VsmmuWatching) watching = g_new0 (VsmmuWatching, 1);
+  VsmmuWatchOptions options = { .is_enforcing = TRUE, .tell = on_news, .data = watching };
+
+  *watching = (VsmmuWatching){
+    .guests = { resolve, verify, get_connections },
+    .verdicts = verdicts,
+    .uris = g_strdupv ((char **) uris),
+    .connected = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL),
+  };
+  options.uris = (const char *const *) watching->uris;
+  watching->watcher = vsmmu_watcher_new (&options, error);
+  return watching->watcher != NULL ? g_steal_pointer (&watching) : NULL;
+}
+
+void
+vsmmu_watching_free (VsmmuWatching *watching)
+{
+  vsmmu_watcher_free (watching->watcher);
+  g_strfreev (watching->uris);
+  g_hash_table_unref (watching->connected);
+  g_free (watching);
+}
+
+VsmmuGuests *
+vsmmu_watching_get_guests (VsmmuWatching *watching)
+{
+  return &watching->guests;
+}
+
+void
+vsmmu_watching_listen (VsmmuWatching *watching, void (*changed) (gpointer data), gpointer data)
+{
+  watching->changed = changed;
+  watching->data = data;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <vsmmu/vsmmu.h>
+
+#include "command.h"
+#include "table.h"
+
+#define NONE "-"
+#define WAIT_MAX 86400
+
+/* Between looks once the schedule is over: the user waits on. */
+#define LAST_DELAY 5000
+
+static const char *const formats[] = { "text", "json", NULL };
+
+typedef struct {
+  char *uri;
+  gboolean use_monitor;
+  int wait; /* seconds */
+  const char *domain;
+  const char *device;
+} Request;
+
+static char *
+show_word (const char *word)
+{
+  return vsmmu_render_printable (word != NULL ? word : NONE);
+}
+
+static void
+print_devices (const VsmmuVerification *verification)
+{
+  static const char *const titles[] = { N_ ("device"),    N_ ("guest"),    N_ ("host"),   N_ ("vSMMU"),
+                                        N_ ("host SMMU"), N_ ("doorbell"), N_ ("verdict") };
+  g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < G_N_ELEMENTS (titles); i++)
+    g_ptr_array_add (cells, g_strdup (_ (titles[i])));
+  for (guint i = 0; i < verification->devices->len; i++) {
+    const VsmmuVerifiedDevice *device = g_ptr_array_index (verification->devices, i);
+
+    g_ptr_array_add (cells, show_word (device->alias));
+    g_ptr_array_add (cells, show_word (device->address));
+    g_ptr_array_add (cells, show_word (device->host));
+    g_ptr_array_add (cells, show_word (device->vsmmu));
+    g_ptr_array_add (cells, show_word (device->smmu));
+    g_ptr_array_add (cells,
+                     device->doorbell != 0 ? g_strdup_printf ("0x%08" PRIx64, device->doorbell) : g_strdup (NONE));
+    g_ptr_array_add (cells, g_strdup (vsmmu_verify_verdict_to_string (device->verdict)));
+  }
+  vsmmu_table_print (cells, G_N_ELEMENTS (titles));
+}
+
+static void
+print_evidence (const VsmmuVerifiedDevice *device)
+{
+  g_autofree char *alias = show_word (device->alias);
+
+  g_print ("\n%s\n", alias);
+  for (guint i = 0; i < device->evidence->len; i++) {
+    const VsmmuEvidence *evidence = g_ptr_array_index (device->evidence, i);
+    g_autofree char *text = show_word (evidence->text);
+
+    g_print ("  %-8s  %-11s  %s\n", evidence->check, vsmmu_verify_verdict_to_string (evidence->outcome), text);
+  }
+}
+
+static void
+print_text (const VsmmuVerification *verification)
+{
+  print_devices (verification);
+  for (guint i = 0; i < verification->devices->len; i++)
+    print_evidence (g_ptr_array_index (verification->devices, i));
+  g_print ("\n");
+  for (guint i = 0; i < verification->devices->len; i++) {
+    const VsmmuVerifiedDevice *device = g_ptr_array_index (verification->devices, i);
+    g_autofree char *findings = vsmmu_render_text (device->findings, FALSE);
+
+    g_print ("%s", findings);
+  }
+  g_print (_ ("%u reads of the guest, %" G_GSIZE_FORMAT " bytes\n"), verification->n_peeks, verification->n_bytes);
+}
+
+/* Looks again at what is unknown yet, for as long as the user waits; (transfer full) (nullable) with @error */
+static VsmmuVerification *
+verify (VsmmuConnection *connection, const Request *request, GError **error)
+{
+  const VsmmuVerifyOptions options = {
+    .flags = request->use_monitor ? VSMMU_VERIFY_MONITOR : VSMMU_VERIFY_MEMORY,
+    .device = request->device,
+  };
+  gint64 end = g_get_monotonic_time () + (gint64) request->wait * G_USEC_PER_SEC;
+
+  for (guint attempt = 1;; attempt++) {
+    g_autoptr (VsmmuVerification) verification = vsmmu_verify_domain (connection, request->domain, &options, error);
+    gint64 left = end - g_get_monotonic_time ();
+    guint delay = vsmmu_verify_delay (attempt);
+
+    if (verification == NULL || left <= 0 || vsmmu_verification_get_worst (verification) != VSMMU_VERIFY_UNKNOWN_YET)
+      return g_steal_pointer (&verification);
+    g_usleep ((gulong) MIN (left, (gint64) (delay > 0 ? delay : LAST_DELAY) * 1000));
+  }
+}
+
+static gboolean
+read_arguments (Request *request, int argc, char **argv)
+{
+  if (request->wait < 0 || request->wait > WAIT_MAX) {
+    vsmmu_command_complain (_ ("--wait takes seconds from 0 to %d"), WAIT_MAX);
+    return FALSE;
+  }
+  if (argc < 2 || argc > 3) {
+    vsmmu_command_complain (_ ("name a domain and, for one device only, its alias; see 'virt-vsmmu verify --help'"));
+    return FALSE;
+  }
+  request->domain = argv[1];
+  request->device = argc == 3 ? argv[2] : NULL;
+  return TRUE;
+}
+
+static int
+run (const Request *request, gboolean is_json)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuConnection) connection = vsmmu_connection_open (request->uri, FALSE, &error);
+  g_autoptr (VsmmuVerification) verification = connection != NULL ? verify (connection, request, &error) : NULL;
+
+  if (verification == NULL) {
+    vsmmu_command_complain ("%s", error->message);
+    return VSMMU_EXIT_FAILED;
+  }
+  if (is_json) {
+    g_autofree char *text = vsmmu_verification_to_json (verification);
+
+    /* Not g_print(), which converts to the encoding of the locale: JSON is UTF-8. */
+    fputs (text, stdout);
+  } else {
+    print_text (verification);
+  }
+  return vsmmu_verification_get_worst (verification) == VSMMU_VERIFY_VERIFIED ? VSMMU_EXIT_CLEAN : VSMMU_EXIT_FINDINGS;
+}
+
+int
+vsmmu_command_verify (int argc, char **argv)
+{
+  Request request = { 0 };
+  g_autofree char *uri = NULL;
+  g_autofree char *format_name = NULL;
+  const GOptionEntry entries[] = {
+    { "connect", 'c', 0, G_OPTION_ARG_STRING, &uri, N_ ("libvirt that it runs under (default qemu:///system)"),
+      N_ ("URI") },
+    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &request.use_monitor,
+      N_ ("also ask QEMU for the doorbell of each vSMMU; libvirt then calls the guest tainted"), NULL },
+    { "wait", 'w', 0, G_OPTION_ARG_INT, &request.wait,
+      N_ ("look again at what is unknown yet, for at most this long (default 0)"), N_ ("SECONDS") },
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("of the output: text (default) or json"),
+      N_ ("FORMAT") },
+    G_OPTION_ENTRY_NULL,
+  };
+  GOptionContext *context = g_option_context_new (_ ("DOMAIN [DEVICE]"));
+  int format;
+
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  if (!vsmmu_command_parse (context, &argc, &argv))
+    return VSMMU_EXIT_FAILED;
+  format = vsmmu_command_choose ("format", format_name, formats);
+  if (format < 0 || !read_arguments (&request, argc, argv))
+    return VSMMU_EXIT_FAILED;
+  request.uri = uri;
+  return run (&request, format == 1);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib-unix.h>
+#include <glib/gi18n.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <vsmmu/vsmmu.h>
+
+#include "command.h"
+#include "table.h"
+
+#define NONE "-"
+
+/* Cursor home, and nothing left of what was there. */
+#define CLEAR_SCREEN "\033[H\033[2J"
+
+/* Lines below the live table. */
+#define MESSAGES_MAX 5
+
+static const char *const formats[] = { "text", "json", NULL };
+
+typedef struct {
+  VsmmuWatcher *watcher;
+  GMainLoop *loop;
+  gboolean is_json;
+  gboolean is_live;    /* a table that is drawn anew */
+  GPtrArray *messages; /* (element-type utf8): the last ones */
+} Watch;
+
+static char *
+show_word (const char *word)
+{
+  return vsmmu_render_printable (word != NULL ? word : NONE);
+}
+
+/* (transfer full): the time of day that was @ago microseconds ago */
+static char *
+show_time (gint64 ago)
+{
+  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  g_autoptr (GDateTime) then = g_date_time_add (now, -ago);
+
+  return g_date_time_format (then, "%T");
+}
+
+static char *
+show_doorbell (const VsmmuVerifiedDevice *device)
+{
+  return device->doorbell != 0 ? g_strdup_printf ("0x%08" PRIx64, device->doorbell) : g_strdup (NONE);
+}
+
+/* (transfer full): one line for a pipe, and for below the table */
+static char *
+show_news (const VsmmuWatchNews *news)
+{
+  const VsmmuVerifiedDevice *device = news->kind == VSMMU_WATCH_VERDICT ? news->device : NULL;
+  g_autofree char *time = show_time (0);
+  g_autofree char *doorbell = device != NULL ? show_doorbell (device) : NULL;
+  g_autoptr (GString) line = g_string_new (time);
+
+  g_string_append_printf (line, " %s",
+                          device != NULL ? vsmmu_verify_verdict_to_string (device->verdict)
+                                         : vsmmu_watch_kind_to_string (news->kind));
+  if (news->domain == NULL)
+    g_string_append_printf (line, " %s", news->uri);
+  else
+    g_string_append_printf (line, " %s", news->domain);
+  if (news->alias != NULL)
+    g_string_append_printf (line, " %s", news->alias);
+  if (device != NULL)
+    g_string_append_printf (line, " %s %s %s", device->vsmmu != NULL ? device->vsmmu : NONE,
+                            device->smmu != NULL ? device->smmu : NONE, doorbell);
+  if (news->reason != NULL)
+    g_string_append_printf (line, ": %s", news->reason);
+  return vsmmu_render_printable (line->str);
+}
+
+static void
+draw (const Watch *watch)
+{
+  static const char *const titles[] = { N_ ("domain"),   N_ ("device"),  N_ ("vSMMU"), N_ ("host SMMU"),
+                                        N_ ("doorbell"), N_ ("verdict"), N_ ("since"), N_ ("why") };
+  g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GArray) entries = vsmmu_watcher_list (watch->watcher);
+  gint64 now = g_get_monotonic_time ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (titles); i++)
+    g_ptr_array_add (cells, g_strdup (_ (titles[i])));
+  for (guint i = 0; i < entries->len; i++) {
+    const VsmmuWatchEntry *entry = &g_array_index (entries, VsmmuWatchEntry, i);
+    const VsmmuVerifiedDevice *device = entry->device;
+
+    g_ptr_array_add (cells, show_word (entry->domain));
+    g_ptr_array_add (cells, show_word (device->alias));
+    g_ptr_array_add (cells, show_word (device->vsmmu));
+    g_ptr_array_add (cells, show_word (device->smmu));
+    g_ptr_array_add (cells, show_doorbell (device));
+    g_ptr_array_add (cells, g_strdup (vsmmu_verify_verdict_to_string (device->verdict)));
+    g_ptr_array_add (cells, show_time (now - entry->since));
+    g_ptr_array_add (cells, show_word (device->reason));
+  }
+  g_print (CLEAR_SCREEN);
+  vsmmu_table_print (cells, G_N_ELEMENTS (titles));
+  g_print ("\n");
+  for (guint i = 0; i < watch->messages->len; i++)
+    g_print ("%s\n", (const char *) g_ptr_array_index (watch->messages, i));
+}
+
+/* Of verdicts the table says all. */
+static void
+keep_message (Watch *watch, const VsmmuWatchNews *news, char *line)
+{
+  if (news->kind == VSMMU_WATCH_VERDICT) {
+    g_free (line);
+    return;
+  }
+  if (watch->messages->len == MESSAGES_MAX)
+    g_ptr_array_remove_index (watch->messages, 0);
+  g_ptr_array_add (watch->messages, line);
+}
+
+static gboolean
+redraw (gpointer data)
+{
+  draw (data);
+  fflush (stdout);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_news (const VsmmuWatchNews *news, gpointer data)
+{
+  Watch *watch = data;
+
+  if (watch->is_live) {
+    keep_message (watch, news, show_news (news));
+    /* Later, when the watcher has taken the news over itself; several at once are drawn once. */
+    g_idle_remove_by_data (watch);
+    g_idle_add (redraw, watch);
+    return;
+  }
+  if (watch->is_json) {
+    g_autofree char *text = vsmmu_watch_news_to_json (news);
+
+    fputs (text, stdout);
+  } else {
+    g_autofree char *line = show_news (news);
+
+    g_print ("%s\n", line);
+  }
+  /* Nobody reads any more. */
+  if (fflush (stdout) != 0)
+    g_main_loop_quit (watch->loop);
+}
+
+static gboolean
+on_signal (gpointer data)
+{
+  g_main_loop_quit (((Watch *) data)->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+static int
+run (const VsmmuWatchOptions *wanted, gboolean is_json)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) messages = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  Watch watch = {
+    .loop = loop, .is_json = is_json, .is_live = !is_json && isatty (STDOUT_FILENO), .messages = messages
+  };
+  VsmmuWatchOptions options = *wanted;
+  guint interrupt;
+  guint terminate;
+
+  options.tell = on_news;
+  options.data = &watch;
+  watch.watcher = vsmmu_watcher_new (&options, &error);
+  if (watch.watcher == NULL) {
+    vsmmu_command_complain ("%s", error->message);
+    return VSMMU_EXIT_FAILED;
+  }
+  interrupt = g_unix_signal_add (SIGINT, on_signal, &watch);
+  terminate = g_unix_signal_add (SIGTERM, on_signal, &watch);
+  g_main_loop_run (loop);
+  g_source_remove (interrupt);
+  g_source_remove (terminate);
+  g_idle_remove_by_data (&watch);
+  vsmmu_watcher_free (watch.watcher);
+  return VSMMU_EXIT_CLEAN;
+}
+
+int
+vsmmu_command_watch (int argc, char **argv)
+{
+  g_auto (GStrv) uris = NULL;
+  gboolean use_monitor = FALSE;
+  gboolean is_enforcing = FALSE;
+  g_autofree char *format_name = NULL;
+  const GOptionEntry entries[] = {
+    { "connect", 'c', 0, G_OPTION_ARG_STRING_ARRAY, &uris,
+      N_ ("libvirt to follow, may be given several times (default qemu:///system)"), N_ ("URI") },
+    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &use_monitor,
+      N_ ("also ask QEMU for the doorbell of each vSMMU; libvirt then calls the guests tainted"), NULL },
+    { "enforce", 'e', 0, G_OPTION_ARG_NONE, &is_enforcing,
+      N_ ("do what virt-vsmmu.conf and the domain say about a mismatch; else only say so"), NULL },
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("of the output: text (default) or json"),
+      N_ ("FORMAT") },
+    G_OPTION_ENTRY_NULL,
+  };
+  GOptionContext *context = g_option_context_new ("");
+  VsmmuWatchOptions options = { 0 };
+  int format;
+
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  if (!vsmmu_command_parse (context, &argc, &argv))
+    return VSMMU_EXIT_FAILED;
+  format = vsmmu_command_choose ("format", format_name, formats);
+  if (format < 0)
+    return VSMMU_EXIT_FAILED;
+  options.uris = (const char *const *) uris;
+  options.flags = use_monitor ? VSMMU_VERIFY_MONITOR : VSMMU_VERIFY_MEMORY;
+  options.is_enforcing = is_enforcing;
+  return run (&options, format == 1);
+}
