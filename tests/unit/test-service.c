@@ -196,7 +196,7 @@ test_verdicts_are_listed (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   assert_call (fixture, INTERFACE, "ListVerdicts", "()",
                "([{'connection': <'qemu:///system'>, 'domain': <'guest'>, 'uuid': <'u1'>, 'device': <'hostdev0'>, "
                "'vsmmu': <'iommu0'>, 'host-smmu': <'smmu3.0x0000000011000000'>, 'verdict': <'verified'>, 'doorbell': "
-               "<uint64 134807616>, 'since': <uint64 5>, 'reasons': <[]>}],)");
+               "<uint64 134807616>, 'since': <uint64 5>, 'reasons': <@a(sssusss) []>}],)");
 }
 
 static void

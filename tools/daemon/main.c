@@ -3,6 +3,7 @@
 #include <glib-unix.h>
 #include <glib/gi18n.h>
 #include <locale.h>
+#include <malloc.h>
 #include <vsmmu/vsmmu.h>
 
 #include "journal.h"
@@ -64,12 +65,11 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
     { "session", 0, 0, G_OPTION_ARG_NONE, &arguments->is_session,
       N_ ("serve the bus of this session instead of that of the system"), NULL },
     { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host,
-      N_ ("the host: a file of facts, or a directory with the /sys, /proc and /dev of one (default: this host)"),
-      N_ ("FACTS") },
+      N_ ("facts of the host, or a directory with its /sys, /proc and /dev (default: this host)"), N_ ("FACTS") },
     { "saved-facts", 0, 0, G_OPTION_ARG_FILENAME, &arguments->saved,
-      N_ ("where root leaves what 'virt-vsmmu host --json' prints, for facts that only root can read"), N_ ("FILE") },
+      N_ ("facts that only root can read, as 'virt-vsmmu host --json' prints them"), N_ ("FILE") },
     { "metrics", 0, 0, G_OPTION_ARG_FILENAME, &arguments->metrics,
-      N_ ("write numbers for the textfile collector of Prometheus into this file"), N_ ("FILE") },
+      N_ ("write numbers into this file for Prometheus' textfile collector"), N_ ("FILE") },
     { "connect", 'c', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->uris,
       N_ ("libvirt whose guests to watch, may be given several times (default: qemu:///system, with --session "
           "qemu:///session)"),
@@ -196,11 +196,25 @@ serve (const Arguments *arguments)
   return run_daemon (bus);
 }
 
+/*
+ * What a large document took goes back to the system: large blocks have pages of their own, always, and threads that
+ * are not at work end soon.
+ */
+static void
+tune_memory (void)
+{
+  mallopt (M_ARENA_MAX, 1);
+  mallopt (M_MMAP_THRESHOLD, 128 * 1024);
+  mallopt (M_TRIM_THRESHOLD, 128 * 1024);
+  g_thread_pool_set_max_idle_time (1000);
+}
+
 int
 main (int argc, char **argv)
 {
   g_auto (Arguments) arguments = { 0 };
 
+  tune_memory ();
   setlocale (LC_ALL, "");
   textdomain (GETTEXT_PACKAGE);
   g_set_prgname ("virt-vsmmud");

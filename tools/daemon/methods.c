@@ -136,13 +136,8 @@ apply_policy (const VsmmuMethodContext *context, GPtrArray *findings, GVariant *
 static GVariant *
 run_check (const VsmmuRequest *request, GError **error)
 {
-  static const VsmmuOption known[] = { { "name", "s" },
-                                       { "target", "s" },
-                                       { "this-host", "b" },
-                                       { "attach", "s" },
-                                       { "detach", "s" },
-                                       { "ignore", "as" },
-                                       { 0 } };
+  static const VsmmuOption known[] = { { "name", "s" },   { "target", "s" },  { "this-host", "b" }, { "attach", "s" },
+                                       { "detach", "s" }, { "ignore", "as" }, { "policy", "b" },    { 0 } };
   g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
   g_autoptr (GBytes) document = NULL;
   g_autoptr (GPtrArray) findings = NULL;

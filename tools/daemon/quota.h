@@ -8,7 +8,8 @@
 enum {
   VSMMU_QUOTA_MESSAGE_BYTES = 1024 * 1024,        /* of the arguments of a call */
   VSMMU_QUOTA_DESCRIPTOR_BYTES = 4 * 1024 * 1024, /* of a document behind a descriptor */
-  VSMMU_QUOTA_REPLY_BYTES = 4 * 1024 * 1024,      /* a bus throws out who sends more than it takes, 32 MiB by default */
+  VSMMU_QUOTA_NAME_BYTES = 4096,                  /* of a document, which each finding has a copy of */
+  VSMMU_QUOTA_REPLY_BYTES = 8 * 1024 * 1024,      /* a bus throws out who sends more than it takes, 32 MiB by default */
   VSMMU_QUOTA_CALLS = 128,                        /* in flight, of all callers */
   VSMMU_QUOTA_USER_CALLS = 16,                    /* in flight, of one user */
   VSMMU_QUOTA_USER_THREADS = 2,                   /* at work for one user at a time */

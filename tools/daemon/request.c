@@ -18,6 +18,8 @@ find_fault (const VsmmuOption *known, const char *name, GVariant *value, GHashTa
     return g_strdup_printf (_ ("there is no option '%s'; virt-vsmmud(8) lists those of the method"), name);
   if (!g_variant_is_of_type (value, G_VARIANT_TYPE (known->type)))
     return g_strdup_printf (_ ("option '%s' has a value of another type than it takes; see virt-vsmmud(8)"), name);
+  if (strcmp (name, "name") == 0 && g_variant_get_size (value) > VSMMU_QUOTA_NAME_BYTES)
+    return g_strdup_printf (_ ("a name may have %d bytes"), VSMMU_QUOTA_NAME_BYTES - 1);
   if (!g_hash_table_add (seen, (gpointer) known))
     return g_strdup_printf (_ ("option '%s' is given twice"), name);
   return NULL;

@@ -1,0 +1,123 @@
+"""virt-vsmmud on a bus of its own, as clients see it."""
+
+import os
+import pathlib
+import subprocess
+import time
+
+import dbus
+import dbus.bus
+
+PATH = "/org/vsmmu1"
+NAME = "org.vsmmu1"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+MIB = 1024 * 1024
+
+
+def await_true(condition, seconds=20):
+    """Asks until it is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "this takes too long"
+        time.sleep(0.01)
+
+
+def memory_file(text):
+    """A descriptor as clients send it for a large document."""
+    descriptor = os.memfd_create("document")
+    os.write(descriptor, text.encode())
+    return dbus.types.UnixFd(os.fdopen(descriptor))
+
+
+def error_of(call, *arguments, **options):
+    """The name of the error that a call is answered with."""
+    try:
+        call(*arguments, **options)
+    except dbus.DBusException as error:
+        return error.get_dbus_name()
+    raise AssertionError("the call was answered without an error")
+
+
+class Client:
+    """A connection of its own to a bus, and the methods of org.vsmmu1 on it."""
+
+    def __init__(self, address):
+        self.bus = dbus.bus.BusConnection(address)
+
+    def call(self, method, *arguments, interface=NAME, signature=None):
+        return self.bus.call_blocking(NAME, PATH, interface, method, SIGNATURES[method] if signature is None else signature,
+                                      arguments, timeout=60)
+
+    def __getattr__(self, method):
+        if method not in SIGNATURES:
+            raise AttributeError(method)
+        return lambda *arguments: self.call(method, *arguments)
+
+    def get(self, name):
+        return self.call("Get", NAME, name, interface=PROPERTIES, signature="ss")
+
+    def close(self):
+        self.bus.close()
+
+
+SIGNATURES = {"Check": "va{sv}", "Args": "va{sv}", "Adapt": "va{sv}", "Plan": "a{sv}", "HostFacts": "", "Resolve": "sa{sv}",
+              "Verify": "ssa{sv}", "ListVerdicts": ""}
+
+
+class Service:
+    """virt-vsmmud --session on a bus of a session."""
+
+    def __init__(self, program, directory, *options, environment=None):
+        self.address = f"unix:path={directory}/bus"
+        self.errors = (directory / "stderr").open("w+b")
+        self.daemon = None
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "DBUS_SESSION_BUS_ADDRESS": self.address,
+                       "HOME": str(directory), **(environment or {})}
+        self.bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--address", self.address],
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            await_true((directory / "bus").exists)
+            self.daemon = subprocess.Popen([program, "--session", *options], env=environment, stdout=subprocess.DEVNULL,
+                                           stderr=self.errors)
+            client = Client(self.address)
+            await_true(lambda: client.bus.name_has_owner(NAME))
+            client.close()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def said(self):
+        """What it said on stderr."""
+        self.errors.flush()
+        return pathlib.Path(self.errors.name).read_text(encoding="utf-8")
+
+    def status(self, field):
+        """A number of /proc/PID/status."""
+        for line in pathlib.Path(f"/proc/{self.daemon.pid}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+        raise KeyError(field)
+
+    @property
+    def switches(self):
+        """How often any of its threads waited so far."""
+        total = 0
+        for thread in pathlib.Path(f"/proc/{self.daemon.pid}/task").iterdir():
+            for line in (thread / "status").read_text(encoding="ascii").splitlines():
+                if line.startswith("voluntary_ctxt_switches:"):
+                    total += int(line.split()[1])
+        return total
+
+    @property
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
+
+    def stop(self):
+        """Its exit status."""
+        for process in (self.daemon, self.bus):
+            if process is not None:
+                process.terminate()
+                process.wait(20)
+        self.errors.close()
+        return self.daemon.returncode if self.daemon is not None else None

@@ -1,0 +1,463 @@
+"""virt-vsmmud on the bus of a session: what it answers, what it refuses, what it costs."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+
+import dbus
+import pytest
+from dbus.lowlevel import MethodCallMessage
+
+import hosts
+import machines
+from program import DATA
+from service import MIB, Client, Service, await_true, error_of, memory_file
+
+EXAMPLES = DATA.parent.parent / "examples"
+GRACE = (DATA / "grace.xml").read_text(encoding="utf-8")
+BROKEN = (DATA / "rules" / "pci-bus-not-root" / "fires-port.xml").read_text(encoding="utf-8")
+FINDING = ("rule", "severity", "file", "line", "element", "message", "hint")
+DBUS_ERROR = "org.freedesktop.DBus.Error."
+OUR_ERROR = "org.vsmmu1.Error."
+# Sanitizers take memory without end, and threads of their own.
+SANITIZED = "VSMMU_SANITIZED" in os.environ
+unsanitized = pytest.mark.skipif(SANITIZED, reason="measures memory or wake-ups, which are the sanitizer's here")
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory):
+    path = tmp_path_factory.mktemp("policy") / "virt-vsmmu.conf"
+    path.write_text("[policy]\nmode=warn\n[rules]\npci-bus-not-root=note\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def serve(build_dir, tmp_path):
+    """Starts a virt-vsmmud with these options; at the end, it must go in peace."""
+    services = []
+
+    def start(*options, **more):
+        services.append(Service(build_dir / "tools" / "virt-vsmmud", tmp_path, *options, **more))
+        return services[-1]
+
+    yield start
+    for service in services:
+        assert service.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def service(build_dir, tmp_path_factory, policy):
+    """One for all tests that only ask, on the machine “grace”."""
+    host = hosts.write(machines.grace().entries(), tmp_path_factory.mktemp("host") / "grace")
+    service = Service(build_dir / "tools" / "virt-vsmmud", tmp_path_factory.mktemp("service"), "--host", host,
+                      environment={"VIRT_VSMMU_CONF": str(policy)})
+    service.host = host
+    yield service
+    assert service.stop() == 0
+
+
+@pytest.fixture
+def client(service):
+    client = Client(service.address)
+    yield client
+    client.close()
+
+
+def findings_of(reply):
+    return [dict(zip(FINDING, finding)) for finding in reply]
+
+
+# What it answers
+
+@pytest.mark.parametrize("document", [GRACE, BROKEN, "<domain", "", "<network/>"])
+def test_check_says_what_the_program_says(document, client, program):
+    expected = program.check("-", input=document.encode()).findings
+    assert findings_of(client.Check(document, {"name": "<stdin>"})) == expected
+
+
+def test_check_takes_a_large_document_by_descriptor(client):
+    document = BROKEN.replace("</domain>", f"<!-- {'x' * 2 * MIB} --></domain>")
+    assert findings_of(client.Check(memory_file(document), {})) == findings_of(client.Check(BROKEN, {}))
+
+
+def test_check_options_are_those_of_the_program(client, service, program):
+    device = (EXAMPLES / "devices" / "broken-gpu.xml").read_text(encoding="utf-8")
+    path = EXAMPLES / "hotplug-ready.xml"
+    reply = client.Check(path.read_text(encoding="utf-8"), {
+        "name": str(path), "target": "libvirt=11.3,qemu=11.1", "this-host": True, "attach": device,
+        "ignore": dbus.Array(["not-migratable"], signature="s")})
+    outcome = program.check("--target", "libvirt=11.3,qemu=11.1", "--host", service.host, "--attach", "-", "--ignore",
+                            "not-migratable", path, input=device.encode())
+    assert len(reply) > 3
+    assert findings_of(reply) == [finding | {"file": finding["file"].replace("<stdin>", "<attach>")}
+                                  for finding in outcome.findings]
+
+
+def test_a_policy_changes_severities_when_it_is_asked_for(client):
+    def severities(options):
+        return {finding["severity"] for finding in findings_of(client.Check(BROKEN, options)) if finding["rule"] == "pci-bus-not-root"}
+
+    assert severities({}) == {"error"}
+    assert severities({"policy": True}) == {"note"}
+
+
+@pytest.mark.parametrize("syntax", ["json", "legacy"])
+def test_args_are_those_of_the_program(syntax, client, program):
+    expected = json.loads(program.run("args", "--format", "json", "--syntax", syntax, DATA / "grace.xml").out)
+    assert list(client.Args(GRACE, {"syntax": syntax})) == expected
+    assert list(client.Args(memory_file(GRACE), {"syntax": syntax})) == expected
+
+
+def test_args_of_a_domain_with_errors_have_to_be_forced(client, program):
+    path = DATA / "rules" / "needs-kvm" / "fires.xml"
+    document = path.read_text(encoding="utf-8")
+    assert error_of(client.Args, document, {}) == OUR_ERROR + "Unsupported"
+    assert list(client.Args(document, {"force": True})) == json.loads(
+        program.run("args", "--force", "--format", "json", path).out)
+
+
+def test_adapt_is_that_of_the_program_and_can_be_undone(client, program):
+    target = "libvirt=11.3,qemu=11.1"
+    xml, notes = client.Adapt(GRACE, {"target": target})
+    outcome = program.run("adapt", "--target", target, DATA / "grace.xml")
+    assert xml == outcome.out and len(notes) == outcome.err.count("\n")
+    assert client.Adapt(xml, {"lift": True})[0] == GRACE
+
+
+def test_plan_is_that_of_the_program(client, service, program):
+    devices = ["0009:01:00.0", "0019:01:00.0"]
+    outcome = program.run("plan", "--host", service.host, "-s", "2", "-n", "planned", *(f"--device={device}" for device in devices))
+    assert outcome.status == 0
+    xml, notes, findings = client.Plan({"devices": dbus.Array(devices, signature="s"), "spare-ports": dbus.UInt32(2),
+                                        "name": "planned"})
+    assert xml == outcome.out
+    assert not any(finding["severity"] == "error" for finding in findings_of(findings))
+    again, notes, findings = client.Plan({"devices": dbus.Array(devices, signature="s"), "spare-ports": dbus.UInt32(2),
+                                          "guest": memory_file(xml)})
+    assert again == xml
+
+
+def test_host_facts_are_those_of_the_program(client, service, program):
+    assert client.HostFacts() == program.run("host", "--host", service.host, "--json").out
+
+
+def test_properties_can_be_read(client, program):
+    assert client.get("Version") == program.run("--version").out.split()[1]
+    assert client.get("Policy") == "warn"
+    everything = client.call("GetAll", "org.vsmmu1", interface="org.freedesktop.DBus.Properties", signature="s")
+    assert set(everything) == {"Version", "Policy", "Connections"}
+
+
+def test_the_interface_is_the_one_that_is_documented(client):
+    described = client.call("Introspect", interface="org.freedesktop.DBus.Introspectable", signature="")
+    documented = (DATA.parent.parent / "data" / "org.vsmmu1.xml").read_text(encoding="utf-8")
+    manual = (DATA.parent.parent / "docs" / "virt-vsmmud.rst").read_text(encoding="utf-8")
+    for line in documented.splitlines():
+        if line.strip().startswith(("<method", "<signal", "<property")):
+            name = line.split('name="')[1].split('"')[0]
+            assert f'name="{name}"' in described and f"``{name}" in manual
+
+
+def test_busctl_and_gdbus_can_ask(service):
+    environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": service.address}
+    for command in (["busctl", "--user", "call", "org.vsmmu1", "/org/vsmmu1", "org.vsmmu1", "Check", "va{sv}", "s", BROKEN, "0"],
+                    ["gdbus", "call", "--session", "-d", "org.vsmmu1", "-o", "/org/vsmmu1", "-m", "org.vsmmu1.Check",
+                     json.dumps(BROKEN).join("<>"), "{}"]):
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert answer.returncode == 0 and "pci-bus-not-root" in answer.stdout, answer.stderr
+
+
+# Host facts
+
+def test_new_facts_are_told_and_used(serve, program, tmp_path):
+    saved = tmp_path / "saved.json"
+    service = serve("--saved-facts", saved)
+    client = Client(service.address)
+    facts = json.loads(client.HostFacts())
+    options = facts["kernel"]["options"]
+    unknown = [name for name in options if options[name] is None]
+    for name in unknown:
+        options[name] = {"value": "m", "source": "given"}
+    signals = subprocess.Popen(["gdbus", "monitor", "--address", service.address, "--dest", "org.vsmmu1"],
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        while "is owned by" not in signals.stdout.readline():
+            pass
+        new = tmp_path / "saved.json.new"
+        new.write_text(json.dumps(facts), encoding="utf-8")
+        new.rename(saved)
+        for line in signals.stdout:
+            if "HostFactsChanged" in line:
+                break
+        assert "HostFactsChanged" in line
+        assert not unknown or json.loads(client.HostFacts())["kernel"]["options"][unknown[0]]["source"] == "given"
+        saved.write_text("{", encoding="utf-8")
+        await_true(lambda: not isinstance(try_facts(client), str))
+    finally:
+        signals.terminate()
+        signals.wait()
+    client.close()
+
+
+def try_facts(client):
+    try:
+        return str(client.HostFacts())
+    except dbus.DBusException as error:
+        return error
+
+
+# What it refuses
+
+@pytest.mark.parametrize("method, arguments, error", [
+    ("Check", (GRACE, {"frobnicate": True}), DBUS_ERROR + "InvalidArgs"),
+    ("Check", (GRACE, {"this-host": "yes"}), DBUS_ERROR + "InvalidArgs"),
+    ("Check", (GRACE, {"name": "x" * 4096}), DBUS_ERROR + "InvalidArgs"),
+    ("Check", (GRACE, {"target": "qemu"}), OUR_ERROR + "Value"),
+    ("Check", (GRACE, {"attach": "<domain/>"}), OUR_ERROR + "NotDevice"),
+    ("Check", (GRACE, {"attach": "<hostdev/>", "detach": "<hostdev/>"}), DBUS_ERROR + "InvalidArgs"),
+    ("Check", (GRACE, {"ignore": dbus.Array(["no-such-rule"], signature="s")}), DBUS_ERROR + "InvalidArgs"),
+    ("Check", (dbus.UInt32(7), {}), DBUS_ERROR + "InvalidArgs"),
+    ("Args", ("<network/>", {}), OUR_ERROR + "NotDomain"),
+    ("Args", ("<domain", {}), OUR_ERROR + "Xml"),
+    ("Args", (GRACE, {"syntax": "xml"}), DBUS_ERROR + "InvalidArgs"),
+    ("Adapt", (GRACE, {}), DBUS_ERROR + "InvalidArgs"),
+    ("Adapt", (GRACE, {"lift": True, "target": "libvirt=11.3"}), DBUS_ERROR + "InvalidArgs"),
+    ("Adapt", (GRACE, {"target": "libvirt=7.0"}), OUR_ERROR + "Unsupported"),
+    ("Plan", ({},), DBUS_ERROR + "InvalidArgs"),
+    ("Plan", ({"devices": dbus.Array(["nonsense"], signature="s")},), OUR_ERROR + "Value"),
+    ("Plan", ({"devices": dbus.Array(["0009:01:00.0"], signature="s"), "guest": "<domain"},), OUR_ERROR + "Xml"),
+])
+def test_wrong_arguments_are_errors_with_a_name(method, arguments, error, client):
+    assert error_of(client.call, method, *arguments) == error
+
+
+@pytest.mark.parametrize("interface, method, signature, arguments, error", [
+    ("org.vsmmu1", "Frobnicate", "", (), "UnknownMethod"),
+    ("org.vsmmu1", "Check", "s", ("<domain/>",), "InvalidArgs"),
+    ("org.vsmmu1.Other", "Check", "va{sv}", ("<domain/>", {}), "UnknownMethod"),
+    ("org.freedesktop.DBus.Properties", "Get", "ss", ("org.vsmmu1", "Frobnicate"), "InvalidArgs"),
+    ("org.freedesktop.DBus.Properties", "Get", "ss", ("org.frobnicate", "Version"), "InvalidArgs"),
+    ("org.freedesktop.DBus.Properties", "Set", "ssv", ("org.vsmmu1", "Version", "7"), "InvalidArgs"),
+])
+def test_what_the_interface_does_not_have_is_refused(interface, method, signature, arguments, error, client):
+    assert error_of(client.call, method, *arguments, interface=interface, signature=signature) == DBUS_ERROR + error
+
+
+@pytest.mark.parametrize("open_descriptor", [
+    lambda: os.pipe()[0], lambda: os.open("/dev/zero", os.O_RDONLY), lambda: os.open("/proc/self/mem", os.O_RDONLY),
+    lambda: os.open("/", os.O_RDONLY), lambda: os.open(__file__, os.O_RDONLY)])
+def test_a_descriptor_that_might_make_the_reader_wait_is_refused(open_descriptor, client):
+    descriptor = dbus.types.UnixFd(open_descriptor())
+    assert error_of(client.Check, descriptor, {}) == DBUS_ERROR + "InvalidArgs"
+
+
+@pytest.mark.parametrize("call", [
+    lambda client: client.Check("x" * (1 * MIB), {}),
+    lambda client: client.Check(memory_file("x" * (4 * MIB + 1)), {}),
+    lambda client: client.Check(GRACE, {"attach": "x" * (1 * MIB)}),
+])
+def test_what_is_too_large_is_refused(call, client):
+    assert error_of(call, client) == DBUS_ERROR + "LimitsExceeded"
+
+
+def test_an_answer_that_is_too_large_is_refused(serve, facts, tmp_path):
+    host = facts.of("grace")
+    device = host["devices"][-1]
+    host["devices"] += [device | {"address": f"{domain:04x}:{bus:02x}:00.0"} for domain in range(0x100, 0x140) for bus in range(256)]
+    path = tmp_path / "host.json"
+    path.write_text(json.dumps(host), encoding="utf-8")
+    client = Client(serve("--host", path).address)
+    assert error_of(client.HostFacts) == DBUS_ERROR + "LimitsExceeded"
+    assert len(client.Check(GRACE, {"this-host": True})) > 0
+    client.close()
+
+
+def test_a_descriptor_that_is_not_there_is_refused(client):
+    message = MethodCallMessage("org.vsmmu1", "/org/vsmmu1", "org.vsmmu1", "Check")
+    descriptors = [memory_file(GRACE), memory_file(GRACE)]
+    message.append(descriptors[0], dbus.Dictionary({"name": descriptors[1]}, signature="sv"), signature="va{sv}")
+    with pytest.raises(dbus.DBusException) as refused:
+        client.bus.send_message_with_reply_and_block(message, 20)
+    assert refused.value.get_dbus_name() == DBUS_ERROR + "LimitsExceeded"
+
+
+# Hostile callers
+
+def send(client, count, method, *arguments):
+    for _ in range(count):
+        message = MethodCallMessage("org.vsmmu1", "/org/vsmmu1", "org.vsmmu1", method)
+        message.append(*arguments, signature="va{sv}")
+        client.bus.send_message(message)
+    client.bus.flush()
+
+
+def test_who_calls_too_often_gets_an_error_and_may_call_again_later(serve):
+    service = serve()
+    client = Client(service.address)
+    errors = set()
+    for _ in range(400):
+        try:
+            client.ListVerdicts()
+        except dbus.DBusException as error:
+            errors.add(error.get_dbus_name())
+    assert errors == {DBUS_ERROR + "LimitsExceeded"}
+    time.sleep(0.2)
+    assert client.ListVerdicts() == []
+    client.close()
+
+
+@unsanitized
+def test_thousands_of_hostile_calls_leave_nothing_behind(serve):
+    service = serve()
+    document = domain_with(2000)
+    deep = "<domain>" + "<a>" * 100000
+    # What is allocated once, by whatever is called for the first time, is no leak.
+    send_and_wait(service, 250, document)
+    before, descriptors = service.status("VmRSS"), service.descriptors
+    for document in (document, deep, "\x01" * 10000, "x" * (MIB - 1000), "&a;" * 10000):
+        for _ in range(4):
+            send_and_wait(service, 250, document)
+    after = service.status("VmRSS")
+    print(f"5000 hostile calls: {before} KiB before, {after} KiB after, at most {service.status('VmHWM')} KiB")
+    assert service.descriptors == descriptors
+    assert after < 20 * 1024 and service.status("VmHWM") < 256 * 1024
+    assert service.said == ""
+
+
+def domain_with(count):
+    return ("<domain type='kvm'><os><type arch='aarch64' machine='virt'>hvm</type></os><devices>" +
+            "<iommu model='smmuv3'><driver pciBus='0' accel='on'/></iommu>" * count + "</devices></domain>")
+
+
+def send_and_wait(service, count, document):
+    """Sends calls, goes away, and waits until somebody else is answered again."""
+    client = Client(service.address)
+    send(client, count, "Check", document, dbus.Dictionary(signature="sv"))
+    client.close()
+    other = Client(service.address)
+    await_true(lambda: error_free(other))
+    other.close()
+
+
+def error_free(client):
+    try:
+        client.ListVerdicts()
+        return True
+    except dbus.DBusException:
+        time.sleep(0.1)
+        return False
+
+
+def test_a_slow_call_holds_up_nobody(serve):
+    service = serve()
+    slow, quick = Client(service.address), Client(service.address)
+    document = domain_with(30000)
+    started = time.monotonic()
+    worker = threading.Thread(target=lambda: error_of_any(slow, document))
+    worker.start()
+    waits = []
+    while worker.is_alive():
+        before = time.monotonic()
+        quick.ListVerdicts()
+        waits.append(time.monotonic() - before)
+        time.sleep(0.05)
+    worker.join()
+    print(f"slow call: {time.monotonic() - started:.2f} s, slowest quick one: {max(waits):.4f} s of {len(waits)}")
+    assert max(waits) < 0.5
+    slow.close()
+    quick.close()
+
+
+def error_of_any(client, document):
+    try:
+        client.Check(memory_file(document), {})
+    except dbus.DBusException:
+        pass
+
+
+# What it costs
+
+@unsanitized
+def test_idle_it_neither_wakes_up_nor_takes_much_memory(serve, tmp_path):
+    saved = tmp_path / "saved.json"
+    saved.write_text("{}", encoding="utf-8")
+    service = serve("--saved-facts", saved, "--metrics", tmp_path / "metrics.prom")
+    # Threads that are not at work end after a second.
+    time.sleep(3)
+    before = service.switches
+    time.sleep(5)
+    print(f"idle: {service.switches - before} wake-ups in 5 s, {service.status('VmRSS')} KiB")
+    assert service.switches == before
+    assert service.status("VmRSS") < 20 * 1024
+
+
+@unsanitized
+def test_after_work_it_does_not_wake_up_either(serve):
+    service = serve()
+    client = Client(service.address)
+    for _ in range(20):
+        client.Check(GRACE, {"this-host": True})
+    client.close()
+    time.sleep(3)
+    before = service.switches
+    time.sleep(4)
+    print(f"after work: {service.switches - before} wake-ups in 4 s, {service.status('VmRSS')} KiB")
+    assert service.switches == before
+    assert service.status("VmRSS") < 20 * 1024
+
+
+# Start and end
+
+def test_help_and_version(build_dir):
+    program = build_dir / "tools" / "virt-vsmmud"
+    answer = subprocess.run([program, "--help"], capture_output=True, text=True)
+    assert answer.returncode == 0 and "--session" in answer.stdout and max(map(len, answer.stdout.splitlines())) <= 120
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True)
+    assert answer.stdout.startswith("virt-vsmmud ") and answer.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--frobnicate"], ["argument"], ["--host"]])
+def test_wrong_usage_is_refused(arguments, build_dir):
+    answer = subprocess.run([build_dir / "tools" / "virt-vsmmud", *arguments], capture_output=True, text=True)
+    assert answer.returncode == 2 and answer.stdout == ""
+    assert answer.stderr.startswith("virt-vsmmud: ") and answer.stderr.count("\n") == 1 and "--help" in answer.stderr
+
+
+def test_without_a_bus_it_says_so(build_dir):
+    answer = subprocess.run([build_dir / "tools" / "virt-vsmmud", "--session"], capture_output=True, text=True, timeout=20,
+                            env={"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere", "LC_ALL": "C.UTF-8"})
+    assert answer.returncode == 2 and "there is no bus" in answer.stderr
+
+
+def test_there_is_one_on_a_bus(service, build_dir):
+    answer = subprocess.run([build_dir / "tools" / "virt-vsmmud", "--session"], capture_output=True, text=True, timeout=20,
+                            env={"DBUS_SESSION_BUS_ADDRESS": service.address, "LC_ALL": "C.UTF-8"})
+    assert answer.returncode == 2 and "org.vsmmu1" in answer.stderr
+
+
+def test_it_ends_with_its_bus(build_dir, tmp_path):
+    service = Service(build_dir / "tools" / "virt-vsmmud", tmp_path)
+    service.bus.terminate()
+    assert service.daemon.wait(20) == 2 and "the bus is gone" in service.said
+    service.stop()
+
+
+def test_calls_in_flight_at_the_end_are_answered(build_dir, tmp_path):
+    service = Service(build_dir / "tools" / "virt-vsmmud", tmp_path)
+    client = Client(service.address)
+    send(client, 16, "Check", domain_with(3000), dbus.Dictionary(signature="sv"))
+    assert service.stop() == 0
+    client.close()
+
+
+def test_metrics_are_there_while_it_runs(build_dir, tmp_path):
+    path = tmp_path / "metrics.prom"
+    service = Service(build_dir / "tools" / "virt-vsmmud", tmp_path, "--metrics", path)
+    await_true(path.exists)
+    lines = path.read_text(encoding="ascii").splitlines()
+    assert 'vsmmu_verdicts{verdict="mismatch"} 0' in lines and "vsmmu_check_errors_total 0" in lines
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert service.stop() == 0
+    assert not path.exists()
