@@ -124,6 +124,9 @@ static const struct {
   { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/></iommu></devices><iommufd enabled='yes'/>"
             "<iommufd enabled='no'/><devices>"),
     "only one such element" },
+  { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/><alias name='ua-a'/></iommu><hostdev type='pci'>"
+            "<alias name='ua-a'/></hostdev>"),
+    "'ua-a'" },
 };
 
 static void
