@@ -4,6 +4,7 @@
 
 #include "model/number.h"
 #include "qemu/lifting.h"
+#include "qemu/lowering.h"
 
 static VsmmuSwitch
 parse_switch (const char *text)
@@ -50,6 +51,20 @@ is_object (const VsmmuOption *option, const char *type)
          g_strcmp0 (vsmmu_option_get (option, "qom-type"), type) == 0;
 }
 
+/* Of a domain that was lowered, only what lowering adds is turned back; all else is the user's own. */
+static gboolean
+is_ours (const VsmmuLifting *lifting, const char *id, const char *prefix)
+{
+  return id != NULL && (lifting->originals.node == NULL || g_str_has_prefix (id, prefix));
+}
+
+static gboolean
+is_backend (const VsmmuLifting *lifting, const VsmmuOption *option)
+{
+  return is_object (option, "iommufd") && g_hash_table_size (option->values) == 2 &&
+         is_ours (lifting, vsmmu_option_get (option, "id"), VSMMU_IOMMUFD_ID);
+}
+
 static void
 find_backends (const VsmmuLifting *lifting, Backends *backends)
 {
@@ -59,10 +74,9 @@ find_backends (const VsmmuLifting *lifting, Backends *backends)
   backends->uses = g_hash_table_new (g_str_hash, g_str_equal);
   for (guint i = 0; i < options->len; i++) {
     VsmmuOption *option = g_ptr_array_index (options, i);
-    const char *id = vsmmu_option_get (option, "id");
 
-    if (is_object (option, "iommufd") && id != NULL && g_hash_table_size (option->values) == 2)
-      g_hash_table_insert (backends->objects, (gpointer) id, option);
+    if (is_backend (lifting, option))
+      g_hash_table_insert (backends->objects, (gpointer) vsmmu_option_get (option, "id"), option);
   }
   for (guint i = 0; i < options->len; i++) {
     const VsmmuOption *option = g_ptr_array_index (options, i);
@@ -249,6 +263,7 @@ take_initiators (VsmmuLifting *lifting)
     guint64 node;
 
     if (!is_object (option, "acpi-generic-initiator") ||
+        !is_ours (lifting, vsmmu_option_get (option, "id"), VSMMU_INITIATOR_ID) ||
         (!vsmmu_option_has_only (option, implied) && !vsmmu_option_has_only (option, named)) ||
         !vsmmu_number_parse (vsmmu_option_get (option, "node"), 0, &node) || node >= VSMMU_NODES_MAX)
       continue;
@@ -378,7 +393,7 @@ parse_size (const char *text, guint64 *kib)
 static char *
 find_original_hole (const VsmmuLifting *lifting, guint64 kib, guint *place)
 {
-  g_autofree char *text = vsmmu_originals_get (&lifting->originals, "pcie.0/pcihole64", place);
+  g_autofree char *text = vsmmu_originals_get (&lifting->originals, VSMMU_ORIGINAL_HOLE, place);
   g_autoptr (xmlDoc) document = text != NULL ? vsmmu_originals_parse (&lifting->originals, text, "pcihole64") : NULL;
   const xmlNode *hole;
   guint64 bytes;
@@ -412,10 +427,11 @@ vsmmu_lift_hole (VsmmuLifting *lifting)
 {
   static const char *const names[] = { "highmem-mmio-size", NULL };
   const VsmmuDevice *root = lifting->domain->n_buses > 0 ? lifting->domain->buses[0].controller : NULL;
+  gboolean is_kept = g_hash_table_contains (lifting->originals.by_name, VSMMU_ORIGINAL_HOLE);
   VsmmuOption *last = NULL;
   guint64 kib = 0;
 
-  if (root == NULL || root->controller.has_pcihole64)
+  if (root == NULL || root->controller.has_pcihole64 || (lifting->originals.node != NULL && !is_kept))
     return;
   for (guint i = 0; i < lifting->passthroughs.options->len; i++) {
     VsmmuOption *option = g_ptr_array_index (lifting->passthroughs.options, i);

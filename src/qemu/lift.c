@@ -183,7 +183,9 @@ lift_domain (const xmlNode *root, const char *name, VsmmuEdit *edit, GPtrArray *
   if (!is_sane (lifting.domain))
     return FALSE;
   find_buses (&lifting);
-  vsmmu_lift_arguments (&lifting);
+  /* Lowering makes no devices of arguments, so those in a domain that was lowered are the user's own. */
+  if (lifting.originals.node == NULL)
+    vsmmu_lift_arguments (&lifting);
   vsmmu_lift_vsmmus (&lifting);
   if (lifting.n_lifted == 0 && lifting.originals.node == NULL)
     return FALSE;

@@ -173,7 +173,7 @@ vsmmu_lower_hole (VsmmuLowering *lowering)
     return;
   value = g_strdup_printf ("highmem-mmio-size=%" PRIu64 "K", root->controller.pcihole64);
   vsmmu_lowering_add_argument (lowering, "-machine", value);
-  cut_element (lowering, "pcie.0/pcihole64", vsmmu_xml_child (root->node, "pcihole64"));
+  cut_element (lowering, VSMMU_ORIGINAL_HOLE, vsmmu_xml_child (root->node, "pcihole64"));
 }
 
 void

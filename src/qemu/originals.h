@@ -12,6 +12,9 @@
 /* After the id of a device: the override that takes iommufd away from it is not the user's. */
 #define VSMMU_WITHOUT_IOMMUFD "/without-iommufd"
 
+/* <pcihole64> of the controller pcie-root */
+#define VSMMU_ORIGINAL_HOLE "pcie.0/pcihole64"
+
 /*
  * vsmmu_originals_add:
  * @of: what it was: the id of a device, or a path that starts with one

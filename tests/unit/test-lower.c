@@ -118,6 +118,15 @@ static const struct {
             "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
             "<q:arg value='-object'/><q:arg value='iommufd,id=vsmmu-iommufd'/></q:commandline><devices>"),
     "'vsmmu-iommufd'" },
+  { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/></iommu><hostdev type='pci'><acpi nodeset='1'/>"
+            "<acpi nodeset='2'/></hostdev>"),
+    "<acpi> is there twice" },
+  { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/></iommu></devices><iommufd enabled='yes'/>"
+            "<iommufd enabled='no'/><devices>"),
+    "only one such element" },
+  { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/><alias name='ua-a'/></iommu><hostdev type='pci'>"
+            "<alias name='ua-a'/></hostdev>"),
+    "'ua-a'" },
 };
 
 static void
