@@ -3,6 +3,7 @@
 #include <vsmmu/vsmmu.h>
 
 #include "command.h"
+#include "table.h"
 
 #define LINE_WIDTH 80
 
@@ -57,10 +58,15 @@ print_rst (const VsmmuRule *rule)
 static void
 print_list (void)
 {
+  g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
   const VsmmuRule *rule;
 
-  for (guint i = 0; (rule = vsmmu_rules_get (i)) != NULL; i++)
-    g_print ("%-26s  %-7s  %s\n", rule->id, vsmmu_severity_to_string (rule->severity), _ (rule->title));
+  for (guint i = 0; (rule = vsmmu_rules_get (i)) != NULL; i++) {
+    g_ptr_array_add (cells, g_strdup (rule->id));
+    g_ptr_array_add (cells, g_strdup (_ (vsmmu_severity_to_string (rule->severity))));
+    g_ptr_array_add (cells, g_strdup (_ (rule->title)));
+  }
+  vsmmu_table_print (cells, 3);
 }
 
 static void

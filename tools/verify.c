@@ -80,7 +80,8 @@ print_text (const VsmmuVerification *verification)
 
     g_print ("%s", findings);
   }
-  g_print (_ ("%u reads of the guest, %" G_GSIZE_FORMAT " bytes\n"), verification->n_peeks, verification->n_bytes);
+  g_print (ngettext ("%u read of the guest, %zu bytes\n", "%u reads of the guest, %zu bytes\n", verification->n_peeks),
+           verification->n_peeks, verification->n_bytes);
 }
 
 /* Looks again at what is unknown yet, for as long as the user waits; (transfer full) (nullable) with @error */

@@ -272,10 +272,16 @@ check_groups (const VsmmuHost *host, VsmmuReadiness *readiness)
          g_strdup (_ ("add one that a guest could have")));
   else if (n_shared > 0)
     set (readiness, n_shared == n ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
-         g_strdup_printf (_ ("%u of %u devices behind an SMMU share their group with another"), n_shared, n),
+         g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u of %u devices behind an SMMU shares its group with another",
+                                       "%u of %u devices behind an SMMU share their group with another", n_shared),
+                          n_shared, n),
          g_strdup (_ ("these cannot be behind an accelerated SMMUv3; see 'virt-vsmmu explain host-group-shared'")));
   else
-    set (readiness, VSMMU_READINESS_PASS, g_strdup_printf (_ ("%u devices, each alone in its group"), n), NULL);
+    set (readiness, VSMMU_READINESS_PASS,
+         g_strdup_printf (
+             g_dngettext (GETTEXT_PACKAGE, "%u device, alone in its group", "%u devices, each alone in its group", n),
+             n),
+         NULL);
 }
 
 static void

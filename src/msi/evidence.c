@@ -244,9 +244,11 @@ check_vectors (const Case *c)
   if (seen->verdict != VSMMU_GUEST_VERIFIED)
     add_evidence (c, "vectors", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (seen->reason));
   else
-    add_evidence (c, "vectors", VSMMU_VERIFY_VERIFIED,
-                  g_strdup_printf (_ ("%u of %u (%s) are enabled and lead to the doorbell"), seen->vectors->len,
-                                   seen->n_vectors, seen->interrupts));
+    add_evidence (
+        c, "vectors", VSMMU_VERIFY_VERIFIED,
+        g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u of %u (%s) is enabled and leads to the doorbell",
+                                      "%u of %u (%s) are enabled and lead to the doorbell", seen->vectors->len),
+                         seen->vectors->len, seen->n_vectors, seen->interrupts));
 }
 
 /* With the trace kvm_arm_fixup_msi_route: what KVM was given. */
@@ -261,7 +263,9 @@ check_route (const Case *c)
     return;
   if (words->routes_and == doorbell && words->routes_or == doorbell)
     add_evidence (c, "route", VSMMU_VERIFY_VERIFIED,
-                  g_strdup_printf (_ ("KVM was given 0x%08" PRIx64 " %u times"), doorbell, words->n_routes));
+                  g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "KVM was given 0x%08" PRIx64 " %u time",
+                                                "KVM was given 0x%08" PRIx64 " %u times", words->n_routes),
+                                   doorbell, words->n_routes));
   else
     refute (c, "route", "msi-doorbell-mismatch",
             g_strdup_printf (_ ("KVM was given other addresses than the doorbell 0x%08" PRIx64), doorbell),

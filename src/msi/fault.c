@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "msi/smmuv3.h"
 
@@ -81,16 +82,16 @@ vsmmu_fault_set_error (const VsmmuFault *fault, guint32 stream_id, guint64 iova,
 
   if (!fault->has_descriptor)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the MSI address 0x%" G_GINT64_MODIFIER "x of stream id 0x%x is not translated: %s [%s]"), iova,
-                 stream_id, sentence, event);
+                 _ ("the MSI address 0x%" PRIx64 " of stream id 0x%x is not translated: %s [%s]"), iova, stream_id,
+                 sentence, event);
   else if (fault->level == VSMMU_FAULT_NO_LEVEL)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the MSI address 0x%" G_GINT64_MODIFIER "x of stream id 0x%x is not translated: %s [%s, descriptor "
-                    "at 0x%" G_GINT64_MODIFIER "x]"),
+                 _ ("the MSI address 0x%" PRIx64 " of stream id 0x%x is not translated: %s [%s, descriptor "
+                    "at 0x%" PRIx64 "]"),
                  iova, stream_id, sentence, event, fault->descriptor);
   else
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the MSI address 0x%" G_GINT64_MODIFIER "x of stream id 0x%x is not translated: %s [%s, level %d, "
-                    "descriptor at 0x%" G_GINT64_MODIFIER "x]"),
+                 _ ("the MSI address 0x%" PRIx64 " of stream id 0x%x is not translated: %s [%s, level %d, "
+                    "descriptor at 0x%" PRIx64 "]"),
                  iova, stream_id, sentence, event, fault->level, fault->descriptor);
 }

@@ -2,6 +2,7 @@
 #include "msi/reader.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 void
 vsmmu_memory_reader_free (VsmmuMemoryReader *reader)
@@ -13,8 +14,7 @@ vsmmu_memory_reader_free (VsmmuMemoryReader *reader)
 gboolean
 vsmmu_memory_reader_refuse (guint64 address, GError **error)
 {
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("there is no guest memory at 0x%" G_GINT64_MODIFIER "x"),
-               address);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("there is no guest memory at 0x%" PRIx64), address);
   return FALSE;
 }
 

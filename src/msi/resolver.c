@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -132,8 +133,8 @@ translate (const VsmmuMsiTopology *topology, const VsmmuViommu *viommu, guint32 
   if (vsmmu_msi_topology_find_region (topology, *gpa) != NULL)
     return TRUE;
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-               _ ("msi-address-unmapped: the MSI address 0x%" G_GINT64_MODIFIER "x of requester id 0x%x leads to GPA "
-                  "0x%" G_GINT64_MODIFIER "x, where the guest has nothing"),
+               _ ("msi-address-unmapped: the MSI address 0x%" PRIx64 " of requester id 0x%x leads to GPA "
+                  "0x%" PRIx64 ", where the guest has nothing"),
                address, stream_id, *gpa);
   return FALSE;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "msi/smmuv3.h"
 
@@ -17,7 +18,7 @@ translate (const VsmmuViommu *viommu, guint32 stream_id, guint64 iova, guint64 *
 
   if (self->source == NULL) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the MSI address 0x%" G_GINT64_MODIFIER "x of stream id 0x%x cannot be translated without the "
+                 _ ("the MSI address 0x%" PRIx64 " of stream id 0x%x cannot be translated without the "
                     "guest's memory"),
                  iova, stream_id);
     return FALSE;

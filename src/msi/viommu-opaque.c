@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "vsmmu/msi.h"
 
@@ -8,7 +9,7 @@ translate (G_GNUC_UNUSED const VsmmuViommu *viommu, G_GNUC_UNUSED guint32 stream
            G_GNUC_UNUSED guint64 *gpa, GError **error)
 {
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-               _ ("the MSI address 0x%" G_GINT64_MODIFIER "x cannot be translated: the mappings of a virtio-iommu are "
+               _ ("the MSI address 0x%" PRIx64 " cannot be translated: the mappings of a virtio-iommu are "
                   "not in guest memory but inside QEMU"),
                iova);
   return FALSE;

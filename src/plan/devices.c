@@ -35,8 +35,12 @@ is_usable (const VsmmuHostDevice *device, GError **error)
         error, _ ("%s is behind no SMMUv3 of the host, so no accelerated SMMUv3 can be over it"), device->name);
   if (device->group != NULL && device->group->devices->len > 1)
     return vsmmu_layout_refuse (error,
-                                _ ("%s shares IOMMU group %u of the host with %u other functions; behind an "
-                                   "accelerated SMMUv3 a device must be alone in its group"),
+                                g_dngettext (GETTEXT_PACKAGE,
+                                             "%s shares IOMMU group %u of the host with %u other function; behind an "
+                                             "accelerated SMMUv3 a device must be alone in its group",
+                                             "%s shares IOMMU group %u of the host with %u other functions; behind an "
+                                             "accelerated SMMUv3 a device must be alone in its group",
+                                             device->group->devices->len - 1),
                                 device->name, device->group->number, device->group->devices->len - 1);
   if (vsmmu_fact_is_false (vsmmu_host_smmu_supports_vsmmu (device->smmu)))
     return vsmmu_layout_refuse (

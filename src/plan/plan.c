@@ -62,10 +62,15 @@ write_implied_buses (VsmmuLayout *layout, GString *xml)
     n_ports += i > 0;
   }
   if (n_ports > 0)
-    vsmmu_layout_note (layout,
-                       _ ("%u PCI controllers that libvirt would add come into the document, before those of the "
-                          "plan"),
-                       n_ports);
+    vsmmu_layout_note (
+        layout,
+        g_dngettext (GETTEXT_PACKAGE,
+                     "%u PCI controller that libvirt would add comes into the document, before those of the "
+                     "plan",
+                     "%u PCI controllers that libvirt would add come into the document, before those of the "
+                     "plan",
+                     n_ports),
+        n_ports);
 }
 
 /* libvirt puts what has no address on the first port that is free; one that it would add is last no longer. */

@@ -85,8 +85,8 @@ vsmmu_frame_encode (const VsmmuFrameHeader *header, xdrproc_t codec, gpointer pa
   XDR xdr;
 
   if (size > VSMMU_FRAME_LENGTH_MAX) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL,
-                 _ ("a frame of %" G_GSIZE_FORMAT " bytes is larger than libvirt takes"), size);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL, _ ("a frame of %zu bytes is larger than libvirt takes"),
+                 size);
     return NULL;
   }
   whole.length = (guint32) size;
