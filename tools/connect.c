@@ -171,12 +171,25 @@ relay (const Options *options, VsmmuSession *session, int daemon, GError **error
                                          &vsmmu_session_filter, session, error);
 }
 
+/* (transfer full): of the bus on which virt-vsmmud may be; a program that libvirt runs has hardly an environment */
+static char *
+find_bus (gboolean is_session)
+{
+  const char *given = g_getenv (is_session ? "DBUS_SESSION_BUS_ADDRESS" : "DBUS_SYSTEM_BUS_ADDRESS");
+
+  if (given != NULL)
+    return g_strdup (given);
+  return is_session ? g_strdup_printf ("unix:path=/run/user/%u/bus", (guint) getuid ())
+                    : g_strdup ("unix:path=/run/dbus/system_bus_socket");
+}
+
 static int
 run (const Options *options)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VsmmuPolicy) policy = vsmmu_policy_load (TRUE, &error);
-  g_autoptr (VsmmuSession) session = policy != NULL ? vsmmu_session_new (policy) : NULL;
+  g_autofree char *bus = find_bus (options->is_session);
+  g_autoptr (VsmmuSession) session = policy != NULL ? vsmmu_session_new (policy, bus) : NULL;
   int daemon = policy != NULL ? vsmmu_daemon_connect (options->path, options->is_session, &error) : -1;
   gboolean is_done;
 

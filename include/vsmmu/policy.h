@@ -108,6 +108,13 @@ VSMMU_PUBLIC VsmmuPolicyIommufd vsmmu_policy_get_iommufd (const VsmmuPolicy *pol
 VSMMU_PUBLIC VsmmuPolicyMismatch vsmmu_policy_get_on_mismatch (const VsmmuPolicy *policy);
 
 /**
+ * vsmmu_policy_get_wait:
+ *
+ * Returns: for how many seconds whoever attaches a device waits for the verdict on it, 0 to 60
+ */
+VSMMU_PUBLIC guint vsmmu_policy_get_wait (const VsmmuPolicy *policy);
+
+/**
  * vsmmu_policy_mismatch_to_string:
  *
  * Returns: `report`, `detach` or `ignore`; not translated

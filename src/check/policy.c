@@ -16,14 +16,19 @@ static const char *const mismatches[] = { "report", "detach", "ignore", NULL };
 static const char *const grades[] = { "off", "note", "warning", "error", NULL };
 #define GRADE_OFF 0
 
+/* Seconds. */
+#define WAIT_DEFAULT 5
+#define WAIT_MAX 60
+
 struct _VsmmuPolicy {
   guint mode;
   guint iommufd;
   guint on_mismatch;
+  guint wait;         /* seconds */
   GHashTable *grades; /* #VsmmuRule to an index of grades */
 };
 
-/* Keys with words for values, one in each group. */
+/* Keys with words for values. */
 static const struct {
   const char *group;
   const char *key;
@@ -34,6 +39,10 @@ static const struct {
   { "attach", "iommufd", iommufds, G_STRUCT_OFFSET (VsmmuPolicy, iommufd) },
   { "hotplug", "on-mismatch", mismatches, G_STRUCT_OFFSET (VsmmuPolicy, on_mismatch) },
 };
+/* The one key with a number. */
+#define WAIT_GROUP "hotplug"
+#define WAIT_KEY "wait"
+
 #define RULES_GROUP "rules"
 static const char *const group_names[] = { "policy", "attach", "hotplug", RULES_GROUP, NULL };
 
@@ -50,6 +59,7 @@ policy_new (void)
   VsmmuPolicy *policy = g_new0 (VsmmuPolicy, 1);
 
   policy->mode = VSMMU_POLICY_ENFORCE;
+  policy->wait = WAIT_DEFAULT;
   policy->grades = g_hash_table_new (NULL, NULL);
   return policy;
 }
@@ -85,6 +95,23 @@ read_word (const Reading *reading, const char *group, const char *key, const cha
 }
 
 static gboolean
+read_wait (const Reading *reading, GError **error)
+{
+  g_autofree char *value = g_strchomp (g_key_file_get_value (reading->file, WAIT_GROUP, WAIT_KEY, NULL));
+  g_autofree char *shown = vsmmu_text_shorten (value);
+  guint64 seconds;
+
+  if (g_ascii_string_to_unsigned (value, 10, 0, WAIT_MAX, &seconds, NULL)) {
+    reading->policy->wait = (guint) seconds;
+    return TRUE;
+  }
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY,
+               _ ("%s: '%s' is no value for '%s' in [%s]: write a number of seconds, 0 to %u"), reading->shown, shown,
+               WAIT_KEY, WAIT_GROUP, WAIT_MAX);
+  return FALSE;
+}
+
+static gboolean
 read_rule (const Reading *reading, const char *id, GError **error)
 {
   const VsmmuRule *rule = vsmmu_rules_find (id);
@@ -110,20 +137,24 @@ read_rule (const Reading *reading, const char *id, GError **error)
 static gboolean
 read_key (const Reading *reading, const char *group, const char *key, GError **error)
 {
-  const char *known = NULL;
+  g_autoptr (GString) known = g_string_new (NULL);
 
   if (strcmp (group, RULES_GROUP) == 0)
     return read_rule (reading, key, error);
+  if (strcmp (group, WAIT_GROUP) == 0 && strcmp (key, WAIT_KEY) == 0)
+    return read_wait (reading, error);
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
     if (strcmp (keys[i].group, group) != 0)
       continue;
     if (strcmp (keys[i].key, key) == 0)
       return read_word (reading, group, key, keys[i].words, &G_STRUCT_MEMBER (guint, reading->policy, keys[i].value),
                         error);
-    known = keys[i].key;
+    g_string_append_printf (known, "%s'%s'", known->len > 0 ? ", " : "", keys[i].key);
   }
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no '%s' in [%s], only '%s'"), reading->shown,
-               key, group, known);
+  if (strcmp (group, WAIT_GROUP) == 0)
+    g_string_append (known, ", '" WAIT_KEY "'");
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no '%s' in [%s], only %s"), reading->shown, key,
+               group, known->str);
   return FALSE;
 }
 
@@ -244,6 +275,12 @@ VsmmuPolicyMismatch
 vsmmu_policy_get_on_mismatch (const VsmmuPolicy *policy)
 {
   return (VsmmuPolicyMismatch) policy->on_mismatch;
+}
+
+guint
+vsmmu_policy_get_wait (const VsmmuPolicy *policy)
+{
+  return policy->wait;
 }
 
 const char *

@@ -3,6 +3,7 @@
 #include <libvirt/libvirt.h>
 #include <string.h>
 
+#include "check/policy.h"
 #include "model/edit.h"
 #include "model/hotplug.h"
 #include "rpc/guard-internal.h"
@@ -240,6 +241,71 @@ vsmmu_guard_attach (VsmmuGuard *guard, const guint8 *uuid, guint flags, const ch
                                                        : !check_definition (guard, &subject, completed, error)))
     return NULL;
   return lower (guard, &subject, completed, xml, error);
+}
+
+/* (nullable): the device of @domain that is @wanted of the host */
+static const VsmmuDevice *
+find_by_host (const VsmmuDomain *domain, const VsmmuDevice *wanted)
+{
+  for (guint i = 0; i < domain->hostdevs->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (domain->hostdevs, i);
+
+    if (device->hostdev.is_pci && memcmp (&device->hostdev.host, &wanted->hostdev.host, sizeof (VsmmuPciAddress)) == 0)
+      return device;
+  }
+  return NULL;
+}
+
+/* A mismatch that is ignored gets no verdict. */
+static gboolean
+is_to_be_waited_for (const VsmmuGuard *guard, const VsmmuDomain *domain)
+{
+  VsmmuPolicyMismatch action = vsmmu_policy_get_on_mismatch (guard->policy);
+
+  vsmmu_policy_mismatch_of (domain, &action);
+  return action != VSMMU_POLICY_MISMATCH_IGNORE;
+}
+
+char *
+vsmmu_guard_find_attached (VsmmuGuard *guard, const guint8 *uuid, const char *xml)
+{
+  g_autoptr (VsmmuHotplug) hotplug =
+      vsmmu_hotplug_new_from_data (VSMMU_HOTPLUG_ATTACH, xml, strlen (xml), VSMMU_GUARD_DEVICE, NULL);
+  g_auto (Subject) subject = { 0 };
+  g_autoptr (VsmmuDomain) changed = NULL;
+  const VsmmuDevice *device;
+
+  if (hotplug == NULL || vsmmu_policy_get_wait (guard->policy) == 0 ||
+      !find_subject (guard, uuid, VIR_DOMAIN_DEVICE_MODIFY_LIVE, &subject, NULL) || !subject.domain->is_running ||
+      !is_to_be_waited_for (guard, subject.domain))
+    return NULL;
+  changed = vsmmu_hotplug_apply (hotplug, subject.domain);
+  if (!vsmmu_device_is_hostdev (changed->plug->device) || !changed->plug->device->hostdev.is_pci)
+    return NULL;
+  device = find_by_host (subject.domain, changed->plug->device);
+  return device != NULL && accelerated_over (subject.domain, device->address.bus) != NULL ? g_strdup (device->id)
+                                                                                          : NULL;
+}
+
+gboolean
+vsmmu_guard_judge_answer (VsmmuGuard *guard, const char *device, const VsmmuAnswer *answer, GError **error)
+{
+  gboolean is_detached = answer->state == VSMMU_ANSWER_GONE ||
+                         (answer->state == VSMMU_ANSWER_MISMATCH && answer->action == VSMMU_POLICY_MISMATCH_DETACH);
+  g_autofree char *reason = answer->findings != NULL ? vsmmu_render_refusal (answer->findings) : NULL;
+
+  if (answer->state == VSMMU_ANSWER_UNKNOWN)
+    say_done (guard,
+              _ ("%s is attached; it is not known yet whether its interrupts arrive: ask 'virt-vsmmu verify' later"),
+              device);
+  if (answer->state == VSMMU_ANSWER_MISMATCH && !is_detached)
+    say_done (guard, _ ("interrupts of %s do not arrive: %s"), device, reason);
+  if (is_detached)
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
+                 answer->state == VSMMU_ANSWER_GONE ? _ ("the device was attached as %s, and detached again: %s")
+                                                    : _ ("the device was attached as %s, and is being detached: %s"),
+                 device, reason);
+  return !is_detached;
 }
 
 char *

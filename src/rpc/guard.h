@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "rpc/answer.h"
 #include "vsmmu/hotplug.h"
 #include "vsmmu/policy.h"
 #include "vsmmu/target.h"
@@ -57,6 +58,24 @@ char *vsmmu_guard_domain (VsmmuGuard *guard, const char *xml, gboolean is_kept, 
  * As vsmmu_guard_domain(), and gives a device that has no address one behind the right vSMMU.
  */
 char *vsmmu_guard_attach (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *xml, GError **error);
+
+/*
+ * vsmmu_guard_find_attached:
+ * @xml: of a device that vsmmu_guard_attach() let pass, and libvirt attached
+ *
+ * Returns: (transfer full) (nullable): its alias; %NULL when it is none that virt-vsmmud has a verdict on, or the
+ * policy is not to wait for that
+ */
+char *vsmmu_guard_find_attached (VsmmuGuard *guard, const guint8 *uuid, const char *xml);
+
+/*
+ * vsmmu_guard_judge_answer:
+ * @device: alias
+ * @error: %VSMMU_ERROR_REFUSED when virt-vsmmud detaches the device
+ *
+ * Returns: whether it stays; what there is to say of it is said
+ */
+gboolean vsmmu_guard_judge_answer (VsmmuGuard *guard, const char *device, const VsmmuAnswer *answer, GError **error);
 
 /* As vsmmu_guard_domain(), for a device to be detached: says what to mind, and refuses nothing of its own. */
 char *vsmmu_guard_detach (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *xml, GError **error);

@@ -20,9 +20,6 @@ typedef struct {
   GBytes *to_client;
 } VsmmuRelayAnswer;
 
-/* What runs: for vsmmu_relay_send(). */
-typedef struct _VsmmuRelay VsmmuRelay;
-
 /*
  * VsmmuRelayFilter:
  * @start: is called once, before anything else; @relay lives until vsmmu_relay_run() returns
@@ -73,6 +70,3 @@ void vsmmu_relay_send (VsmmuRelay *relay, VsmmuDirection direction, GBytes *fram
  */
 gboolean vsmmu_relay_run (int client_in, int client_out, int daemon, int quit_after, const VsmmuRelayFilter *filter,
                           gpointer self, GError **error);
-
-/* Sends a whole frame (transfer none) between those that pass; for any thread, while the relay runs. */
-void vsmmu_relay_send (VsmmuRelay *relay, VsmmuDirection direction, GBytes *frame);

@@ -21,12 +21,25 @@
 #define FIRST_SERIAL 0xf0000000u
 #define ANSWER_SECONDS 60
 
+/* Bytes on standard error: what a pipe takes at least, less what comes around each text. */
+#define SAID_MAX 3072
+
 /* A call of ours that a worker waits for. */
 typedef struct {
   GBytes *reply; /* %NULL until it is there */
 } Question;
 
+/* A device that a client has the daemon attach to a running guest. */
+typedef struct {
+  guint8 uuid[16];
+  char *xml;
+  gint64 since; /* microseconds since 1970 */
+} Attachment;
+
 struct _VsmmuSession {
+  const VsmmuPolicy *policy;
+  const char *bus;
+  int n_said; /* atomic: bytes */
   VsmmuGuard *guard;
   VsmmuRelay *relay;
   GMutex lock;    /* of what follows */
@@ -35,9 +48,32 @@ struct _VsmmuSession {
   guint32 next_serial;
   GHashTable *questions; /* serial → Question */
   GHashTable *asked;     /* serial of a client's call for XML → VsmmuProcedure */
+  GHashTable *attached;  /* serial of a client's call → Attachment */
   gboolean has_target;
   VsmmuTarget target;
 };
+
+static void
+attachment_free (gpointer data)
+{
+  Attachment *attachment = data;
+
+  g_free (attachment->xml);
+  g_free (attachment);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Attachment, attachment_free)
+
+/* (transfer full): as libvirt writes it */
+static char *
+write_uuid (const guint8 *uuid)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < 16; i++)
+    g_string_append_printf (text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
+  return g_string_free (text, FALSE);
+}
 
 static GBytes *
 wait_for_reply (VsmmuSession *session, guint32 serial, Question *question)
@@ -143,32 +179,40 @@ get_host (gpointer self G_GNUC_UNUSED)
   return vsmmu_host_probe (NULL, VSMMU_HOST_PROBE_NONE, NULL);
 }
 
-/* libvirt hides the standard error of its transport programs from users, and need not read it: the journal comes first.
+/*
+ * libvirt hides the standard error of its transport programs from users, and reads a kilobyte of it at the end if at
+ * all: the journal comes first, and there is never so much that writing would wait for a reader.
  */
 static void
-say (gpointer self G_GNUC_UNUSED, const char *text)
+say (gpointer self, const char *text)
 {
+  VsmmuSession *session = self;
   const GLogField fields[] = { { "MESSAGE", text, -1 },
                                { "PRIORITY", "4", -1 },
                                { "SYSLOG_IDENTIFIER", "virt-vsmmu-connect", -1 } };
 
-  if (g_log_writer_journald (G_LOG_LEVEL_WARNING, fields, G_N_ELEMENTS (fields), NULL) != G_LOG_WRITER_HANDLED)
+  if (g_log_writer_journald (G_LOG_LEVEL_WARNING, fields, G_N_ELEMENTS (fields), NULL) == G_LOG_WRITER_HANDLED)
+    return;
+  if ((gsize) g_atomic_int_add (&session->n_said, (int) MIN (strlen (text), SAID_MAX)) + strlen (text) <= SAID_MAX)
     g_printerr ("virt-vsmmu-connect: %s\n", text);
 }
 
 static const VsmmuGuardOps guard_ops = { get_target, get_domain_xml, get_host, say };
 
 VsmmuSession *
-vsmmu_session_new (const VsmmuPolicy *policy)
+vsmmu_session_new (const VsmmuPolicy *policy, const char *bus)
 {
   VsmmuSession *session = g_new0 (VsmmuSession, 1);
 
+  session->policy = policy;
+  session->bus = bus;
   session->guard = vsmmu_guard_new (policy, &guard_ops, session);
   g_mutex_init (&session->lock);
   g_cond_init (&session->answered);
   session->next_serial = FIRST_SERIAL;
   session->questions = g_hash_table_new (NULL, NULL);
   session->asked = g_hash_table_new (NULL, NULL);
+  session->attached = g_hash_table_new_full (NULL, NULL, NULL, attachment_free);
   return session;
 }
 
@@ -182,6 +226,7 @@ vsmmu_session_free (VsmmuSession *session)
   g_cond_clear (&session->answered);
   g_hash_table_unref (session->questions);
   g_hash_table_unref (session->asked);
+  g_hash_table_unref (session->attached);
   g_free (session);
 }
 
@@ -209,8 +254,9 @@ wants_reply (VsmmuSession *session, const VsmmuFrameHeader *header)
   if (g_hash_table_contains (session->questions, serial))
     return TRUE;
   if (header->status == VSMMU_FRAME_OK)
-    return g_hash_table_contains (session->asked, serial);
+    return g_hash_table_contains (session->asked, serial) || g_hash_table_contains (session->attached, serial);
   g_hash_table_remove (session->asked, serial);
+  g_hash_table_remove (session->attached, serial);
   return FALSE;
 }
 
@@ -228,9 +274,39 @@ wants (gpointer self, VsmmuDirection direction, const VsmmuFrameHeader *header)
   return is_wanted;
 }
 
+/* Before the daemon gets the call. */
+static void
+remember_attachment (VsmmuSession *session, guint32 serial, const guint8 *uuid, const char *xml)
+{
+  Attachment *attachment = g_new0 (Attachment, 1);
+
+  memcpy (attachment->uuid, uuid, sizeof (attachment->uuid));
+  attachment->xml = g_strdup (xml);
+  attachment->since = g_get_real_time ();
+  g_mutex_lock (&session->lock);
+  g_hash_table_replace (session->attached, GUINT_TO_POINTER (serial), attachment);
+  g_mutex_unlock (&session->lock);
+}
+
+static char *
+convert_attached (VsmmuSession *session, guint32 serial, const VsmmuMessage *message, const char *xml, GError **error)
+{
+  const guint8 *uuid = vsmmu_message_get_uuid (message);
+  guint flags = vsmmu_message_get_flags (message);
+  g_autoptr (GError) problem = NULL;
+  g_autofree char *converted = vsmmu_guard_attach (session->guard, uuid, flags, xml, &problem);
+
+  if (problem != NULL)
+    g_propagate_error (error, g_steal_pointer (&problem));
+  else if ((flags & VIR_DOMAIN_DEVICE_MODIFY_LIVE) != 0 || (flags & VIR_DOMAIN_DEVICE_MODIFY_CONFIG) == 0)
+    remember_attachment (session, serial, uuid, xml);
+  return g_steal_pointer (&converted);
+}
+
 /* (transfer full) (nullable): what is to stand in the place of @xml; %NULL without @error: just that */
 static char *
-convert (VsmmuSession *session, const VsmmuMessage *message, VsmmuXmlRole role, const char *xml, GError **error)
+convert (VsmmuSession *session, guint32 serial, const VsmmuMessage *message, VsmmuXmlRole role, const char *xml,
+         GError **error)
 {
   const guint8 *uuid = vsmmu_message_get_uuid (message);
   guint flags = vsmmu_message_get_flags (message);
@@ -240,7 +316,7 @@ convert (VsmmuSession *session, const VsmmuMessage *message, VsmmuXmlRole role, 
   case VSMMU_XML_CONVERTS:
     return vsmmu_guard_domain (session->guard, xml, role == VSMMU_XML_DEFINES, error);
   case VSMMU_XML_ATTACHES:
-    return vsmmu_guard_attach (session->guard, uuid, flags, xml, error);
+    return convert_attached (session, serial, message, xml, error);
   case VSMMU_XML_UPDATES:
     return vsmmu_guard_update (session->guard, uuid, flags, xml, error);
   case VSMMU_XML_DETACHES:
@@ -253,7 +329,7 @@ convert (VsmmuSession *session, const VsmmuMessage *message, VsmmuXmlRole role, 
 
 /* (transfer full): @frame with its XML converted, itself when there is nothing to convert; %NULL with @error set */
 static GBytes *
-convert_frame (VsmmuSession *session, const VsmmuProcedure *procedure, GBytes *frame, GError **error)
+convert_frame (VsmmuSession *session, const VsmmuProcedure *procedure, guint32 serial, GBytes *frame, GError **error)
 {
   g_autoptr (VsmmuMessage) message = vsmmu_message_decode (procedure, frame, error);
   g_autoptr (GPtrArray) slots = NULL;
@@ -265,7 +341,8 @@ convert_frame (VsmmuSession *session, const VsmmuProcedure *procedure, GBytes *f
   for (guint i = 0; i < slots->len; i++) {
     char **slot = g_ptr_array_index (slots, i);
     g_autoptr (GError) problem = NULL;
-    g_autofree char *converted = convert (session, message, vsmmu_procedure_get_role (procedure), *slot, &problem);
+    g_autofree char *converted =
+        convert (session, serial, message, vsmmu_procedure_get_role (procedure), *slot, &problem);
 
     if (problem != NULL) {
       g_propagate_error (error, g_steal_pointer (&problem));
@@ -285,7 +362,8 @@ handle_call (VsmmuSession *session, const VsmmuFrameHeader *header, GBytes *fram
   g_autofree char *text = NULL;
 
   if (header->type == VSMMU_FRAME_CALL)
-    answer->to_daemon = convert_frame (session, vsmmu_procedure_find (header->procedure), frame, &error);
+    answer->to_daemon =
+        convert_frame (session, vsmmu_procedure_find (header->procedure), header->serial, frame, &error);
   else
     g_set_error_literal (&error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, _ ("this transport carries no file descriptors"));
   if (answer->to_daemon != NULL)
@@ -310,6 +388,44 @@ hand_over (VsmmuSession *session, guint32 serial, GBytes *frame)
   return question != NULL;
 }
 
+/* Whether a device that was attached stays: virt-vsmmud knows, if there is one. */
+static gboolean
+judge_attachment (VsmmuSession *session, const Attachment *attachment, GError **error)
+{
+  g_autofree char *device = vsmmu_guard_find_attached (session->guard, attachment->uuid, attachment->xml);
+  g_autofree char *uuid = write_uuid (attachment->uuid);
+  const VsmmuAnswerQuestion question = { .bus = session->bus,
+                                         .uuid = uuid,
+                                         .device = device,
+                                         .since = attachment->since,
+                                         .seconds = vsmmu_policy_get_wait (session->policy) };
+  g_auto (VsmmuAnswer) answer = { 0 };
+
+  if (device == NULL)
+    return TRUE;
+  vsmmu_answer_wait (&question, &answer);
+  return vsmmu_guard_judge_answer (session->guard, device, &answer, error);
+}
+
+/* (transfer full) (nullable): an error in the place of the good reply to a call that attached something */
+static GBytes *
+refuse_attachment (VsmmuSession *session, const VsmmuFrameHeader *header)
+{
+  g_autoptr (Attachment) attachment = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+  gpointer stolen = NULL;
+
+  g_mutex_lock (&session->lock);
+  g_hash_table_steal_extended (session->attached, GUINT_TO_POINTER (header->serial), NULL, &stolen);
+  g_mutex_unlock (&session->lock);
+  attachment = stolen;
+  if (attachment == NULL || judge_attachment (session, attachment, &error))
+    return NULL;
+  text = g_strdup_printf (_ ("operation failed: %s"), error->message);
+  return vsmmu_rpc_error_reply (header, VIR_FROM_QEMU, VIR_ERR_OPERATION_FAILED, text);
+}
+
 static void
 handle_reply (VsmmuSession *session, const VsmmuFrameHeader *header, GBytes *frame, VsmmuRelayAnswer *answer)
 {
@@ -318,9 +434,11 @@ handle_reply (VsmmuSession *session, const VsmmuFrameHeader *header, GBytes *fra
   g_mutex_lock (&session->lock);
   g_hash_table_steal_extended (session->asked, GUINT_TO_POINTER (header->serial), NULL, &procedure);
   g_mutex_unlock (&session->lock);
-  /* What we cannot decode the client must see as it is. */
   if (procedure != NULL)
-    answer->to_client = convert_frame (session, procedure, frame, NULL);
+    answer->to_client = convert_frame (session, procedure, header->serial, frame, NULL);
+  else
+    answer->to_client = refuse_attachment (session, header);
+  /* What we cannot decode the client must see as it is, too. */
   if (answer->to_client == NULL)
     answer->to_client = g_bytes_ref (frame);
 }

@@ -14,10 +14,11 @@ typedef struct _VsmmuSession VsmmuSession;
 /*
  * vsmmu_session_new:
  * @policy: must outlive the session
+ * @bus: address of the bus on which virt-vsmmud may be, which must outlive the session
  *
  * Returns: (transfer full): a session for one vsmmu_relay_run() with vsmmu_session_filter
  */
-VsmmuSession *vsmmu_session_new (const VsmmuPolicy *policy);
+VsmmuSession *vsmmu_session_new (const VsmmuPolicy *policy, const char *bus);
 
 void vsmmu_session_free (VsmmuSession *session);
 

@@ -235,6 +235,86 @@ test_attaching (Fixture *fixture, gconstpointer data)
   g_assert_false (fixture->around.asked_for_definition);
 }
 
+/* Devices that libvirt attached, and by which name virt-vsmmud has a verdict on them, if it has. */
+static const struct {
+  const char *name;
+  const char *running; /* what is in the domain then; after "id='3'" */
+  const char *device;
+  const char *alias;
+} plugged[] = {
+  { "a-device-behind-the-vsmmu",
+    HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
+        HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03") "<alias name='hostdev9'/>"),
+    HOSTDEV ("0x0002", "0x02", ""), "hostdev9" },
+  { "one-behind-no-vsmmu",
+    HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
+        HOSTDEV ("0x0002", "0x02", ADDRESS ("0x04") "<alias name='hostdev9'/>"),
+    HOSTDEV ("0x0002", "0x02", ""), NULL },
+  { "one-that-is-gone-already", HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")), HOSTDEV ("0x0002", "0x02", ""), NULL },
+  { "no-host-device", HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")), "<rng model='virtio'/>", NULL },
+  { "no-device", HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")), "<banana/>", NULL },
+  { "ignored-in-this-domain",
+    HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03") "<alias name='hostdev9'/>") VSMMU
+    "</devices><metadata>"
+    "<p:hotplug xmlns:p='" VSMMU_POLICY_NAMESPACE "' on-mismatch='ignore'/></metadata><devices>",
+    HOSTDEV ("0x0002", "0x02", ""), NULL },
+};
+
+static void
+test_finding_what_was_attached (Fixture *fixture, gconstpointer data)
+{
+  const typeof (plugged[0]) *row = data;
+  g_autofree char *start = g_strdup_printf (START, " id='3'");
+  g_autofree char *running = g_strconcat (start, row->running, VSMMU END, NULL);
+  g_autofree char *alias = NULL;
+
+  fixture->around.running = running;
+  alias = vsmmu_guard_find_attached (fixture->guard, uuid, row->device);
+  g_assert_cmpstr (alias, ==, row->alias);
+}
+
+static const struct {
+  const char *name;
+  VsmmuAnswerState state;
+  VsmmuPolicyMismatch action;
+  const char *said;    /* (nullable) */
+  const char *refused; /* (nullable) */
+} judged[] = {
+  { "no-virt-vsmmud", VSMMU_ANSWER_NONE, VSMMU_POLICY_MISMATCH_REPORT, NULL, NULL },
+  { "verified", VSMMU_ANSWER_VERIFIED, VSMMU_POLICY_MISMATCH_REPORT, NULL, NULL },
+  { "unknown", VSMMU_ANSWER_UNKNOWN, VSMMU_POLICY_MISMATCH_REPORT, "it is not known yet", NULL },
+  { "reported", VSMMU_ANSWER_MISMATCH, VSMMU_POLICY_MISMATCH_REPORT,
+    "interrupts of hostdev9 do not arrive: of another SMMU [host-smmu-mismatch]\n    hint: take another", NULL },
+  { "being-detached", VSMMU_ANSWER_MISMATCH, VSMMU_POLICY_MISMATCH_DETACH, NULL,
+    "attached as hostdev9, and is being detached: of another SMMU [host-smmu-mismatch]" },
+  { "detached", VSMMU_ANSWER_GONE, VSMMU_POLICY_MISMATCH_DETACH, NULL,
+    "attached as hostdev9, and detached again: of another SMMU [host-smmu-mismatch]" },
+};
+
+static void
+test_judging_an_answer (Fixture *fixture, gconstpointer data)
+{
+  const typeof (judged[0]) *row = data;
+  VsmmuFinding finding = { .rule = vsmmu_rules_find ("host-smmu-mismatch"),
+                           .severity = VSMMU_SEVERITY_ERROR,
+                           .file = (char *) "guest",
+                           .line = 3,
+                           .element = (char *) "/domain",
+                           .message = (char *) "of another SMMU",
+                           .hint = (char *) "take another" };
+  g_autoptr (GPtrArray) findings = g_ptr_array_new ();
+  gboolean has_reason = row->state == VSMMU_ANSWER_MISMATCH || row->state == VSMMU_ANSWER_GONE;
+  const VsmmuAnswer answer = { row->state, row->action, has_reason ? findings : NULL };
+  g_autoptr (GError) error = NULL;
+
+  g_ptr_array_add (findings, &finding);
+  g_assert_true (vsmmu_guard_judge_answer (fixture->guard, "hostdev9", &answer, &error) == (row->refused == NULL));
+  g_assert_true ((error != NULL) == (row->refused != NULL));
+  g_assert_true (row->refused == NULL || strstr (error->message, row->refused) != NULL);
+  g_assert_true ((fixture->around.said->len > 0) == (row->said != NULL));
+  g_assert_true (row->said == NULL || strstr (fixture->around.said->str, row->said) != NULL);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -264,6 +344,16 @@ main (int argc, char **argv)
     g_autofree char *path = g_strdup_printf ("/guard/attach/%s", attached[i].name);
 
     g_test_add (path, Fixture, &attached[i], set_up, test_attaching, tear_down);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (plugged); i++) {
+    g_autofree char *path = g_strdup_printf ("/guard/plugged/%s", plugged[i].name);
+
+    g_test_add (path, Fixture, &plugged[i], set_up, test_finding_what_was_attached, tear_down);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (judged); i++) {
+    g_autofree char *path = g_strdup_printf ("/guard/judged/%s", judged[i].name);
+
+    g_test_add (path, Fixture, &judged[i], set_up, test_judging_an_answer, tear_down);
   }
   return g_test_run ();
 }

@@ -79,9 +79,14 @@ vsmmu_verdict_to_variant (const VsmmuVerdict *verdict)
     const char *key;
     const char *text;
   } texts[] = {
-    { "connection", verdict->connection }, { "domain", verdict->domain }, { "uuid", verdict->uuid },
-    { "device", verdict->device },         { "vsmmu", verdict->vsmmu },   { "host-smmu", verdict->host_smmu },
+    { "connection", verdict->connection },
+    { "domain", verdict->domain },
+    { "uuid", verdict->uuid },
+    { "device", verdict->device },
+    { "vsmmu", verdict->vsmmu },
+    { "host-smmu", verdict->host_smmu },
     { "verdict", states[verdict->state] },
+    { "on-mismatch", verdict->on_mismatch },
   };
   GVariantBuilder builder;
 

@@ -24,6 +24,7 @@ typedef struct {
   guint64 doorbell;    /* GPA that its MSIs go to; 0 for not known */
   GPtrArray *findings; /* (element-type VsmmuFinding): the reasons */
   VsmmuVerdictState state;
+  const char *on_mismatch; /* (nullable): what is done about a mismatch */
   gint64 since; /* microseconds since 1970; the store sets it */
 } VsmmuVerdict;
 

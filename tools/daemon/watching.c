@@ -67,6 +67,16 @@ verdict_new (const char *uri, const char *domain, const char *uuid, const VsmmuV
 }
 
 static void
+set_verdict (VsmmuWatching *watching, const VsmmuWatchNews *news)
+{
+  VsmmuVerdict *verdict = verdict_new (news->uri, news->domain, news->uuid, news->device);
+
+  if (verdict->state == VSMMU_VERDICT_MISMATCH)
+    verdict->on_mismatch = vsmmu_policy_mismatch_to_string (news->action);
+  vsmmu_verdicts_set (watching->verdicts, verdict, g_get_real_time ());
+}
+
+static void
 tell_connections (VsmmuWatching *watching, const VsmmuWatchNews *news)
 {
   if (news->kind == VSMMU_WATCH_CONNECTED) {
@@ -94,8 +104,7 @@ on_news (const VsmmuWatchNews *news, gpointer data)
     if (news->device->verdict == VSMMU_VERIFY_MISMATCH && news->action == VSMMU_POLICY_MISMATCH_IGNORE)
       vsmmu_verdicts_remove (watching->verdicts, news->uri, news->uuid, news->alias);
     else
-      vsmmu_verdicts_set (watching->verdicts, verdict_new (news->uri, news->domain, news->uuid, news->device),
-                          g_get_real_time ());
+      set_verdict (watching, news);
     break;
   case VSMMU_WATCH_REMOVED:
     vsmmu_verdicts_remove (watching->verdicts, news->uri, news->uuid, news->alias);
