@@ -58,6 +58,7 @@ typedef struct {
   guint serial;
   GHashTable *devices; /* (element-type utf8 Entry): by alias */
   gboolean is_busy;    /* a job looks at it */
+  gboolean is_traced;  /* we have QEMU write down its MSI routes */
   gboolean wants_all;
   guint attempt;
   guint timer; /* source */
@@ -439,6 +440,34 @@ take_over (Guest *guest, VsmmuJob *job)
   drop_missing (guest, job, found);
 }
 
+/* Whether one that we saw come is to be looked at. */
+static gboolean
+awaits_arrival (const Guest *guest)
+{
+  GHashTableIter iter;
+  gpointer entry;
+
+  g_hash_table_iter_init (&iter, guest->devices);
+  while (g_hash_table_iter_next (&iter, NULL, &entry))
+    if (((Entry *) entry)->is_wanted && ((Entry *) entry)->was_attached)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+stop_trace (Guest *guest)
+{
+  VsmmuJob *job;
+
+  if (!guest->is_traced || guest->is_busy || guest->daemon->session == NULL)
+    return;
+  job = vsmmu_job_new (VSMMU_JOB_UNTRACE, guest->daemon->link);
+  job->uuid = g_strdup (guest->uuid);
+  job->is_traced = TRUE;
+  guest->is_traced = FALSE;
+  push (guest->daemon, job, ignore_job);
+}
+
 static gboolean
 look_again (gpointer data)
 {
@@ -465,6 +494,8 @@ schedule (Guest *guest, gboolean is_failed)
   guest->wants_all |= is_failed;
   if (delay > 0 && guest->timer == 0)
     guest->timer = g_timeout_add (delay, look_again, guest);
+  if (delay == 0)
+    stop_trace (guest);
 }
 
 static void
@@ -477,6 +508,7 @@ on_verified (VsmmuJob *job)
   if (guest == NULL || guest->serial != job->serial)
     return;
   guest->is_busy = FALSE;
+  guest->is_traced = job->is_traced;
   if (job->verification != NULL)
     take_over (guest, job);
   /* It ended, or is none of ours. */
@@ -507,6 +539,8 @@ start_verification (Guest *guest)
   job->serial = guest->serial;
   job->flags = guest->daemon->watcher->flags;
   job->asked = g_get_monotonic_time ();
+  job->wants_trace = (job->flags & VSMMU_VERIFY_MONITOR) != 0 && awaits_arrival (guest);
+  job->is_traced = guest->is_traced;
   if (!guest->wants_all && alias != NULL) {
     entry = g_hash_table_lookup (guest->devices, alias);
     job->alias = g_strdup (alias);
@@ -539,6 +573,8 @@ on_removed (Guest *guest, const char *alias)
 {
   forget_device (guest, alias);
   forget_log_starts (guest);
+  if (!awaits_arrival (guest))
+    stop_trace (guest);
 }
 
 static void
@@ -676,8 +712,14 @@ daemon_new (VsmmuWatcher *watcher, const char *uri)
 static void
 daemon_end (Daemon *daemon)
 {
+  GHashTableIter iter;
+  gpointer guest;
+
   g_atomic_int_set (&daemon->link->is_over, 1);
   daemon->link->daemon = NULL;
+  g_hash_table_iter_init (&iter, daemon->guests);
+  while (g_hash_table_iter_next (&iter, NULL, &guest))
+    stop_trace (guest);
   if (daemon->session != NULL) {
     VsmmuJob *job = vsmmu_job_new (VSMMU_JOB_CLOSE, daemon->link);
 
