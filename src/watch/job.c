@@ -2,6 +2,7 @@
 #include "watch/job.h"
 
 #include "probe/connection.h"
+#include "probe/monitor.h"
 #include "watch/watcher.h"
 
 VsmmuSession *
@@ -40,6 +41,34 @@ open_session (const VsmmuJob *job, GPtrArray **running, GError **error)
 }
 
 static void
+set_trace (VsmmuJob *job, gboolean is_wanted)
+{
+  g_autoptr (VsmmuConnectionDomain) domain = NULL;
+
+  if (is_wanted == job->is_traced)
+    return;
+  domain = vsmmu_connection_domain_new (job->session->connection, job->uuid, NULL);
+  if (domain != NULL && is_wanted)
+    job->is_traced = vsmmu_monitor_start_trace (domain);
+  else if (domain != NULL)
+    vsmmu_monitor_stop_trace (domain);
+  job->is_traced &= is_wanted;
+}
+
+/* Whether KVM will be given routes: a driver is still to come. */
+static gboolean
+is_any_awaited (const VsmmuVerification *verification)
+{
+  for (guint i = 0; i < verification->devices->len; i++) {
+    const VsmmuVerifiedDevice *device = g_ptr_array_index (verification->devices, i);
+
+    if (device->is_accelerated && device->verdict == VSMMU_VERIFY_UNKNOWN_YET)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void
 verify (VsmmuJob *job)
 {
   const VsmmuVerifyOptions options = {
@@ -50,6 +79,8 @@ verify (VsmmuJob *job)
   };
 
   job->verification = vsmmu_verify_domain (job->session->connection, job->uuid, &options, &job->error);
+  if (job->verification != NULL)
+    set_trace (job, job->wants_trace && is_any_awaited (job->verification));
 }
 
 static void
@@ -84,6 +115,9 @@ run (gpointer data, gpointer user_data G_GNUC_UNUSED)
     verify (job);
   else if (job->kind == VSMMU_JOB_DETACH && !is_over)
     detach (job);
+  /* A trace does not outlive who wanted it. */
+  if (job->session != NULL && (job->kind == VSMMU_JOB_UNTRACE || g_atomic_int_get (job->is_over) != 0))
+    set_trace (job, FALSE);
   if (job->kind != VSMMU_JOB_CONNECT)
     g_clear_pointer (&job->session, vsmmu_session_unref);
   g_idle_add_full (G_PRIORITY_DEFAULT, report, job, NULL);

@@ -20,7 +20,8 @@ typedef enum {
   VSMMU_JOB_CONNECT, /* opens a session, subscribes to its events and lists what runs */
   VSMMU_JOB_VERIFY,
   VSMMU_JOB_DETACH,
-  VSMMU_JOB_CLOSE, /* gives up a session */
+  VSMMU_JOB_UNTRACE, /* stops the trace */
+  VSMMU_JOB_CLOSE,   /* gives up a session */
 } VsmmuJobKind;
 
 typedef struct _VsmmuJob VsmmuJob;
@@ -39,6 +40,8 @@ struct _VsmmuJob {
   gint64 asked;       /* when it was begun, by the monotonic clock */
   guint64 log_start;  /* as in #VsmmuVerifyOptions */
   VsmmuVerifyFlags flags;
+  gboolean wants_trace;            /* VSMMU_JOB_VERIFY: of the MSI routes, while a device is unknown yet */
+  gboolean is_traced;              /* whether we have started the trace; given, and result */
   VsmmuVerification *verification; /* result */
   GError *error;                   /* result */
 };

@@ -14,8 +14,11 @@
 /* Seconds between attempts to connect: doubled each time. */
 #define RETRY_MAX 32
 
-/* Between attempts to have a guest let a device go that it refused to. */
-#define DETACHES_MAX 6
+/*
+ * Milliseconds from an attempt to detach that QEMU accepted to the next: it refuses another for 5 seconds
+ * (pcie_cap_slot_unplug_request_cb()), and Linux takes as long to let a device go.
+ */
+#define DETACH_PATIENCE 10000
 
 typedef struct _Daemon Daemon;
 
@@ -55,6 +58,7 @@ typedef struct {
   guint serial;
   GHashTable *devices; /* (element-type utf8 Entry): by alias */
   gboolean is_busy;    /* a job looks at it */
+  gboolean is_traced;  /* we have QEMU write down its MSI routes */
   gboolean wants_all;
   guint attempt;
   guint timer; /* source */
@@ -200,17 +204,36 @@ want_all (Guest *guest)
   start_verification (guest);
 }
 
-/* What libvirt said about single devices does not hold any more: it is another start, or something was missed. */
+/* What QEMU said since may be about a device that left, or about a start of the guest. */
 static void
-forget_arrivals (Guest *guest)
+forget_log_starts (Guest *guest)
 {
   GHashTableIter iter;
   gpointer entry;
 
   g_hash_table_iter_init (&iter, guest->devices);
-  while (g_hash_table_iter_next (&iter, NULL, &entry)) {
-    ((Entry *) entry)->was_attached = FALSE;
+  while (g_hash_table_iter_next (&iter, NULL, &entry))
     ((Entry *) entry)->log_start = 0;
+}
+
+/* Something may be missed, and the same alias be another device: it is not seen being attached, and not detached. */
+static void
+forget_arrivals (Guest *guest)
+{
+  GHashTableIter iter;
+  gpointer alias;
+  gpointer value;
+
+  forget_log_starts (guest);
+  g_hash_table_iter_init (&iter, guest->devices);
+  while (g_hash_table_iter_next (&iter, &alias, &value)) {
+    Entry *entry = value;
+
+    entry->was_attached = FALSE;
+    if (entry->detach == 0)
+      continue;
+    g_clear_handle_id (&entry->detach, g_source_remove);
+    tell (guest->daemon, VSMMU_WATCH_DETACH_FAILED, guest, alias, _ ("the connection was closed"));
   }
 }
 
@@ -267,23 +290,28 @@ detachment_free (gpointer data)
 
 static gboolean detach_again (gpointer data);
 
-/* The guest may not have taken the device in yet, and refuses to let it go until it has. */
+/*
+ * Until the device is gone: QEMU refuses while the guest is still taking it in, and a guest whose driver is busy with
+ * it ignores what QEMU asked of it.
+ */
 static void
-on_detach_refused (Guest *guest, const char *alias, const char *reason)
+schedule_detach (Guest *guest, const char *alias, guint patience, const char *reason)
 {
   Entry *entry = g_hash_table_lookup (guest->devices, alias);
+  guint delay;
   Detachment *detachment;
 
   if (entry == NULL || entry->n_detaches == 0 || entry->detach != 0)
     return;
-  if (entry->n_detaches >= DETACHES_MAX) {
+  delay = entry->was_attached ? vsmmu_verify_delay (entry->n_detaches) : 0;
+  if (delay == 0) {
     tell (guest->daemon, VSMMU_WATCH_DETACH_FAILED, guest, alias, reason);
     return;
   }
   detachment = g_new (Detachment, 1);
   *detachment = (Detachment){ guest, g_strdup (alias) };
-  entry->detach = g_timeout_add_full (G_PRIORITY_DEFAULT, vsmmu_verify_delay (entry->n_detaches), detach_again,
-                                      detachment, detachment_free);
+  entry->detach =
+      g_timeout_add_full (G_PRIORITY_DEFAULT, MAX (delay, patience), detach_again, detachment, detachment_free);
 }
 
 static void
@@ -292,8 +320,12 @@ on_detached (VsmmuJob *job)
   const Daemon *daemon = ((Link *) job->link)->daemon;
   Guest *guest = daemon != NULL ? g_hash_table_lookup (daemon->guests, job->uuid) : NULL;
 
-  if (guest != NULL && guest->serial == job->serial && job->error != NULL)
-    on_detach_refused (guest, job->alias, job->error->message);
+  if (guest == NULL || guest->serial != job->serial)
+    return;
+  if (job->error != NULL)
+    schedule_detach (guest, job->alias, 0, job->error->message);
+  else
+    schedule_detach (guest, job->alias, DETACH_PATIENCE, _ ("the guest does not let it go"));
 }
 
 static void
@@ -408,6 +440,34 @@ take_over (Guest *guest, VsmmuJob *job)
   drop_missing (guest, job, found);
 }
 
+/* Whether one that we saw come is to be looked at. */
+static gboolean
+awaits_arrival (const Guest *guest)
+{
+  GHashTableIter iter;
+  gpointer entry;
+
+  g_hash_table_iter_init (&iter, guest->devices);
+  while (g_hash_table_iter_next (&iter, NULL, &entry))
+    if (((Entry *) entry)->is_wanted && ((Entry *) entry)->was_attached)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+stop_trace (Guest *guest)
+{
+  VsmmuJob *job;
+
+  if (!guest->is_traced || guest->is_busy || guest->daemon->session == NULL)
+    return;
+  job = vsmmu_job_new (VSMMU_JOB_UNTRACE, guest->daemon->link);
+  job->uuid = g_strdup (guest->uuid);
+  job->is_traced = TRUE;
+  guest->is_traced = FALSE;
+  push (guest->daemon, job, ignore_job);
+}
+
 static gboolean
 look_again (gpointer data)
 {
@@ -434,6 +494,8 @@ schedule (Guest *guest, gboolean is_failed)
   guest->wants_all |= is_failed;
   if (delay > 0 && guest->timer == 0)
     guest->timer = g_timeout_add (delay, look_again, guest);
+  if (delay == 0)
+    stop_trace (guest);
 }
 
 static void
@@ -446,6 +508,7 @@ on_verified (VsmmuJob *job)
   if (guest == NULL || guest->serial != job->serial)
     return;
   guest->is_busy = FALSE;
+  guest->is_traced = job->is_traced;
   if (job->verification != NULL)
     take_over (guest, job);
   /* It ended, or is none of ours. */
@@ -476,6 +539,8 @@ start_verification (Guest *guest)
   job->serial = guest->serial;
   job->flags = guest->daemon->watcher->flags;
   job->asked = g_get_monotonic_time ();
+  job->wants_trace = (job->flags & VSMMU_VERIFY_MONITOR) != 0 && awaits_arrival (guest);
+  job->is_traced = guest->is_traced;
   if (!guest->wants_all && alias != NULL) {
     entry = g_hash_table_lookup (guest->devices, alias);
     job->alias = g_strdup (alias);
@@ -506,14 +571,10 @@ on_added (Guest *guest, const char *alias)
 static void
 on_removed (Guest *guest, const char *alias)
 {
-  GHashTableIter iter;
-  gpointer entry;
-
   forget_device (guest, alias);
-  /* What QEMU said meanwhile may be about the one that left. */
-  g_hash_table_iter_init (&iter, guest->devices);
-  while (g_hash_table_iter_next (&iter, NULL, &entry))
-    ((Entry *) entry)->log_start = 0;
+  forget_log_starts (guest);
+  if (!awaits_arrival (guest))
+    stop_trace (guest);
 }
 
 static void
@@ -534,9 +595,9 @@ on_guest_event (Daemon *daemon, const VsmmuEvent *event)
   } else if (event->kind == VSMMU_EVENT_REMOVED) {
     on_removed (guest, event->alias);
   } else if (event->kind == VSMMU_EVENT_REMOVAL_FAILED) {
-    on_detach_refused (guest, event->alias, _ ("the guest refused to let it go"));
+    schedule_detach (guest, event->alias, 0, _ ("the guest refused to let it go"));
   } else {
-    forget_arrivals (guest);
+    forget_log_starts (guest);
     want_all (guest);
   }
 }
@@ -651,8 +712,14 @@ daemon_new (VsmmuWatcher *watcher, const char *uri)
 static void
 daemon_end (Daemon *daemon)
 {
+  GHashTableIter iter;
+  gpointer guest;
+
   g_atomic_int_set (&daemon->link->is_over, 1);
   daemon->link->daemon = NULL;
+  g_hash_table_iter_init (&iter, daemon->guests);
+  while (g_hash_table_iter_next (&iter, NULL, &guest))
+    stop_trace (guest);
   if (daemon->session != NULL) {
     VsmmuJob *job = vsmmu_job_new (VSMMU_JOB_CLOSE, daemon->link);
 

@@ -118,11 +118,20 @@ class Libvirt:
         self.host = host
         host.write("/etc/libvirt/qemu.conf", QEMU_CONF)
         host.write("/etc/libvirt/libvirtd.conf", LIBVIRTD_CONF)
-        host.run("""
-            mkdir -p /run/rig /run/libvirt /var/log/libvirt/qemu /var/lib/libvirt/qemu /var/cache/libvirt/qemu
+        host.run("mkdir -p /run/rig /run/libvirt /var/log/libvirt/qemu /var/lib/libvirt/qemu /var/cache/libvirt/qemu")
+        self.start()
+
+    def start(self):
+        self.host.run("""
             setsid libvirtd -d >/dev/null 2>&1 </dev/null
             for attempt in $(seq 100); do [ -S /run/libvirt/libvirt-sock ] && break; sleep 0.1; done
             virsh -c qemu:///system version""")
+
+    def stop(self):
+        """Its guests run on."""
+        self.host.run("""
+            pid=$(cat /run/libvirtd.pid) && kill $pid
+            for attempt in $(seq 100); do kill -0 $pid || exit 0; sleep 0.1; done; exit 1""")
 
     def virsh(self, *arguments, check=True, seconds=120):
         return self.host.run(f"virsh -q -c '{self.uri}' {shlex.join(arguments)}", check=check, seconds=seconds)
