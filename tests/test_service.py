@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -152,12 +153,18 @@ def test_properties_can_be_read(client, program):
 
 def test_the_interface_is_the_one_that_is_documented(client):
     described = client.call("Introspect", interface="org.freedesktop.DBus.Introspectable", signature="")
-    documented = (DATA.parent.parent / "data" / "org.vsmmu1.xml").read_text(encoding="utf-8")
+    names = documented_names()
+    assert len(names) > 10 and [name for name in names if f'name="{name}"' not in described] == []
+
+
+def test_the_manual_names_all_of_the_interface():
     manual = (DATA.parent.parent / "docs" / "virt-vsmmud.rst").read_text(encoding="utf-8")
-    for line in documented.splitlines():
-        if line.strip().startswith(("<method", "<signal", "<property")):
-            name = line.split('name="')[1].split('"')[0]
-            assert f'name="{name}"' in described and f"``{name}" in manual
+    assert [name for name in documented_names() if not re.search(rf"\b{name}\b", manual)] == []
+
+
+def documented_names():
+    documented = (DATA.parent.parent / "data" / "org.vsmmu1.xml").read_text(encoding="utf-8")
+    return re.findall(r'^    <(?:method|signal|property) name="(\w+)"', documented, re.MULTILINE)
 
 
 def test_busctl_and_gdbus_can_ask(service):

@@ -71,9 +71,7 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
     { "metrics", 0, 0, G_OPTION_ARG_FILENAME, &arguments->metrics,
       N_ ("write numbers into this file for Prometheus' textfile collector"), N_ ("FILE") },
     { "connect", 'c', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->uris,
-      N_ ("libvirt whose guests to watch, may be given several times (default: qemu:///system, with --session "
-          "qemu:///session)"),
-      N_ ("URI") },
+      N_ ("libvirt whose guests to watch, also several (default: qemu:///system or qemu:///session)"), N_ ("URI") },
     { "version", 'V', 0, G_OPTION_ARG_NONE, &arguments->wants_version, N_ ("print the version"), NULL },
     G_OPTION_ENTRY_NULL,
   };
