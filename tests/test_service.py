@@ -420,6 +420,28 @@ def test_after_work_it_does_not_wake_up_either(serve):
 
 # Start and end
 
+def test_the_first_call_on_a_bus_of_a_session_starts_it(build_dir, tmp_path):
+    """By the file that is installed."""
+    services = tmp_path / "services"
+    services.mkdir()
+    text = (build_dir / "data" / "org.vsmmu1.session.service").read_text(encoding="utf-8")
+    path = re.search("Exec=(.*)/virt-vsmmud", text)[1]
+    (services / "org.vsmmu1.service").write_text(text.replace(path, str(build_dir / "tools")), encoding="utf-8")
+    config = tmp_path / "session.conf"
+    config.write_text(f"""<busconfig><type>session</type><listen>unix:path={tmp_path}/bus</listen><servicedir>{services}</servicedir>
+        <policy context="default"><allow send_destination="*"/><allow receive_type="*"/><allow own="*"/></policy></busconfig>""", encoding="utf-8")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DBUS_SESSION_BUS_ADDRESS": f"unix:path={tmp_path}/bus"}
+    bus = subprocess.Popen(["dbus-daemon", f"--config-file={config}", "--nofork"], env=environment, stderr=subprocess.DEVNULL)
+    await_true((tmp_path / "bus").exists)
+    client = Client(f"unix:path={tmp_path}/bus")
+    assert not client.bus.name_has_owner("org.vsmmu1")
+    assert client.ListVerdicts() == []
+    assert [uri for uri, _ in client.get("Connections")] == ["qemu:///session"]
+    client.close()
+    bus.terminate()
+    bus.wait(20)
+
+
 def test_help_and_version(build_dir):
     program = build_dir / "tools" / "virt-vsmmud"
     answer = subprocess.run([program, "--help"], capture_output=True, text=True)
