@@ -65,9 +65,9 @@ SIGNATURES = {"Check": "va{sv}", "Args": "va{sv}", "Adapt": "va{sv}", "Plan": "a
 
 
 class Service:
-    """virt-vsmmud --session on a bus of a session."""
+    """virt-vsmmud --session on a bus of a session; it watches the guest of libvirt's own test driver, or others."""
 
-    def __init__(self, program, directory, *options, environment=None):
+    def __init__(self, program, directory, *options, environment=None, uri="test:///default"):
         self.address = f"unix:path={directory}/bus"
         self.errors = (directory / "stderr").open("w+b")
         self.daemon = None
@@ -77,7 +77,7 @@ class Service:
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             await_true((directory / "bus").exists)
-            self.daemon = subprocess.Popen([program, "--session", *options], env=environment, stdout=subprocess.DEVNULL,
+            self.daemon = subprocess.Popen([program, "--session", "--connect", uri, *options], env=environment, stdout=subprocess.DEVNULL,
                                            stderr=self.errors)
             client = Client(self.address)
             await_true(lambda: client.bus.name_has_owner(NAME))

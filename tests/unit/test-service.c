@@ -13,6 +13,7 @@ typedef struct {
   GDBusConnection *client;
   VsmmuGuests guests; /* must be what the functions get */
   VsmmuVerdicts *verdicts;
+  VsmmuMemory *memory;
   VsmmuService *service;
   GTask *waiting; /* a verification that is not answered yet */
   GString *told;  /* names of signals, with a space after each */
@@ -84,10 +85,12 @@ set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   fixture->client = connect (g_test_dbus_get_bus_address (fixture->bus));
   fixture->guests = (VsmmuGuests){ resolve, verify, get_connections };
   fixture->verdicts = vsmmu_verdicts_new ();
+  fixture->memory = vsmmu_memory_new ();
   fixture->told = g_string_new (NULL);
   options.bus = fixture->server;
   options.verdicts = fixture->verdicts;
   options.guests = &fixture->guests;
+  options.memory = fixture->memory;
   fixture->service = vsmmu_service_new (&options, &error);
   g_assert_no_error (error);
   g_dbus_connection_signal_subscribe (fixture->client, g_dbus_connection_get_unique_name (fixture->server), NULL, NULL,
@@ -98,6 +101,7 @@ static void
 tear_down (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   vsmmu_service_free (fixture->service);
+  vsmmu_memory_free (fixture->memory);
   vsmmu_verdicts_free (fixture->verdicts);
   g_string_free (fixture->told, TRUE);
   g_dbus_connection_close_sync (fixture->client, NULL, NULL);

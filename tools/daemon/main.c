@@ -7,6 +7,7 @@
 #include <vsmmu/vsmmu.h>
 
 #include "journal.h"
+#include "memory.h"
 #include "metrics.h"
 #include "service.h"
 #include "watching.h"
@@ -71,9 +72,7 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
     { "metrics", 0, 0, G_OPTION_ARG_FILENAME, &arguments->metrics,
       N_ ("write numbers into this file for Prometheus' textfile collector"), N_ ("FILE") },
     { "connect", 'c', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->uris,
-      N_ ("libvirt whose guests to watch, may be given several times (default: qemu:///system, with --session "
-          "qemu:///session)"),
-      N_ ("URI") },
+      N_ ("libvirt whose guests to watch, also several (default: qemu:///system or qemu:///session)"), N_ ("URI") },
     { "version", 'V', 0, G_OPTION_ARG_NONE, &arguments->wants_version, N_ ("print the version"), NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -144,6 +143,12 @@ tell_connections (gpointer data)
   vsmmu_service_tell_connections (data);
 }
 
+static void
+settle (const VsmmuVerdict *verdict G_GNUC_UNUSED, gpointer memory)
+{
+  vsmmu_memory_settle (memory);
+}
+
 /* (nullable): all but what is about guests works without libvirt's client library */
 static VsmmuWatching *
 watch (const Arguments *arguments, VsmmuVerdicts *verdicts)
@@ -169,12 +174,15 @@ serve (const Arguments *arguments)
   g_autoptr (GDBusConnection) bus =
       g_bus_get_sync (arguments->is_session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, &error);
   g_autoptr (VsmmuVerdicts) verdicts = vsmmu_verdicts_new ();
+  g_autoptr (VsmmuMemory) memory = vsmmu_memory_new ();
   g_autoptr (VsmmuMetrics) metrics = NULL;
   g_autoptr (VsmmuWatching) watching = NULL;
   g_autoptr (VsmmuService) service = NULL;
-  VsmmuServiceOptions options = {
-    .bus = bus, .is_session = arguments->is_session, .host = { arguments->host, arguments->saved }, .verdicts = verdicts
-  };
+  VsmmuServiceOptions options = { .bus = bus,
+                                  .is_session = arguments->is_session,
+                                  .host = { arguments->host, arguments->saved },
+                                  .verdicts = verdicts,
+                                  .memory = memory };
 
   if (bus == NULL) {
     complain (_ ("there is no bus: %s"), error->message);
@@ -182,6 +190,7 @@ serve (const Arguments *arguments)
   }
   g_dbus_connection_set_exit_on_close (bus, FALSE);
   vsmmu_journal_listen (verdicts);
+  vsmmu_verdicts_listen (verdicts, settle, memory);
   if (arguments->metrics != NULL)
     metrics = vsmmu_metrics_new (arguments->metrics, verdicts);
   watching = watch (arguments, verdicts);

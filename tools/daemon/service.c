@@ -19,6 +19,7 @@ struct _VsmmuService {
   VsmmuAuthority authority;
   VsmmuAccounts *accounts;
   VsmmuMethodContext context;
+  VsmmuMemory *memory;
   guint n_calls;
 };
 
@@ -62,6 +63,7 @@ call_free (Call *call)
   /* It takes some 100 us, and who comes next must not pay for who was here. */
   if (service->n_calls == 0)
     malloc_trim (0);
+  vsmmu_memory_settle (service->memory);
   g_object_unref (call->gone);
   g_object_unref (call->invocation);
   g_free (call);
@@ -231,6 +233,7 @@ vsmmu_service_tell_connections (VsmmuService *service)
                          service->context.guests->get_connections (service->context.guests));
   emit (service, "org.freedesktop.DBus.Properties", "PropertiesChanged",
         g_variant_new ("(sa{sv}as)", INTERFACE, &changed, NULL));
+  vsmmu_memory_settle (service->memory);
 }
 
 VsmmuService *
@@ -243,6 +246,7 @@ vsmmu_service_new (const VsmmuServiceOptions *options, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (error_names); i++)
     g_dbus_error_register_error (VSMMU_ERROR, (gint) i, error_names[i]);
   service->bus = options->bus;
+  service->memory = options->memory;
   service->accounts = vsmmu_accounts_new ();
   service->context = (VsmmuMethodContext){ .is_session = options->is_session,
                                            .host = vsmmu_host_cache_new (&options->host, tell_host, service),

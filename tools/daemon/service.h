@@ -5,6 +5,7 @@
 
 #include "guests.h"
 #include "host-cache.h"
+#include "memory.h"
 #include "verdicts.h"
 
 /* org.vsmmu1 on a bus. */
@@ -17,6 +18,7 @@ typedef struct _VsmmuService VsmmuService;
  * @host: where facts of this host are from
  * @verdicts: what ListVerdicts and the signals tell
  * @guests: (nullable): who watches guests
+ * @memory: told of what was done
  */
 typedef struct {
   GDBusConnection *bus;
@@ -24,6 +26,7 @@ typedef struct {
   VsmmuHostSources host;
   VsmmuVerdicts *verdicts;
   VsmmuGuests *guests;
+  VsmmuMemory *memory;
 } VsmmuServiceOptions;
 
 /* Returns: (transfer full): the object, ready for calls, or %NULL with @error set */
