@@ -37,7 +37,7 @@ struct _VsmmuJob {
   void (*done) (VsmmuJob *job);
 
   char *uri;          /* VSMMU_JOB_CONNECT */
-  GPtrArray *running; /* VSMMU_JOB_CONNECT: result (element-type utf8) */
+  GPtrArray *running; /* VSMMU_JOB_CONNECT: result (element-type utf8), as vsmmu_connection_list_running() */
   char *uuid;         /* of the domain, as the next ones */
   guint serial;       /* of what the main context knows of the domain */
   char *alias;        /* (nullable): of the device */

@@ -465,7 +465,7 @@ static gboolean
 on_overdue (gpointer data)
 {
   VsmmuJob *job = data;
-  const Guest *guest = find_guest (job);
+  Guest *guest = find_guest (job);
   VsmmuWatcher *watcher = ((Link *) job->link)->daemon->watcher;
   g_autofree char *reason = NULL;
 
@@ -688,13 +688,13 @@ meet_guests (Daemon *daemon, const GPtrArray *running)
   g_autoptr (GHashTable) uuids = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GList) guests = g_hash_table_get_values (daemon->guests);
 
-  for (guint i = 0; i < running->len; i++)
+  for (guint i = 0; i < running->len; i += 2)
     g_hash_table_add (uuids, g_ptr_array_index (running, i));
   for (GList *guest = guests; guest != NULL; guest = guest->next)
     if (!g_hash_table_contains (uuids, ((Guest *) guest->data)->uuid))
       forget_guest (guest->data);
-  for (guint i = 0; i < running->len; i++)
-    want_all (get_guest (daemon, g_ptr_array_index (running, i), NULL));
+  for (guint i = 0; i < running->len; i += 2)
+    want_all (get_guest (daemon, g_ptr_array_index (running, i), g_ptr_array_index (running, i + 1)));
 }
 
 static void
