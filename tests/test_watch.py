@@ -166,6 +166,46 @@ def test_what_is_unknown_yet_is_waited_for(program, guest):
     assert (waiting.returncode, said["devices"][0]["verdict"]) == (0, "verified")
 
 
+def test_a_vector_that_changes_all_the_time_is_no_verdict(program, guest):
+    with guest.programmed(guests.BEHIND["nvme0"], 0xdead0040, is_counting=True):
+        outcome = program.run("verify", "--connect", guest.daemon.uri, "--format", "json", guest.name, "nvme0")
+    device, = json.loads(outcome.out)["devices"]
+    assert (outcome.status, device["verdict"], device["findings"]) == (1, "unknown-yet", [])
+    assert {one["check"]: one["text"] for one in device["evidence"]}["vectors"].startswith("the guest changed it")
+
+
+def test_a_qemu_that_does_not_answer_is_said_and_holds_up_nobody(program, guest, guest_daemon, watch, tmp_path):
+    paths = [tmp_path / name for name in ("hasty", "patient")]
+    for path in paths:
+        path.mkdir()
+    guest.signal(signal.SIGSTOP)
+    try:
+        hasty, patient = (Watch(program, guest_daemon.uri, path) for path in paths)
+        with subprocess.Popen([program.path, "verify", "--connect", guest_daemon.uri, guest.name], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as verify:
+            begun = time.monotonic()
+            for watching in hasty, patient:
+                watching.wait_for("connected")
+            # What waits for QEMU is not waited for at the end.
+            assert hasty.stop() == 0
+            other = guests.Guest(guest_daemon, "other", guests.PER_BUS, paused=True)
+            try:
+                assert patient.wait_for("verdict", "nvme0", "unknown-yet")["domain"] == other.name
+            finally:
+                other.stop()
+            patient.wait_for("removed", "nvme0")
+            assert time.monotonic() - begun < 10
+            said = patient.wait_for("failed")
+            assert said["domain"] == guest.name and "has not answered for 10 seconds" in said["reason"]
+            out, err = verify.communicate(timeout=5)
+            assert (verify.returncode, out) == (2, "") and f"'{guest.name}' has not answered for 10 seconds" in err
+        assert time.monotonic() - begun < 15
+    finally:
+        guest.signal(signal.SIGCONT)
+    assert patient.wait_for("verdict", "nvme0", "verified")["domain"] == guest.name
+    assert patient.stop() == 0
+
+
 @pytest.mark.parametrize("arguments, word", [
     (["nobody"], "nobody"), (["{guest}", "nothing"], "nothing"), ([], "--help"), (["a", "b", "c"], "--help"),
     (["--wait", "-1", "{guest}"], "--wait")])

@@ -2,6 +2,7 @@
 #include <glib/gi18n.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <vsmmu/vsmmu.h>
 
 #include "command.h"
@@ -12,6 +13,9 @@
 
 /* Between looks once the schedule is over: the user waits on. */
 #define LAST_DELAY 5000
+
+/* Seconds that QEMU may take to answer; libvirt would wait for it for ever. */
+#define ANSWER_MAX 10
 
 static const char *const formats[] = { "text", "json", NULL };
 
@@ -84,6 +88,68 @@ print_text (const VsmmuVerification *verification)
            verification->n_peeks, verification->n_bytes);
 }
 
+/* One verification, done in a thread that may hang. */
+typedef struct {
+  VsmmuConnection *connection;
+  const char *domain;
+  const VsmmuVerifyOptions *options;
+  VsmmuVerification *verification; /* result */
+  GError *error;                   /* result */
+  GMutex mutex;
+  GCond is_changed;
+  gboolean is_done;
+} Look;
+
+static gpointer
+look (gpointer data)
+{
+  Look *self = data;
+
+  self->verification = vsmmu_verify_domain (self->connection, self->domain, self->options, &self->error);
+  g_mutex_lock (&self->mutex);
+  self->is_done = TRUE;
+  g_cond_signal (&self->is_changed);
+  g_mutex_unlock (&self->mutex);
+  return NULL;
+}
+
+static gboolean
+wait_for_look (Look *self)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->mutex);
+  gint64 end = g_get_monotonic_time () + ANSWER_MAX * G_TIME_SPAN_SECOND;
+
+  while (!self->is_done)
+    if (!g_cond_wait_until (&self->is_changed, &self->mutex, end))
+      return FALSE;
+  return TRUE;
+}
+
+/* (transfer full) (nullable): with @error */
+static VsmmuVerification *
+verify_once (VsmmuConnection *connection, const char *domain, const VsmmuVerifyOptions *options, GError **error)
+{
+  Look self = { .connection = connection, .domain = domain, .options = options };
+  GThread *thread;
+
+  g_mutex_init (&self.mutex);
+  g_cond_init (&self.is_changed);
+  thread = g_thread_new ("verify", look, &self);
+  if (!wait_for_look (&self)) {
+    /* Nothing ends a call of libvirt, and the thread has what is on this stack. */
+    vsmmu_command_complain (_ ("QEMU of the domain '%s' has not answered for %d seconds; is it stopped, or does its "
+                               "storage hang?"),
+                            domain, ANSWER_MAX);
+    _exit (VSMMU_EXIT_FAILED);
+  }
+  g_thread_join (thread);
+  g_mutex_clear (&self.mutex);
+  g_cond_clear (&self.is_changed);
+  if (self.error != NULL)
+    g_propagate_error (error, self.error);
+  return self.verification;
+}
+
 /* Looks again at what is unknown yet, for as long as the user waits; (transfer full) (nullable) with @error */
 static VsmmuVerification *
 verify (VsmmuConnection *connection, const Request *request, GError **error)
@@ -95,7 +161,7 @@ verify (VsmmuConnection *connection, const Request *request, GError **error)
   gint64 end = g_get_monotonic_time () + (gint64) request->wait * G_USEC_PER_SEC;
 
   for (guint attempt = 1;; attempt++) {
-    g_autoptr (VsmmuVerification) verification = vsmmu_verify_domain (connection, request->domain, &options, error);
+    g_autoptr (VsmmuVerification) verification = verify_once (connection, request->domain, &options, error);
     gint64 left = end - g_get_monotonic_time ();
     guint delay = vsmmu_verify_delay (attempt);
 

@@ -26,7 +26,7 @@ typedef struct _VsmmuWatcher VsmmuWatcher;
  * @VSMMU_WATCH_REMOVED: the device left the guest, or the guest ended
  * @VSMMU_WATCH_DETACHING: libvirt is asked to detach the device, as the policy says; @reason is why
  * @VSMMU_WATCH_DETACH_FAILED: libvirt or the guest did not let it go; @reason is what libvirt said
- * @VSMMU_WATCH_FAILED: the domain could not be verified; @reason says why
+ * @VSMMU_WATCH_FAILED: the domain could not be verified, or its QEMU has not answered for 10 seconds; @reason says why
  */
 typedef enum {
   VSMMU_WATCH_CONNECTED,
@@ -113,7 +113,7 @@ VSMMU_PUBLIC VsmmuWatcher *vsmmu_watcher_new (const VsmmuWatchOptions *options, 
 /**
  * vsmmu_watcher_free:
  *
- * Waits for verifications that are under way.
+ * Waits a few seconds for verifications that are under way; the threads of those that hang stay behind.
  */
 VSMMU_PUBLIC void vsmmu_watcher_free (VsmmuWatcher *watcher);
 

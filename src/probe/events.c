@@ -166,7 +166,7 @@ GPtrArray *
 vsmmu_connection_list_running (VsmmuConnection *connection, GError **error)
 {
   const VsmmuClient *client = &connection->client;
-  g_autoptr (GPtrArray) uuids = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
   virDomainPtr *domains = NULL;
   int count = client->list_domains (connection->connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
 
@@ -178,12 +178,14 @@ vsmmu_connection_list_running (VsmmuConnection *connection, GError **error)
   for (int i = 0; i < count; i++) {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
 
-    if (client->domain_get_uuid (domains[i], uuid) == 0)
-      g_ptr_array_add (uuids, g_strdup (uuid));
+    if (client->domain_get_uuid (domains[i], uuid) == 0) {
+      g_ptr_array_add (found, g_strdup (uuid));
+      g_ptr_array_add (found, g_strdup (client->domain_get_name (domains[i])));
+    }
     client->domain_free (domains[i]);
   }
   free (domains);
-  return g_steal_pointer (&uuids);
+  return g_steal_pointer (&found);
 }
 
 gboolean

@@ -14,7 +14,11 @@ vsmmu_session_ref (VsmmuSession *session)
 static void
 clear_session (gpointer data)
 {
-  vsmmu_connection_close (((VsmmuSession *) data)->connection);
+  VsmmuSession *session = data;
+
+  vsmmu_connection_close (session->events);
+  g_async_queue_unref (session->idle);
+  g_free (session->uri);
 }
 
 void
@@ -36,18 +40,40 @@ open_session (const VsmmuJob *job, GPtrArray **running, GError **error)
   if (*running == NULL)
     return NULL;
   session = g_atomic_rc_box_new0 (VsmmuSession);
-  session->connection = g_steal_pointer (&connection);
+  *session = (VsmmuSession){
+    .uri = g_strdup (job->uri),
+    .events = g_steal_pointer (&connection),
+    .idle = g_async_queue_new_full ((GDestroyNotify) vsmmu_connection_close),
+  };
   return session;
 }
 
+static VsmmuConnection *
+borrow_connection (VsmmuSession *session, GError **error)
+{
+  VsmmuConnection *idle = g_async_queue_try_pop (session->idle);
+
+  return idle != NULL ? idle : vsmmu_connection_open (session->uri, FALSE, error);
+}
+
+/* One with which something went wrong may be broken, and is not used again. */
 static void
-set_trace (VsmmuJob *job, gboolean is_wanted)
+return_connection (VsmmuSession *session, VsmmuConnection *connection, const GError *error)
+{
+  if (connection != NULL && (error == NULL || error->code == VSMMU_ERROR_NO_DOMAIN))
+    g_async_queue_push (session->idle, connection);
+  else
+    vsmmu_connection_close (connection);
+}
+
+static void
+set_trace (VsmmuJob *job, VsmmuConnection *connection, gboolean is_wanted)
 {
   g_autoptr (VsmmuConnectionDomain) domain = NULL;
 
   if (is_wanted == job->is_traced)
     return;
-  domain = vsmmu_connection_domain_new (job->session->connection, job->uuid, NULL);
+  domain = vsmmu_connection_domain_new (connection, job->uuid, NULL);
   if (domain != NULL && is_wanted)
     job->is_traced = vsmmu_monitor_start_trace (domain);
   else if (domain != NULL)
@@ -77,20 +103,37 @@ verify (VsmmuJob *job)
     .is_guarded_only = TRUE,
     .log_start = job->log_start,
   };
+  VsmmuConnection *connection = borrow_connection (job->session, &job->error);
 
-  job->verification = vsmmu_verify_domain (job->session->connection, job->uuid, &options, &job->error);
+  if (connection != NULL)
+    job->verification = vsmmu_verify_domain (connection, job->uuid, &options, &job->error);
   if (job->verification != NULL)
-    set_trace (job, job->wants_trace && is_any_awaited (job->verification));
+    set_trace (job, connection, job->wants_trace && is_any_awaited (job->verification));
+  return_connection (job->session, connection, job->error);
+}
+
+static void
+stop_trace (VsmmuJob *job)
+{
+  g_autoptr (GError) error = NULL;
+  VsmmuConnection *connection = job->is_traced ? borrow_connection (job->session, &error) : NULL;
+
+  if (connection != NULL)
+    set_trace (job, connection, FALSE);
+  return_connection (job->session, connection, error);
 }
 
 static void
 detach (VsmmuJob *job)
 {
-  g_autoptr (VsmmuConnectionDomain) domain =
-      vsmmu_connection_domain_new (job->session->connection, job->uuid, &job->error);
+  VsmmuConnection *connection = borrow_connection (job->session, &job->error);
+  VsmmuConnectionDomain *domain =
+      connection != NULL ? vsmmu_connection_domain_new (connection, job->uuid, &job->error) : NULL;
 
   if (domain != NULL)
     vsmmu_connection_domain_detach (domain, job->alias, &job->error);
+  g_clear_pointer (&domain, vsmmu_connection_domain_free);
+  return_connection (job->session, connection, job->error);
 }
 
 static gboolean
@@ -103,9 +146,17 @@ report (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+struct _VsmmuCrew {
+  GThreadPool *pool;
+  GMutex mutex;
+  GCond is_idle;
+  guint n_busy;
+};
+
 static void
-run (gpointer data, gpointer user_data G_GNUC_UNUSED)
+run (gpointer data, gpointer user_data)
 {
+  VsmmuCrew *crew = user_data;
   VsmmuJob *job = data;
   gboolean is_over = g_atomic_int_get (job->is_over) != 0;
 
@@ -117,17 +168,62 @@ run (gpointer data, gpointer user_data G_GNUC_UNUSED)
     detach (job);
   /* A trace does not outlive who wanted it. */
   if (job->session != NULL && (job->kind == VSMMU_JOB_UNTRACE || g_atomic_int_get (job->is_over) != 0))
-    set_trace (job, FALSE);
+    stop_trace (job);
   if (job->kind != VSMMU_JOB_CONNECT)
     g_clear_pointer (&job->session, vsmmu_session_unref);
   g_idle_add_full (G_PRIORITY_DEFAULT, report, job, NULL);
+  g_mutex_lock (&crew->mutex);
+  if (--crew->n_busy == 0)
+    g_cond_signal (&crew->is_idle);
+  g_mutex_unlock (&crew->mutex);
 }
 
-GThreadPool *
-vsmmu_jobs_new (guint threads)
+VsmmuCrew *
+vsmmu_crew_new (void)
 {
+  VsmmuCrew *crew = g_new0 (VsmmuCrew, 1);
+
+  g_mutex_init (&crew->mutex);
+  g_cond_init (&crew->is_idle);
   /* Without threads of its own there is nothing that fails. */
-  return g_thread_pool_new (run, NULL, (int) threads, FALSE, NULL);
+  crew->pool = g_thread_pool_new (run, crew, -1, FALSE, NULL);
+  return crew;
+}
+
+void
+vsmmu_crew_push (VsmmuCrew *crew, VsmmuJob *job)
+{
+  g_mutex_lock (&crew->mutex);
+  crew->n_busy++;
+  g_mutex_unlock (&crew->mutex);
+  g_thread_pool_push (crew->pool, job, NULL);
+}
+
+/* Whether there is none left. */
+static gboolean
+wait_for_jobs (VsmmuCrew *crew, guint seconds)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&crew->mutex);
+  gint64 end = g_get_monotonic_time () + seconds * G_TIME_SPAN_SECOND;
+
+  while (crew->n_busy > 0)
+    if (!g_cond_wait_until (&crew->is_idle, &crew->mutex, end))
+      return FALSE;
+  return TRUE;
+}
+
+void
+vsmmu_crew_end (VsmmuCrew *crew, guint seconds)
+{
+  gboolean is_idle = wait_for_jobs (crew, seconds);
+
+  g_thread_pool_free (crew->pool, FALSE, is_idle);
+  /* Threads that hang still have it. */
+  if (!is_idle)
+    return;
+  g_mutex_clear (&crew->mutex);
+  g_cond_clear (&crew->is_idle);
+  g_free (crew);
 }
 
 VsmmuJob *

@@ -8,9 +8,14 @@
  * that only the main context.
  */
 
-/* A connection that jobs share; closed by the last, never in the main context. */
+/*
+ * What jobs share of one libvirt daemon; closed by the last, never in the main context. A call that hangs holds its
+ * connection, on which libvirt takes only five at a time; so each job has one for itself.
+ */
 typedef struct {
-  VsmmuConnection *connection;
+  char *uri;
+  VsmmuConnection *events;
+  GAsyncQueue *idle; /* (element-type VsmmuConnection): that no job has */
 } VsmmuSession;
 
 VsmmuSession *vsmmu_session_ref (VsmmuSession *session);
@@ -33,7 +38,7 @@ struct _VsmmuJob {
   void (*done) (VsmmuJob *job);
 
   char *uri;          /* VSMMU_JOB_CONNECT */
-  GPtrArray *running; /* VSMMU_JOB_CONNECT: result (element-type utf8) */
+  GPtrArray *running; /* VSMMU_JOB_CONNECT: result (element-type utf8), as vsmmu_connection_list_running() */
   char *uuid;         /* of the domain, as the next ones */
   guint serial;       /* of what the main context knows of the domain */
   char *alias;        /* (nullable): of the device */
@@ -44,10 +49,22 @@ struct _VsmmuJob {
   gboolean is_traced;              /* whether we have started the trace; given, and result */
   VsmmuVerification *verification; /* result */
   GError *error;                   /* result */
+
+  guint overdue;       /* source; these two are the main context's at any time */
+  gboolean is_overdue; /* it hangs, and is not waited for */
 };
 
-/* (transfer full): a pool of at most @threads, to be given jobs (transfer full) with g_thread_pool_push() */
-GThreadPool *vsmmu_jobs_new (guint threads);
+/* Threads that do jobs, as many as there are jobs. */
+typedef struct _VsmmuCrew VsmmuCrew;
+
+/* (transfer full) */
+VsmmuCrew *vsmmu_crew_new (void);
+
+/* Begins @job (transfer full). */
+void vsmmu_crew_push (VsmmuCrew *crew, VsmmuJob *job);
+
+/* Waits for jobs that are under way, but for no longer than @seconds; what hangs then is left behind. */
+void vsmmu_crew_end (VsmmuCrew *crew, guint seconds);
 
 /* (transfer full): @link is referenced */
 VsmmuJob *vsmmu_job_new (VsmmuJobKind kind, gpointer link);

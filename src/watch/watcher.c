@@ -8,8 +8,15 @@
 #include "vsmmu/watch.h"
 #include "watch/job.h"
 
-/* A guest whose monitor hangs holds one of them until libvirt gives it up, after 30 seconds. */
-#define THREADS_MAX 8
+/* Verifications at a time; and those that hang, as a QEMU may. libvirt has 20 threads for all its clients. */
+#define RUNNING_MAX 4
+#define OVERDUE_MAX 8
+
+/* Seconds after which a QEMU counts as one that hangs; a verification takes a fraction of one. */
+#define ANSWER_MAX 10
+
+/* Seconds that the end waits for what is under way. */
+#define END_MAX 3
 
 /* Seconds between attempts to connect: doubled each time. */
 #define RETRY_MAX 32
@@ -30,7 +37,10 @@ typedef struct {
 
 struct _VsmmuWatcher {
   GPtrArray *daemons;
-  GThreadPool *pool;
+  VsmmuCrew *crew;
+  GQueue waiting;      /* (element-type VsmmuJob): verifications that are not begun */
+  GHashTable *running; /* (element-type VsmmuJob): borrowed; those that are */
+  guint n_overdue;     /* of these */
   VsmmuVerifyFlags flags;
   gboolean is_enforcing;
   VsmmuWatchFunc tell;
@@ -60,6 +70,7 @@ typedef struct {
   gboolean is_busy;    /* a job looks at it */
   gboolean is_traced;  /* we have QEMU write down its MSI routes */
   gboolean wants_all;
+  gboolean is_silent; /* its QEMU did not answer in time, and that was said */
   guint attempt;
   guint timer; /* source */
 } Guest;
@@ -108,7 +119,7 @@ push (Daemon *daemon, VsmmuJob *job, void (*done) (VsmmuJob *job))
   job->done = done;
   if (daemon->session != NULL)
     job->session = vsmmu_session_ref (daemon->session);
-  g_thread_pool_push (daemon->watcher->pool, job, NULL);
+  vsmmu_crew_push (daemon->watcher->crew, job);
 }
 
 /* Of a session that was given up there is nothing to say. */
@@ -174,6 +185,16 @@ get_guest (Daemon *daemon, const char *uuid, const char *name)
     guest->name = g_strdup (name);
   }
   return guest;
+}
+
+/* The guest that @job is about; %NULL when it is another one by now, or nobody wants to know. */
+static Guest *
+find_guest (const VsmmuJob *job)
+{
+  const Daemon *daemon = ((const Link *) job->link)->daemon;
+  Guest *guest = daemon != NULL ? g_hash_table_lookup (daemon->guests, job->uuid) : NULL;
+
+  return guest != NULL && guest->serial == job->serial ? guest : NULL;
 }
 
 static Entry *
@@ -382,7 +403,7 @@ update_device (Guest *guest, VsmmuVerifiedDevice *device, const VsmmuJob *job)
   g_autoptr (VsmmuVerifiedDevice) owned = device;
   Entry *entry = get_entry (guest, device->alias);
   VsmmuPolicyMismatch action = VSMMU_POLICY_MISMATCH_REPORT;
-  gboolean is_news = entry->device == NULL || entry->device->verdict != device->verdict ||
+  gboolean is_news = guest->is_silent || entry->device == NULL || entry->device->verdict != device->verdict ||
                      g_strcmp0 (entry->device->reason, device->reason) != 0;
   gboolean is_other = entry->device == NULL || entry->device->verdict != device->verdict;
   g_autofree char *alias = g_strdup (device->alias);
@@ -438,6 +459,7 @@ take_over (Guest *guest, VsmmuJob *job)
     update_device (guest, device, job);
   }
   drop_missing (guest, job, found);
+  guest->is_silent = FALSE;
 }
 
 /* Whether one that we saw come is to be looked at. */
@@ -498,15 +520,46 @@ schedule (Guest *guest, gboolean is_failed)
     stop_trace (guest);
 }
 
-static void
-on_verified (VsmmuJob *job)
+static void begin_verifications (VsmmuWatcher *watcher);
+
+/* Others take its place, as long as there are not too many of its kind. */
+static gboolean
+on_overdue (gpointer data)
 {
-  const Daemon *daemon = ((Link *) job->link)->daemon;
-  Guest *guest = daemon != NULL ? g_hash_table_lookup (daemon->guests, job->uuid) : NULL;
+  VsmmuJob *job = data;
+  Guest *guest = find_guest (job);
+  VsmmuWatcher *watcher = ((Link *) job->link)->daemon->watcher;
+  g_autofree char *reason = NULL;
+
+  job->overdue = 0;
+  if (guest != NULL) {
+    guest->is_silent = TRUE;
+    reason = g_strdup_printf (_ ("QEMU has not answered for %d seconds; nothing new is known of the domain's devices "
+                                 "until it does"),
+                              ANSWER_MAX);
+    tell (guest->daemon, VSMMU_WATCH_FAILED, guest, NULL, reason);
+  }
+  if (watcher->n_overdue < OVERDUE_MAX) {
+    job->is_overdue = TRUE;
+    watcher->n_overdue++;
+    begin_verifications (watcher);
+  }
+  return G_SOURCE_REMOVE;
+}
+
+static void
+take_off (VsmmuWatcher *watcher, VsmmuJob *job)
+{
+  g_clear_handle_id (&job->overdue, g_source_remove);
+  g_hash_table_remove (watcher->running, job);
+  watcher->n_overdue -= job->is_overdue;
+}
+
+static void
+digest (Guest *guest, VsmmuJob *job)
+{
   gboolean is_failed = job->error != NULL;
 
-  if (guest == NULL || guest->serial != job->serial)
-    return;
   guest->is_busy = FALSE;
   guest->is_traced = job->is_traced;
   if (job->verification != NULL)
@@ -518,8 +571,47 @@ on_verified (VsmmuJob *job)
     return;
   }
   if (is_failed && guest->attempt == 0)
-    tell (daemon, VSMMU_WATCH_FAILED, guest, NULL, job->error->message);
+    tell (guest->daemon, VSMMU_WATCH_FAILED, guest, NULL, job->error->message);
   schedule (guest, is_failed);
+}
+
+static void
+on_verified (VsmmuJob *job)
+{
+  const Daemon *daemon = ((Link *) job->link)->daemon;
+  Guest *guest = find_guest (job);
+
+  if (daemon == NULL)
+    return;
+  take_off (daemon->watcher, job);
+  if (guest != NULL)
+    digest (guest, job);
+  begin_verifications (daemon->watcher);
+}
+
+static void
+begin_verification (VsmmuWatcher *watcher, VsmmuJob *job)
+{
+  Guest *guest = find_guest (job);
+
+  if (guest == NULL || guest->daemon->session == NULL) {
+    /* When libvirt is there again, all are looked at. */
+    if (guest != NULL)
+      guest->is_busy = FALSE;
+    vsmmu_job_free (job);
+    return;
+  }
+  g_hash_table_add (watcher->running, job);
+  job->overdue = g_timeout_add_seconds (ANSWER_MAX, on_overdue, job);
+  push (guest->daemon, job, on_verified);
+}
+
+static void
+begin_verifications (VsmmuWatcher *watcher)
+{
+  while (!g_queue_is_empty (&watcher->waiting) &&
+         g_hash_table_size (watcher->running) - watcher->n_overdue < RUNNING_MAX)
+    begin_verification (watcher, g_queue_pop_head (&watcher->waiting));
 }
 
 /* One job for each guest at a time, for one device or for all. */
@@ -548,7 +640,8 @@ start_verification (Guest *guest)
   }
   guest->wants_all = FALSE;
   guest->is_busy = TRUE;
-  push (guest->daemon, job, on_verified);
+  g_queue_push_tail (&guest->daemon->watcher->waiting, job);
+  begin_verifications (guest->daemon->watcher);
 }
 
 static void
@@ -656,13 +749,13 @@ meet_guests (Daemon *daemon, const GPtrArray *running)
   g_autoptr (GHashTable) uuids = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GList) guests = g_hash_table_get_values (daemon->guests);
 
-  for (guint i = 0; i < running->len; i++)
+  for (guint i = 0; i < running->len; i += 2)
     g_hash_table_add (uuids, g_ptr_array_index (running, i));
   for (GList *guest = guests; guest != NULL; guest = guest->next)
     if (!g_hash_table_contains (uuids, ((Guest *) guest->data)->uuid))
       forget_guest (guest->data);
-  for (guint i = 0; i < running->len; i++)
-    want_all (get_guest (daemon, g_ptr_array_index (running, i), NULL));
+  for (guint i = 0; i < running->len; i += 2)
+    want_all (get_guest (daemon, g_ptr_array_index (running, i), g_ptr_array_index (running, i + 1)));
 }
 
 static void
@@ -752,7 +845,9 @@ vsmmu_watcher_new (const VsmmuWatchOptions *options, GError **error)
   watcher = g_new0 (VsmmuWatcher, 1);
   *watcher = (VsmmuWatcher){
     .daemons = g_ptr_array_new_with_free_func (daemon_free),
-    .pool = vsmmu_jobs_new (THREADS_MAX),
+    .crew = vsmmu_crew_new (),
+    .waiting = G_QUEUE_INIT,
+    .running = g_hash_table_new (NULL, NULL),
     .flags = options->flags,
     .is_enforcing = options->is_enforcing,
     .tell = options->tell,
@@ -770,11 +865,19 @@ vsmmu_watcher_new (const VsmmuWatchOptions *options, GError **error)
 void
 vsmmu_watcher_free (VsmmuWatcher *watcher)
 {
+  GHashTableIter iter;
+  gpointer job;
+
   if (watcher == NULL)
     return;
+  g_queue_clear_full (&watcher->waiting, (GDestroyNotify) vsmmu_job_free);
+  g_hash_table_iter_init (&iter, watcher->running);
+  while (g_hash_table_iter_next (&iter, &job, NULL))
+    g_clear_handle_id (&((VsmmuJob *) job)->overdue, g_source_remove);
   for (guint i = 0; i < watcher->daemons->len; i++)
     daemon_end (g_ptr_array_index (watcher->daemons, i));
-  g_thread_pool_free (watcher->pool, FALSE, TRUE);
+  vsmmu_crew_end (watcher->crew, END_MAX);
+  g_hash_table_unref (watcher->running);
   g_ptr_array_unref (watcher->daemons);
   g_free (watcher);
 }
