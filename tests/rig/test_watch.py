@@ -303,6 +303,35 @@ def test_a_device_of_another_smmu_is_a_mismatch_within_two_seconds_and_the_polic
     unplug(libvirt, watch, HOT, "hostdev1")
 
 
+def test_who_attaches_through_us_is_told_the_verdict(libvirt, service, watch, console):
+    """The reply waits for virt-vsmmud, so the verdict is there with it."""
+    through = libvirt.through_us()
+    watch.skip()
+    attached = through.attach(NAME, HOT)
+    assert attached.status == 0, attached.out
+    assert service.verdicts()["hostdev1"]["verdict"] == "verified"
+    unplug(libvirt, watch, HOT, "hostdev1")
+
+
+def test_who_attaches_a_wrong_device_through_us_gets_an_error_when_it_is_detached(emulated_host, libvirt, service, watch, console):
+    """With a policy that does not refuse it before."""
+    through = libvirt.through_us()
+    emulated_host.run("mkdir -p /root/.config && printf '[policy]\nmode=warn\n' >/root/.config/virt-vsmmu.conf")
+    console.command("run echo 0 >/sys/bus/pci/drivers_autoprobe")
+    libvirt.virsh("metadata", NAME, "--uri", NAMESPACE, "--key", "vsmmu", "--set", "<hotplug on-mismatch='detach'/>", "--live")
+    watch.skip()
+    try:
+        attached = through.attach(NAME, STRANGER)
+    finally:
+        emulated_host.run("rm /root/.config/virt-vsmmu.conf")
+    print(attached.out)
+    assert attached.status != 0 and "operation failed: the device was attached as hostdev1, and " in attached.out, attached.out
+    assert SMMU_B in attached.out and "[host-smmu-mismatch]" in attached.out
+    watch.wait_for("removed", "hostdev1", seconds=SECONDS_TO_GIVE_UP)
+    console.command("run echo 1 >/sys/bus/pci/drivers_autoprobe")
+    assert_works(console, PORT_1)
+
+
 def test_what_was_there_before_is_never_detached(libvirt, service, watch, console):
     assert "detaching 'hostdev0'" not in service.said("err")
     libvirt.virsh("destroy", NAME)

@@ -18,6 +18,7 @@ typedef struct {
   GTestDBus *bus;
   GDBusConnection *server;
   VsmmuVerdicts *verdicts;
+  VsmmuMemory *memory;
   VsmmuService *service;
   guint name;
 } Fixture;
@@ -98,7 +99,9 @@ set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
                                                             NULL, NULL, &error);
   g_assert_no_error (error);
   fixture->verdicts = vsmmu_verdicts_new ();
+  fixture->memory = vsmmu_memory_new ();
   options.bus = fixture->server;
+  options.memory = fixture->memory;
   options.verdicts = fixture->verdicts;
   fixture->service = vsmmu_service_new (&options, &error);
   g_assert_no_error (error);
@@ -113,6 +116,7 @@ tear_down (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_bus_unown_name (fixture->name);
   vsmmu_service_free (fixture->service);
+  vsmmu_memory_free (fixture->memory);
   vsmmu_verdicts_free (fixture->verdicts);
   g_dbus_connection_close_sync (fixture->server, NULL, NULL);
   g_object_unref (fixture->server);
