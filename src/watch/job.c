@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "watch/job.h"
 
+#include "msi/verify.h"
 #include "probe/connection.h"
 #include "probe/monitor.h"
 #include "watch/watcher.h"
@@ -41,18 +42,14 @@ open_session (const VsmmuJob *job, GPtrArray **running, GError **error)
 }
 
 static void
-set_trace (VsmmuJob *job, gboolean is_wanted)
+stop_trace (VsmmuJob *job)
 {
-  g_autoptr (VsmmuConnectionDomain) domain = NULL;
+  g_autoptr (VsmmuConnectionDomain) domain =
+      job->is_traced ? vsmmu_connection_domain_new (job->session->connection, job->uuid, NULL) : NULL;
 
-  if (is_wanted == job->is_traced)
-    return;
-  domain = vsmmu_connection_domain_new (job->session->connection, job->uuid, NULL);
-  if (domain != NULL && is_wanted)
-    job->is_traced = vsmmu_monitor_start_trace (domain);
-  else if (domain != NULL)
+  if (domain != NULL)
     vsmmu_monitor_stop_trace (domain);
-  job->is_traced &= is_wanted;
+  job->is_traced = FALSE;
 }
 
 /* Whether KVM will be given routes: a driver is still to come. */
@@ -78,9 +75,10 @@ verify (VsmmuJob *job)
     .log_start = job->log_start,
   };
 
-  job->verification = vsmmu_verify_domain (job->session->connection, job->uuid, &options, &job->error);
-  if (job->verification != NULL)
-    set_trace (job, job->wants_trace && is_any_awaited (job->verification));
+  job->verification = vsmmu_verify_domain_traced (job->session->connection, job->uuid, &options,
+                                                  job->wants_trace ? &job->is_traced : NULL, &job->error);
+  if (job->verification != NULL && (!job->wants_trace || !is_any_awaited (job->verification)))
+    stop_trace (job);
 }
 
 static void
@@ -117,7 +115,7 @@ run (gpointer data, gpointer user_data G_GNUC_UNUSED)
     detach (job);
   /* A trace does not outlive who wanted it. */
   if (job->session != NULL && (job->kind == VSMMU_JOB_UNTRACE || g_atomic_int_get (job->is_over) != 0))
-    set_trace (job, FALSE);
+    stop_trace (job);
   if (job->kind != VSMMU_JOB_CONNECT)
     g_clear_pointer (&job->session, vsmmu_session_unref);
   g_idle_add_full (G_PRIORITY_DEFAULT, report, job, NULL);
