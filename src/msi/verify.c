@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "vsmmu/verify.h"
+#include "msi/verify.h"
 
 #include "check/policy.h"
 #include "msi/evidence.h"
 #include "msi/guest.h"
 #include "probe/guest-memory.h"
+#include "probe/monitor.h"
 #include "vsmmu/check.h"
 
 /*
@@ -57,10 +58,9 @@ look_around (Surroundings *surroundings, const VsmmuDomain *domain, const char *
 }
 
 VsmmuVerification *
-vsmmu_verify_domain (VsmmuConnection *connection, const char *name, const VsmmuVerifyOptions *options, GError **error)
+vsmmu_verify_domain_traced (VsmmuConnection *connection, const char *name, const VsmmuVerifyOptions *chosen,
+                            gboolean *is_traced, GError **error)
 {
-  const VsmmuVerifyOptions defaults = { 0 };
-  const VsmmuVerifyOptions *chosen = options != NULL ? options : &defaults;
   gint64 times[VSMMU_VERIFY_PARTS + 1] = { g_get_monotonic_time () };
   g_autoptr (VsmmuConnectionDomain) running = vsmmu_connection_domain_new (connection, name, error);
   g_autoptr (VsmmuDomain) domain = running != NULL ? vsmmu_guest_read_domain (running, name, error) : NULL;
@@ -75,6 +75,9 @@ vsmmu_verify_domain (VsmmuConnection *connection, const char *name, const VsmmuV
   if (domain == NULL)
     return NULL;
   times[VSMMU_VERIFY_PART_GUEST] = g_get_monotonic_time ();
+  /* First: reading the guest may take longer than its driver. */
+  if (is_traced != NULL && !*is_traced && vsmmu_domain_is_accelerated (domain))
+    *is_traced = vsmmu_monitor_start_trace (running);
   reader = vsmmu_peek_reader_new (running, &count);
   guest = vsmmu_guest_read_known (domain, &scope, reader, error);
   if (guest == NULL ||
@@ -99,6 +102,14 @@ vsmmu_verify_domain (VsmmuConnection *connection, const char *name, const VsmmuV
   verification->uuid = vsmmu_connection_domain_get_uuid (running);
   verification->has_action = vsmmu_policy_mismatch_of (domain, &verification->action);
   return verification;
+}
+
+VsmmuVerification *
+vsmmu_verify_domain (VsmmuConnection *connection, const char *name, const VsmmuVerifyOptions *options, GError **error)
+{
+  const VsmmuVerifyOptions defaults = { 0 };
+
+  return vsmmu_verify_domain_traced (connection, name, options != NULL ? options : &defaults, NULL, error);
 }
 
 VsmmuVerifyVerdict

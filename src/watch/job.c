@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "watch/job.h"
 
+#include "msi/verify.h"
 #include "probe/connection.h"
 #include "probe/monitor.h"
 #include "watch/watcher.h"
@@ -67,18 +68,14 @@ return_connection (VsmmuSession *session, VsmmuConnection *connection, const GEr
 }
 
 static void
-set_trace (VsmmuJob *job, VsmmuConnection *connection, gboolean is_wanted)
+stop_trace (VsmmuJob *job, VsmmuConnection *connection)
 {
-  g_autoptr (VsmmuConnectionDomain) domain = NULL;
+  g_autoptr (VsmmuConnectionDomain) domain =
+      job->is_traced ? vsmmu_connection_domain_new (connection, job->uuid, NULL) : NULL;
 
-  if (is_wanted == job->is_traced)
-    return;
-  domain = vsmmu_connection_domain_new (connection, job->uuid, NULL);
-  if (domain != NULL && is_wanted)
-    job->is_traced = vsmmu_monitor_start_trace (domain);
-  else if (domain != NULL)
+  if (domain != NULL)
     vsmmu_monitor_stop_trace (domain);
-  job->is_traced &= is_wanted;
+  job->is_traced = FALSE;
 }
 
 /* Whether KVM will be given routes: a driver is still to come. */
@@ -106,20 +103,21 @@ verify (VsmmuJob *job)
   VsmmuConnection *connection = borrow_connection (job->session, &job->error);
 
   if (connection != NULL)
-    job->verification = vsmmu_verify_domain (connection, job->uuid, &options, &job->error);
-  if (job->verification != NULL)
-    set_trace (job, connection, job->wants_trace && is_any_awaited (job->verification));
+    job->verification = vsmmu_verify_domain_traced (connection, job->uuid, &options,
+                                                    job->wants_trace ? &job->is_traced : NULL, &job->error);
+  if (job->verification != NULL && (!job->wants_trace || !is_any_awaited (job->verification)))
+    stop_trace (job, connection);
   return_connection (job->session, connection, job->error);
 }
 
 static void
-stop_trace (VsmmuJob *job)
+untrace (VsmmuJob *job)
 {
   g_autoptr (GError) error = NULL;
   VsmmuConnection *connection = job->is_traced ? borrow_connection (job->session, &error) : NULL;
 
   if (connection != NULL)
-    set_trace (job, connection, FALSE);
+    stop_trace (job, connection);
   return_connection (job->session, connection, error);
 }
 
@@ -168,7 +166,7 @@ run (gpointer data, gpointer user_data)
     detach (job);
   /* A trace does not outlive who wanted it. */
   if (job->session != NULL && (job->kind == VSMMU_JOB_UNTRACE || g_atomic_int_get (job->is_over) != 0))
-    stop_trace (job);
+    untrace (job);
   if (job->kind != VSMMU_JOB_CONNECT)
     g_clear_pointer (&job->session, vsmmu_session_unref);
   g_idle_add_full (G_PRIORITY_DEFAULT, report, job, NULL);
