@@ -10,6 +10,7 @@ import time
 import jsonschema
 import pytest
 
+import bed
 import guests
 from program import DATA
 
@@ -244,6 +245,29 @@ def test_the_daemon_knows_the_same_and_verifies_on_request(bus, guest):
     assert '\\"gpa\\" : \\"0x08090040\\"' in bus("Resolve", guest.name, "{}").stdout
     assert "nobody" in bus("Verify", "nobody", "", "{}").stderr
     assert "is not watched" in bus("Verify", guest.name, "", "{'connection': <'qemu+ssh://evil/system'>}").stderr
+
+
+def test_libvirt_may_be_replaced_by_another_version(program, guest, guest_daemon, tmp_path):
+    """The old one is stopped, and the new one, which has guests, then serves on the same path."""
+    link = tmp_path / "run"
+    old = bed.Daemon("trixie")
+    try:
+        assert old.connection.getLibVersion() < guest_daemon.connection.getLibVersion()
+        link.symlink_to(old.run)
+        watching = Watch(program, f"qemu:///system?socket={link}/libvirt/libvirt-sock", tmp_path)
+        watching.wait_for("connected")
+        assert len(watching.news()) == 1
+        link.unlink()
+        link.symlink_to(guest_daemon.run)
+    finally:
+        old.stop()
+    watching.wait_for("disconnected")
+    watching.wait_for("connected")
+    for alias in sorted(guests.BEHIND):
+        watching.wait_for("verdict", alias)
+        watching.seen = 0
+    assert {one["device"]["verdict"] for one in watching.news() if one["event"] == "verdict"} == {"verified"}
+    assert watching.stop() == 0
 
 
 def test_a_guest_that_dies_while_it_is_looked_at_is_forgotten(watch, guest):

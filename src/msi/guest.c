@@ -50,26 +50,59 @@ pass_clear (Pass *pass)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Pass, pass_clear)
 
-/* The registers of an emulated SMMUv3 as they were at the beginning of a pass. */
+/* The registers of an emulated SMMUv3 as they were when a pass first needed them. */
+typedef struct {
+  VsmmuSmmuv3Registers values;
+  gboolean is_read;
+} LiveRegisters;
+
 typedef struct {
   VsmmuSmmuv3Source source;
-  VsmmuSmmuv3Registers registers;
+  const VsmmuMemoryReader *reader;
   guint64 at; /* GPA */
+  LiveRegisters *live;
 } LiveSmmu;
 
-/* Widths are those of the registers: 4 bytes, or two times 4. */
+/* Widths are those of the registers, and each is a read of the guest: those that do not matter are left out. */
 static const struct {
   guint offset;
+  gsize width;
   gsize member;
+  gboolean is_for_on; /* matters while the SMMUv3 is on */
+  gboolean is_for_off;
 } registers[] = {
-  { 0x00, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, idr0) },
-  { 0x04, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, idr1) },
-  { 0x14, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, idr5) },
-  { 0x20, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, cr0) },
-  { 0x44, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, gbpa) },
-  { 0x88, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, strtab_base_cfg) },
+  { 0x00, 4, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, idr0), TRUE, TRUE },
+  { 0x20, 4, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, cr0), TRUE, TRUE },
+  { 0x44, 4, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, gbpa), FALSE, TRUE },
+  { 0x04, 4, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, idr1), TRUE, FALSE },
+  { 0x14, 4, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, idr5), TRUE, FALSE },
+  { 0x88, 4, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, strtab_base_cfg), TRUE, FALSE },
+  { 0x80, 8, G_STRUCT_OFFSET (VsmmuSmmuv3Registers, strtab_base), TRUE, FALSE },
 };
-#define STRTAB_BASE 0x80
+#define REGISTERS_FOR_ANY 2
+#define CR0_SMMUEN (1u << 0)
+
+static gboolean
+read_registers (const LiveSmmu *smmu, GError **error)
+{
+  VsmmuSmmuv3Registers *values = &smmu->live->values;
+
+  for (guint i = 0; i < G_N_ELEMENTS (registers); i++) {
+    gboolean is_on = (values->cr0 & CR0_SMMUEN) != 0;
+    gpointer member = G_STRUCT_MEMBER_P (values, registers[i].member);
+    guint64 raw = 0;
+
+    if (i >= REGISTERS_FOR_ANY && !(is_on ? registers[i].is_for_on : registers[i].is_for_off))
+      continue;
+    if (!smmu->reader->read (smmu->reader, smmu->at + registers[i].offset, &raw, registers[i].width, error))
+      return FALSE;
+    if (registers[i].width == sizeof (guint64))
+      *(guint64 *) member = GUINT64_FROM_LE (raw);
+    else
+      *(guint32 *) member = (guint32) GUINT64_FROM_LE (raw);
+  }
+  return TRUE;
+}
 
 /* Where there is no SMMUv3 zeros are read, which would look like one that is off. */
 static gboolean
@@ -77,52 +110,37 @@ get_registers (const VsmmuSmmuv3Source *source, VsmmuSmmuv3Registers *values, GE
 {
   const LiveSmmu *smmu = (const LiveSmmu *) source;
 
-  if (smmu->registers.idr0 == 0) {
+  if (!smmu->live->is_read && !read_registers (smmu, error))
+    return FALSE;
+  smmu->live->is_read = TRUE;
+  if (smmu->live->values.idr0 == 0) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI, _ ("no SMMUv3 answers at 0x%" PRIx64), smmu->at);
     return FALSE;
   }
-  *values = smmu->registers;
+  *values = smmu->live->values;
   return TRUE;
 }
 
 static void
 free_source (VsmmuSmmuv3Source *source)
 {
+  g_free (((LiveSmmu *) source)->live);
   g_free (source);
 }
 
-static gboolean
-read_registers (const VsmmuMemoryReader *reader, LiveSmmu *smmu, GError **error)
-{
-  guint32 low;
-  guint32 high;
-
-  for (guint i = 0; i < G_N_ELEMENTS (registers); i++)
-    if (!vsmmu_memory_read_32 (reader, smmu->at + registers[i].offset,
-                               G_STRUCT_MEMBER_P (&smmu->registers, registers[i].member), error))
-      return FALSE;
-  if (!vsmmu_memory_read_32 (reader, smmu->at + STRTAB_BASE, &low, error) ||
-      !vsmmu_memory_read_32 (reader, smmu->at + STRTAB_BASE + 4, &high, error))
-    return FALSE;
-  smmu->registers.strtab_base = (guint64) high << 32 | low;
-  return TRUE;
-}
-
 static VsmmuSmmuv3Source *
-open_smmu (gpointer data, const char *id G_GNUC_UNUSED, guint64 at, GError **error)
+open_smmu (gpointer data, const char *id G_GNUC_UNUSED, guint64 at, GError **error G_GNUC_UNUSED)
 {
   const VsmmuEcam *ecam = ((const Pass *) data)->ecam;
-  g_autofree LiveSmmu *smmu = g_new0 (LiveSmmu, 1);
+  LiveSmmu *smmu = g_new (LiveSmmu, 1);
 
-  smmu->at = at;
-  if (!read_registers (ecam->reader, smmu, error))
-    return NULL;
-  smmu->source = (VsmmuSmmuv3Source){
-    get_registers,
-    vsmmu_page_reader_new (ecam->reader, MEMORY_START, ecam->memory_end),
-    free_source,
+  *smmu = (LiveSmmu){
+    .source = { get_registers, vsmmu_page_reader_new (ecam->reader, MEMORY_START, ecam->memory_end), free_source },
+    .reader = ecam->reader,
+    .at = at,
+    .live = g_new0 (LiveRegisters, 1),
   };
-  return &g_steal_pointer (&smmu)->source;
+  return &smmu->source;
 }
 
 /* Root buses have a number from libvirt, and keep it. */
@@ -355,6 +373,19 @@ read_strangers (const Pass *pass, GPtrArray *devices, GError **error)
   return TRUE;
 }
 
+static gboolean
+has_fault (const GPtrArray *devices)
+{
+  for (guint i = 0; i < devices->len; i++) {
+    const VsmmuGuestDevice *device = g_ptr_array_index (devices, i);
+
+    for (guint v = 0; v < device->vectors->len; v++)
+      if (g_array_index (device->vectors, VsmmuGuestVector, v).fault != NULL)
+        return TRUE;
+  }
+  return FALSE;
+}
+
 /*
  * Reads all endpoints as they are now, in their order, and with @strangers what the domain's XML does not have.
  *
@@ -388,8 +419,9 @@ read_devices (const Subject *subject, GPtrArray *strangers, GError **error)
   if (strangers != NULL && !read_strangers (&pass, strangers, error))
     return NULL;
   /* To a walk, a guest that has gone is a table that cannot be read. */
-  return vsmmu_memory_read_32 (subject->ecam.reader, subject->ecam.base, &id, error) ? g_steal_pointer (&devices)
-                                                                                     : NULL;
+  if (has_fault (devices) && !vsmmu_memory_read_32 (subject->ecam.reader, subject->ecam.base, &id, error))
+    return NULL;
+  return g_steal_pointer (&devices);
 }
 
 static gboolean
@@ -412,31 +444,6 @@ devices_are_equal (const VsmmuGuestDevice *a, const VsmmuGuestDevice *b)
                             &g_array_index (b->vectors, VsmmuGuestVector, i)))
       return FALSE;
   return TRUE;
-}
-
-/* Reads until all is twice the same, and gives up on what is not. */
-static GPtrArray *
-read_settled (const Subject *subject, GPtrArray *strangers, GError **error)
-{
-  g_autoptr (GPtrArray) devices = read_devices (subject, strangers, error);
-  gboolean is_settled = FALSE;
-
-  for (guint pass = 1; devices != NULL && !is_settled && pass < PASSES_MAX; pass++) {
-    g_autoptr (GPtrArray) before = g_steal_pointer (&devices);
-
-    devices = read_devices (subject, NULL, error);
-    is_settled = TRUE;
-    for (guint i = 0; devices != NULL && i < devices->len; i++) {
-      VsmmuGuestDevice *device = g_ptr_array_index (devices, i);
-
-      if (devices_are_equal (g_ptr_array_index (before, i), device))
-        continue;
-      is_settled = FALSE;
-      if (pass + 1 == PASSES_MAX)
-        judge (device, VSMMU_GUEST_UNSTABLE, g_strdup (_ ("the guest changed it each time it was read; try again")));
-    }
-  }
-  return g_steal_pointer (&devices);
 }
 
 /* What to do about the rules that a vector can break. */
@@ -476,6 +483,51 @@ find_rule (const VsmmuGuest *guest, const VsmmuGuestDevice *device, const VsmmuG
   if (device->path == VSMMU_MSI_PATH_TRANSLATED)
     return "msi-address-unmapped";
   return guest->machine.controller == VSMMU_MSI_CONTROLLER_UNKNOWN ? NULL : "msi-doorbell-zero";
+}
+
+/*
+ * Whether no vector leads elsewhere. What was read in the midst of a change can look wrong; for it to look right by
+ * mistake, every part of it would have to.
+ */
+static gboolean
+is_harmless (const VsmmuGuest *guest, const GPtrArray *devices)
+{
+  for (guint i = 0; i < devices->len; i++) {
+    const VsmmuGuestDevice *device = g_ptr_array_index (devices, i);
+
+    for (guint v = 0; v < device->vectors->len; v++)
+      if (find_rule (guest, device, &g_array_index (device->vectors, VsmmuGuestVector, v)) != NULL)
+        return FALSE;
+  }
+  return TRUE;
+}
+
+/*
+ * Reads until all is twice the same, and gives up on what is not. Without strangers to look for, which is a
+ * verification, what is right or not there yet is not read twice: each read makes the guest wait.
+ */
+static GPtrArray *
+read_settled (const Subject *subject, const VsmmuGuest *guest, GPtrArray *strangers, GError **error)
+{
+  g_autoptr (GPtrArray) devices = read_devices (subject, strangers, error);
+  gboolean is_settled = devices != NULL && strangers == NULL && is_harmless (guest, devices);
+
+  for (guint pass = 1; devices != NULL && !is_settled && pass < PASSES_MAX; pass++) {
+    g_autoptr (GPtrArray) before = g_steal_pointer (&devices);
+
+    devices = read_devices (subject, NULL, error);
+    is_settled = TRUE;
+    for (guint i = 0; devices != NULL && i < devices->len; i++) {
+      VsmmuGuestDevice *device = g_ptr_array_index (devices, i);
+
+      if (devices_are_equal (g_ptr_array_index (before, i), device))
+        continue;
+      is_settled = FALSE;
+      if (pass + 1 == PASSES_MAX)
+        judge (device, VSMMU_GUEST_UNSTABLE, g_strdup (_ ("the guest changed it each time it was read; try again")));
+    }
+  }
+  return g_steal_pointer (&devices);
 }
 
 /* (transfer full): what is wrong with @vector, and how many others have it too */
@@ -646,7 +698,7 @@ read_guest (const VsmmuDomain *domain, const VsmmuGuestScope *scope, GPtrArray *
   find_needed_buses (&subject, strangers != NULL);
   if (!vsmmu_ecam_find (&subject.ecam, domain, reader, error))
     return NULL;
-  guest->devices = read_settled (&subject, strangers, error);
+  guest->devices = read_settled (&subject, guest, strangers, error);
   if (guest->devices == NULL)
     return NULL;
   for (guint i = 0; i < endpoints->len; i++)
