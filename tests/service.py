@@ -64,12 +64,37 @@ SIGNATURES = {"Check": "va{sv}", "Args": "va{sv}", "Adapt": "va{sv}", "Plan": "a
               "Verify": "ssa{sv}", "ListVerdicts": ""}
 
 
-class Service:
-    """virt-vsmmud --session on a bus of a session; it watches the guest of libvirt's own test driver, or others."""
+class Signals:
+    """What gdbus hears of virt-vsmmud from now on."""
 
-    def __init__(self, program, directory, *options, environment=None, uri="test:///default"):
+    def __init__(self, address, command=()):
+        self.process = subprocess.Popen([*command, "gdbus", "monitor", "--address", address, "--dest", NAME], stdout=subprocess.PIPE,
+                                        text=True, cwd="/")
+        while "is owned by" not in self.process.stdout.readline():
+            assert self.process.poll() is None
+
+    def wait_for(self, *words):
+        """The first one with all these words."""
+        for line in self.process.stdout:
+            if all(word in line for word in words):
+                return line
+        raise AssertionError(f"gdbus ended without {words}")
+
+    def stop(self):
+        """What else it heard."""
+        self.process.terminate()
+        return self.process.communicate()[0]
+
+
+class Service:
+    """virt-vsmmud --session on a bus of a session; it watches the guest of libvirt's own test driver, or others.
+
+    It runs in a Journal, where there is one.
+    """
+
+    def __init__(self, program, directory, *options, environment=None, uri="test:///default", journal=None):
         self.address = f"unix:path={directory}/bus"
-        self.errors = (directory / "stderr").open("w+b")
+        self.errors = (directory / "stderr").open("w+b") if journal is None else journal.open_stderr("virt-vsmmud")
         self.daemon = None
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "DBUS_SESSION_BUS_ADDRESS": self.address,
                        "HOME": str(directory), **(environment or {})}
@@ -77,7 +102,7 @@ class Service:
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             await_true((directory / "bus").exists)
-            self.daemon = subprocess.Popen([program, "--session", "--connect", uri, *options], env=environment, stdout=subprocess.DEVNULL,
+            self.daemon = subprocess.Popen([*([] if journal is None else journal.inside), program, "--session", "--connect", uri, *options], env=environment, stdout=subprocess.DEVNULL,
                                            stderr=self.errors)
             client = Client(self.address)
             await_true(lambda: client.bus.name_has_owner(NAME))
