@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import tempfile
 import time
 
 import dbus
@@ -68,22 +69,38 @@ class Signals:
     """What gdbus hears of virt-vsmmud from now on."""
 
     def __init__(self, address, command=()):
-        self.process = subprocess.Popen([*command, "gdbus", "monitor", "--address", address, "--dest", NAME], stdout=subprocess.PIPE,
-                                        text=True, cwd="/")
-        while "is owned by" not in self.process.stdout.readline():
-            assert self.process.poll() is None
+        self.seen = 0
+        self.file = tempfile.NamedTemporaryFile(mode="w")
+        self.process = subprocess.Popen([*command, "gdbus", "monitor", "--address", address, "--dest", NAME], stdout=self.file, cwd="/")
+        await_true(lambda: "is owned by" in "".join(self.heard()))
+        # It subscribes after it said so.
+        time.sleep(0.2)
+
+    def heard(self):
+        """Its lines so far."""
+        return pathlib.Path(self.file.name).read_text(encoding="utf-8").splitlines(keepends=True)
 
     def wait_for(self, *words):
-        """The first one with all these words."""
-        for line in self.process.stdout:
-            if all(word in line for word in words):
-                return line
-        raise AssertionError(f"gdbus ended without {words}")
+        """The next one with all these words."""
+        def find():
+            for number, line in enumerate(self.heard()[self.seen:]):
+                if line.endswith("\n") and all(word in line for word in words):
+                    self.seen += number + 1
+                    found.append(line)
+                    return True
+            return False
+
+        found = []
+        await_true(find)
+        return found[0]
 
     def stop(self):
-        """What else it heard."""
+        """All that it heard."""
         self.process.terminate()
-        return self.process.communicate()[0]
+        self.process.wait(20)
+        heard = "".join(self.heard())
+        self.file.close()
+        return heard
 
 
 class Service:
