@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import tempfile
 import time
 
 import dbus
@@ -64,12 +65,53 @@ SIGNATURES = {"Check": "va{sv}", "Args": "va{sv}", "Adapt": "va{sv}", "Plan": "a
               "Verify": "ssa{sv}", "ListVerdicts": ""}
 
 
-class Service:
-    """virt-vsmmud --session on a bus of a session; it watches the guest of libvirt's own test driver, or others."""
+class Signals:
+    """What gdbus hears of virt-vsmmud from now on."""
 
-    def __init__(self, program, directory, *options, environment=None, uri="test:///default"):
+    def __init__(self, address, command=()):
+        self.seen = 0
+        self.file = tempfile.NamedTemporaryFile(mode="w")
+        self.process = subprocess.Popen([*command, "gdbus", "monitor", "--address", address, "--dest", NAME], stdout=self.file, cwd="/")
+        await_true(lambda: "is owned by" in "".join(self.heard()))
+        # It subscribes after it said so.
+        time.sleep(0.2)
+
+    def heard(self):
+        """Its lines so far."""
+        return pathlib.Path(self.file.name).read_text(encoding="utf-8").splitlines(keepends=True)
+
+    def wait_for(self, *words):
+        """The next one with all these words."""
+        def find():
+            for number, line in enumerate(self.heard()[self.seen:]):
+                if line.endswith("\n") and all(word in line for word in words):
+                    self.seen += number + 1
+                    found.append(line)
+                    return True
+            return False
+
+        found = []
+        await_true(find)
+        return found[0]
+
+    def stop(self):
+        """All that it heard."""
+        self.process.terminate()
+        self.process.wait(20)
+        heard = "".join(self.heard())
+        self.file.close()
+        return heard
+
+
+class Service:
+    """virt-vsmmud --session on a bus of a session; it watches the guest of libvirt's own test driver, or others.
+
+    It runs in a Journal, where there is one.
+    """
+
+    def __init__(self, program, directory, *options, environment=None, uri="test:///default", journal=None):
         self.address = f"unix:path={directory}/bus"
-        self.errors = (directory / "stderr").open("w+b")
+        self.errors = (directory / "stderr").open("w+b") if journal is None else journal.open_stderr("virt-vsmmud")
         self.daemon = None
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "DBUS_SESSION_BUS_ADDRESS": self.address,
                        "HOME": str(directory), **(environment or {})}
@@ -77,7 +119,7 @@ class Service:
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             await_true((directory / "bus").exists)
-            self.daemon = subprocess.Popen([program, "--session", "--connect", uri, *options], env=environment, stdout=subprocess.DEVNULL,
+            self.daemon = subprocess.Popen([*([] if journal is None else journal.inside), program, "--session", "--connect", uri, *options], env=environment, stdout=subprocess.DEVNULL,
                                            stderr=self.errors)
             client = Client(self.address)
             await_true(lambda: client.bus.name_has_owner(NAME))

@@ -14,7 +14,7 @@ from dbus.lowlevel import MethodCallMessage
 import hosts
 import machines
 from program import DATA
-from service import MIB, Client, Service, await_true, error_of, memory_file
+from service import MIB, Client, Service, Signals, await_true, error_of, memory_file
 
 EXAMPLES = DATA.parent.parent / "examples"
 GRACE = (DATA / "grace.xml").read_text(encoding="utf-8")
@@ -189,24 +189,17 @@ def test_new_facts_are_told_and_used(serve, program, tmp_path):
     unknown = [name for name in options if options[name] is None]
     for name in unknown:
         options[name] = {"value": "m", "source": "given"}
-    signals = subprocess.Popen(["gdbus", "monitor", "--address", service.address, "--dest", "org.vsmmu1"],
-                               stdout=subprocess.PIPE, text=True)
+    signals = Signals(service.address)
     try:
-        while "is owned by" not in signals.stdout.readline():
-            pass
         new = tmp_path / "saved.json.new"
         new.write_text(json.dumps(facts), encoding="utf-8")
         new.rename(saved)
-        for line in signals.stdout:
-            if "HostFactsChanged" in line:
-                break
-        assert "HostFactsChanged" in line
+        signals.wait_for("org.vsmmu1.HostFactsChanged")
         assert not unknown or json.loads(client.HostFacts())["kernel"]["options"][unknown[0]]["source"] == "given"
         saved.write_text("{", encoding="utf-8")
         await_true(lambda: not isinstance(try_facts(client), str))
     finally:
-        signals.terminate()
-        signals.wait()
+        signals.stop()
     client.close()
 
 

@@ -7,12 +7,17 @@ import signal
 import subprocess
 import time
 
+import dbus
 import jsonschema
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 import bed
 import guests
+from conftest import give_up
+from journal import Journal
 from program import DATA
+from service import Client, Service, Signals, await_true
 
 DOORBELL = "0x08090040"  # GITS_TRANSLATER of the machine 'virt'
 SCHEMA = json.loads((DATA.parent.parent / "schemas" / "verification.schema.json").read_text(encoding="utf-8"))
@@ -215,36 +220,75 @@ def test_what_cannot_be_verified_is_refused(arguments, word, program, guest):
     assert (outcome.status, outcome.out) == (2, "") and word in outcome.err
 
 
+@pytest.fixture(scope="module")
+def journal():
+    if not Journal.is_available():
+        give_up("systemd-journald cannot be run here")
+    journal = Journal()
+    yield journal
+    journal.stop()
+
+
 @pytest.fixture
-def bus(guest, build_dir):
-    """Calls a method of a virt-vsmmud that watches the guests, on a bus of its own."""
-    with subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=1"], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True) as broker:
-        environment = os.environ | {"DBUS_SESSION_BUS_ADDRESS": broker.stdout.readline().strip()}
-        with subprocess.Popen([build_dir / "tools" / "virt-vsmmud", "--session", "--connect", guest.daemon.uri],
-                              env=environment, stderr=subprocess.DEVNULL) as daemon:
-            def call(method, *arguments):
-                return subprocess.run(["gdbus", "call", "--session", "--dest", "org.vsmmu1", "--object-path", "/org/vsmmu1",
-                                       "--method", f"org.vsmmu1.{method}", *arguments], env=environment, capture_output=True, text=True)
-
-            deadline = time.monotonic() + SECONDS
-            while call("ListVerdicts").stdout.count("<'verified'>") < len(guests.BEHIND) + 1:
-                assert time.monotonic() < deadline and daemon.poll() is None
-                time.sleep(0.1)
-            yield call
-            daemon.terminate()
-        assert daemon.returncode == 0
-        broker.kill()
+def service(guest, build_dir, journal, tmp_path):
+    """A virt-vsmmud that watches the guest and knows all devices."""
+    service = Service(build_dir / "tools" / "virt-vsmmud", tmp_path, "--metrics", tmp_path / "vsmmu.prom", uri=guest.daemon.uri,
+                      journal=journal)
+    service.client = Client(service.address)
+    await_true(lambda: verdicts_of(service) == dict.fromkeys([*guests.BEHIND, NEXT_ALIAS], "verified"), SECONDS)
+    yield service
+    service.client.close()
+    assert service.stop() == 0
 
 
-def test_the_daemon_knows_the_same_and_verifies_on_request(bus, guest):
-    listed = bus("ListVerdicts").stdout
-    assert re.findall(r"'device': <'([^']*)'>", listed) == sorted([*guests.BEHIND, NEXT_ALIAS])
-    said = bus("Verify", guest.name, "nvme0", "{}").stdout
-    assert re.findall(r"'(device|vsmmu|verdict)': <'([^']*)'>", said) == [("device", "nvme0"), ("vsmmu", "iommu0"), ("verdict", "verified")]
-    assert '\\"gpa\\" : \\"0x08090040\\"' in bus("Resolve", guest.name, "{}").stdout
-    assert "nobody" in bus("Verify", "nobody", "", "{}").stderr
-    assert "is not watched" in bus("Verify", guest.name, "", "{'connection': <'qemu+ssh://evil/system'>}").stderr
+def verdicts_of(service):
+    return {str(verdict["device"]): str(verdict["verdict"]) for verdict in service.client.ListVerdicts()}
+
+
+def test_the_daemon_knows_the_same_and_verifies_on_request(service, guest):
+    verdict, = service.client.Verify(guest.name, "nvme0", {})
+    assert (verdict["device"], verdict["vsmmu"], verdict["verdict"]) == ("nvme0", "iommu0", "verified")
+    assert {str(verdict["device"]) for verdict in service.client.Verify(guest.name, "", {})} == {*guests.BEHIND, NEXT_ALIAS}
+    assert '"gpa" : "0x08090040"' in service.client.Resolve(guest.name, {})
+    assert service.client.get("Connections") == [(guest.daemon.uri, "connected")]
+    for domain, options, word in (("nobody", {}, "nobody"), (guest.name, {"connection": "qemu+ssh://evil/system"}, "is not watched")):
+        with pytest.raises(dbus.DBusException, match=word):
+            service.client.Verify(domain, "", options)
+
+
+def test_whoever_listens_hears_of_each_change(service, guest, watch, journal, tmp_path):
+    signals = Signals(service.address)
+    try:
+        unplug(guest)
+        assert f"'device': <'{NEXT_ALIAS}'>" in signals.wait_for("VerdictChanged", "<'gone'>")
+        plug(guest)
+        assert f"'device': <'{NEXT_ALIAS}'>" in signals.wait_for("VerdictChanged", "<'verified'>")
+        with guest.programmed(guests.BEHIND["nvme0"], 0xdead0040):
+            service.client.Verify(guest.name, "nvme0", {})
+            heard = signals.wait_for("DoorbellMismatch")
+            assert "'device': <'nvme0'>" in heard and "'msi-address-unmapped'" in heard
+            await_true(lambda: metrics_in(tmp_path / "vsmmu.prom") == {"verified": 2, "mismatch": 1, "unknown-yet": 0})
+        service.client.Verify(guest.name, "nvme0", {})
+        signals.wait_for("VerdictChanged", "'device': <'nvme0'>", "<'verified'>")
+    finally:
+        signals.stop()
+    mismatch, = journal.entries("VSMMU_VERDICT=mismatch")
+    assert {field: mismatch[field] for field in ("VSMMU_CONNECTION", "VSMMU_DOMAIN", "VSMMU_UUID", "VSMMU_DEVICE", "VSMMU_RULE")} == {
+        "VSMMU_CONNECTION": guest.daemon.uri, "VSMMU_DOMAIN": guest.name, "VSMMU_UUID": guest.domain.UUIDString(),
+        "VSMMU_DEVICE": "nvme0", "VSMMU_RULE": "msi-address-unmapped"}
+    assert mismatch["PRIORITY"] == "4" and "do not arrive" in mismatch["MESSAGE"].splitlines()[0]
+    assert journal.entries(f"MESSAGE_ID={mismatch['MESSAGE_ID']}") == [mismatch]
+    assert {entry["VSMMU_DEVICE"] for entry in journal.entries("VSMMU_VERDICT=verified")} == {*guests.BEHIND, NEXT_ALIAS}
+
+
+def metrics_in(path):
+    """What Prometheus' own parser makes of the verdicts."""
+    families = {family.name: family for family in text_string_to_metric_families(path.read_text(encoding="ascii"))}
+    assert [families[f"vsmmu_{name}"].type for name in ("verdicts", "last_check_timestamp_seconds", "check_errors")] == [
+        "gauge", "gauge", "counter"]
+    checked, = families["vsmmu_last_check_timestamp_seconds"].samples
+    assert abs(time.time() - checked.value) < 600
+    return {sample.labels["verdict"]: sample.value for sample in families["vsmmu_verdicts"].samples}
 
 
 def test_libvirt_may_be_replaced_by_another_version(program, guest, guest_daemon, tmp_path):
