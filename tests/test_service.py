@@ -411,6 +411,28 @@ def test_after_work_it_does_not_wake_up_either(serve):
     assert service.status("VmRSS") < 12 * 1024
 
 
+@unsanitized
+def test_200_defined_domains_cost_no_more(libvirt_daemon, serve):
+    """libvirtd itself asks every client each five seconds whether it is there: keepalive_interval of libvirtd.conf."""
+    domains = [libvirt_daemon.connection.defineXML(
+        f"<domain type='qemu'><name>idle-{os.getpid()}-{number}</name><memory>65536</memory><os><type arch='aarch64' machine='virt'>"
+        "hvm</type></os><devices><iommu model='smmuv3'/></devices></domain>") for number in range(200)]
+    try:
+        service = serve(uri=libvirt_daemon.uri)
+        client = Client(service.address)
+        await_true(lambda: client.get("Connections")[0][1] == "connected")
+        client.close()
+        time.sleep(SETTLED)
+        before = service.switches
+        time.sleep(6)
+        print(f"200 domains: {service.switches - before} wake-ups in 6 s, {service.status('VmRSS')} KiB")
+        assert service.switches - before <= 2
+        assert service.status("VmRSS") < 14 * 1024
+    finally:
+        for domain in domains:
+            domain.undefine()
+
+
 # Start and end
 
 def test_the_first_call_on_a_bus_of_a_session_starts_it(build_dir, tmp_path):
