@@ -157,7 +157,7 @@ def test_many_optional_attributes_take_no_time(libvirt_schema, violations, tmp_p
     path.write_text(domain([f"<disk><driver {driver}/><target dev='vda'/></disk>"]), encoding="utf-8")
     begin = time.monotonic()
     found = violations(libvirt_schema, path)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < SECONDS
     assert [finding["element"].rpartition("/")[2] for finding in found] in ([], ["driver"])
 
 
@@ -169,7 +169,7 @@ def test_two_thousand_devices_take_seconds(libvirt_schema, violations, tmp_path,
     path.write_text(domain([hostdev] * 1999 + [spoil(hostdev)]), encoding="utf-8")
     begin = time.monotonic()
     found = violations(libvirt_schema, path)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < SECONDS
     assert [finding["line"] for finding in found] == ([] if spoil is str else [2007])
 
 

@@ -224,14 +224,16 @@ measure (Flow *flow, VsmmuFrameHeader *header, GError **error)
   return (guint64) header->length + n_descriptors;
 }
 
+/* After the last byte there is little that may still be held back; and what is held back need not ever be whole. */
 static gboolean
-is_full (const VsmmuRelay *relay, guint64 size)
+is_full (const Flow *flow, guint64 size)
 {
-  const Flow *flows = relay->flows;
+  const Flow *flows = flow->relay->flows;
+  gboolean has_ended = flow->source < 0;
   guint n_held = flows[0].n_held + flows[1].n_held;
   gsize held_bytes = flows[0].held_bytes + flows[1].held_bytes;
 
-  return n_held > 0 && (n_held >= HELD_FRAMES_MAX || held_bytes + size > HELD_BYTES_MAX);
+  return n_held > 0 && (n_held >= HELD_FRAMES_MAX || (!has_ended && held_bytes + size > HELD_BYTES_MAX));
 }
 
 /* Looks at the header at @cleared; %FALSE when it has not come yet, or must wait. */
@@ -242,7 +244,7 @@ start_frame (Flow *flow)
   VsmmuFrameHeader header;
   guint64 size = relay->error == NULL ? measure (flow, &header, &relay->error) : 0;
 
-  flow->is_full = size > 0 && flow->direction == VSMMU_TO_DAEMON && is_full (relay, size);
+  flow->is_full = size > 0 && flow->direction == VSMMU_TO_DAEMON && is_full (flow, size);
   if (size == 0 || flow->is_full)
     return FALSE;
   flow->left = size;
@@ -398,7 +400,7 @@ advance (Flow *flow, gboolean is_readable)
       return;
     goes_on = scan (flow);
     if (!goes_on && is_readable) {
-      goes_on = fill (flow);
+      goes_on = fill (flow) || flow->source < 0;
       is_readable = FALSE;
     }
   }
