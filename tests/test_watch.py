@@ -173,10 +173,16 @@ def test_what_is_unknown_yet_is_waited_for(program, guest):
 
 
 def test_a_vector_that_changes_all_the_time_is_no_verdict(program, guest):
+    """A guest under TCG may stand still for as long as two passes take; it is wrong then, and never right."""
+    verdicts = []
     with guest.programmed(guests.BEHIND["nvme0"], 0xdead0040, is_counting=True):
-        outcome = program.run("verify", "--connect", guest.daemon.uri, "--format", "json", guest.name, "nvme0")
-    device, = json.loads(outcome.out)["devices"]
-    assert (outcome.status, device["verdict"], device["findings"]) == (1, "unknown-yet", [])
+        while "unknown-yet" not in verdicts and len(verdicts) < 10:
+            outcome = program.run("verify", "--connect", guest.daemon.uri, "--format", "json", guest.name, "nvme0")
+            device, = json.loads(outcome.out)["devices"]
+            assert outcome.status == 1
+            verdicts.append(device["verdict"])
+    assert verdicts[-1] == "unknown-yet" and set(verdicts[:-1]) <= {"mismatch"}
+    assert device["findings"] == []
     assert {one["check"]: one["text"] for one in device["evidence"]}["vectors"].startswith("the guest changed it")
 
 

@@ -35,11 +35,10 @@ vsmmu_peek_reader_new (VsmmuConnectionDomain *domain, VsmmuPeekCount *count)
   return &peeks->reader;
 }
 
-/* A read costs the same whatever its size up to there, and what a guest allocates together lies together. */
-#define PAGE_SIZE 16384u
+#define PAGE_SIZE 4096u
 
 /* A device takes a handful; a guest may lay out its tables so that each vector takes some of its own. */
-#define PAGES_MAX 1024
+#define PAGES_MAX 4096
 
 typedef struct {
   VsmmuMemoryReader reader;
