@@ -26,6 +26,8 @@ LIBVIRT_SCHEMAS = {"installed": pathlib.Path(HREF), "sid": TREE / HREF.lstrip("/
 sys.path.insert(0, str(DATA))
 import samples  # noqa: E402
 
+# Far less than what libxml2 alone would take; sanitizers take their time.
+SECONDS = 60 if "VSMMU_SANITIZED" in os.environ else 10
 # The line of a mistake, and words that the message about it has.
 EXPECTATION = re.compile(r"<!-- expect: (\d+) (.*) -->")
 

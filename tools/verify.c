@@ -229,6 +229,9 @@ vsmmu_command_verify (int argc, char **argv)
   GOptionContext *context = g_option_context_new (_ ("DOMAIN [DEVICE]"));
   int format;
 
+  g_option_context_set_summary (
+      context, _ ("Says of the devices of a running guest that are behind an SMMUv3 whether their interrupts arrive\n"
+                  "and their DMA goes where it should, and of each why. DEVICE is an alias, like 'hostdev0'."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, &argc, &argv))
     return VSMMU_EXIT_FAILED;

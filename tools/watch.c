@@ -208,10 +208,14 @@ vsmmu_command_watch (int argc, char **argv)
       N_ ("FORMAT") },
     G_OPTION_ENTRY_NULL,
   };
-  GOptionContext *context = g_option_context_new ("");
+  GOptionContext *context = g_option_context_new (NULL);
   VsmmuWatchOptions options = { 0 };
   int format;
 
+  g_option_context_set_summary (
+      context,
+      _ ("Follows the guests of libvirt, and verifies their devices behind SMMUv3s as 'verify' does, whenever\n"
+         "a guest starts and a device comes. On a terminal it is a table; it ends with Ctrl-C."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, &argc, &argv))
     return VSMMU_EXIT_FAILED;
