@@ -18,7 +18,7 @@ static const char *const grades[] = { "off", "note", "warning", "error", NULL };
 
 /* Seconds. */
 #define WAIT_DEFAULT 5
-#define WAIT_MAX 60
+#define SECONDS_MAX 60
 
 struct _VsmmuPolicy {
   guint mode;
@@ -28,21 +28,18 @@ struct _VsmmuPolicy {
   GHashTable *grades; /* #VsmmuRule to an index of grades */
 };
 
-/* Keys with words for values. */
+/* Keys with words for values, or with a number of seconds. */
 static const struct {
   const char *group;
   const char *key;
-  const char *const *words;
-  gsize value; /* offset of the guint in #VsmmuPolicy */
+  const char *const *words; /* %NULL for seconds */
+  gsize value;              /* offset of the guint in #VsmmuPolicy */
 } keys[] = {
   { "policy", "mode", modes, G_STRUCT_OFFSET (VsmmuPolicy, mode) },
   { "attach", "iommufd", iommufds, G_STRUCT_OFFSET (VsmmuPolicy, iommufd) },
   { "hotplug", "on-mismatch", mismatches, G_STRUCT_OFFSET (VsmmuPolicy, on_mismatch) },
+  { "hotplug", "wait", NULL, G_STRUCT_OFFSET (VsmmuPolicy, wait) },
 };
-/* The one key with a number. */
-#define WAIT_GROUP "hotplug"
-#define WAIT_KEY "wait"
-
 #define RULES_GROUP "rules"
 static const char *const group_names[] = { "policy", "attach", "hotplug", RULES_GROUP, NULL };
 
@@ -95,19 +92,19 @@ read_word (const Reading *reading, const char *group, const char *key, const cha
 }
 
 static gboolean
-read_wait (const Reading *reading, GError **error)
+read_seconds (const Reading *reading, const char *group, const char *key, guint *seconds, GError **error)
 {
-  g_autofree char *value = g_strchomp (g_key_file_get_value (reading->file, WAIT_GROUP, WAIT_KEY, NULL));
+  g_autofree char *value = g_strchomp (g_key_file_get_value (reading->file, group, key, NULL));
   g_autofree char *shown = vsmmu_text_shorten (value);
-  guint64 seconds;
+  guint64 number;
 
-  if (g_ascii_string_to_unsigned (value, 10, 0, WAIT_MAX, &seconds, NULL)) {
-    reading->policy->wait = (guint) seconds;
+  if (g_ascii_string_to_unsigned (value, 10, 0, SECONDS_MAX, &number, NULL)) {
+    *seconds = (guint) number;
     return TRUE;
   }
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY,
                _ ("%s: '%s' is no value for '%s' in [%s]: write a number of seconds, 0 to %u"), reading->shown, shown,
-               WAIT_KEY, WAIT_GROUP, WAIT_MAX);
+               key, group, SECONDS_MAX);
   return FALSE;
 }
 
@@ -141,18 +138,17 @@ read_key (const Reading *reading, const char *group, const char *key, GError **e
 
   if (strcmp (group, RULES_GROUP) == 0)
     return read_rule (reading, key, error);
-  if (strcmp (group, WAIT_GROUP) == 0 && strcmp (key, WAIT_KEY) == 0)
-    return read_wait (reading, error);
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
     if (strcmp (keys[i].group, group) != 0)
       continue;
-    if (strcmp (keys[i].key, key) == 0)
-      return read_word (reading, group, key, keys[i].words, &G_STRUCT_MEMBER (guint, reading->policy, keys[i].value),
-                        error);
+    if (strcmp (keys[i].key, key) == 0) {
+      guint *value = &G_STRUCT_MEMBER (guint, reading->policy, keys[i].value);
+
+      return keys[i].words != NULL ? read_word (reading, group, key, keys[i].words, value, error)
+                                   : read_seconds (reading, group, key, value, error);
+    }
     g_string_append_printf (known, "%s'%s'", known->len > 0 ? ", " : "", keys[i].key);
   }
-  if (strcmp (group, WAIT_GROUP) == 0)
-    g_string_append (known, ", '" WAIT_KEY "'");
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no '%s' in [%s], only %s"), reading->shown, key,
                group, known->str);
   return FALSE;
