@@ -328,29 +328,32 @@ unit_around (const VsmmuEdit *edit, const Element *element)
   return g_steal_pointer (&indentation.unit);
 }
 
+/* Lines @at a place in the document, indented as @sibling is. */
+static void
+insert_lines (VsmmuEdit *edit, const Element *sibling, gsize at, const char *xml)
+{
+  g_autofree char *indentation = indentation_of (edit, sibling);
+  g_autofree char *unit = unit_around (edit, sibling);
+  GString *text = g_string_new (NULL);
+
+  write_lines (edit, indentation, unit, xml, text);
+  splice (edit, at, at, g_string_free (text, FALSE));
+}
+
 void
 vsmmu_edit_insert_after (VsmmuEdit *edit, const xmlNode *node, const char *xml)
 {
   const Element *element = find_element (edit, node);
-  g_autofree char *indentation = indentation_of (edit, element);
-  g_autofree char *unit = unit_around (edit, element);
-  GString *text = g_string_new (NULL);
 
-  write_lines (edit, indentation, unit, xml, text);
-  splice (edit, element->end, element->end, g_string_free (text, FALSE));
+  insert_lines (edit, element, element->end, xml);
 }
 
 void
 vsmmu_edit_insert_first (VsmmuEdit *edit, const xmlNode *parent, const char *xml)
 {
-  const Element *element = find_element (edit, parent);
   const Element *first = find_element (edit, vsmmu_xml_element (parent->children));
-  g_autofree char *indentation = indentation_of (edit, first);
-  g_autofree char *unit = unit_around (edit, first);
-  GString *text = g_string_new (NULL);
 
-  write_lines (edit, indentation, unit, xml, text);
-  splice (edit, element->tag_end, element->tag_end, g_string_free (text, FALSE));
+  insert_lines (edit, first, find_element (edit, parent)->tag_end, xml);
 }
 
 void
