@@ -163,3 +163,13 @@ vsmmu_hotplug_apply (const VsmmuHotplug *hotplug, const VsmmuDomain *guest)
     g_ptr_array_add (domain->hostdevs, device);
   return domain;
 }
+
+gboolean
+vsmmu_hotplug_is_vfio (const xmlNode *device)
+{
+  const char *type = vsmmu_xml_attribute (device, "type");
+
+  if (vsmmu_xml_is (device, "interface"))
+    return g_strcmp0 (type, "hostdev") == 0;
+  return vsmmu_xml_is (device, "hostdev") && (g_strcmp0 (type, "pci") == 0 || g_strcmp0 (type, "mdev") == 0);
+}

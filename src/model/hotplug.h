@@ -14,5 +14,8 @@
  */
 VsmmuDomain *vsmmu_hotplug_apply (const VsmmuHotplug *hotplug, const VsmmuDomain *guest);
 
+/* Whether VFIO gives @device, the element of one, to the guest. */
+gboolean vsmmu_hotplug_is_vfio (const xmlNode *device);
+
 /* The document of the device; it belongs to @hotplug. */
 xmlDocPtr vsmmu_hotplug_get_document (const VsmmuHotplug *hotplug);

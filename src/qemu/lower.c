@@ -302,17 +302,6 @@ vsmmu_lower_domain_file (const char *path, const VsmmuTarget *target, GPtrArray 
   return vsmmu_lower_domain (xml, length, name, target, notes, out_length, error);
 }
 
-/* A device that VFIO gives to the guest. */
-static gboolean
-is_vfio (const xmlNode *device)
-{
-  const char *type = vsmmu_xml_attribute (device, "type");
-
-  if (vsmmu_xml_is (device, "interface"))
-    return g_strcmp0 (type, "hostdev") == 0;
-  return vsmmu_xml_is (device, "hostdev") && (g_strcmp0 (type, "pci") == 0 || g_strcmp0 (type, "mdev") == 0);
-}
-
 /* A lowered guest gives iommufd to what is attached to it, whether that asks for it or not. */
 static gboolean
 lower_device_iommufd (VsmmuEdit *edit, const xmlNode *device, const char *name, GPtrArray *notes, GError **error)
@@ -384,7 +373,7 @@ vsmmu_lower_device (const char *xml, gsize length, const char *name, const Vsmmu
         vsmmu_xml_line (device));
     return NULL;
   }
-  if (vsmmu_target_knows_iommufd (target, FALSE) || !is_vfio (device))
+  if (vsmmu_target_knows_iommufd (target, FALSE) || !vsmmu_hotplug_is_vfio (device))
     return vsmmu_lowering_keep (xml, length, out_length);
   edit = vsmmu_edit_new (xml, length, vsmmu_hotplug_get_document (hotplug), name, error);
   if (edit == NULL || !lower_device_iommufd (edit, device, name, notes, error))

@@ -276,6 +276,7 @@ vsmmu_guard_find_attached (VsmmuGuard *guard, const guint8 *uuid, const char *xm
   const VsmmuDevice *device;
 
   if (hotplug == NULL || vsmmu_policy_get_wait (guard->policy) == 0 ||
+      !vsmmu_hotplug_is_vfio (xmlDocGetRootElement (vsmmu_hotplug_get_document (hotplug))) ||
       !find_subject (guard, uuid, VIR_DOMAIN_DEVICE_MODIFY_LIVE, &subject, NULL) || !subject.domain->is_running ||
       !is_to_be_waited_for (guard, subject.domain))
     return NULL;
