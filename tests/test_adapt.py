@@ -1,4 +1,4 @@
-"""virt-vsmmu adapt: lowering changes nothing that lifting does not give back, byte for byte; what is there is shown."""
+"""virt-vsmmu adapt: a domain means the same after it was lowered and lifted, in any number of rounds; what is there is shown."""
 
 import pathlib
 import re
@@ -19,7 +19,7 @@ QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 NAMED, UNNAMED = list(domains.vsmmus()), list(domains.vsmmus(aliases=False))
 
 #
-# Every byte comes back
+# The meaning comes back
 #
 
 
@@ -89,11 +89,14 @@ def outcomes(build_dir, tmp_path_factory):
     return {(files[path], target): outcome for path, target, outcome in lines}
 
 
-def test_lifting_gives_back_every_byte_and_lowering_twice_changes_nothing(outcomes):
+def test_lifting_gives_back_the_same_model_and_the_same_text_from_then_on_whatever_the_metadata(outcomes):
     good = ("unchanged", "lowered", "refused: ")
     wrong = {key: outcome for key, outcome in outcomes.items()
              if not outcome.startswith(good) or outcome.startswith("lowered twice")}
     assert wrong == {}
+    lowered = sum(outcome.startswith("lowered") for outcome in outcomes.values())
+    print(f"{len(outcomes)} domains and targets, {lowered} lowered and lifted")
+    assert lowered > 1000
 
 
 def test_every_domain_with_a_vsmmu_is_lowered_for_every_older_libvirt(outcomes):
@@ -154,7 +157,7 @@ EDITED = {
                         "accel='off'"),
     "other bus": ("name='primary-bus' type='string' value='pci.4'", "name='primary-bus' type='string' value='pcie.0'",
                   "pciBus='4'", "pciBus='0'"),
-    "hole": ("highmem-mmio-size=2147483648K", "highmem-mmio-size=4T", "<pcihole64 unit='TiB'>2</pcihole64>",
+    "hole": ("highmem-mmio-size=2147483648K", "highmem-mmio-size=4T", "<pcihole64 unit='KiB'>2147483648</pcihole64>",
              "<pcihole64 unit='KiB'>4294967296</pcihole64>"),
     "nodes": ("pci-dev=hostdev0,node=8", "pci-dev=hostdev0,node=12", "nodeset='1-8'", "nodeset='1-7,12'"),
     "no iommufd": (re.compile(r"<qemu:arg value='-(object|global)'/>\s*<qemu:arg value='(iommufd|vfio-pci).*?/>\s*"), "",
@@ -166,12 +169,12 @@ EDITED = {
 def test_what_was_changed_in_the_lowered_form_is_shown(program, name):
     old, new, shown_before, shown = EDITED[name]
     lowered = lower(program, EXAMPLE)
-    assert re.search(old, lowered) and shown_before in EXAMPLE
+    before = lift(program, lowered)
+    assert re.search(old, lowered) and shown_before in before
     changed = re.sub(old, new, lowered, count=0 if isinstance(old, re.Pattern) else 1)
-    lifted = lift(program, changed)
     # What is written anew may have another place and indentation.
     words = [sorted(re.sub(r"([<>])\s*", r" \1 ", text).split())
-             for text in (lifted, EXAMPLE.replace(shown_before, shown, 1))]
+             for text in (lift(program, changed), before.replace(shown_before, shown, 1))]
     assert words[0] == words[1]
 
 
@@ -187,7 +190,8 @@ def test_a_property_that_no_iommu_has_stays_an_override_of_the_vsmmu(program):
 
 
 def test_lifting_goes_into_the_documents_that_have_a_domain_in_them(program):
-    lowered, original = (xml[xml.index("<domain"):] for xml in (lower(program, EXAMPLE), EXAMPLE))
+    lowered = lower(program, EXAMPLE)
+    lowered, original = (xml[xml.index("<domain"):] for xml in (lowered, lift(program, lowered)))
     for name in ("domainsnapshot", "domaincheckpoint", "domstatus"):
         frame = f"<?xml version='1.0'?>\n<{name}>\n <name>a</name> <!-- b -->\n{{}}\n{{}}</{name}>\n"
         inactive = [xml.replace("<domain ", "<inactiveDomain ").replace("</domain>", "</inactiveDomain>")

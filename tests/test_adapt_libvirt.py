@@ -135,8 +135,9 @@ def test_what_the_user_passes_through_himself_still_counts(older_libvirt_daemon,
     smmus = [device for device in arguments(command_line)[0] if device["driver"] == "arm-smmuv3"]
     assert [smmu.get("accel") for smmu in smmus] == [None, True]
     lifted = ET.fromstring(lift(program, placed))
-    assert [device.get("alias") for device in lifted.iter(f"{{{qemu}}}device")] == ["ua-second"]
-    assert [driver.get("accel") for driver in lifted.iterfind("devices/iommu/driver")] == [None, "off"]
+    assert [argument.get("value") for argument in lifted.iter(f"{{{qemu}}}arg")] == ["-name", "mine"]
+    assert [driver.get("accel") for driver in lifted.iterfind("devices/iommu/driver")] == [None, "on"]
+    assert not list(lifted.iter(f"{{{qemu}}}device"))
 
 
 #
@@ -229,4 +230,5 @@ def test_the_live_domain_is_shown_with_the_names_that_qemu_has(running, program)
         ("1", None), ("4", "off")]
     assert [alias.get("name") for alias in lifted.iterfind("devices/iommu/alias")] == ["ua-iommu0", "ua-second"]
     assert lifted.find("metadata") is None and "qemu" not in "".join(element.tag for element in lifted)
-    assert lifted.find("devices/controller/pcihole64").text == "1"
+    hole = lifted.find("devices/controller/pcihole64")
+    assert (hole.text, hole.get("unit")) == ("1073741824", "KiB")

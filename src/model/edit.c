@@ -395,65 +395,6 @@ vsmmu_edit_remove (VsmmuEdit *edit, const xmlNode *node)
   splice (edit, from, element->end, g_strdup (""));
 }
 
-char *
-vsmmu_edit_text (const VsmmuEdit *edit, const xmlNode *node)
-{
-  const Element *element = find_element (edit, node);
-
-  return g_strndup (edit->data + element->start, element->end - element->start);
-}
-
-/* The element before @node among its siblings, or %NULL; with the number of elements before it. */
-static const xmlNode *
-previous_element (const xmlNode *node, guint *n_before)
-{
-  const xmlNode *previous = NULL;
-
-  *n_before = 0;
-  for (const xmlNode *at = node->prev; at != NULL; at = at->prev) {
-    if (at->type != XML_ELEMENT_NODE)
-      continue;
-    if (previous == NULL)
-      previous = at;
-    ++*n_before;
-  }
-  return previous;
-}
-
-char *
-vsmmu_edit_cut (VsmmuEdit *edit, const xmlNode *node, guint *place)
-{
-  const Element *element = find_element (edit, node);
-  const xmlNode *previous = previous_element (node, place);
-  gsize from = previous != NULL ? find_element (edit, previous)->end : element_at (edit, element->parent)->tag_end;
-
-  splice (edit, from, element->end, g_strdup (""));
-  return g_strndup (edit->data + from, element->end - from);
-}
-
-gboolean
-vsmmu_edit_paste (VsmmuEdit *edit, const xmlNode *parent, guint place, const char *text)
-{
-  const Element *element = find_element (edit, parent);
-  const xmlNode *previous = NULL;
-  gsize at = element->tag_end;
-
-  if (element->is_empty)
-    return FALSE;
-  for (const xmlNode *child = parent->children; child != NULL && place > 0; child = child->next) {
-    if (child->type == XML_ELEMENT_NODE) {
-      previous = child;
-      place--;
-    }
-  }
-  if (place > 0)
-    return FALSE;
-  if (previous != NULL)
-    at = find_element (edit, previous)->end;
-  splice (edit, at, at, g_strdup (text));
-  return TRUE;
-}
-
 /* Where an attribute is in the text. */
 typedef struct {
   gsize start; /* of its name */
@@ -496,46 +437,29 @@ end_of_name (const VsmmuEdit *edit, const Element *element)
   return at;
 }
 
-/* @before: (out): the end of what is before the attribute; @place: (out): the number of attributes before it */
+/* @before: (out): the end of what is before the attribute */
 static gboolean
-find_attribute (const VsmmuEdit *edit, const Element *element, const char *name, Attribute *attribute, gsize *before,
-                guint *place)
+find_attribute (const VsmmuEdit *edit, const Element *element, const char *name, Attribute *attribute, gsize *before)
 {
   *before = end_of_name (edit, element);
-  *place = 0;
   while (next_attribute (edit, element, *before, attribute)) {
     gsize length = attribute->name_end - attribute->start;
 
     if (length == strlen (name) && memcmp (edit->data + attribute->start, name, length) == 0)
       return TRUE;
     *before = attribute->end;
-    ++*place;
   }
   return FALSE;
 }
 
-char *
-vsmmu_edit_cut_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name, guint *place)
+void
+vsmmu_edit_remove_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name)
 {
   Attribute attribute;
   gsize before;
 
-  if (!find_attribute (edit, find_element (edit, node), name, &attribute, &before, place))
-    return NULL;
-  splice (edit, before, attribute.end, g_strdup (""));
-  return g_strndup (edit->data + before, attribute.end - before);
-}
-
-void
-vsmmu_edit_paste_attribute (VsmmuEdit *edit, const xmlNode *node, guint place, const char *text)
-{
-  const Element *element = find_element (edit, node);
-  gsize at = end_of_name (edit, element);
-  Attribute attribute;
-
-  while (place-- > 0 && next_attribute (edit, element, at, &attribute))
-    at = attribute.end;
-  splice (edit, at, at, g_strdup (text));
+  if (find_attribute (edit, find_element (edit, node), name, &attribute, &before))
+    splice (edit, before, attribute.end, g_strdup (""));
 }
 
 void
@@ -543,9 +467,8 @@ vsmmu_edit_set_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name
 {
   Attribute attribute;
   gsize before;
-  guint place;
 
-  if (find_attribute (edit, find_element (edit, node), name, &attribute, &before, &place))
+  if (find_attribute (edit, find_element (edit, node), name, &attribute, &before))
     splice (edit, attribute.value, attribute.end - 1, vsmmu_text_escape (value));
   else
     vsmmu_edit_add_attribute (edit, node, name, value);

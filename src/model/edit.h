@@ -44,37 +44,14 @@ void vsmmu_edit_remove (VsmmuEdit *edit, const xmlNode *node);
 void vsmmu_edit_replace (VsmmuEdit *edit, const xmlNode *node, const char *xml);
 void vsmmu_edit_restore (VsmmuEdit *edit, const xmlNode *node, const char *text);
 
-/* (transfer full): the bytes of @node */
-char *vsmmu_edit_text (const VsmmuEdit *edit, const xmlNode *node);
-
-/*
- * vsmmu_edit_cut:
- * @place: (out): the number of elements before @node in its parent
- *
- * Removes @node and what is between it and the element before it.
- *
- * Returns: (transfer full): these bytes, which vsmmu_edit_paste() puts back
- */
-char *vsmmu_edit_cut (VsmmuEdit *edit, const xmlNode *node, guint *place);
-
-/* Puts @text after as many elements of @parent; %FALSE when there is no such place. */
-gboolean vsmmu_edit_paste (VsmmuEdit *edit, const xmlNode *parent, guint place, const char *text);
-
 /* Adds an attribute that @node does not have yet. */
 void vsmmu_edit_add_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name, const char *value);
 
 /* Changes the value of an attribute, or adds it; @name has the prefix that the document has. */
 void vsmmu_edit_set_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name, const char *value);
 
-/*
- * vsmmu_edit_cut_attribute:
- * @name: with the prefix that the document has
- * @place: (out): the number of attributes before it, those of namespaces too
- *
- * Returns: (transfer full) (nullable): the bytes that were removed, which vsmmu_edit_paste_attribute() puts back
- */
-char *vsmmu_edit_cut_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name, guint *place);
-void vsmmu_edit_paste_attribute (VsmmuEdit *edit, const xmlNode *node, guint place, const char *text);
+/* Removes an attribute if @node has it; @name has the prefix that the document has. */
+void vsmmu_edit_remove_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name);
 
 /* (transfer full): the document with all edits, and a NUL after it */
 char *vsmmu_edit_finish (VsmmuEdit *edit, gsize *length);

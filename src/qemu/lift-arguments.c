@@ -214,13 +214,12 @@ set_address (VsmmuEdit *edit, const VsmmuDevice *port, const VsmmuPciAddress *ad
 static void
 move_port (VsmmuLifting *lifting, const VsmmuDevice *port, guint index)
 {
-  VsmmuProperty *bus = vsmmu_passthroughs_property (&lifting->passthroughs, port->id, "bus");
-  VsmmuProperty *slot = vsmmu_passthroughs_property (&lifting->passthroughs, port->id, "addr");
+  const VsmmuProperty *slot = vsmmu_passthroughs_take (&lifting->passthroughs, port->id, "addr");
   VsmmuPciAddress address = { .bus = (guint8) index };
 
   if (parse_address (slot->from->value, &address))
     set_address (lifting->edit, port, &address);
-  bus->is_taken = slot->is_taken = TRUE;
+  vsmmu_passthroughs_take (&lifting->passthroughs, port->id, "bus");
 }
 
 static void
@@ -238,7 +237,7 @@ put_tree (VsmmuLifting *lifting, Tree *tree, guint *index)
   iommu = vsmmu_lift_write_iommu (&tree->iommu, NULL);
   g_string_append_printf (lifting->devices, "%s\n", iommu);
   tree->smmu->is_taken = TRUE;
-  lifting->n_lifted++;
+  lifting->has_vsmmu = TRUE;
   lifting->is_accelerated = lifting->is_accelerated || tree->iommu.accel == VSMMU_SWITCH_ON;
   lifting->is_changed = TRUE;
 }

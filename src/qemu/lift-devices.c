@@ -6,24 +6,19 @@
 #include "qemu/lifting.h"
 #include "qemu/lowering.h"
 
-static VsmmuSwitch
-parse_switch (const char *text)
-{
-  if (g_strcmp0 (text, "yes") == 0)
-    return VSMMU_SWITCH_ON;
-  return g_strcmp0 (text, "no") == 0 ? VSMMU_SWITCH_OFF : VSMMU_SWITCH_ABSENT;
-}
-
 /*
  * iommufd
  */
 
+/* The property of all VFIO devices, as -global names it. */
+#define GLOBAL "vfio-pci.iommufd"
+
 /* How VFIO devices come to iommufd. */
 typedef struct {
-  GHashTable *objects;   /* id → VsmmuOption that makes it */
-  GHashTable *uses;      /* id → how often it is named by what is taken */
-  const char *everybody; /* (nullable): id that all VFIO devices have */
-  VsmmuSwitch for_domain;
+  GHashTable *objects;    /* id → VsmmuOption that makes it */
+  GHashTable *uses;       /* id → how often it is named by what is taken */
+  const char *everybody;  /* (nullable): id that all VFIO devices have */
+  VsmmuSwitch for_domain; /* <iommufd enabled> */
 } Backends;
 
 static void
@@ -51,18 +46,14 @@ is_object (const VsmmuOption *option, const char *type)
          g_strcmp0 (vsmmu_option_get (option, "qom-type"), type) == 0;
 }
 
-/* Of a domain that was lowered, only what lowering adds is turned back; all else is the user's own. */
-static gboolean
-is_ours (const VsmmuLifting *lifting, const char *id, const char *prefix)
+/* What lowering says of the domain with the name of the backend. */
+static VsmmuSwitch
+parse_backend (const char *id)
 {
-  return id != NULL && (lifting->originals.node == NULL || g_str_has_prefix (id, prefix));
-}
-
-static gboolean
-is_backend (const VsmmuLifting *lifting, const VsmmuOption *option)
-{
-  return is_object (option, "iommufd") && g_hash_table_size (option->values) == 2 &&
-         is_ours (lifting, vsmmu_option_get (option, "id"), VSMMU_IOMMUFD_ID);
+  for (VsmmuSwitch enabled = VSMMU_SWITCH_OFF; id != NULL && enabled <= VSMMU_SWITCH_ON; enabled++)
+    if (strcmp (id, vsmmu_iommufd_ids[enabled]) == 0)
+      return enabled;
+  return VSMMU_SWITCH_ABSENT;
 }
 
 static void
@@ -75,33 +66,35 @@ find_backends (const VsmmuLifting *lifting, Backends *backends)
   for (guint i = 0; i < options->len; i++) {
     VsmmuOption *option = g_ptr_array_index (options, i);
 
-    if (is_backend (lifting, option))
+    if (is_object (option, "iommufd") && g_hash_table_size (option->values) == 2 &&
+        vsmmu_option_get (option, "id") != NULL)
       g_hash_table_insert (backends->objects, (gpointer) vsmmu_option_get (option, "id"), option);
   }
+  /* Of several, the last counts. */
   for (guint i = 0; i < options->len; i++) {
     const VsmmuOption *option = g_ptr_array_index (options, i);
-    const char *id = vsmmu_option_get (option, "vfio-pci.iommufd");
 
-    if (strcmp (option->name->value, "-global") == 0 && id != NULL && g_hash_table_contains (backends->objects, id))
-      backends->everybody = id;
+    if (strcmp (option->name->value, "-global") == 0 && vsmmu_option_get (option, GLOBAL) != NULL)
+      backends->everybody = vsmmu_option_get (option, GLOBAL);
   }
+  if (backends->everybody != NULL && !g_hash_table_contains (backends->objects, backends->everybody))
+    backends->everybody = NULL;
 }
 
 static void
 take_global (VsmmuLifting *lifting, Backends *backends)
 {
-  static const char *const names[] = { "vfio-pci.iommufd", NULL };
+  static const char *const names[] = { GLOBAL, NULL };
   const GPtrArray *options = lifting->passthroughs.options;
 
   for (guint i = 0; i < options->len; i++) {
     VsmmuOption *option = g_ptr_array_index (options, i);
-    const char *id = vsmmu_option_get (option, "vfio-pci.iommufd");
 
-    if (strcmp (option->name->value, "-global") != 0 || !vsmmu_option_has_only (option, names) ||
-        !g_hash_table_contains (backends->objects, id))
+    if (backends->everybody == NULL || strcmp (option->name->value, "-global") != 0 ||
+        !vsmmu_option_has_only (option, names))
       continue;
     option->is_taken = lifting->is_changed = TRUE;
-    count_use (backends, id);
+    count_use (backends, vsmmu_option_get (option, GLOBAL));
   }
 }
 
@@ -124,89 +117,56 @@ take_objects (VsmmuLifting *lifting, const Backends *backends)
   }
 }
 
-/* <iommufd> of the domain, when all devices still have what it says. */
-static void
-restore_for_domain (VsmmuLifting *lifting, Backends *backends)
-{
-  guint place = 0;
-  g_autofree char *text = vsmmu_originals_get (&lifting->originals, "iommufd", &place);
-  g_autoptr (xmlDoc) document = text != NULL ? vsmmu_originals_parse (&lifting->originals, text, "iommufd") : NULL;
-  VsmmuSwitch enabled = VSMMU_SWITCH_ABSENT;
-
-  if (document == NULL || vsmmu_xml_child (lifting->root, "iommufd") != NULL)
-    return;
-  enabled =
-      parse_switch (vsmmu_xml_attribute (vsmmu_xml_element (xmlDocGetRootElement (document)->children), "enabled"));
-  if (enabled == VSMMU_SWITCH_ABSENT || (enabled == VSMMU_SWITCH_ON && backends->everybody == NULL))
-    return;
-  if (vsmmu_edit_paste (lifting->edit, lifting->root, place, text))
-    backends->for_domain = enabled;
-}
-
-/* Of a domain that was lowered, only what lowering adds: no backend. All else is the user's own. */
-static gboolean
-is_understood (const VsmmuLifting *lifting, const Backends *backends, const VsmmuDevice *hostdev, const char *id)
-{
-  g_autofree char *of = g_strconcat (hostdev->id, VSMMU_WITHOUT_IOMMUFD, NULL);
-
-  if (id == NULL)
-    return FALSE;
-  if (lifting->originals.node != NULL)
-    return *id == '\0' && g_hash_table_contains (lifting->originals.by_name, of);
-  return *id == '\0' || g_hash_table_contains (backends->objects, id);
-}
-
-/* What QEMU gives @hostdev; absent when the user's own override says so. */
+/*
+ * What <driver iommufd> of @hostdev has to say; absent when that is said for all, or an override says it that stays.
+ */
 static VsmmuSwitch
 take_iommufd (VsmmuLifting *lifting, Backends *backends, const VsmmuDevice *hostdev)
 {
   VsmmuProperty *property = vsmmu_passthroughs_property (&lifting->passthroughs, hostdev->id, "iommufd");
   const char *id = property != NULL ? property->from->value : NULL;
+  gboolean is_removed = property == NULL || g_strcmp0 (property->type, "remove") == 0;
+  gboolean is_for_domain = backends->for_domain == VSMMU_SWITCH_ON;
 
-  if (property != NULL && !is_understood (lifting, backends, hostdev, id))
+  if (!is_removed && (id == NULL || (*id != '\0' && !g_hash_table_contains (backends->objects, id))))
     return VSMMU_SWITCH_ABSENT;
-  if (property == NULL)
-    return backends->everybody != NULL ? VSMMU_SWITCH_ON : VSMMU_SWITCH_OFF;
-  if (!property->is_taken && *id != '\0')
-    count_use (backends, id);
-  property->is_taken = lifting->is_changed = TRUE;
-  return *id != '\0' ? VSMMU_SWITCH_ON : VSMMU_SWITCH_OFF;
+  if (property != NULL) {
+    vsmmu_passthroughs_take (&lifting->passthroughs, hostdev->id, "iommufd");
+    lifting->is_changed = TRUE;
+  }
+  if (is_removed)
+    return backends->everybody != NULL && !is_for_domain ? VSMMU_SWITCH_ON : VSMMU_SWITCH_ABSENT;
+  if (*id == '\0')
+    return is_for_domain ? VSMMU_SWITCH_OFF : VSMMU_SWITCH_ABSENT;
+  count_use (backends, id);
+  return VSMMU_SWITCH_ON;
 }
 
 static void
-set_iommufd (VsmmuLifting *lifting, const Backends *backends, const VsmmuDevice *hostdev, VsmmuSwitch iommufd)
+set_iommufd (VsmmuLifting *lifting, const VsmmuDevice *hostdev, VsmmuSwitch iommufd)
 {
   const xmlNode *driver = vsmmu_xml_child (hostdev->node, "driver");
-  g_autofree char *of = g_strconcat (hostdev->id, "/iommufd", NULL);
-  guint place = 0;
-  g_autofree char *text = vsmmu_originals_get (&lifting->originals, of, &place);
-  g_autofree char *value = text != NULL ? vsmmu_originals_parse_attribute (&lifting->originals, text, "iommufd") : NULL;
-  VsmmuSwitch original = parse_switch (value);
-  VsmmuSwitch usual = backends->for_domain == VSMMU_SWITCH_ON ? VSMMU_SWITCH_ON : VSMMU_SWITCH_OFF;
-  const char *word;
+  const char *word = iommufd == VSMMU_SWITCH_ON ? "yes" : "no";
+  g_autofree char *xml = g_strdup_printf ("<driver iommufd='%s'/>\n", word);
 
   if (iommufd == VSMMU_SWITCH_ABSENT)
-    iommufd = original;
-  if (iommufd == VSMMU_SWITCH_ABSENT || (iommufd != original && iommufd == usual))
     return;
-  word = iommufd == VSMMU_SWITCH_ON ? "yes" : "no";
-  if (driver == NULL) {
-    g_autofree char *xml = g_strdup_printf ("<driver iommufd='%s'/>\n", word);
-
+  if (driver == NULL)
     vsmmu_edit_append (lifting->edit, hostdev->node, xml);
-  } else if (iommufd == original) {
-    vsmmu_edit_paste_attribute (lifting->edit, driver, place, text);
-  } else {
+  else
     vsmmu_edit_set_attribute (lifting->edit, driver, "iommufd", word);
-  }
 }
 
-/* What all have must be seen somewhere, or it would be lost. */
+/* What <iommufd> said; and what all have must be seen somewhere, or it would be lost. */
 static void
 show_for_domain (VsmmuLifting *lifting, const Backends *backends, gboolean is_seen)
 {
-  if (backends->everybody != NULL && !is_seen && !lifting->is_accelerated && backends->for_domain != VSMMU_SWITCH_ON)
-    vsmmu_edit_append (lifting->edit, lifting->root, "<iommufd enabled='yes'/>\n");
+  g_autofree char *xml =
+      g_strdup_printf ("<iommufd enabled='%s'/>\n", backends->for_domain == VSMMU_SWITCH_OFF ? "no" : "yes");
+
+  if (lifting->domain->iommufd_line == 0 && (backends->for_domain != VSMMU_SWITCH_ABSENT ||
+                                             (backends->everybody != NULL && !is_seen && !lifting->is_accelerated)))
+    vsmmu_edit_append (lifting->edit, lifting->root, xml);
 }
 
 void
@@ -216,7 +176,8 @@ vsmmu_lift_iommufd (VsmmuLifting *lifting)
   gboolean is_seen = FALSE;
 
   find_backends (lifting, &backends);
-  restore_for_domain (lifting, &backends);
+  backends.for_domain =
+      lifting->domain->iommufd_line == 0 ? parse_backend (backends.everybody) : lifting->domain->iommufd;
   for (guint i = 0; i < lifting->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = g_ptr_array_index (lifting->domain->hostdevs, i);
     VsmmuSwitch iommufd;
@@ -225,7 +186,7 @@ vsmmu_lift_iommufd (VsmmuLifting *lifting)
       continue;
     iommufd = take_iommufd (lifting, &backends, hostdev);
     is_seen = is_seen || iommufd == VSMMU_SWITCH_ON;
-    set_iommufd (lifting, &backends, hostdev, iommufd);
+    set_iommufd (lifting, hostdev, iommufd);
   }
   show_for_domain (lifting, &backends, is_seen);
   take_global (lifting, &backends);
@@ -263,7 +224,6 @@ take_initiators (VsmmuLifting *lifting)
     guint64 node;
 
     if (!is_object (option, "acpi-generic-initiator") ||
-        !is_ours (lifting, vsmmu_option_get (option, "id"), VSMMU_INITIATOR_ID) ||
         (!vsmmu_option_has_only (option, implied) && !vsmmu_option_has_only (option, named)) ||
         !vsmmu_number_parse (vsmmu_option_get (option, "node"), 0, &node) || node >= VSMMU_NODES_MAX)
       continue;
@@ -308,42 +268,6 @@ write_nodes (const Nodes *nodes)
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
-static gboolean
-means (const char *text, const Nodes *nodes)
-{
-  Nodes parsed = { { 0 } };
-
-  return text != NULL && vsmmu_number_parse_nodes (text, parsed.bits, VSMMU_NODES_MAX) &&
-         memcmp (&parsed, nodes, sizeof (parsed)) == 0;
-}
-
-/* As the user wrote it, when that is the same: an attribute of an element that is still there, or an element. */
-static gboolean
-restore_nodes (VsmmuLifting *lifting, const VsmmuDevice *hostdev, const xmlNode *acpi, const Nodes *nodes)
-{
-  g_autofree char *of = g_strconcat (hostdev->id, acpi != NULL ? "/nodeset" : "/acpi", NULL);
-  guint place = 0;
-  g_autofree char *text = vsmmu_originals_get (&lifting->originals, of, &place);
-  g_autofree char *value = NULL;
-  g_autoptr (xmlDoc) document = NULL;
-  const xmlNode *element;
-
-  if (text == NULL)
-    return FALSE;
-  if (acpi != NULL) {
-    value = vsmmu_originals_parse_attribute (&lifting->originals, text, "nodeset");
-    if (!means (value, nodes))
-      return FALSE;
-    vsmmu_edit_paste_attribute (lifting->edit, acpi, place, text);
-    return TRUE;
-  }
-  document = vsmmu_originals_parse (&lifting->originals, text, "acpi");
-  element = document != NULL ? vsmmu_xml_element (xmlDocGetRootElement (document)->children) : NULL;
-  return element != NULL && element->properties != NULL && element->properties->next == NULL &&
-         means (vsmmu_xml_attribute (element, "nodeset"), nodes) &&
-         vsmmu_edit_paste (lifting->edit, hostdev->node, place, text);
-}
-
 void
 vsmmu_lift_initiators (VsmmuLifting *lifting)
 {
@@ -356,7 +280,7 @@ vsmmu_lift_initiators (VsmmuLifting *lifting)
     g_autofree char *value = NULL;
     g_autofree char *xml = NULL;
 
-    if (nodes == NULL || restore_nodes (lifting, hostdev, acpi, nodes))
+    if (nodes == NULL)
       continue;
     value = write_nodes (nodes);
     xml = g_strdup_printf ("<acpi nodeset='%s'/>\n", value);
@@ -389,36 +313,16 @@ parse_size (const char *text, guint64 *kib)
   return (value << shift) % 1024 == 0;
 }
 
-/* (transfer full) (nullable): what the user wrote, when it says @kib */
-static char *
-find_original_hole (const VsmmuLifting *lifting, guint64 kib, guint *place)
-{
-  g_autofree char *text = vsmmu_originals_get (&lifting->originals, VSMMU_ORIGINAL_HOLE, place);
-  g_autoptr (xmlDoc) document = text != NULL ? vsmmu_originals_parse (&lifting->originals, text, "pcihole64") : NULL;
-  const xmlNode *hole;
-  guint64 bytes;
-
-  if (document == NULL)
-    return NULL;
-  hole = vsmmu_xml_element (xmlDocGetRootElement (document)->children);
-  if (vsmmu_xml_text (hole) == NULL || !vsmmu_number_parse (vsmmu_xml_text (hole), 10, &bytes) ||
-      !vsmmu_number_scale (&bytes, vsmmu_xml_attribute (hole, "unit")) || bytes / 1024 + (bytes % 1024 != 0) != kib)
-    return NULL;
-  return g_steal_pointer (&text);
-}
-
 static void
 put_hole (VsmmuLifting *lifting, const VsmmuDevice *root, guint64 kib)
 {
-  guint place = 0;
-  g_autofree char *text = find_original_hole (lifting, kib, &place);
   g_autofree char *xml = g_strdup_printf ("<pcihole64 unit='KiB'>%" PRIu64 "</pcihole64>\n", kib);
 
   lifting->is_changed = TRUE;
   if (root->node == NULL)
     g_string_append_printf (lifting->devices,
                             "<controller type='pci' index='0' model='pcie-root'>\n  %s</controller>\n", xml);
-  else if (text == NULL || !vsmmu_edit_paste (lifting->edit, root->node, place, text))
+  else
     vsmmu_edit_append (lifting->edit, root->node, xml);
 }
 
@@ -427,11 +331,10 @@ vsmmu_lift_hole (VsmmuLifting *lifting)
 {
   static const char *const names[] = { "highmem-mmio-size", NULL };
   const VsmmuDevice *root = lifting->domain->n_buses > 0 ? lifting->domain->buses[0].controller : NULL;
-  gboolean is_kept = g_hash_table_contains (lifting->originals.by_name, VSMMU_ORIGINAL_HOLE);
   VsmmuOption *last = NULL;
   guint64 kib = 0;
 
-  if (root == NULL || root->controller.has_pcihole64 || (lifting->originals.node != NULL && !is_kept))
+  if (root == NULL || root->controller.has_pcihole64)
     return;
   for (guint i = 0; i < lifting->passthroughs.options->len; i++) {
     VsmmuOption *option = g_ptr_array_index (lifting->passthroughs.options, i);

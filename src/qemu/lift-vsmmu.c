@@ -38,6 +38,10 @@ shown_alias (const VsmmuDomain *domain, const char *id)
   return domain->is_running || (g_str_has_prefix (id, "ua-") && !is_our_alias (id)) ? id : NULL;
 }
 
+/* What libvirt says of PCI controllers, and is removed where one stands in for an arm-smmuv3. */
+static const char *const controller_properties[] = { "bus_nr",  "numa_node",  "bus",  "addr",    "multifunction",
+                                                     "chassis", "chassis_nr", "port", "hotplug", NULL };
+
 /* Whether an <iommu> says what @property does; @iommu gets it. */
 static gboolean
 understand (VsmmuLifting *lifting, const VsmmuProperty *property, VsmmuIommu *iommu)
@@ -46,8 +50,9 @@ understand (VsmmuLifting *lifting, const VsmmuProperty *property, VsmmuIommu *io
   const char *value = property->from->value;
   gpointer bus;
 
+  /* What is removed has QEMU's default. */
   if (g_strcmp0 (property->type, "remove") == 0)
-    return TRUE;
+    return vsmmu_options_unset (iommu, name) || g_strv_contains (controller_properties, name);
   if (strcmp (name, "driver") == 0)
     return g_strcmp0 (value, "arm-smmuv3") == 0;
   if (strcmp (name, "primary-bus") != 0)
@@ -58,41 +63,22 @@ understand (VsmmuLifting *lifting, const VsmmuProperty *property, VsmmuIommu *io
   return bus != NULL;
 }
 
-/*
- * Whether an override of a vSMMU is not the user's own. Where lowering left no trace, all are taken for what makes the
- * vSMMU; else one is: that which makes it an arm-smmuv3, or the first where libvirt does that.
- */
-static gboolean
-is_ours (const VsmmuLifting *lifting, const VsmmuOverrides *overrides, guint i)
-{
-  const VsmmuOverride *override = g_ptr_array_index (overrides->list, i);
-
-  if (!g_hash_table_contains (lifting->originals.by_name, override->alias))
-    return TRUE;
-  if (!g_hash_table_contains (overrides->last, "driver"))
-    return i == 0;
-  for (guint p = 0; p < override->properties->len; p++)
-    if (strcmp (g_array_index (override->properties, VsmmuProperty, p).from->property, "driver") == 0)
-      return TRUE;
-  return FALSE;
-}
-
 /* What an <iommu> has no words for stays. Returns how many properties were taken. */
 static guint
-take_overrides (VsmmuLifting *lifting, const VsmmuOverrides *overrides, VsmmuIommu *iommu)
+take_overrides (VsmmuLifting *lifting, const char *id, VsmmuIommu *iommu)
 {
+  const VsmmuOverrides *overrides = vsmmu_passthroughs_find (&lifting->passthroughs, id);
+  GHashTableIter iter;
+  gpointer name;
+  gpointer property;
   guint taken = 0;
 
-  for (guint i = 0; i < overrides->list->len; i++) {
-    const VsmmuOverride *override = g_ptr_array_index (overrides->list, i);
-
-    for (guint p = 0; is_ours (lifting, overrides, i) && p < override->properties->len; p++) {
-      VsmmuProperty *property = &g_array_index (override->properties, VsmmuProperty, p);
-
-      property->is_taken = understand (lifting, property, iommu);
-      taken += property->is_taken;
-    }
-  }
+  if (overrides == NULL)
+    return 0;
+  g_hash_table_iter_init (&iter, overrides->last);
+  while (g_hash_table_iter_next (&iter, &name, &property))
+    taken +=
+        understand (lifting, property, iommu) && vsmmu_passthroughs_take (&lifting->passthroughs, id, name) != NULL;
   return taken;
 }
 
@@ -108,43 +94,12 @@ rename_overrides (VsmmuLifting *lifting, const VsmmuOverrides *overrides, const 
   }
 }
 
-static gboolean
-is_same_alias (const char *original, const char *shown)
-{
-  if (original == NULL || !g_str_has_prefix (original, "ua-") || is_our_alias (original))
-    return shown == NULL;
-  return g_strcmp0 (original, shown) == 0;
-}
-
-/* (transfer full) (nullable): what the user wrote, when it still says the same */
-static char *
-find_original (VsmmuLifting *lifting, const char *id, const VsmmuIommu *iommu)
-{
-  g_autofree char *text = vsmmu_originals_get (&lifting->originals, id, NULL);
-  g_autoptr (xmlDoc) document = text != NULL ? vsmmu_originals_parse (&lifting->originals, text, "iommu") : NULL;
-  VsmmuDevice *original;
-  gboolean is_same;
-
-  if (document == NULL)
-    return NULL;
-  original = vsmmu_read_device (lifting->domain, vsmmu_xml_element (xmlDocGetRootElement (document)->children), 1);
-  is_same = original->iommu.is_smmuv3 && original->iommu.has_pci_bus && original->iommu.pci_bus == iommu->pci_bus &&
-            vsmmu_options_equal (&original->iommu, iommu) &&
-            is_same_alias (original->alias, shown_alias (lifting->domain, id));
-  g_free (original);
-  return is_same ? g_steal_pointer (&text) : NULL;
-}
-
 static void
 put_iommu (VsmmuLifting *lifting, const VsmmuDevice *device, const VsmmuIommu *iommu)
 {
-  g_autofree char *original = find_original (lifting, device->id, iommu);
   g_autofree char *xml = vsmmu_lift_write_iommu (iommu, shown_alias (lifting->domain, device->id));
 
-  if (original != NULL)
-    vsmmu_edit_restore (lifting->edit, device->node, original);
-  else
-    vsmmu_edit_replace (lifting->edit, device->node, xml);
+  vsmmu_edit_replace (lifting->edit, device->node, xml);
   lifting->is_changed = TRUE;
   lifting->is_accelerated = lifting->is_accelerated || iommu->accel == VSMMU_SWITCH_ON;
 }
@@ -178,42 +133,35 @@ lift_stand_in (VsmmuLifting *lifting, const VsmmuDevice *device, guint number)
                          lifting->domain->file, device->line, shown);
     return;
   }
-  take_overrides (lifting, overrides, &iommu);
+  take_overrides (lifting, device->id, &iommu);
   put_iommu (lifting, device, &iommu);
   id = shown_alias (lifting->domain, device->id) != NULL ? g_strdup (device->id) : g_strdup_printf ("iommu%u", number);
   rename_overrides (lifting, overrides, device->id, id);
-  lifting->n_lifted++;
+  lifting->has_vsmmu = TRUE;
 }
 
-/*
- * A vSMMU that libvirt knows, with options that it does not know. Where it has options itself, libvirt knows them, and
- * an override is the user's own.
- */
+/* A vSMMU that libvirt knows. An override counts more than an option, whether libvirt knows that or not. */
 static void
 lift_options (VsmmuLifting *lifting, const VsmmuDevice *device)
 {
-  const VsmmuOverrides *overrides = vsmmu_passthroughs_find (&lifting->passthroughs, device->id);
   VsmmuIommu iommu = device->iommu;
 
+  lifting->has_vsmmu = TRUE;
+  if (take_overrides (lifting, device->id, &iommu) > 0)
+    put_iommu (lifting, device, &iommu);
   lifting->is_accelerated = lifting->is_accelerated || iommu.accel == VSMMU_SWITCH_ON;
-  if (overrides == NULL || vsmmu_options_any (&iommu) || take_overrides (lifting, overrides, &iommu) == 0)
-    return;
-  put_iommu (lifting, device, &iommu);
-  lifting->n_lifted++;
 }
 
 void
 vsmmu_lift_vsmmus (VsmmuLifting *lifting)
 {
-  /* libvirt has no two devices with one id. */
-  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
   guint number = 0;
 
   for (guint i = 0; i < lifting->domain->devices->len; i++) {
     const VsmmuDevice *device = g_ptr_array_index (lifting->domain->devices, i);
     gboolean stands_in = is_stand_in (lifting, device);
 
-    if ((!stands_in && !vsmmu_device_is_iommu (device)) || !g_hash_table_add (seen, device->id))
+    if (!stands_in && !vsmmu_device_is_iommu (device))
       continue;
     if (stands_in)
       lift_stand_in (lifting, device, number);

@@ -3,7 +3,6 @@
 
 #include "model/domain.h"
 #include "model/edit.h"
-#include "qemu/originals.h"
 #include "qemu/passthrough.h"
 
 /* A domain that is being lifted. */
@@ -11,12 +10,11 @@ typedef struct {
   VsmmuDomain *domain;
   const xmlNode *root; /* of the domain */
   VsmmuEdit *edit;
-  VsmmuOriginals originals;
   VsmmuPassthroughs passthroughs;
-  GPtrArray *notes;        /* (element-type utf8) */
-  GHashTable *buses;       /* id of a PCI controller → its index + 1 */
-  GString *devices;        /* lines that are added to <devices> */
-  guint n_lifted;          /* vSMMUs */
+  GPtrArray *notes;  /* (element-type utf8) */
+  GHashTable *buses; /* id of a PCI controller → its index + 1 */
+  GString *devices;  /* lines that are added to <devices> */
+  gboolean has_vsmmu;
   gboolean is_accelerated; /* any vSMMU is */
   gboolean is_changed;
 } VsmmuLifting;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/lowering.h"
-#include "qemu/originals.h"
 
 void
 vsmmu_lowering_add_argument (VsmmuLowering *lowering, const char *option, const char *value)
@@ -23,12 +22,9 @@ change_prefix (const char *lines, const char *prefix)
 
 /* (transfer full): what stands before the name of @node in the document, with the colon */
 static char *
-prefix_of (const VsmmuEdit *edit, const xmlNode *node)
+prefix_of (const xmlNode *node)
 {
-  g_autofree char *text = vsmmu_edit_text (edit, node);
-  gsize length = strcspn (text, ": \t\r\n/>");
-
-  return text[length] == ':' ? g_strndup (text + 1, length) : g_strdup ("");
+  return node->ns->prefix != NULL ? g_strconcat ((const char *) node->ns->prefix, ":", NULL) : g_strdup ("");
 }
 
 static char *
@@ -44,10 +40,10 @@ indent (const char *lines)
 }
 
 static const xmlNode *
-find_container (const xmlNode *root, const char *name, const char *uri)
+find_container (const xmlNode *root, const char *name)
 {
   for (const xmlNode *node = root->children; node != NULL; node = node->next)
-    if (uri != NULL ? vsmmu_xml_is_ns (node, name, uri) : vsmmu_xml_is (node, name))
+    if (vsmmu_xml_is_ns (node, name, VSMMU_QEMU_NAMESPACE))
       return node;
   return NULL;
 }
@@ -57,42 +53,27 @@ find_container (const xmlNode *root, const char *name, const char *uri)
  * added to @added.
  */
 static void
-write_container (VsmmuLowering *lowering, const char *name, const char *uri, const char *lines, GString *added)
+write_container (VsmmuLowering *lowering, const char *name, const char *lines, GString *added)
 {
-  const xmlNode *node = find_container (lowering->root, name, uri);
-  g_autofree char *prefix = NULL;
-  g_autofree char *prefixed = NULL;
+  const xmlNode *node = find_container (lowering->root, name);
   g_autofree char *inner = NULL;
   g_autofree char *whole = NULL;
 
   if (*lines == '\0')
     return;
   if (node != NULL && vsmmu_xml_element (node->children) != NULL) {
-    prefix = prefix_of (lowering->edit, node);
-    prefixed = uri != NULL ? change_prefix (lines, prefix) : g_strdup (lines);
+    g_autofree char *prefix = prefix_of (node);
+    g_autofree char *prefixed = change_prefix (lines, prefix);
+
     vsmmu_edit_insert_first (lowering->edit, node, prefixed);
     return;
   }
   inner = indent (lines);
-  whole = uri != NULL ? g_strdup_printf ("<qemu:%s xmlns:qemu='%s'>\n%s</qemu:%s>", name, uri, inner, name)
-                      : g_strdup_printf ("<%s>\n%s</%s>", name, inner, name);
+  whole = g_strdup_printf ("<qemu:%s xmlns:qemu='" VSMMU_QEMU_NAMESPACE "'>\n%s</qemu:%s>", name, inner, name);
   if (node != NULL)
     vsmmu_edit_replace (lowering->edit, node, whole);
   else
     g_string_append_printf (added, "%s\n", whole);
-}
-
-/* What is there and has nothing in it is replaced. */
-static void
-keep_container (VsmmuLowering *lowering, const char *name, const char *uri)
-{
-  const xmlNode *node = find_container (lowering->root, name, uri);
-  g_autofree char *text = NULL;
-
-  if (node == NULL || vsmmu_xml_element (node->children) != NULL)
-    return;
-  text = vsmmu_edit_text (lowering->edit, node);
-  vsmmu_originals_add (lowering->originals, name, 0, text);
 }
 
 static const xmlNode *
@@ -109,18 +90,9 @@ void
 vsmmu_lower_write (VsmmuLowering *lowering)
 {
   g_autoptr (GString) added = g_string_new (NULL);
-  g_autofree char *lowered = NULL;
 
-  if (lowering->arguments->len > 0)
-    keep_container (lowering, "commandline", VSMMU_QEMU_NAMESPACE);
-  if (lowering->overrides->len > 0)
-    keep_container (lowering, "override", VSMMU_QEMU_NAMESPACE);
-  if (lowering->originals->len > 0)
-    keep_container (lowering, "metadata", NULL);
-  lowered = vsmmu_originals_wrap (lowering->originals->str);
-  write_container (lowering, "metadata", NULL, lowered, added);
-  write_container (lowering, "commandline", VSMMU_QEMU_NAMESPACE, lowering->arguments->str, added);
-  write_container (lowering, "override", VSMMU_QEMU_NAMESPACE, lowering->overrides->str, added);
+  write_container (lowering, "commandline", lowering->arguments->str, added);
+  write_container (lowering, "override", lowering->overrides->str, added);
   if (added->len > 0)
     vsmmu_edit_insert_after (lowering->edit, last_element (lowering->root), added->str);
   if (lowering->controllers->len > 0)

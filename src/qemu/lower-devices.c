@@ -4,7 +4,6 @@
 
 #include "model/text.h"
 #include "qemu/lowering.h"
-#include "qemu/originals.h"
 
 /* Attributes that belong to VFIO devices and their ports, and that older libvirts drop without a word. */
 static const struct {
@@ -17,29 +16,15 @@ static const struct {
   { "hostdev", "driver", "model", VSMMU_VERSION_ENCODE (10, 0, 0) },
 };
 
-/* Takes an attribute out and keeps it. */
-static void
-cut_attribute (VsmmuLowering *lowering, const VsmmuDevice *device, const xmlNode *node, const char *name)
+/* The name of the backend tells what <iommufd> said, and is otherwise all the same to QEMU. */
+static const char *
+backend_name (const VsmmuDomain *domain)
 {
-  guint place = 0;
-  g_autofree char *text = vsmmu_edit_cut_attribute (lowering->edit, node, name, &place);
-  g_autofree char *of = g_strconcat (device->id, "/", name, NULL);
-
-  if (text != NULL)
-    vsmmu_originals_add (lowering->originals, of, place, text);
+  return vsmmu_iommufd_ids[domain->iommufd == VSMMU_SWITCH_INVALID ? VSMMU_SWITCH_ABSENT : domain->iommufd];
 }
 
 static void
-cut_element (VsmmuLowering *lowering, const char *of, const xmlNode *node)
-{
-  guint place = 0;
-  g_autofree char *text = vsmmu_edit_cut (lowering->edit, node, &place);
-
-  vsmmu_originals_add (lowering->originals, of, place, text);
-}
-
-static void
-cut_for_domain (VsmmuLowering *lowering)
+remove_for_domain (VsmmuLowering *lowering)
 {
   const xmlNode *iommufd = vsmmu_xml_child (lowering->root, "iommufd");
 
@@ -49,7 +34,7 @@ cut_for_domain (VsmmuLowering *lowering)
     vsmmu_lowering_note (lowering->notes,
                          _ ("line %u: fdgroup is not carried: QEMU opens /dev/iommu itself, and must be able to"),
                          lowering->domain->iommufd_line);
-  cut_element (lowering, "iommufd", iommufd);
+  vsmmu_edit_remove (lowering->edit, iommufd);
 }
 
 /* Also one without VFIO devices may be given them while it runs, and they are of no use without iommufd. */
@@ -67,36 +52,19 @@ needs_iommufd (const VsmmuDomain *domain)
   return FALSE;
 }
 
-/* QEMU takes no backend for the empty name. */
+/* An override for what <iommufd> of the domain does not say. QEMU takes no backend for the empty name. */
 static void
-take_iommufd_away (VsmmuLowering *lowering, const VsmmuDevice *hostdev)
+override_iommufd (VsmmuLowering *lowering, const VsmmuDevice *hostdev, const char *backend)
 {
   g_autofree char *id = vsmmu_text_escape (hostdev->id);
-  g_autofree char *of = g_strconcat (hostdev->id, VSMMU_WITHOUT_IOMMUFD, NULL);
 
-  vsmmu_originals_add (lowering->originals, of, 0, "");
   g_string_append_printf (lowering->overrides,
                           "<qemu:device alias='%s'>\n"
                           "  <qemu:frontend>\n"
-                          "    <qemu:property name='iommufd' type='string' value=''/>\n"
+                          "    <qemu:property name='iommufd' type='string' value='%s'/>\n"
                           "  </qemu:frontend>\n"
                           "</qemu:device>\n",
-                          id);
-}
-
-/* (transfer full): ids of devices for which the user says it himself */
-static GHashTable *
-find_own_overrides (const VsmmuDomain *domain)
-{
-  GHashTable *ids = g_hash_table_new (g_str_hash, g_str_equal);
-
-  for (guint i = 0; i < domain->overrides->len; i++) {
-    const VsmmuPassthrough *override = &g_array_index (domain->overrides, VsmmuPassthrough, i);
-
-    if (strcmp (override->property, "iommufd") == 0)
-      g_hash_table_add (ids, (gpointer) override->alias);
-  }
-  return ids;
+                          id, backend);
 }
 
 /*
@@ -108,22 +76,26 @@ vsmmu_lower_iommufd (VsmmuLowering *lowering)
 {
   const VsmmuDomain *domain = lowering->domain;
   gboolean is_needed = needs_iommufd (domain);
-  g_autoptr (GHashTable) own = find_own_overrides (domain);
 
   if (vsmmu_target_knows_iommufd (lowering->target, domain->iommufd_line != 0))
     return;
-  cut_for_domain (lowering);
+  remove_for_domain (lowering);
   if (is_needed) {
-    vsmmu_lowering_add_argument (lowering, "-object", "iommufd,id=" VSMMU_IOMMUFD_ID);
-    vsmmu_lowering_add_argument (lowering, "-global", "vfio-pci.iommufd=" VSMMU_IOMMUFD_ID);
+    g_autofree char *object = g_strconcat ("iommufd,id=", backend_name (domain), NULL);
+    g_autofree char *global = g_strconcat ("vfio-pci.iommufd=", backend_name (domain), NULL);
+
+    vsmmu_lowering_add_argument (lowering, "-object", object);
+    vsmmu_lowering_add_argument (lowering, "-global", global);
   }
   for (guint i = 0; i < domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
 
     if (hostdev->hostdev.iommufd != VSMMU_SWITCH_ABSENT)
-      cut_attribute (lowering, hostdev, vsmmu_xml_child (hostdev->node, "driver"), "iommufd");
-    if (is_needed && !vsmmu_domain_uses_iommufd (domain, hostdev) && !g_hash_table_contains (own, hostdev->id))
-      take_iommufd_away (lowering, hostdev);
+      vsmmu_edit_remove_attribute (lowering->edit, vsmmu_xml_child (hostdev->node, "driver"), "iommufd");
+    if (is_needed && !vsmmu_domain_uses_iommufd (domain, hostdev))
+      override_iommufd (lowering, hostdev, "");
+    else if (is_needed && domain->iommufd == VSMMU_SWITCH_ON && hostdev->hostdev.iommufd == VSMMU_SWITCH_ON)
+      override_iommufd (lowering, hostdev, backend_name (domain));
   }
 }
 
@@ -151,14 +123,13 @@ vsmmu_lower_initiators (VsmmuLowering *lowering)
   for (guint i = 0; i < lowering->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = g_ptr_array_index (lowering->domain->hostdevs, i);
     const xmlNode *acpi = vsmmu_xml_child (hostdev->node, "acpi");
-    g_autofree char *of = g_strconcat (hostdev->id, "/acpi", NULL);
 
     if (acpi == NULL || vsmmu_xml_attribute (acpi, "nodeset") == NULL)
       continue;
     if (acpi->properties->next == NULL)
-      cut_element (lowering, of, acpi);
+      vsmmu_edit_remove (lowering->edit, acpi);
     else
-      cut_attribute (lowering, hostdev, acpi, "nodeset");
+      vsmmu_edit_remove_attribute (lowering->edit, acpi, "nodeset");
     add_initiators (lowering, hostdev, &number);
   }
 }
@@ -173,7 +144,7 @@ vsmmu_lower_hole (VsmmuLowering *lowering)
     return;
   value = g_strdup_printf ("highmem-mmio-size=%" PRIu64 "K", root->controller.pcihole64);
   vsmmu_lowering_add_argument (lowering, "-machine", value);
-  cut_element (lowering, VSMMU_ORIGINAL_HOLE, vsmmu_xml_child (root->node, "pcihole64"));
+  vsmmu_edit_remove (lowering->edit, vsmmu_xml_child (root->node, "pcihole64"));
 }
 
 void

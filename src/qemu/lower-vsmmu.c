@@ -4,7 +4,6 @@
 #include "model/text.h"
 #include "qemu/lowering.h"
 #include "qemu/options.h"
-#include "qemu/originals.h"
 
 /* What a pcie-expander-bus has and an arm-smmuv3 has not. */
 static const char *const expander_properties[] = { "bus_nr", "numa_node", "bus", "addr", "multifunction" };
@@ -218,8 +217,6 @@ static gboolean
 lower_vsmmu (VsmmuLowering *lowering, guint number, Room *room, GError **error)
 {
   const VsmmuDevice *iommu = g_ptr_array_index (lowering->domain->iommus, number);
-  g_autofree char *text = NULL;
-  const char *renamed;
 
   if (iommu->iommu.pci_bus >= lowering->domain->n_buses ||
       lowering->domain->buses[iommu->iommu.pci_bus].controller == NULL)
@@ -232,13 +229,9 @@ lower_vsmmu (VsmmuLowering *lowering, guint number, Room *room, GError **error)
     return vsmmu_lowering_refuse (error, _ ("%s:%u: another device has the same alias"), lowering->domain->file,
                                   iommu->line);
   note_unknown (lowering, iommu);
-  text = vsmmu_edit_text (lowering->edit, iommu->node);
-  if (lowering->strategy == VSMMU_STRATEGY_OVERRIDE)
-    override_options (lowering, iommu);
-  else if (!stand_in (lowering, iommu, number, room, error))
-    return FALSE;
-  renamed = g_hash_table_lookup (room->renamed, iommu->id);
-  vsmmu_originals_add (lowering->originals, renamed != NULL ? renamed : iommu->id, 0, text);
+  if (lowering->strategy == VSMMU_STRATEGY_STAND_IN)
+    return stand_in (lowering, iommu, number, room, error);
+  override_options (lowering, iommu);
   return TRUE;
 }
 
@@ -265,13 +258,11 @@ write_implied_controllers (VsmmuLowering *lowering)
 {
   for (guint i = 1; i < lowering->domain->n_buses; i++) {
     const VsmmuDevice *controller = lowering->domain->buses[i].controller;
-    g_autofree char *of = g_strdup_printf ("controller%u", i);
 
     if (controller == NULL || controller->node != NULL)
       continue;
     g_string_append_printf (lowering->controllers, "<controller type='pci' index='%u' model='%s'/>\n", i,
                             controller->controller.model);
-    vsmmu_originals_add (lowering->originals, of, 0, "");
   }
 }
 

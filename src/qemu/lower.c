@@ -8,7 +8,12 @@
 #include "model/text.h"
 #include "qemu/lowering.h"
 #include "qemu/options.h"
-#include "qemu/originals.h"
+
+const char *const vsmmu_iommufd_ids[] = {
+  [VSMMU_SWITCH_ABSENT] = VSMMU_IOMMUFD_ID,
+  [VSMMU_SWITCH_OFF] = VSMMU_IOMMUFD_ID "-no",
+  [VSMMU_SWITCH_ON] = VSMMU_IOMMUFD_ID "-yes",
+};
 
 void
 vsmmu_lowering_note (GPtrArray *notes, const char *format, ...)
@@ -39,7 +44,6 @@ lowering_clear (VsmmuLowering *lowering)
   g_clear_pointer (&lowering->edit, vsmmu_edit_free);
   g_string_free (lowering->arguments, TRUE);
   g_string_free (lowering->overrides, TRUE);
-  g_string_free (lowering->originals, TRUE);
   g_string_free (lowering->controllers, TRUE);
 }
 
@@ -93,6 +97,30 @@ has_no_leftovers (const VsmmuDomain *domain, GError **error)
       return vsmmu_lowering_refuse (error,
                                     _ ("%s:%u: '%s' in <qemu:arg> is a name that the adapted domain needs; remove it"),
                                     domain->file, argument->line, name);
+  }
+  return TRUE;
+}
+
+/* What lifting did not understand of the iommufd of a device cannot stand beside what lowering says of it. */
+static gboolean
+has_no_own_iommufd (const VsmmuDomain *domain, GError **error)
+{
+  g_autoptr (GHashTable) hostdevs = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < domain->hostdevs->len; i++)
+    g_hash_table_add (hostdevs, ((const VsmmuDevice *) g_ptr_array_index (domain->hostdevs, i))->id);
+  for (guint i = 0; i < domain->overrides->len; i++) {
+    const VsmmuPassthrough *override = &g_array_index (domain->overrides, VsmmuPassthrough, i);
+    g_autofree char *alias = NULL;
+
+    if (strcmp (override->property, "iommufd") != 0 || !g_hash_table_contains (hostdevs, override->alias))
+      continue;
+    alias = vsmmu_text_shorten (override->alias);
+    return vsmmu_lowering_refuse (
+        error,
+        _ ("%s:%u: this <qemu:override> changes the iommufd of '%s'; remove it and set iommufd "
+           "in the <driver> of the device"),
+        domain->file, override->line, alias);
   }
   return TRUE;
 }
@@ -166,7 +194,8 @@ is_possible (const VsmmuDomain *domain, GError **error)
   if (domain->address_error != NULL)
     return vsmmu_lowering_refuse (error, _ ("%s: libvirt would refuse its PCI addresses: %s"), domain->file,
                                   domain->address_error);
-  return is_nothing_twice (domain, error) && has_own_aliases (domain, error) && has_no_leftovers (domain, error);
+  return is_nothing_twice (domain, error) && has_own_aliases (domain, error) && has_no_leftovers (domain, error) &&
+         has_no_own_iommufd (domain, error);
 }
 
 static const VsmmuDevice *
@@ -231,7 +260,6 @@ lower (const VsmmuDomain *domain, const char *xml, gsize length, const VsmmuTarg
                                       .notes = notes,
                                       .arguments = g_string_new (NULL),
                                       .overrides = g_string_new (NULL),
-                                      .originals = g_string_new (NULL),
                                       .controllers = g_string_new (NULL) };
   g_autofree char *lowered = NULL;
 
@@ -308,8 +336,6 @@ lower_device_iommufd (VsmmuEdit *edit, const xmlNode *device, const char *name, 
 {
   const xmlNode *driver = vsmmu_xml_child (device, "driver");
   const char *iommufd = driver != NULL ? vsmmu_xml_attribute (driver, "iommufd") : NULL;
-  g_autofree char *cut = NULL;
-  guint place;
 
   if (g_strcmp0 (iommufd, "yes") != 0 && g_strcmp0 (iommufd, "no") != 0 && iommufd != NULL) {
     g_autofree char *shown = vsmmu_text_shorten (iommufd);
@@ -318,7 +344,7 @@ lower_device_iommufd (VsmmuEdit *edit, const xmlNode *device, const char *name, 
                                   shown);
   }
   if (iommufd != NULL)
-    cut = vsmmu_edit_cut_attribute (edit, driver, "iommufd", &place);
+    vsmmu_edit_remove_attribute (edit, driver, "iommufd");
   if (g_strcmp0 (iommufd, "yes") != 0)
     vsmmu_lowering_note (notes,
                          _ ("%s:%u: the device gets iommufd although it does not ask for it, as every VFIO device does "
@@ -331,15 +357,13 @@ static void
 lower_device_initiators (VsmmuEdit *edit, const xmlNode *device, const char *name, GPtrArray *notes)
 {
   const xmlNode *acpi = vsmmu_xml_child (device, "acpi");
-  g_autofree char *cut = NULL;
-  guint place;
 
   if (acpi == NULL || vsmmu_xml_attribute (acpi, "nodeset") == NULL)
     return;
   if (acpi->properties->next == NULL)
-    cut = vsmmu_edit_cut (edit, acpi, &place);
+    vsmmu_edit_remove (edit, acpi);
   else
-    cut = vsmmu_edit_cut_attribute (edit, acpi, "nodeset", &place);
+    vsmmu_edit_remove_attribute (edit, acpi, "nodeset");
   vsmmu_lowering_note (notes,
                        _ ("%s:%u: <acpi nodeset> is not carried for a device by itself: it must be in the domain when "
                           "that is defined"),

@@ -7,8 +7,14 @@
 
 /* The names that lowering gives in QEMU; for objects, nothing else may have them. */
 #define VSMMU_STAND_IN_ALIAS "ua-iommu"
-#define VSMMU_IOMMUFD_ID "vsmmu-iommufd"
+#define VSMMU_IOMMUFD_ID "vsmmu-iommufd" /* one of vsmmu_iommufd_ids */
 #define VSMMU_INITIATOR_ID "vsmmu-gi"
+
+/*
+ * By what <iommufd enabled> of the domain says. All VFIO devices get the backend in any case, also those that are
+ * attached later; what differs is how it is written when it is lifted.
+ */
+extern const char *const vsmmu_iommufd_ids[VSMMU_SWITCH_ON + 1];
 
 /* A domain that is being lowered. */
 typedef struct {
@@ -21,7 +27,6 @@ typedef struct {
   GPtrArray *notes;     /* (element-type utf8) */
   GString *arguments;   /* lines for <qemu:commandline>, with the prefix "qemu:", as the next */
   GString *overrides;   /* lines for <qemu:override> */
-  GString *originals;   /* lines for vsmmu_originals_wrap() */
   GString *controllers; /* lines for <devices> */
 } VsmmuLowering;
 

@@ -85,13 +85,8 @@ vsmmu_options_set (VsmmuIommu *iommu, const char *name, const char *value)
     if (strcmp (options[i].name, name) != 0)
       continue;
     /* What is left out is auto. */
-    if (options[i].kind != KIND_BOOL && strcmp (value, "auto") == 0) {
-      if (options[i].kind == KIND_NUMBER)
-        *number_at (iommu, i) = -1;
-      else
-        *switch_at (iommu, i) = VSMMU_SWITCH_ABSENT;
-      return TRUE;
-    }
+    if (options[i].kind != KIND_BOOL && strcmp (value, "auto") == 0)
+      return vsmmu_options_unset (iommu, name);
     return options[i].kind == KIND_NUMBER ? set_number (number_at (iommu, i), value, i)
                                           : set_switch (switch_at (iommu, i), value);
   }
@@ -99,16 +94,18 @@ vsmmu_options_set (VsmmuIommu *iommu, const char *name, const char *value)
 }
 
 gboolean
-vsmmu_options_equal (const VsmmuIommu *a, const VsmmuIommu *b)
+vsmmu_options_unset (VsmmuIommu *iommu, const char *name)
 {
   for (guint i = 0; i < G_N_ELEMENTS (options); i++) {
-    if (is_given (a, i) != is_given (b, i))
-      return FALSE;
-    if (is_given (a, i) && (options[i].kind == KIND_NUMBER ? *number_at (a, i) != *number_at (b, i)
-                                                           : *switch_at (a, i) != *switch_at (b, i)))
-      return FALSE;
+    if (strcmp (options[i].name, name) != 0)
+      continue;
+    if (options[i].kind == KIND_NUMBER)
+      *number_at (iommu, i) = -1;
+    else
+      *switch_at (iommu, i) = VSMMU_SWITCH_ABSENT;
+    return TRUE;
   }
-  return TRUE;
+  return FALSE;
 }
 
 gboolean

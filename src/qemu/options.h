@@ -20,7 +20,8 @@ void vsmmu_options_init (VsmmuIommu *iommu);
  */
 gboolean vsmmu_options_set (VsmmuIommu *iommu, const char *name, const char *value);
 
-gboolean vsmmu_options_equal (const VsmmuIommu *a, const VsmmuIommu *b);
+/* Makes the option @name one that is not given; %FALSE when there is no such option. */
+gboolean vsmmu_options_unset (VsmmuIommu *iommu, const char *name);
 
 /* Whether any option is given. */
 gboolean vsmmu_options_any (const VsmmuIommu *iommu);

@@ -196,6 +196,23 @@ vsmmu_passthroughs_property (const VsmmuPassthroughs *passthroughs, const char *
   return overrides != NULL ? g_hash_table_lookup (overrides->last, name) : NULL;
 }
 
+VsmmuProperty *
+vsmmu_passthroughs_take (const VsmmuPassthroughs *passthroughs, const char *id, const char *name)
+{
+  const VsmmuOverrides *overrides = vsmmu_passthroughs_find (passthroughs, id);
+
+  for (guint i = 0; overrides != NULL && i < overrides->list->len; i++) {
+    const VsmmuOverride *override = g_ptr_array_index (overrides->list, i);
+
+    for (guint p = 0; p < override->properties->len; p++) {
+      VsmmuProperty *property = &g_array_index (override->properties, VsmmuProperty, p);
+
+      property->is_taken = property->is_taken || strcmp (property->from->property, name) == 0;
+    }
+  }
+  return vsmmu_passthroughs_property (passthroughs, id, name);
+}
+
 guint
 vsmmu_passthroughs_count (const VsmmuPassthroughs *passthroughs, const char *word)
 {

@@ -50,6 +50,9 @@ const VsmmuOverrides *vsmmu_passthroughs_find (const VsmmuPassthroughs *passthro
 /* The property that counts of the device with this id, or %NULL. */
 VsmmuProperty *vsmmu_passthroughs_property (const VsmmuPassthroughs *passthroughs, const char *id, const char *name);
 
+/* Marks the last property @name of the device with this id as taken, and those that it hides; returns it, or %NULL. */
+VsmmuProperty *vsmmu_passthroughs_take (const VsmmuPassthroughs *passthroughs, const char *id, const char *name);
+
 /* How often @word, such as the id of a device, is there in all values. */
 guint vsmmu_passthroughs_count (const VsmmuPassthroughs *passthroughs, const char *word);
 

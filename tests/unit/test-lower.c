@@ -127,6 +127,10 @@ static const struct {
   { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/><alias name='ua-a'/></iommu><hostdev type='pci'>"
             "<alias name='ua-a'/></hostdev>"),
     "'ua-a'" },
+  { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/></iommu><hostdev type='pci'/></devices>"
+            "<q:override xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:device alias='hostdev0'><q:frontend>"
+            "<q:property name='iommufd' type='string' value='on'/></q:frontend></q:device></q:override><devices>"),
+    "'hostdev0'" },
 };
 
 static void
@@ -175,14 +179,6 @@ static const char *const not_lowered[] = {
   "<network><domain name='example.org'/></network>",
   "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:commandline><qemu:arg value='-machine'/>"
   "<qemu:arg value='highmem-mmio-size=1T'/></qemu:commandline></domain>",
-  /* A libvirt that knows accel, and the user's own arguments. */
-  DOMAIN ("<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu><hostdev type='pci'/></devices>"
-          "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
-          "<q:arg value='-object'/><q:arg value='iommufd,id=a'/>"
-          "<q:arg value='-global'/><q:arg value='vfio-pci.iommufd=a'/>"
-          "<q:arg value='-machine'/><q:arg value='highmem-mmio-size=1T'/></q:commandline>"
-          "<q:override xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:device alias='iommu0'><q:frontend>"
-          "<q:property name='ats' type='string' value='on'/></q:frontend></q:device></q:override><devices>"),
 };
 
 static void
@@ -200,6 +196,22 @@ test_lifting_leaves_alone_what_is_not_lowered (void)
   }
 }
 
+/* Overrides name devices by alias, so with two of one name nobody can say what is meant. */
+static void
+test_lifting_refuses_two_devices_with_one_name (void)
+{
+  static const char xml[] =
+      DOMAIN ("<hostdev type='pci'><alias name='ua-a'/></hostdev><hostdev type='pci'><alias name='ua-a'/></hostdev>"
+              "</devices><q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'/><devices>");
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) error = NULL;
+  gsize length = 0;
+
+  g_assert_null (vsmmu_lift (xml, strlen (xml), "document", notes, &length, &error));
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "'ua-a'"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -209,5 +221,6 @@ main (int argc, char **argv)
   g_test_add_func ("/lower/refused", test_what_would_get_lost_is_refused);
   g_test_add_func ("/lower/room", test_no_room_for_stand_ins_is_refused);
   g_test_add_func ("/lift/not-lowered", test_lifting_leaves_alone_what_is_not_lowered);
+  g_test_add_func ("/lift/one-name", test_lifting_refuses_two_devices_with_one_name);
   return g_test_run ();
 }
