@@ -285,12 +285,11 @@ def test_a_large_hostile_document(name, command, program):
 
 # Lowering and lifting
 
-def lowered(devices="", overrides="", arguments="", originals=""):
+def lowered(devices="", overrides="", arguments="", metadata=""):
     """A guest with what lowering writes, so often that it hurts."""
     return domain(devices, (
-        f"<qemu:override>{overrides}</qemu:override><qemu:commandline>{arguments}</qemu:commandline><metadata>"
-        "<l:lowered xmlns:l='https://libvirt-vsmmu.example/schemas/lowered/1'>"
-        f"{originals}</l:lowered></metadata>")).replace(" accel='on'", "")
+        f"<qemu:override>{overrides}</qemu:override><qemu:commandline>{arguments}</qemu:commandline>"
+        f"<metadata>{metadata}</metadata>")).replace(" accel='on'", "")
 
 
 def override(alias, *properties):
@@ -302,10 +301,6 @@ def arguments(*values):
     return "".join(f"<qemu:arg value='{value}'/>" for value in values)
 
 
-def of(name, text):
-    return f"<l:original of='{name}'>{text}</l:original>"
-
-
 PORT = "<controller type='pci' index='#' model='pcie-root-port'><alias name='ua-x'/></controller>"
 SMMU = ("driver", "arm-smmuv3"), ("primary-bus", "pcie.0")
 ADAPTED = {
@@ -313,12 +308,13 @@ ADAPTED = {
     "stand-ins-of-one-name": lambda: lowered("".join(PORT.replace("#", str(index)) for index in range(1, 256)),
                                              override("ua-x", *SMMU) * 40_000),
     "many-stand-ins": lambda: lowered("".join(PORT.replace("#", str(index)) for index in range(1, 40_000))),
-    "originals": lambda: lowered(originals=of("iommu0", "&lt;iommu/&gt;") * 100_000),
-    "large-original": lambda: lowered(overrides=override("iommu0", ("accel", "on")), originals=of(
-        "iommu0", f"&lt;iommu model='smmuv3'&gt;{'&lt;a/&gt;' * 1_000_000}&lt;/iommu&gt;")),
-    "original-of-each": lambda: lowered("<hostdev type='pci'><driver name='vfio'/></hostdev>" * 40_000, arguments=arguments(
-        "-object", "iommufd,id=a", "-global", "vfio-pci.iommufd=a"), originals="".join(
-            of(f"hostdev{number}/iommufd", " iommufd='yes'") for number in range(40_000))),
+    "removed-properties": lambda: lowered(overrides="".join(
+        override("iommu0", (f"p{number}", "x")).replace("type='string'", "type='remove'") for number in range(60_000))),
+    "iommufd-of-each": lambda: lowered("<hostdev type='pci'><driver name='vfio'/></hostdev>" * 25_000, arguments=arguments(
+        "-object", "iommufd,id=a", "-global", "vfio-pci.iommufd=a"), overrides="".join(
+            override(f"hostdev{number}", ("iommufd", "")) for number in range(25_000))),
+    "hostdevs-of-one-name": lambda: lowered(
+        "<hostdev type='pci'><alias name='ua-x'/></hostdev>" * 25_000, overrides=override("ua-x", ("iommufd", "a")) * 25_000),
     "vsmmus-on-one-bus": lambda: lowered(arguments=arguments(
         "-device", "pxb-pcie,id=a,bus=pcie.0,addr=1e", "-device", "arm-smmuv3,primary-bus=a") * 40_000),
     "vsmmus-in-arguments": lambda: lowered(arguments="".join(arguments(
@@ -338,14 +334,37 @@ def test_a_large_hostile_document_is_lowered_and_lifted_soon(name, command, prog
     assert len(process.stdout) < LIMIT and len(process.stderr) < 10 * MIB
 
 
-@pytest.mark.parametrize("text", [
-    "&lt;iommu model=&apos;smmuv3&apos;&gt;&lt;driver pciBus=&apos;0&apos; accel=&apos;on&apos;/&gt;&lt;/iommu&gt;&lt;evil/&gt;",
-    "&lt;/original&gt;&lt;evil/&gt;&lt;original&gt;", "&lt;iommu", "&lt;!DOCTYPE a&gt;", "&lt;evil/&gt;", "", "x", "\u00fc"])
-def test_nothing_comes_out_of_the_metadata_but_one_element_that_says_the_same(text, program):
-    document = lowered(overrides=override("iommu0", ("accel", "on")), originals=of("iommu0", text))
-    outcome = program.run("adapt", "--lift", input=document.encode("utf-8"))
-    assert outcome.status == 0 and "evil" not in outcome.out
-    assert "<driver pciBus='0' accel='on'/>" in outcome.out and "lowered" not in outcome.out
+EVIL = [
+    "&lt;iommu model=&apos;smmuv3&apos;&gt;&lt;driver pciBus=&apos;0&apos; accel=&apos;off&apos;/&gt;&lt;/iommu&gt;&lt;evil/&gt;",
+    "&lt;qemu:commandline xmlns:qemu=&apos;http://libvirt.org/schemas/domain/qemu/1.0&apos;&gt;&lt;qemu:arg value=&apos;-evil&apos;/&gt;"
+    "&lt;/qemu:commandline&gt;", "&lt;name&gt;evil&lt;/name&gt;", " iommufd=&apos;yes&apos; evil=&apos;&apos;", "&lt;!DOCTYPE a&gt;", "", "x"]
+KEYS = ["metadata", "commandline", "override", "iommu0", "ua-iommu0", "iommufd", "hostdev0/iommufd", "hostdev0/acpi",
+        "hostdev0/nodeset", "hostdev0/without-iommufd", "pcie.0/pcihole64", "controller1", "name", "domain"]
+RAW = ["<iommu xmlns='' model='smmuv3'><driver pciBus='0' accel='on'/></iommu>",
+       "<qemu:commandline><qemu:arg value='-device'/><qemu:arg value='arm-smmuv3,primary-bus=pcie.0'/></qemu:commandline>",
+       "<qemu:override><qemu:device alias='iommu0'><qemu:frontend><qemu:property name='accel' type='bool' value='false'/>"
+       "</qemu:frontend></qemu:device></qemu:override>", "<a xmlns='b'>" * 60 + "</a>" * 60]
+
+
+def test_metadata_changes_nothing_about_what_a_lowered_domain_is(program, tmp_path):
+    """What the first version kept in metadata was pasted into the domain; now nothing is read there."""
+    wrap = "<l:lowered xmlns:l='https://libvirt-vsmmu.example/schemas/lowered/1'>{}</l:lowered>"
+    metadata = [wrap.format(f"<l:original of='{key}' place='1'>{text}</l:original>") for key in KEYS for text in EVIL] + RAW
+    guests = {
+        "override": lambda text: lowered(HOSTDEV, override("iommu0", ("accel", "on")), "", text),
+        "arguments": lambda text: lowered(HOSTDEV, "", arguments(
+            "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on", "-object", "iommufd,id=a", "-global", "vfio-pci.iommufd=a",
+            "-machine", "highmem-mmio-size=1T"), text),
+        "plain": lambda text: lowered(HOSTDEV, "", arguments("-name", "x"), text),
+    }
+    for name, guest in guests.items():
+        expected = program.run("adapt", "--lift", input=guest("").encode()).out
+        assert (expected == guest("")) == (name == "plain")
+        for text in metadata:
+            outcome = program.run("adapt", "--lift", input=guest(text).encode())
+            kept = text.replace(" accel='on'", "")  # as lowered() has it
+            assert outcome.out == expected.replace("<metadata></metadata>", f"<metadata>{kept}</metadata>"), (name, text)
+    print(f"{len(guests) * len(metadata)} domains with hostile metadata")
 
 
 def test_a_document_cut_off_anywhere_is_malformed(program, tmp_path):

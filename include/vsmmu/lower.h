@@ -48,7 +48,7 @@ VSMMU_PUBLIC gboolean vsmmu_strategy_choose (const VsmmuTarget *target, VsmmuStr
  * Writes a domain with vSMMUs so that the libvirt of @target passes them, and what its VFIO devices need, to QEMU.
  * A domain without a vSMMU, accelerated or not, comes back byte for byte, whatever the target; so does one in which
  * there is nothing that the libvirt does not know, such as one that is lowered already. Of other domains all
- * bytes that need not change stay; vsmmu_lift() gives back the others too, from `<metadata>`.
+ * bytes that need not change stay; vsmmu_lift() gives back a domain that means the same.
  *
  * Nothing is checked but what lowering itself needs: vsmmu_check_domain() says what else is wrong.
  *
@@ -83,11 +83,12 @@ VSMMU_PUBLIC char *vsmmu_lower_device (const char *xml, gsize length, const char
  * @notes: (element-type utf8): as for vsmmu_lower_domain(): what there is of vSMMUs that domain XML has no
  *   words for
  * @out_length: (out): bytes in the result
- * @error: %VSMMU_ERROR_XML or %VSMMU_ERROR_READ for a document that cannot be read
+ * @error: %VSMMU_ERROR_XML or %VSMMU_ERROR_READ for a document that cannot be read, %VSMMU_ERROR_UNSUPPORTED for a
+ *   domain in which two devices have one alias
  *
  * Undoes lowering in every `<domain>` and `<inactiveDomain>` that the document is or has in it, such as that of a
- * snapshot. What is there counts, not what was: a lowered domain that was changed since, or was written
- * by hand, is shown as it is. All else, and every document in which nothing is lowered, comes back byte for byte.
+ * snapshot. The arguments and overrides of the domain count, and are written as the elements that a newer libvirt has
+ * for them; `<metadata>` has no influence on that. All else, and every document in which nothing is lowered, comes back byte for byte.
  *
  * Returns: (transfer full): XML with a NUL after it, or %NULL with @error set
  */
