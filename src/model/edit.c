@@ -541,3 +541,41 @@ vsmmu_edit_finish (VsmmuEdit *edit, gsize *length)
   *length = text->len;
   return g_string_free (text, FALSE);
 }
+
+/* Adds an entry for each line that begins in @text, and moves *@line along when that is text of the document. */
+static void
+map_text (GArray *lines, const char *text, gsize length, guint *line, gboolean is_kept)
+{
+  const char *end = text + length;
+
+  while ((text = memchr (text, '\n', (gsize) (end - text))) != NULL) {
+    text++;
+    *line += is_kept;
+    g_array_append_val (lines, *line);
+  }
+}
+
+GArray *
+vsmmu_edit_map_lines (const VsmmuEdit *edit)
+{
+  GArray *lines = g_array_new (FALSE, FALSE, sizeof (guint));
+  guint line = 1;
+  gsize at = 0;
+
+  g_array_append_val (lines, line);
+  for (guint i = 0; i <= edit->splices->len; i++) {
+    const Splice *next = i < edit->splices->len ? &g_array_index (edit->splices, Splice, i) : NULL;
+    gsize from = next != NULL ? next->from : edit->length;
+
+    if (from < at)
+      continue;
+    map_text (lines, edit->data + at, from - at, &line, TRUE);
+    at = from;
+    if (next == NULL)
+      break;
+    map_text (lines, next->text, strlen (next->text), &line, FALSE);
+    for (; at < next->to; at++)
+      line += edit->data[at] == '\n';
+  }
+  return lines;
+}
