@@ -138,7 +138,7 @@ judge_set (const Search *search, const char *text)
     else if (strcmp (parts[GROUP], "device") == 0)
       kind = judge_change (search, parts[ID], parts[PROPERTY], parts[VALUE]);
     /* The other properties of the device were not those of an SMMUv3 until now. */
-    if (kind == VSMMU_REACH_SMMU && strcmp (parts[PROPERTY], "driver") == 0)
+    if (kind == VSMMU_REACH_SMMU && strcmp (parts[PROPERTY], "driver") == 0 && is_smmu (parts[VALUE]))
       kind = VSMMU_REACH_ACCELERATED;
   }
   for (guint i = 0; i < N_PARTS; i++)
