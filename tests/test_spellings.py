@@ -6,6 +6,7 @@ exist. What a domain says in elements and overrides is given to QEMU as the real
 
 import collections
 import concurrent.futures
+import json
 import os
 import pathlib
 import re
@@ -16,6 +17,7 @@ import pytest
 
 import bed
 import spellings
+from program import DATA
 
 ANSWERS = {"on": "SMMUv3 accel=on requires KVM", "off": "'end' is not a valid device model name"}
 END = '{"driver":"end"}'
@@ -153,3 +155,40 @@ def test_the_table_of_options_is_that_of_qemu(debian_tree):
     shown = {name for line in said["every"].split("|") for name in re.findall(r"(?:^|/| or )--?([A-Za-z][\w-]*)", line.split("  ")[0])}
     assert len(shown) > 100 and not shown - known.keys()
     print(f"{len(known)} options, {len(known.keys() - shown)} of which -help does not show")
+
+
+def test_the_classes_are_those_of_qemu(debian_tree):
+    """What an SMMUv3 and a VFIO device of QEMU are besides, so that -global reaches them by that name."""
+    source = (pathlib.Path(__file__).parent.parent / "src" / "model" / "reach.c").read_text(encoding="utf-8")
+    listed = {name: set(re.findall('"([^"]+)"', text)) for name, text in
+              re.findall(r"const (smmu|vfio)_classes\[\] = \{(.*?)\};", source, re.DOTALL)}
+
+    def ask(*commands):
+        text = "".join(json.dumps({"execute": name, "arguments": arguments}) + "\n"
+                       for name, arguments in (("qmp_capabilities", {}), *commands, ("quit", {})))
+        process = subprocess.run(bed.command("exec", "qemu-system-aarch64", "-M", "none", "-nodefaults", "-display", "none", "-qmp", "stdio"),
+                                 input=text, capture_output=True, text=True, check=True)
+        return [json.loads(line)["return"] for line in process.stdout.splitlines() if '"return"' in line][1:-1]
+
+    every = [kind["name"] for kind in ask(("qom-list-types", {"abstract": True}))[0]]
+    kinds = dict(zip(every, ask(*(("qom-list-types", {"implements": name}) for name in every))))
+    for name, driver in (("smmu", "arm-smmuv3"), ("vfio", "vfio-pci"), ("vfio", "vfio-pci-nohotplug")):
+        classes = {kind for kind, members in kinds.items() if driver in (member["name"] for member in members)}
+        assert classes <= listed[name]
+    assert listed["smmu"] == {kind for kind, members in kinds.items() if "arm-smmuv3" in (member["name"] for member in members)}
+    print(f"{len(every)} classes")
+
+
+UNCLEAR = sorted((DATA / "rules" / "commandline-not-understood").glob("fires*.xml"))
+
+
+def test_all_subcommands_agree_on_what_is_not_understood(program):
+    """It is in the findings of “check”; “args” refuses for it, “graph” counts it, and “msi” knows no way of any MSI."""
+    for path in UNCLEAR:
+        assert program.check(path).status == 1, path
+        arguments = program.run("args", path)
+        assert arguments.status == 1 and not arguments.out and "[commandline-not-understood]" in arguments.err, path
+        assert program.run("graph", path).status == 1, path
+        devices = json.loads(program.run("msi", "--format", "json", path).out)["devices"]
+        assert {device["forecast"] for device in devices} == {"unresolvable"}, path
+    print(f"{len(UNCLEAR)} documents")

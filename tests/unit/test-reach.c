@@ -100,6 +100,13 @@ static const struct {
   { "-device {'driver':'\\q'}", "A2" },
   { "-device {'driver':'\\u0000'}", "A2" },
   { "-device {'driver':'\\ud83d\\ude00\\b\\f\\n\\r\\t\\/\\\\\\\"'}", "" },
+  { "-device {'driver':'virtio\\u002drng'}", "" },
+  { "-device {'driver':'\\ud800\\udc00\\uDBFF\\uDFFF\\ud7ff\\ue000'}", "" },
+  { "-device {'driver':'\\udc00'}", "A2" },
+  { "-device {'driver':'\\ud800\\ue000'}", "A2" },
+  { "-device {'driver':'\\ud800\\udbff'}", "A2" },
+  { "-device {'driver':'\\u41g0'}", "A2" },
+  { "-device {'x':['\\}", "A2" },
   { "-device {'driver'}", "A2" },
   { "-device {'driver':}", "A2" },
   { "-device {driver:'x'}", "A2" },
@@ -140,8 +147,29 @@ static const struct {
   { "-global "
     "b.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,driver=arm-smmuv3,property=accel,value=on",
     "A2" },
+  { "-global object.accel=y", "A2" },
+  { "-global resettable.accel=true", "A2" },
+  { "-global vmstate-if.accel=on", "A2" },
+  { "-global arm-smmu.accel=no", "s2" },
+  { "-global arm-smmu.accel=n", "s2" },
+  { "-global arm-smmu.accel=false", "s2" },
+  { "-global arm-smmu.accel=OFF", "A2" },
+  { "-global device.ril=off", "A2" },
+  { "-global device.cmdqv=on", "A2" },
+  { "-global vfio-pci-nohotplug.iommufd=i", "v2" },
+  { "-global vfio-pci-device.iommufd=i", "v2" },
+  { "-global device.host=x", "v2" },
+  { "-global object.iommufd=i", "v2" },
+  { "-global resettable.iommufd=i", "v2" },
+  { "-global vmstate-if.iommufd=i", "v2" },
+  { "-global conventional-pci-device.iommufd=i", "v2" },
+  { "-global pci-express-device.sysfsdev=/sys/x", "v2" },
   { "-global vfio-pci.iommufd=i", "v2" },
   { "-global pci-device.fd=3", "v2" },
+  { "-global b.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,driver=arm-smmuv3,property=accel,value=on",
+    "" },
+  { "-global b.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,driver=arm-smmuv3,property=accel,value=on",
+    "A2" },
   { "-global vfio-pci.x-no-mmap=on", "" },
   { "-global virtio-rng-pci.iommufd=i", "" },
   /* -set */
@@ -301,6 +329,17 @@ test_containers (void)
   g_assert_null (reaches[1].option);
 }
 
+/* An <iommu> that is understood. */
+static void
+test_nothing (void)
+{
+  g_autoptr (VsmmuDomain) domain = read_domain ("<iommu model='smmuv3'><driver pciBus='0' accel='on'/></iommu>", "");
+
+  g_assert_true (vsmmu_domain_is_accelerated (domain));
+  g_assert_false (vsmmu_reach_may_accelerate (domain));
+  g_assert_null (vsmmu_reach_first (domain));
+}
+
 /* A guest that is described anew gives other ids to its devices. */
 static void
 test_ids_of_a_run (void)
@@ -422,6 +461,7 @@ main (int argc, char **argv)
   g_test_add_func ("/reach/capabilities", test_capabilities);
   g_test_add_func ("/reach/containers", test_containers);
   g_test_add_func ("/reach/ids-of-a-run", test_ids_of_a_run);
+  g_test_add_func ("/reach/nothing", test_nothing);
   g_test_add_func ("/reach/option-values", test_option_values);
   g_test_add_func ("/reach/documents", test_documents);
   g_test_add_func ("/reach/documents-of-domains", test_documents_of_domains);
