@@ -309,23 +309,20 @@ static const struct {
   { "maxMemory", read_memory_max },
 };
 
-/* libvirt reads all containers of one name; (transfer full): the XPath of this one */
+/* libvirt reads all containers of one name; (transfer full): the XPath of that with @ordinal */
 static char *
-container_path (const xmlNode *container)
+container_path (const xmlNode *container, guint ordinal)
 {
   const char *name = (const char *) container->name;
-  guint ordinal = 1;
 
-  for (const xmlNode *node = container->prev; node != NULL; node = node->prev)
-    ordinal += vsmmu_xml_is_ns (node, name, VSMMU_QEMU_NAMESPACE);
   return ordinal == 1 ? g_strdup_printf ("/domain/qemu:%s", name)
                       : g_strdup_printf ("/domain/qemu:%s[%u]", name, ordinal);
 }
 
 static void
-read_commandline (VsmmuDomain *domain, const xmlNode *commandline)
+read_commandline (VsmmuDomain *domain, const xmlNode *commandline, guint number)
 {
-  g_autofree char *path = container_path (commandline);
+  g_autofree char *path = container_path (commandline, number);
   guint ordinal = 0;
 
   for (xmlNode *node = vsmmu_xml_element (commandline->children); node != NULL; node = vsmmu_xml_element (node->next)) {
@@ -365,9 +362,9 @@ read_properties (VsmmuDomain *domain, const xmlNode *device, const xmlNode *fron
 }
 
 static void
-read_override (VsmmuDomain *domain, const xmlNode *override)
+read_override (VsmmuDomain *domain, const xmlNode *override, guint number)
 {
-  g_autofree char *path = container_path (override);
+  g_autofree char *path = container_path (override, number);
   guint ordinal = 0;
 
   for (xmlNode *device = vsmmu_xml_element (override->children); device != NULL;
@@ -384,10 +381,10 @@ read_override (VsmmuDomain *domain, const xmlNode *override)
 }
 
 static void
-read_capabilities (VsmmuDomain *domain, const xmlNode *capabilities)
+read_capabilities (VsmmuDomain *domain, const xmlNode *capabilities, guint number)
 {
   static const char *const names[] = { "add", "del" };
-  g_autofree char *path = container_path (capabilities);
+  g_autofree char *path = container_path (capabilities, number);
   guint ordinals[G_N_ELEMENTS (names)] = { 0 };
 
   for (xmlNode *node = vsmmu_xml_element (capabilities->children); node != NULL;
@@ -411,7 +408,7 @@ read_capabilities (VsmmuDomain *domain, const xmlNode *capabilities)
 /* What libvirt passes to QEMU as it is, or what changes that. */
 static const struct {
   const char *name;
-  void (*read) (VsmmuDomain *domain, const xmlNode *node);
+  void (*read) (VsmmuDomain *domain, const xmlNode *node, guint number);
 } passthrough_elements[] = {
   { "commandline", read_commandline },
   { "override", read_override },
@@ -506,6 +503,8 @@ vsmmu_domain_forget_run (VsmmuDomain *domain)
 static void
 read_domain (VsmmuDomain *domain, const xmlNode *root)
 {
+  guint numbers[G_N_ELEMENTS (passthrough_elements)] = { 0 };
+
   domain->line = vsmmu_xml_line (root);
   domain->type = vsmmu_xml_attribute (root, "type");
   domain->is_running = vsmmu_xml_attribute (root, "id") != NULL;
@@ -517,7 +516,7 @@ read_domain (VsmmuDomain *domain, const xmlNode *root)
         domain_elements[i].read (domain, node);
     for (guint i = 0; i < G_N_ELEMENTS (passthrough_elements); i++)
       if (vsmmu_xml_is_ns (node, passthrough_elements[i].name, VSMMU_QEMU_NAMESPACE))
-        passthrough_elements[i].read (domain, node);
+        passthrough_elements[i].read (domain, node, ++numbers[i]);
     if (vsmmu_xml_is (node, "name"))
       domain->name = vsmmu_xml_text (node);
     else if (vsmmu_xml_is (node, "devices"))
