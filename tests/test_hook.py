@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
@@ -83,6 +84,33 @@ def test_what_works_passes_without_a_word(hook, operation, xml):
 ])
 def test_other_operations_are_none_of_its_business(hook, operation, phase):
     assert hook.call(TWO_SMMUS, operation, phase) == Answer(0, "", "", [])
+
+
+def with_arguments(xml, *arguments):
+    lines = "".join(f"<qemu:arg value={quoteattr(argument)}/>" for argument in arguments)
+    return (xml.replace("<domain ", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' ", 1)
+            .replace("</domain>", f"<qemu:commandline>{lines}</qemu:commandline></domain>"))
+
+
+PLAIN = guest(kind="kvm", driver="")
+SPELLINGS = [("-device", "arm-smmuv3,primary-bus=pci.1,accel=y"), ("--device", "arm-smmuv3,primary-bus=pci.1,accel=on"),
+             ("-device", '{"driver":"arm-smmuv3","primary-bus":"pci.1","accel":true}'), ("-global", "arm-smmu.accel=on"),
+             ("-device", "arm-smmuv3,primary-bus=pci.1,accel=on,anything=1"), ("-readconfig", "/etc/x.conf")]
+
+
+@pytest.mark.parametrize("arguments", SPELLINGS, ids=" ".join)
+@pytest.mark.parametrize("xml", [PLAIN, EMULATED, GOOD], ids=["plain", "emulated", "accelerated"])
+def test_a_vsmmu_that_is_said_otherwise_is_refused(hook, xml, arguments):
+    answer = hook.call(with_arguments(xml, *arguments))
+    assert answer.status == 1 and "commandline-not-understood" in answer.err
+    assert any("[commandline-not-understood]; hint: remove '-" in line for line in answer.log)
+
+
+@pytest.mark.parametrize("xml", [PLAIN, EMULATED], ids=["plain", "emulated"])
+def test_arguments_of_other_guests_pass_without_a_word(hook, xml):
+    xml = with_arguments(xml, "-fw_cfg", "name=opt/x,string=-device", "-device", "virtio-rng-pci,id=arm-smmuv3", "-object",
+                         "iommufd,id=iommufd0", "-global", "vfio-pci.iommufd=iommufd0", "-set", "drive.d.cache=none", "-future")
+    assert hook.call(xml) == Answer(0, "", "", [])
 
 
 def test_a_guest_that_runs_is_left_alone_and_the_log_says_what_is_wrong(hook):

@@ -57,8 +57,10 @@ VSMMU_PUBLIC const char *vsmmu_domain_get_name (const VsmmuDomain *domain);
  *
  * Returns: whether the domain asks for an accelerated SMMUv3, even wrongly: some
  *   `<iommu model='smmuv3'>` names accel (other than off), something close to
- *   it, or an option that only an accelerated one has. Rules speak of no other
- *   domain.
+ *   it, or an option that only an accelerated one has; or something in
+ *   `<qemu:commandline>`, `<qemu:override>` or `<qemu:capabilities>` may make
+ *   QEMU accelerate one, in whatever way it is written, or cannot be
+ *   understood. Rules speak of no other domain.
  */
 VSMMU_PUBLIC gboolean vsmmu_domain_is_accelerated (const VsmmuDomain *domain);
 

@@ -63,8 +63,11 @@ void vsmmu_rule_no_msi_controller (VsmmuCheck *check);
 void vsmmu_rule_gic_version_implicit (VsmmuCheck *check);
 void vsmmu_rule_gicv2_limits (VsmmuCheck *check);
 void vsmmu_rule_pcihole64_not_power_of_two (VsmmuCheck *check);
-void vsmmu_rule_commandline_conflict (VsmmuCheck *check);
 void vsmmu_rule_not_migratable (VsmmuCheck *check);
+
+/* Guest rules about what libvirt passes to QEMU as it is: commandline.c */
+void vsmmu_rule_commandline_not_understood (VsmmuCheck *check);
+void vsmmu_rule_commandline_conflict (VsmmuCheck *check);
 
 /* Guest rules about the PCI tree: guest.c */
 void vsmmu_rule_pci_address_invalid (VsmmuCheck *check);

@@ -481,6 +481,23 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
   },
   {
       {
+          "commandline-not-understood",
+          VSMMU_RULE_GROUP_GUEST,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("QEMU arguments, overrides or capabilities reach an SMMUv3 or a VFIO device unchecked"),
+          N_ ("Arguments in <qemu:commandline>, properties in <qemu:override> and changes in <qemu:capabilities> can "
+              "make "
+              "an SMMUv3, accelerate one, or give a VFIO device another iommufd, bus or host device, and neither "
+              "libvirt "
+              "nor the other rules see it: devices of two physical SMMUs behind one vSMMU then corrupt guest memory "
+              "without a message. 'virt-vsmmu adapt --lift' turns what it understands into elements; this rule reports "
+              "what is left, and what cannot be read, such as a configuration file."),
+          "QEMU qemu_init(), qemu_global_option(), qemu_set_option(), qdev_device_add(); seen on 11.1.3",
+      },
+      vsmmu_rule_commandline_not_understood,
+  },
+  {
+      {
           "commandline-conflict",
           VSMMU_RULE_GROUP_GUEST,
           VSMMU_SEVERITY_WARNING,

@@ -5,6 +5,7 @@
 
 #include "model/implicit.h"
 #include "model/number.h"
+#include "model/reach.h"
 #include "model/read.h"
 #include "model/slots.h"
 #include "model/suggest.h"
@@ -74,6 +75,8 @@ vsmmu_domain_free (VsmmuDomain *domain)
   g_array_unref (domain->memory_nodes);
   g_array_unref (domain->arguments);
   g_array_unref (domain->overrides);
+  g_array_unref (domain->capabilities);
+  g_array_unref (domain->reaches);
   g_free (domain->address_error);
   g_free (domain->file);
   xmlFreeDoc (domain->document);
@@ -98,6 +101,9 @@ domain_new (xmlDocPtr document, const char *file)
   g_array_set_clear_func (domain->arguments, passthrough_clear);
   domain->overrides = g_array_new (FALSE, FALSE, sizeof (VsmmuPassthrough));
   g_array_set_clear_func (domain->overrides, passthrough_clear);
+  domain->capabilities = g_array_new (FALSE, FALSE, sizeof (VsmmuPassthrough));
+  g_array_set_clear_func (domain->capabilities, passthrough_clear);
+  domain->reaches = g_array_new (FALSE, FALSE, sizeof (VsmmuReach));
   return domain;
 }
 
@@ -303,9 +309,20 @@ static const struct {
   { "maxMemory", read_memory_max },
 };
 
-static void
-read_commandline (VsmmuDomain *domain, const xmlNode *commandline)
+/* libvirt reads all containers of one name; (transfer full): the XPath of that with @ordinal */
+static char *
+container_path (const xmlNode *container, guint ordinal)
 {
+  const char *name = (const char *) container->name;
+
+  return ordinal == 1 ? g_strdup_printf ("/domain/qemu:%s", name)
+                      : g_strdup_printf ("/domain/qemu:%s[%u]", name, ordinal);
+}
+
+static void
+read_commandline (VsmmuDomain *domain, const xmlNode *commandline, guint number)
+{
+  g_autofree char *path = container_path (commandline, number);
   guint ordinal = 0;
 
   for (xmlNode *node = vsmmu_xml_element (commandline->children); node != NULL; node = vsmmu_xml_element (node->next)) {
@@ -313,44 +330,90 @@ read_commandline (VsmmuDomain *domain, const xmlNode *commandline)
                                   .node = node,
                                   .value = vsmmu_xml_attribute (node, "value") };
 
-    if (!vsmmu_xml_is_ns (node, "arg", VSMMU_QEMU_NAMESPACE) || argument.value == NULL)
+    if (!vsmmu_xml_is_ns (node, "arg", VSMMU_QEMU_NAMESPACE))
       continue;
-    argument.element = g_strdup_printf ("/domain/qemu:commandline/qemu:arg[%u]", ++ordinal);
+    ordinal++;
+    if (argument.value == NULL)
+      continue;
+    argument.element = g_strdup_printf ("%s/qemu:arg[%u]", path, ordinal);
     g_array_append_val (domain->arguments, argument);
   }
 }
 
 static void
-read_override (VsmmuDomain *domain, const xmlNode *override)
+read_properties (VsmmuDomain *domain, const xmlNode *device, const xmlNode *frontend, const char *path)
 {
+  for (xmlNode *property = vsmmu_xml_element (frontend->children); property != NULL;
+       property = vsmmu_xml_element (property->next)) {
+    VsmmuPassthrough passthrough = {
+      .line = vsmmu_xml_line (property),
+      .node = property,
+      .alias = vsmmu_xml_attribute (device, "alias"),
+      .property = vsmmu_xml_attribute (property, "name"),
+      .value = vsmmu_xml_attribute (property, "value"),
+    };
+
+    if (!vsmmu_xml_is_ns (property, "property", VSMMU_QEMU_NAMESPACE) || passthrough.alias == NULL ||
+        passthrough.property == NULL)
+      continue;
+    passthrough.element = g_strdup (path);
+    g_array_append_val (domain->overrides, passthrough);
+  }
+}
+
+static void
+read_override (VsmmuDomain *domain, const xmlNode *override, guint number)
+{
+  g_autofree char *path = container_path (override, number);
   guint ordinal = 0;
 
   for (xmlNode *device = vsmmu_xml_element (override->children); device != NULL;
        device = vsmmu_xml_element (device->next)) {
+    g_autofree char *element = NULL;
+
     if (!vsmmu_xml_is_ns (device, "device", VSMMU_QEMU_NAMESPACE))
       continue;
-    ordinal++;
+    element = g_strdup_printf ("%s/qemu:device[%u]", path, ++ordinal);
     for (xmlNode *frontend = vsmmu_xml_element (device->children); frontend != NULL;
-         frontend = vsmmu_xml_element (frontend->next)) {
-      for (xmlNode *property = vsmmu_xml_element (frontend->children); property != NULL;
-           property = vsmmu_xml_element (property->next)) {
-        VsmmuPassthrough passthrough = {
-          .line = vsmmu_xml_line (property),
-          .node = property,
-          .alias = vsmmu_xml_attribute (device, "alias"),
-          .property = vsmmu_xml_attribute (property, "name"),
-          .value = vsmmu_xml_attribute (property, "value"),
-        };
+         frontend = vsmmu_xml_element (frontend->next))
+      read_properties (domain, device, frontend, element);
+  }
+}
 
-        if (!vsmmu_xml_is_ns (property, "property", VSMMU_QEMU_NAMESPACE) || passthrough.alias == NULL ||
-            passthrough.property == NULL)
-          continue;
-        passthrough.element = g_strdup_printf ("/domain/qemu:override/qemu:device[%u]", ordinal);
-        g_array_append_val (domain->overrides, passthrough);
-      }
+static void
+read_capabilities (VsmmuDomain *domain, const xmlNode *capabilities, guint number)
+{
+  static const char *const names[] = { "add", "del" };
+  g_autofree char *path = container_path (capabilities, number);
+  guint ordinals[G_N_ELEMENTS (names)] = { 0 };
+
+  for (xmlNode *node = vsmmu_xml_element (capabilities->children); node != NULL;
+       node = vsmmu_xml_element (node->next)) {
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+      VsmmuPassthrough capability = { .line = vsmmu_xml_line (node),
+                                      .node = node,
+                                      .value = vsmmu_xml_attribute (node, "capability") };
+
+      if (!vsmmu_xml_is_ns (node, names[i], VSMMU_QEMU_NAMESPACE))
+        continue;
+      ordinals[i]++;
+      if (capability.value == NULL)
+        continue;
+      capability.element = g_strdup_printf ("%s/qemu:%s[%u]", path, names[i], ordinals[i]);
+      g_array_append_val (domain->capabilities, capability);
     }
   }
 }
+
+/* What libvirt passes to QEMU as it is, or what changes that. */
+static const struct {
+  const char *name;
+  void (*read) (VsmmuDomain *domain, const xmlNode *node, guint number);
+} passthrough_elements[] = {
+  { "commandline", read_commandline },
+  { "override", read_override },
+  { "capabilities", read_capabilities },
+};
 
 static void
 read_devices (VsmmuDomain *domain, const xmlNode *devices)
@@ -434,11 +497,14 @@ vsmmu_domain_forget_run (VsmmuDomain *domain)
 {
   domain->is_running = FALSE;
   assign_ids (domain);
+  vsmmu_reach_find (domain);
 }
 
 static void
 read_domain (VsmmuDomain *domain, const xmlNode *root)
 {
+  guint numbers[G_N_ELEMENTS (passthrough_elements)] = { 0 };
+
   domain->line = vsmmu_xml_line (root);
   domain->type = vsmmu_xml_attribute (root, "type");
   domain->is_running = vsmmu_xml_attribute (root, "id") != NULL;
@@ -448,14 +514,13 @@ read_domain (VsmmuDomain *domain, const xmlNode *root)
     for (guint i = 0; i < G_N_ELEMENTS (domain_elements); i++)
       if (vsmmu_xml_is (node, domain_elements[i].name))
         domain_elements[i].read (domain, node);
+    for (guint i = 0; i < G_N_ELEMENTS (passthrough_elements); i++)
+      if (vsmmu_xml_is_ns (node, passthrough_elements[i].name, VSMMU_QEMU_NAMESPACE))
+        passthrough_elements[i].read (domain, node, ++numbers[i]);
     if (vsmmu_xml_is (node, "name"))
       domain->name = vsmmu_xml_text (node);
     else if (vsmmu_xml_is (node, "devices"))
       read_devices (domain, node);
-    else if (vsmmu_xml_is_ns (node, "commandline", VSMMU_QEMU_NAMESPACE))
-      read_commandline (domain, node);
-    else if (vsmmu_xml_is_ns (node, "override", VSMMU_QEMU_NAMESPACE))
-      read_override (domain, node);
   }
 }
 
@@ -469,6 +534,7 @@ complete_domain (VsmmuDomain *domain, const xmlNode *root)
   if (vsmmu_domain_is_virt (domain))
     vsmmu_slots_assign (domain);
   assign_ids (domain);
+  vsmmu_reach_find (domain);
 }
 
 VsmmuDomain *
@@ -575,7 +641,7 @@ vsmmu_domain_is_accelerated (const VsmmuDomain *domain)
   for (guint i = 0; i < domain->iommus->len; i++)
     if (vsmmu_iommu_wants_acceleration (g_ptr_array_index (domain->iommus, i)))
       return TRUE;
-  return FALSE;
+  return vsmmu_reach_may_accelerate (domain);
 }
 
 const VsmmuDevice *

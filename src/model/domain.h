@@ -22,11 +22,11 @@ typedef struct {
   char *expected; /* translated: "a whole number from 0 to 20" */
 } VsmmuValueProblem;
 
-/* One <qemu:arg>, or one <qemu:property> of an override. */
+/* One <qemu:arg>, one <qemu:property> of an override, or one <qemu:add> or <qemu:del> of <qemu:capabilities>. */
 typedef struct {
   guint line;
   const xmlNode *node;
-  const char *value;
+  const char *value;    /* of capabilities, the name of one */
   const char *alias;    /* overrides only */
   const char *property; /* overrides only */
   char *element;
@@ -110,6 +110,8 @@ struct _VsmmuDomain {
   GArray *problems;       /* VsmmuValueProblem */
   GArray *arguments;      /* VsmmuPassthrough: <qemu:commandline> */
   GArray *overrides;      /* VsmmuPassthrough: <qemu:override> */
+  GArray *capabilities;   /* VsmmuPassthrough: <qemu:capabilities> */
+  GArray *reaches;        /* VsmmuReach: what of these three reaches an SMMUv3 or a VFIO device */
   guint n_buses;
   VsmmuBus buses[VSMMU_PCI_BUSES_MAX];
   /* Why libvirt would refuse the PCI addresses, and for which device. */

@@ -6,6 +6,7 @@
 
 #include "check/finding.h"
 #include "check/host.h"
+#include "model/reach.h"
 
 /* One device being looked at. */
 typedef struct {
@@ -151,6 +152,12 @@ check_smmu (const Case *c)
                                        "host-group-shared", NULL };
   Siblings siblings;
 
+  if (vsmmu_reach_first (c->subject->domain) != NULL) {
+    add_evidence (c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
+                  g_strdup (_ ("QEMU arguments, overrides or capabilities that cannot be understood reach an SMMUv3 or "
+                               "a VFIO device; 'virt-vsmmu check' reports them")));
+    return;
+  }
   if (!c->device->is_accelerated || adopt (c, "smmu", c->subject->host_findings, c->known, rules) > 0)
     return;
   siblings = look_at_siblings (c);

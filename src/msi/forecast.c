@@ -2,6 +2,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "model/domain.h"
+#include "model/reach.h"
 #include "msi/topology.h"
 
 void
@@ -76,7 +77,7 @@ find_vsmmu (const VsmmuDomain *domain, const VsmmuDevice *device)
 
 static VsmmuMsiDevice *
 device_new (const VsmmuDomain *domain, const VsmmuDevice *device, const VsmmuMsiService *service,
-            const VsmmuMsiMachine *machine)
+            const VsmmuMsiMachine *machine, const VsmmuReach *unclear)
 {
   VsmmuMsiDevice *made = g_new0 (VsmmuMsiDevice, 1);
 
@@ -89,7 +90,11 @@ device_new (const VsmmuDomain *domain, const VsmmuDevice *device, const VsmmuMsi
   made->path = vsmmu_msi_service_get_path (service);
   if (made->path != VSMMU_MSI_PATH_IDENTITY)
     made->vsmmu = g_strdup (find_vsmmu (domain, device));
-  judge (made, device, service, machine);
+  if (unclear == NULL)
+    judge (made, device, service, machine);
+  else
+    set_unresolvable (made, _ ("QEMU arguments, overrides or capabilities that cannot be understood reach an SMMUv3 or "
+                               "a VFIO device; 'virt-vsmmu check' reports them"));
   return made;
 }
 
@@ -97,11 +102,13 @@ GPtrArray *
 vsmmu_msi_forecast (const VsmmuDomain *domain, GError **error)
 {
   g_autoptr (VsmmuMsiTopology) topology = vsmmu_msi_topology_new_for_domain (domain, NULL, error);
+  const VsmmuReach *unclear;
   GPtrArray *devices;
   VsmmuMsiMachine machine;
 
   if (topology == NULL)
     return NULL;
+  unclear = vsmmu_reach_first (domain);
   vsmmu_msi_machine_of (domain, &machine);
   devices = g_ptr_array_new_with_free_func (device_free);
   for (guint i = 0; i < domain->devices->len; i++) {
@@ -114,7 +121,7 @@ vsmmu_msi_forecast (const VsmmuDomain *domain, GError **error)
     service = vsmmu_msi_topology_find (topology, VSMMU_PCI_DEVFN (address->bus, address->slot, address->function));
     /* A bus that hangs off no root bus is a finding of its own. */
     if (service != NULL)
-      g_ptr_array_add (devices, device_new (domain, device, service, &machine));
+      g_ptr_array_add (devices, device_new (domain, device, service, &machine, unclear));
   }
   return devices;
 }

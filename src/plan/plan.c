@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "model/edit.h"
+#include "model/reach.h"
 #include "model/read.h"
 #include "model/text.h"
 #include "plan/layout.h"
@@ -243,6 +244,8 @@ stays_in_place (const VsmmuDomain *guest, const VsmmuDomain *planned, GError **e
 static gboolean
 is_possible (const VsmmuDomain *domain, GError **error)
 {
+  const VsmmuReach *unclear = vsmmu_reach_first (domain);
+
   if (!vsmmu_domain_is_virt (domain))
     return vsmmu_layout_refuse (error,
                                 _ ("%s: SMMUv3 exists only on the arm64 machine 'virt', and the guest has "
@@ -256,6 +259,15 @@ is_possible (const VsmmuDomain *domain, GError **error)
                                 _ ("%s:%u: '%s' is not what libvirt takes there (expected %s); correct it and "
                                    "plan again"),
                                 domain->file, problem->line, value, problem->expected);
+  }
+  if (unclear != NULL) {
+    g_autofree char *value =
+        vsmmu_text_shorten (unclear->from->property != NULL ? unclear->from->property : unclear->from->value);
+
+    return vsmmu_layout_refuse (error,
+                                _ ("%s:%u: '%s' reaches an SMMUv3 or a VFIO device in a way that cannot be checked; "
+                                   "do what 'virt-vsmmu check' says, and plan again"),
+                                domain->file, unclear->from->line, value);
   }
   if (domain->address_error != NULL)
     return vsmmu_layout_refuse (error, _ ("%s: libvirt refuses the PCI addresses of the guest: %s"), domain->file,

@@ -22,15 +22,6 @@ overrides_free (gpointer data)
   g_free (overrides);
 }
 
-static void
-option_free (gpointer data)
-{
-  VsmmuOption *option = data;
-
-  g_clear_pointer (&option->values, g_hash_table_unref);
-  g_free (option);
-}
-
 static gboolean
 is_word_character (char c)
 {
@@ -106,59 +97,17 @@ add_overrides (VsmmuPassthroughs *passthroughs)
   find_last (passthroughs);
 }
 
-/* QEMU's keyval syntax: NAME=VALUE,... where the name of the first may be left out, and a comma is doubled. */
-static GHashTable *
-parse_values (const char *text)
-{
-  g_autoptr (GHashTable) values = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-
-  if (*text == '{')
-    return NULL;
-  for (guint number = 0; *text != '\0'; number++) {
-    g_autoptr (GString) part = g_string_new (NULL);
-    char *equals;
-
-    for (; *text != '\0' && (*text != ',' || text[1] == ','); text += *text == ',' ? 2 : 1)
-      g_string_append_c (part, *text);
-    text += *text == ',';
-    equals = strchr (part->str, '=');
-    if (equals == NULL && number > 0)
-      g_hash_table_insert (values, g_strdup (part->str), g_strdup ("on"));
-    else if (equals == NULL)
-      g_hash_table_insert (values, g_strdup (""), g_strdup (part->str));
-    else
-      g_hash_table_insert (values, g_strndup (part->str, equals - part->str), g_strdup (equals + 1));
-  }
-  return g_steal_pointer (&values);
-}
-
-static gboolean
-takes_values (const char *name)
-{
-  static const char *const names[] = { "-device", "-object", "-global", "-machine", "-M", NULL };
-
-  return g_strv_contains (names, name);
-}
-
 static void
 add_options (VsmmuPassthroughs *passthroughs)
 {
   const GArray *arguments = passthroughs->domain->arguments;
+  g_autoptr (GPtrArray) options = vsmmu_arguments_parse (arguments);
 
-  for (guint i = 0; i < arguments->len; i++) {
-    const VsmmuPassthrough *name = &g_array_index (arguments, VsmmuPassthrough, i);
-    VsmmuOption *option;
-
-    count_words (passthroughs->words, name->value);
-    if (i + 1 >= arguments->len || !takes_values (name->value))
-      continue;
-    option = g_new0 (VsmmuOption, 1);
-    option->name = name;
-    option->value = &g_array_index (arguments, VsmmuPassthrough, ++i);
-    option->values = parse_values (option->value->value);
-    count_words (passthroughs->words, option->value->value);
-    g_ptr_array_add (passthroughs->options, option);
-  }
+  for (guint i = 0; i < arguments->len; i++)
+    count_words (passthroughs->words, g_array_index (arguments, VsmmuPassthrough, i).value);
+  while (options->len > 0 && ((VsmmuOption *) g_ptr_array_index (options, options->len - 1))->is_guess)
+    g_ptr_array_set_size (options, (int) options->len - 1);
+  passthroughs->options = g_steal_pointer (&options);
 }
 
 void
@@ -167,7 +116,6 @@ vsmmu_passthroughs_init (VsmmuPassthroughs *passthroughs, const VsmmuDomain *dom
   passthroughs->domain = domain;
   passthroughs->overrides = g_ptr_array_new_with_free_func (override_free);
   passthroughs->by_alias = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, overrides_free);
-  passthroughs->options = g_ptr_array_new_with_free_func (option_free);
   passthroughs->words = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   add_overrides (passthroughs);
   add_options (passthroughs);
@@ -217,23 +165,6 @@ guint
 vsmmu_passthroughs_count (const VsmmuPassthroughs *passthroughs, const char *word)
 {
   return GPOINTER_TO_UINT (g_hash_table_lookup (passthroughs->words, word));
-}
-
-const char *
-vsmmu_option_get (const VsmmuOption *option, const char *name)
-{
-  return option->values != NULL ? g_hash_table_lookup (option->values, name) : NULL;
-}
-
-gboolean
-vsmmu_option_has_only (const VsmmuOption *option, const char *const *names)
-{
-  if (option->values == NULL || g_hash_table_size (option->values) != g_strv_length ((GStrv) names))
-    return FALSE;
-  for (; *names != NULL; names++)
-    if (!g_hash_table_contains (option->values, *names))
-      return FALSE;
-  return TRUE;
 }
 
 static guint

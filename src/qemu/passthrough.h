@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/domain.h"
+#include "model/arguments.h"
 #include "model/edit.h"
 
 /* What the user, or lowering, has libvirt pass to QEMU as it is. */
@@ -19,14 +19,6 @@ typedef struct {
   GArray *properties; /* VsmmuProperty */
 } VsmmuOverride;
 
-/* An option of the command line with its value. */
-typedef struct {
-  const VsmmuPassthrough *name;
-  const VsmmuPassthrough *value;
-  GHashTable *values; /* (nullable): of the option, by name; for what is no list of values, and for JSON, %NULL */
-  gboolean is_taken;
-} VsmmuOption;
-
 /* All overrides of one device. */
 typedef struct {
   GPtrArray *list;  /* (element-type VsmmuOverride) */
@@ -37,7 +29,7 @@ typedef struct {
   const VsmmuDomain *domain;
   GPtrArray *overrides; /* (element-type VsmmuOverride) */
   GHashTable *by_alias; /* alias → VsmmuOverrides */
-  GPtrArray *options;   /* (element-type VsmmuOption): in the order of the document */
+  GPtrArray *options;   /* (element-type VsmmuOption): those of which it is certain that they are options */
   GHashTable *words;    /* word in any value → how often it is there */
 } VsmmuPassthroughs;
 
@@ -55,12 +47,6 @@ VsmmuProperty *vsmmu_passthroughs_take (const VsmmuPassthroughs *passthroughs, c
 
 /* How often @word, such as the id of a device, is there in all values. */
 guint vsmmu_passthroughs_count (const VsmmuPassthroughs *passthroughs, const char *word);
-
-/* (nullable): the value @name of @option */
-const char *vsmmu_option_get (const VsmmuOption *option, const char *name);
-
-/* Whether @option has values called @names, %NULL-terminated, and no other. */
-gboolean vsmmu_option_has_only (const VsmmuOption *option, const char *const *names);
 
 /* Whether all of @override is taken. */
 gboolean vsmmu_override_is_taken (const VsmmuOverride *override);

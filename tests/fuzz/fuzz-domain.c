@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "model/concern.h"
 #include "stop.h"
 #include "vsmmu/vsmmu.h"
 
@@ -208,6 +209,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   if (findings != NULL)
     render (findings, size % 11 == 0);
   if (domain != NULL) {
+    if (vsmmu_domain_is_accelerated (domain) && !vsmmu_document_may_concern ((const char *) data, size))
+      g_error ("the look at the bytes missed an SMMUv3");
     generate (domain, VSMMU_ARGUMENT_SYNTAX_JSON);
     generate (domain, VSMMU_ARGUMENT_SYNTAX_LEGACY);
     expect_utf8 (vsmmu_render_dot (domain, NULL, findings));

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "check/check.h"
+#include "model/reach.h"
+#include "model/text.h"
+
+/*
+ * commandline-not-understood
+ */
+
+/* Messages: %s is the argument, or the name of the property or capability. */
+static const char *const smmu_messages[] = {
+  [VSMMU_REACH_BY_DEVICE] = N_ ("the QEMU argument '%s' makes an SMMUv3 that is not described by an <iommu> element"),
+  [VSMMU_REACH_BY_JSON] = N_ ("the QEMU argument '%s' is not valid JSON, and may make an SMMUv3"),
+  [VSMMU_REACH_BY_GLOBAL] = N_ ("the QEMU argument '%s' changes SMMUv3s in a way that cannot be checked"),
+  [VSMMU_REACH_BY_SET] = N_ ("the QEMU argument '%s' may change an SMMUv3 in a way that cannot be checked"),
+  [VSMMU_REACH_BY_CONFIG] = N_ ("QEMU reads more options from the file '%s', which may make an accelerated SMMUv3 and "
+                                "cannot be checked"),
+  [VSMMU_REACH_BY_OVERRIDE] = N_ ("the override of '%s' makes or changes an SMMUv3 in a way that cannot be checked"),
+  [VSMMU_REACH_BY_CAPABILITY] = N_ ("changing the QEMU capability '%s' changes how libvirt passes SMMUv3 and VFIO "
+                                    "devices to QEMU, which cannot be checked"),
+};
+
+static const char *const vfio_messages[] = {
+  [VSMMU_REACH_BY_DEVICE] = N_ ("the QEMU argument '%s' makes a VFIO device that is not described by a <hostdev> "
+                                "element"),
+  [VSMMU_REACH_BY_OBJECT] = N_ ("the QEMU argument '%s' makes an iommufd beside that of the <hostdev> elements"),
+  [VSMMU_REACH_BY_GLOBAL] = N_ ("the QEMU argument '%s' changes VFIO devices or their iommufd in a way that cannot be "
+                                "checked"),
+  [VSMMU_REACH_BY_SET] =
+      N_ ("the QEMU argument '%s' changes a VFIO device, its iommufd or its bus in a way that cannot "
+          "be checked"),
+  [VSMMU_REACH_BY_OVERRIDE] = N_ ("the override of '%s' changes a VFIO device, its iommufd or its bus in a way that "
+                                  "cannot be checked"),
+};
+
+/* Hints: %s is the option before the argument, or the name of the property. */
+static const char *const smmu_hints[] = {
+  [VSMMU_REACH_BY_DEVICE] = N_ ("remove '%s' and this argument, and add <iommu model='smmuv3'> with <driver "
+                                "pciBus='INDEX' accel='on'/>, where INDEX is that of its root bus; 'virt-vsmmu adapt "
+                                "--lift' does so where it can"),
+  [VSMMU_REACH_BY_JSON] = N_ ("remove '%s' and this argument, or write it as JSON that QEMU accepts, with each name "
+                              "once"),
+  [VSMMU_REACH_BY_GLOBAL] = N_ ("remove '%s' and this argument, and set the option on <driver> of each <iommu "
+                                "model='smmuv3'>"),
+  [VSMMU_REACH_BY_SET] = N_ ("remove '%s' and this argument, and set the option on <driver> of the <iommu "
+                             "model='smmuv3'>"),
+  [VSMMU_REACH_BY_CONFIG] = N_ ("remove '%s' and this argument, and describe the devices of that file with elements"),
+  [VSMMU_REACH_BY_OVERRIDE] = N_ ("remove <qemu:property name='%s'>, and set the option on <driver> of an <iommu "
+                                  "model='smmuv3'>; 'virt-vsmmu adapt --lift' does so where it can"),
+  [VSMMU_REACH_BY_CAPABILITY] = N_ ("remove this element for '%s'"),
+};
+
+static const char *const vfio_hints[] = {
+  [VSMMU_REACH_BY_DEVICE] = N_ ("remove '%s' and this argument, and add <hostdev mode='subsystem' type='pci'> with the "
+                                "address of the device in <source>"),
+  [VSMMU_REACH_BY_OBJECT] = N_ ("remove '%s' and this argument, and add <driver iommufd='yes'/> to each <hostdev>; "
+                                "'virt-vsmmu adapt --lift' does so where it can"),
+  [VSMMU_REACH_BY_GLOBAL] = N_ ("remove '%s' and this argument, and add <driver iommufd='yes'/> to each <hostdev>; "
+                                "'virt-vsmmu adapt --lift' does so where it can"),
+  [VSMMU_REACH_BY_SET] = N_ ("remove '%s' and this argument, and say it with <driver>, <source> and <address> of the "
+                             "device"),
+  [VSMMU_REACH_BY_OVERRIDE] = N_ ("remove <qemu:property name='%s'>, and say it with <driver>, <source> and <address> "
+                                  "of the device; 'virt-vsmmu adapt --lift' does so where it can"),
+};
+
+/* What hints call it. */
+static const char *
+shown_option (const VsmmuReach *reach)
+{
+  if (reach->option != NULL)
+    return reach->option->value;
+  return reach->from->property != NULL ? reach->from->property : reach->from->value;
+}
+
+/* (transfer full): @format translated, with @what for its %s */
+static char *
+fill (const char *format, const char *what)
+{
+  g_auto (GStrv) parts = g_strsplit (_ (format), "%s", 2);
+
+  return g_strjoinv (what, parts);
+}
+
+void
+vsmmu_rule_commandline_not_understood (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+
+  for (guint i = 0; i < domain->reaches->len; i++) {
+    const VsmmuReach *reach = &g_array_index (domain->reaches, VsmmuReach, i);
+    gboolean is_vfio = reach->kind == VSMMU_REACH_VFIO;
+    const char *message = (is_vfio ? vfio_messages : smmu_messages)[reach->way];
+    const char *hint = (is_vfio ? vfio_hints : smmu_hints)[reach->way];
+    g_autofree char *what =
+        vsmmu_text_shorten (reach->from->property != NULL ? reach->from->property : reach->from->value);
+    g_autofree char *option = vsmmu_text_shorten (shown_option (reach));
+
+    g_autofree char *text = fill (message, what);
+
+    vsmmu_check_report (check, reach->from->line, g_strdup (reach->from->element), fill (hint, option), "%s", text);
+  }
+}
+
+/*
+ * commandline-conflict
+ */
+
+/* What in a <qemu:arg> meddles with the parts that libvirt generates for a vSMMU, or stops QEMU beside one. */
+static const struct {
+  const char *text;
+  VsmmuSeverity severity;
+} conflicts[] = {
+  { "iommu=smmuv3", VSMMU_SEVERITY_ERROR },       { "virtio-iommu", VSMMU_SEVERITY_ERROR },
+  { "kernel-irqchip=off", VSMMU_SEVERITY_ERROR }, { "kernel_irqchip=off", VSMMU_SEVERITY_ERROR },
+  { "accel=tcg", VSMMU_SEVERITY_ERROR },          { "bypass-iommu=on", VSMMU_SEVERITY_ERROR },
+  { "bypass_iommu=on", VSMMU_SEVERITY_ERROR },    { "-only-migratable", VSMMU_SEVERITY_ERROR },
+  { "pxb-pcie", VSMMU_SEVERITY_WARNING },         { "vfio-pci", VSMMU_SEVERITY_WARNING },
+};
+
+static void
+check_argument (VsmmuCheck *check, const VsmmuPassthrough *argument)
+{
+  g_autofree char *value = vsmmu_text_shorten (argument->value);
+
+  for (guint i = 0; i < G_N_ELEMENTS (conflicts); i++) {
+    if (strstr (argument->value, conflicts[i].text) == NULL)
+      continue;
+    vsmmu_check_report_as (check, conflicts[i].severity, argument->line, g_strdup (argument->element),
+                           g_strdup (_ ("remove the argument and say it with <iommu>, <controller> or <hostdev>")),
+                           _ ("the QEMU argument '%s' meddles with the vSMMU that libvirt sets up"), value);
+    return;
+  }
+}
+
+/* (transfer full): the QEMU ids of accelerated vSMMUs, of their buses and of VFIO devices, as a set */
+static GHashTable *
+collect_ids (const VsmmuDomain *domain)
+{
+  GHashTable *ids = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+
+    if (!vsmmu_iommu_is_accelerated (iommu))
+      continue;
+    g_hash_table_add (ids, iommu->id);
+    if (domain->buses[iommu->iommu.pci_bus].controller != NULL)
+      g_hash_table_add (ids, domain->buses[iommu->iommu.pci_bus].controller->id);
+  }
+  for (guint i = 0; i < domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+
+    /* Overrides do not reach what is attached later. */
+    if (!hostdev->is_plug)
+      g_hash_table_add (ids, hostdev->id);
+  }
+  return ids;
+}
+
+/* (transfer full): what commandline-not-understood reports, as a set of VsmmuPassthrough */
+static GHashTable *
+collect_reaches (const VsmmuDomain *domain)
+{
+  GHashTable *reported = g_hash_table_new (NULL, NULL);
+
+  for (guint i = 0; i < domain->reaches->len; i++)
+    g_hash_table_add (reported, (gpointer) g_array_index (domain->reaches, VsmmuReach, i).from);
+  return reported;
+}
+
+void
+vsmmu_rule_commandline_conflict (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  g_autoptr (GHashTable) ids = collect_ids (domain);
+  g_autoptr (GHashTable) reported = collect_reaches (domain);
+
+  for (guint i = 0; i < domain->arguments->len; i++) {
+    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i);
+
+    if (!g_hash_table_contains (reported, argument))
+      check_argument (check, argument);
+  }
+  for (guint i = 0; i < domain->overrides->len; i++) {
+    const VsmmuPassthrough *override = &g_array_index (domain->overrides, VsmmuPassthrough, i);
+    g_autofree char *property = vsmmu_text_shorten (override->property);
+
+    if (g_hash_table_contains (ids, override->alias) && !g_hash_table_contains (reported, override))
+      vsmmu_check_report (check, override->line, g_strdup (override->element),
+                          g_strdup (_ ("remove the override and use the elements and attributes that libvirt has")),
+                          _ ("the override of '%s' changes '%s', a part of the vSMMU, behind libvirt's back"), property,
+                          override->alias);
+  }
+}
