@@ -13,9 +13,9 @@
 #define NO_BUS VSMMU_CONNECT_AUTOASSIGN
 
 static const char *
-attribute_of_child (const xmlNode *node, const char *child_name, const char *attribute)
+attribute_of_child (const VsmmuReader *reader, const char *child_name, const char *attribute)
 {
-  const xmlNode *child = vsmmu_xml_child (node, child_name);
+  const xmlNode *child = vsmmu_read_child (reader, reader->device->node, "", child_name);
 
   return child != NULL ? vsmmu_xml_attribute (child, attribute) : NULL;
 }
@@ -71,10 +71,10 @@ disk_name_to_index (const char *name)
 }
 
 static void
-read_disk (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
+read_disk (const VsmmuReader *reader, VsmmuDevice *device)
 {
-  const char *bus = attribute_of_child (device->node, "target", "bus");
-  const char *name = attribute_of_child (device->node, "target", "dev");
+  const char *bus = attribute_of_child (reader, "target", "bus");
+  const char *name = attribute_of_child (reader, "target", "dev");
 
   device->sort_key = disk_name_to_index (name);
   if (g_strcmp0 (bus, "virtio") == 0 || (bus == NULL && name != NULL && g_str_has_prefix (name, "vd")))
@@ -104,12 +104,12 @@ static void
 read_hostdev_parts (const VsmmuReader *reader, VsmmuDevice *device)
 {
   VsmmuHostdev *hostdev = &device->hostdev;
-  const xmlNode *source = vsmmu_xml_child (device->node, "source");
-  const xmlNode *address = source != NULL ? vsmmu_xml_child (source, "address") : NULL;
-  const xmlNode *driver = vsmmu_xml_child (device->node, "driver");
-  const xmlNode *rom = vsmmu_xml_child (device->node, "rom");
-  const xmlNode *boot = vsmmu_xml_child (device->node, "boot");
-  const xmlNode *acpi = vsmmu_xml_child (device->node, "acpi");
+  const xmlNode *source = vsmmu_read_child (reader, device->node, "", "source");
+  const xmlNode *address = source != NULL ? vsmmu_read_child (reader, source, "/source", "address") : NULL;
+  const xmlNode *driver = vsmmu_read_child (reader, device->node, "", "driver");
+  const xmlNode *rom = vsmmu_read_child (reader, device->node, "", "rom");
+  const xmlNode *boot = vsmmu_read_child (reader, device->node, "", "boot");
+  const xmlNode *acpi = vsmmu_read_child (reader, device->node, "", "acpi");
 
   device->device_class = VSMMU_DEVICE_CLASS_HOSTDEV;
   device->connect = ANY_PCIE;
@@ -144,13 +144,15 @@ read_interface (const VsmmuReader *reader, VsmmuDevice *device)
     { "am79c973", ANY_PCI }, { "82540em", ANY_PCI },  { "82545em", ANY_PCI }, { "82543gc", ANY_PCI },
     { "usb-net", 0 },        { "lan9118", 0 },        { "spapr-vlan", 0 },    { NULL, 0 },
   };
-  const char *model = attribute_of_child (device->node, "model", "type");
+  const char *model = attribute_of_child (reader, "model", "type");
   g_autofree char *folded = NULL;
 
   if (g_strcmp0 (vsmmu_xml_attribute (device->node, "type"), "hostdev") == 0) {
-    const xmlNode *source = vsmmu_xml_child (device->node, "source");
+    const xmlNode *source = vsmmu_read_child (reader, device->node, "", "source");
 
-    device->hostdev.is_pci = source == NULL || g_strcmp0 (attribute_of_child (source, "address", "type"), "usb") != 0;
+    const xmlNode *address = source != NULL ? vsmmu_xml_child (source, "address") : NULL;
+
+    device->hostdev.is_pci = address == NULL || g_strcmp0 (vsmmu_xml_attribute (address, "type"), "usb") != 0;
     if (device->hostdev.is_pci)
       read_hostdev_parts (reader, device);
     return;
@@ -197,16 +199,16 @@ read_sound (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
 }
 
 static void
-read_video (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
+read_video (const VsmmuReader *reader, VsmmuDevice *device)
 {
   static const ModelConnect models[] = {
     { "bochs", ANY_PCIE }, { "vga", ANY_PCI }, { "cirrus", ANY_PCI }, { "vmvga", ANY_PCI },
     { "qxl", ANY_PCI },    { "gop", NO_BUS },  { NULL, 0 },
   };
-  const char *type = attribute_of_child (device->node, "model", "type");
+  const char *type = attribute_of_child (reader, "model", "type");
 
   /* The primary one comes first. */
-  device->sort_key = g_strcmp0 (attribute_of_child (device->node, "model", "primary"), "yes") == 0 ? 0 : 1;
+  device->sort_key = g_strcmp0 (attribute_of_child (reader, "model", "primary"), "yes") == 0 ? 0 : 1;
   set_by_model (device, type != NULL && strcmp (type, "default") != 0 ? type : "virtio", models);
 }
 
@@ -224,9 +226,9 @@ read_input (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
 }
 
 static void
-read_serial (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
+read_serial (const VsmmuReader *reader, VsmmuDevice *device)
 {
-  if (g_strcmp0 (attribute_of_child (device->node, "target", "type"), "pci-serial") == 0)
+  if (g_strcmp0 (attribute_of_child (reader, "target", "type"), "pci-serial") == 0)
     device->connect = ANY_PCI;
 }
 
@@ -253,14 +255,15 @@ read_virtio_always (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device
 }
 
 static void
-read_memory (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
+read_memory (const VsmmuReader *reader, VsmmuDevice *device)
 {
   const char *model = vsmmu_xml_attribute (device->node, "model");
-  const xmlNode *target = vsmmu_xml_child (device->node, "target");
-  const xmlNode *size = target != NULL ? vsmmu_xml_child (target, "size") : NULL;
+  const xmlNode *target = vsmmu_read_child (reader, device->node, "", "target");
+  const xmlNode *size = target != NULL ? vsmmu_read_child (reader, target, "/target", "size") : NULL;
 
   if (size != NULL)
-    device->memory_size = vsmmu_read_size (vsmmu_xml_text (size), vsmmu_xml_attribute (size, "unit"));
+    device->memory_size =
+        vsmmu_read_size (vsmmu_read_text (reader, size, "/target/size"), vsmmu_xml_attribute (size, "unit"));
   if (g_strcmp0 (model, "virtio-mem") == 0 || g_strcmp0 (model, "virtio-pmem") == 0)
     set_virtio (device, NULL);
 }
@@ -292,13 +295,13 @@ static void
 read_iommu (const VsmmuReader *reader, VsmmuDevice *device)
 {
   VsmmuIommu *iommu = &device->iommu;
-  const xmlNode *driver = vsmmu_xml_child (device->node, "driver");
+  const xmlNode *driver = vsmmu_read_child (reader, device->node, "", "driver");
   const char *oas;
   guint64 number;
 
   iommu->model = vsmmu_xml_attribute (device->node, "model");
   iommu->is_smmuv3 = g_strcmp0 (iommu->model, "smmuv3") == 0;
-  iommu->has_address = vsmmu_xml_child (device->node, "address") != NULL;
+  iommu->has_address = vsmmu_read_child (reader, device->node, "", "address") != NULL;
   iommu->ssidsize = -1;
   iommu->oas = -1;
   iommu->driver_line = device->line;
@@ -331,7 +334,7 @@ read_iommu (const VsmmuReader *reader, VsmmuDevice *device)
 static void
 read_pcihole64 (const VsmmuReader *reader, VsmmuController *controller, const xmlNode *hole)
 {
-  const char *text = vsmmu_xml_text (hole);
+  const char *text = vsmmu_read_text (reader, hole, "/pcihole64");
   guint64 bytes = 0;
 
   controller->pcihole64_line = vsmmu_xml_line (hole);
@@ -350,13 +353,14 @@ static void
 read_pci_controller (const VsmmuReader *reader, VsmmuDevice *device)
 {
   VsmmuController *controller = &device->controller;
-  const xmlNode *target = vsmmu_xml_child (device->node, "target");
-  const xmlNode *hole = vsmmu_xml_child (device->node, "pcihole64");
-  const xmlNode *node = target != NULL ? vsmmu_xml_child (target, "node") : NULL;
+  const xmlNode *target = vsmmu_read_child (reader, device->node, "", "target");
+  const xmlNode *hole = vsmmu_read_child (reader, device->node, "", "pcihole64");
+  const xmlNode *node = target != NULL ? vsmmu_read_child (reader, target, "/target", "node") : NULL;
+  const char *text;
   guint64 numa_node;
 
   controller->pci = vsmmu_pci_model_find (controller->model);
-  controller->driver = attribute_of_child (device->node, "model", "name");
+  controller->driver = attribute_of_child (reader, "model", "name");
   device->device_class = VSMMU_DEVICE_CLASS_PCI_CONTROLLER;
   if (controller->pci != NULL)
     device->connect = controller->pci->demands;
@@ -374,9 +378,9 @@ read_pci_controller (const VsmmuReader *reader, VsmmuDevice *device)
   controller->hotplug = vsmmu_read_switch (reader, target, "/target", "hotplug", VSMMU_READ_ON_OFF);
   if (node == NULL)
     return;
-  if (vsmmu_xml_text (node) == NULL || !vsmmu_number_parse (vsmmu_xml_text (node), 10, &numa_node) ||
-      numa_node > G_MAXINT16)
-    vsmmu_read_problem (reader, node, "/target/node", NULL, vsmmu_xml_text (node), _ ("the number of a NUMA node"));
+  text = vsmmu_read_text (reader, node, "/target/node");
+  if (text == NULL || !vsmmu_number_parse (text, 10, &numa_node) || numa_node > G_MAXINT16)
+    vsmmu_read_problem (reader, node, "/target/node", NULL, text, _ ("the number of a NUMA node"));
   else
     controller->numa_node = (int) numa_node;
 }
@@ -486,7 +490,7 @@ vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal)
 {
   VsmmuDevice *device = g_new0 (VsmmuDevice, 1);
   const VsmmuReader reader = { .domain = domain, .device = device };
-  const xmlNode *address = vsmmu_xml_child (node, "address");
+  const xmlNode *address;
 
   device->device_class = VSMMU_DEVICE_CLASS_OTHER;
   device->element = (const char *) node->name;
@@ -494,7 +498,8 @@ vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal)
   device->is_plug = ordinal == 0;
   device->line = vsmmu_xml_line (node);
   device->node = node;
-  device->alias = attribute_of_child (node, "alias", "name");
+  address = vsmmu_read_child (&reader, node, "", "address");
+  device->alias = attribute_of_child (&reader, "alias", "name");
   if (address != NULL)
     read_address (&reader, device, address);
 
@@ -506,4 +511,38 @@ vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal)
     }
   }
   return device;
+}
+
+/*
+ * The root elements of virDomainDeviceDefParse(), and which of them libvirt 12.8
+ * attaches to a running guest.
+ */
+static const struct {
+  const char *element;
+  gboolean is_pluggable;
+} known[] = {
+  { "audio", TRUE },    { "channel", TRUE },    { "console", TRUE },   { "controller", TRUE }, { "crypto", FALSE },
+  { "disk", TRUE },     { "filesystem", TRUE }, { "graphics", FALSE }, { "hostdev", TRUE },    { "hub", TRUE },
+  { "input", TRUE },    { "interface", TRUE },  { "iommu", FALSE },    { "lease", TRUE },      { "memballoon", FALSE },
+  { "memory", TRUE },   { "nvram", TRUE },      { "panic", FALSE },    { "parallel", TRUE },   { "pstore", FALSE },
+  { "redirdev", TRUE }, { "rng", TRUE },        { "serial", TRUE },    { "shmem", TRUE },      { "smartcard", TRUE },
+  { "sound", FALSE },   { "tpm", FALSE },       { "video", FALSE },    { "vsock", TRUE },      { "watchdog", TRUE },
+};
+
+gboolean
+vsmmu_device_is_known (const char *element)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (known); i++)
+    if (strcmp (element, known[i].element) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+vsmmu_device_is_pluggable (const VsmmuDevice *device)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (known); i++)
+    if (strcmp (device->element, known[i].element) == 0)
+      return known[i].is_pluggable && !vsmmu_device_is_pci_controller (device);
+  return FALSE;
 }
