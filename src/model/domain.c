@@ -490,7 +490,6 @@ read_domain (VsmmuDomain *domain, const xmlNode *root)
     if (node != NULL)
       domain_elements[i].read (domain, node);
   }
-  vsmmu_read_child (&reader, root, "", "devices");
   for (xmlNode *node = vsmmu_xml_element (root->children); node != NULL; node = vsmmu_xml_element (node->next)) {
     if (vsmmu_xml_is (node, "iommufd"))
       read_iommufd (domain, node);
