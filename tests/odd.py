@@ -35,7 +35,7 @@ BASE = """<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu
   <devices>
     <emulator>/usr/bin/qemu-system-aarch64</emulator>
     <controller type='pci' index='0' model='pcie-root'>
-      <pcihole64 unit='KiB'>8388608</pcihole64>
+      <pcihole64 unit='KiB'>536870912</pcihole64>
     </controller>
     <controller type='pci' index='1' model='pcie-expander-bus'>
       <target busNr='128'><node>0</node></target>
@@ -99,7 +99,7 @@ OTHER = {
     "value": {"-name": "-M", "4660": "1", None: "other"}, "alias": {None: "iommu0"}, "dev": {None: "vdb"},
     "type": {"pci": "usb", "unsigned": "string", None: "kvm"}, "file": {None: "/var/lib/libvirt/images/other.img"},
     "#vcpu": {None: "2"}, "#memory": {None: "1048576"}, "#maxMemory": {None: "4194304"}, "#name": {None: "other"},
-    "#node": {None: "1"}, "#pcihole64": {None: "4194304"}, "#type": {None: "xen"},
+    "#node": {None: "1"}, "#pcihole64": {None: "1073741824"}, "#type": {None: "xen"},
 }
 
 
@@ -280,7 +280,181 @@ def element_variants(text):
                 yield f"{ordinal}-{element.name}-{name}-{kind}", change(text, ordinal, make(index))
 
 
+
+# Whole documents
+
+def declared(encoding, text=BASE, mark=b""):
+    return mark + f"<?xml version='1.0' encoding='{encoding}'?>\n{text}".encode("ascii")
+
+
+def with_doctype(subset, text=BASE):
+    return f"<!DOCTYPE domain {subset}>\n{text}"
+
+
+def beside(text, before="  <qemu:commandline>", base=BASE):
+    """The document with more elements below <domain>."""
+    assert base.count(before) == 1
+    return base.replace(before, text + before)
+
+
+def in_devices(text, base=BASE):
+    return base.replace("  </devices>", text + "  </devices>")
+
+
+def nested(depth):
+    return "<odd>" * depth + "</odd>" * depth
+
+
+def many_attributes(count):
+    return "<odd " + " ".join(f"a{number}=''" for number in range(count)) + "/>"
+
+
+def many_namespaces(count):
+    return "".join(f"<odd xmlns:n{number}='urn:n{number}'/>" for number in range(count))
+
+
+def in_metadata(text):
+    """In an element of another program, as libvirt wants it."""
+    return beside(f"<metadata><o:odd xmlns:o='urn:odd'>{text}</o:odd></metadata>")
+
+
+VSMMU = "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu>"
+HIDDEN = BASE.replace("smmuv3", "smm&#117;v3")
+ENCODINGS = ["UTF-8", "utf-8", "UTF8", "US-ASCII", "ascii", "ISO-8859-1", "iso-8859-15", "ISO-8859-17", "windows-1252", "CP1252",
+             "KOI8-R", "UTF-7", "UTF-16", "UTF-16LE", "UTF-32", "UCS-4", "ISO-10646-UCS-2", "ISO-2022-JP", "ISO-2022-KR", "GB18030",
+             "SHIFT_JIS", "EUC-JP", "Big5", "HZ-GB-2312", "IBM037", "EBCDIC-CP-US", "latin1", "HTML", "UTF-8-MAC", "utf-8.swapped",
+             "ISO-8859-1.x", "ISO-8859-01", "klingon", "Windows-31J", "macintosh", "TCVN", "ANSI_X3.4-1968", "JAVA", "C99", "WCHAR_T"]
+
+# What libvirt starts nothing by, and takes in any number: it must not keep us from reading the rest.
+METADATA = {
+    "deep": in_metadata(nested(129)),
+    "deeper": in_metadata(nested(240)),
+    "many-namespaces": in_metadata(many_namespaces(65)),
+    "more-namespaces": in_metadata(many_namespaces(2000)),
+    "many-attributes": in_metadata(many_attributes(257)),
+    "more-attributes": in_metadata(many_attributes(1000)),
+    "many-elements": in_metadata("<odd/>" * 200_001),
+    "much-text": in_metadata("text " * 100_000),
+    "much-that-is-ours": beside("<metadata>" + "".join(
+        f"<v:a{number} xmlns:v='https://libvirt-vsmmu.example/schemas/policy/1'>{'<v:a/>' * 1000}</v:a{number}>"
+        for number in range(100)) + "</metadata>"),
+    "deep-and-ours": beside(f"<metadata><v:a xmlns:v='https://libvirt-vsmmu.example/schemas/policy/1'>{nested(129)}</v:a></metadata>"),
+    "domain": in_metadata(f"<domain><name>other</name><devices>{VSMMU}</devices></domain>" + many_attributes(257)),
+    "devices": in_metadata(f"<devices>{VSMMU}</devices>"),
+    "end-tag-in-comment": in_metadata("<!-- </o:odd></metadata> -->" + many_attributes(257)),
+    "end-tag-in-cdata": in_metadata("<![CDATA[</o:odd></metadata>]]>" + many_attributes(257)),
+    "end-tag-in-instruction": in_metadata("<?p </o:odd></metadata> ?>" + many_attributes(257)),
+    "end-tag-in-value": in_metadata("<odd a='/>' b=\"'&lt;/metadata>\"/>" + many_attributes(257)),
+    "metadata-in-metadata": in_metadata(f"<metadata>{many_attributes(257)}</metadata>"),
+    "twice": beside("<metadata/>", base=in_metadata(many_attributes(257))),
+    "lines": in_metadata("\n" * 1000 + many_attributes(257)),
+    "prefixes": in_metadata("<qemu:commandline><qemu:arg value='-device'/></qemu:commandline>" + many_attributes(257)),
+}
+
+DOCUMENTS = {
+    "base": BASE,
+    "hidden": HIDDEN,
+    "prefixed-root": BASE.replace("<domain ", "<x:domain xmlns:x='urn:x' ").replace("</domain>", "</x:domain>"),
+    "prefixed-root-hidden": HIDDEN.replace("<domain ", "<x:domain xmlns:x='urn:x' ").replace("</domain>", "</x:domain>"),
+    "qemu-root": BASE.replace("<domain ", "<qemu:domain ").replace("</domain>", "</qemu:domain>"),
+    "default-namespace": BASE.replace("<domain ", "<domain xmlns='urn:x' "),
+    "undeclared-root": BASE.replace("<domain ", "<y:domain ").replace("</domain>", "</y:domain>"),
+    "xml-1.1": "<?xml version='1.1'?>" + BASE,
+    "xml-1.9": "<?xml version='1.9'?>" + BASE,
+    "xml-2.0": "<?xml version='2.0'?>" + BASE,
+    "standalone": "<?xml version='1.0' standalone='yes'?>" + BASE,
+    "byte-order-mark": "\ufeff" + BASE,
+    "space-first": "\n \n" + BASE,
+    "comment-first": "<!-- <domain/> -->" + BASE,
+    "instruction-first": "<?xml-stylesheet href='x'?>" + BASE,
+    "comment-last": BASE + "<!-- <domain/> -->",
+    "instruction-last": BASE + "<?p i?>",
+    "carriage-returns": BASE.replace("\n", "\r\n"),
+    "carriage-returns-alone": BASE.replace("\n", "\r"),
+    "spaces-in-tags": BASE.replace("<iommu model='smmuv3'>", "<iommu\n\tmodel\r\n = \"smmuv3\"\n>").replace("</iommu>", "</iommu\n>"),
+    "tab-in-value": BASE.replace("accel='on'", "accel='on\t'"),
+    "line-in-value": BASE.replace("accel='on'", "accel='on&#10;'"),
+    "uri-in-references": BASE.replace("xmlns:qemu='http://", "xmlns:qemu='http&#58;//"),
+    "other-prefix": BASE.replace("qemu:", "q:").replace("xmlns:q=", "xmlns:q="),
+    "doctype": with_doctype(""),
+    "doctype-empty": with_doctype("[]"),
+    "doctype-hidden": with_doctype("[]", HIDDEN),
+    "doctype-system": with_doctype("SYSTEM '/nonexistent'"),
+    "doctype-entity": with_doctype("[<!ENTITY m 'smmuv3'>]", BASE.replace("'smmuv3'", "'&m;'")),
+    "doctype-entity-in-text": with_doctype("[<!ENTITY m '8'>]", BASE.replace("<vcpu>4", "<vcpu>&m;")),
+    "doctype-default": with_doctype("[<!ATTLIST iommu model CDATA 'smmuv3'>]", BASE.replace(" model='smmuv3'", "")),
+    "doctype-fixed-namespace": with_doctype("[<!ATTLIST iommu xmlns CDATA #FIXED 'urn:x'>]"),
+    "doctype-of-elements": with_doctype(f"[<!ENTITY v \"{VSMMU}\">]", in_devices("&v;").replace(" accel='on' ats='on'", "")),
+    "doctype-parameter": with_doctype("[<!ENTITY % a '<!ENTITY m \"smmuv3\">'>%a;]", BASE.replace("'smmuv3'", "'&m;'")),
+    "undeclared-entity": BASE.replace("'smmuv3'", "'&m;'"),
+    "deep": in_devices(nested(129)),
+    "deeper": in_devices(nested(240)),
+    "deep-hidden": in_devices(nested(129), HIDDEN),
+    "many-namespaces": in_devices(many_namespaces(65)),
+    "many-namespaces-hidden": in_devices(many_namespaces(65), HIDDEN),
+    "many-attributes": in_devices(many_attributes(257)),
+    "many-attributes-hidden": in_devices(many_attributes(257), HIDDEN),
+    "many-attributes-on-the-vsmmu": BASE.replace("<iommu ", "<iommu " + many_attributes(257)[5:-2] + " "),
+    "many-elements": in_devices("<odd/>" * 200_001),
+    "long-value": BASE.replace("'odd,debug-threads=on'", f"'odd,debug-threads=on,process={'x' * 100_000}'"),
+    "long-name": in_devices(f"<{'a' * 40_000}/>"),
+    "two-devices": beside(f"<devices>{VSMMU}</devices>"),
+    "devices-in-devices": in_devices(f"<devices>{VSMMU}</devices>"),
+    "devices-in-foreign-devices": beside(f"<x:devices xmlns:x='urn:x'>{VSMMU}</x:devices>"),
+    "domain-in-domain": beside(f"<domain><devices>{VSMMU}</devices></domain>"),
+    "vsmmu-beside-devices": beside(VSMMU),
+    "vsmmu-in-foreign": in_devices(f"<x:odd xmlns:x='urn:x'>{VSMMU}</x:odd>"),
+    "vsmmu-twice": in_devices(VSMMU),
+    "unknown-device-in-place": in_devices("<odd><address type='pci' bus='0x03' slot='0x00' function='0x0'/></odd>"),
+    "unknown-device-with-others": in_devices("<odd><address type='pci' bus='0x05' slot='0x00' function='0x0'/></odd>"
+                                             "<rng model='virtio'><backend model='random'>/dev/random</backend></rng>"),
+    "foreign-schema": BASE.replace("<domain ", "<domain xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:noNamespaceSchemaLocation='x' "),
+    "xml-base": BASE.replace("<domain ", "<domain xml:base='/x' "),
+    "xml-id": BASE.replace("<domain ", "<domain xml:id='3' "),
+    "foreign-id": BASE.replace("<domain ", "<domain x:id='3' xmlns:x='urn:x' "),
+    "id": BASE.replace("<domain ", "<domain id='3' "),
+    "commandline-twice": beside("<qemu:commandline><qemu:arg value='-S'/></qemu:commandline>"),
+    "commandline-of-another-prefix": beside(f"<q:commandline xmlns:q='{QEMU}'><q:arg value='-S'/></q:commandline>"),
+    "commandline-by-default": beside(f"<commandline xmlns='{QEMU}'><arg value='-S'/></commandline>"),
+    "commandline-without-prefix": beside("<commandline><qemu:arg value='-S'/></commandline>"),
+    "commandline-in-devices": in_devices("<qemu:commandline><qemu:arg value='-S'/></qemu:commandline>"),
+    "argument-of-another-namespace": BASE.replace("<qemu:arg value='-name'/>", "<x:arg value='-S' xmlns:x='urn:x'/><qemu:arg value='-name'/>"),
+    "argument-in-argument": BASE.replace("<qemu:arg value='-name'/>", "<qemu:arg value='-name'><qemu:arg value='-S'/></qemu:arg>"),
+    "two-frontends": BASE.replace("</qemu:frontend>", "</qemu:frontend><qemu:frontend><qemu:property name='x' type='bool' value='true'/></qemu:frontend>"),
+    "property-beside-frontend": BASE.replace("<qemu:frontend>", "<qemu:property name='x' type='bool' value='true'/><qemu:frontend>"),
+    "not-a-frontend": BASE.replace("<qemu:frontend>", "<qemu:backend><qemu:property name='x' type='bool' value='true'/></qemu:backend><qemu:frontend>"),
+    "device-twice": BASE.replace("</qemu:override>", "<qemu:device alias='ua-gpu'><qemu:frontend>"
+                                 "<qemu:property name='x' type='bool' value='true'/></qemu:frontend></qemu:device></qemu:override>"),
+    "accel-by-upper-case": BASE.replace("accel='on'", "ACCEL='on'"),
+    **{f"metadata-{name}": text for name, text in METADATA.items()},
+}
+
+BYTES = {
+    **{f"declared-{encoding}": declared(encoding) for encoding in ENCODINGS},
+    **{f"declared-{encoding}-hidden": declared(encoding, HIDDEN) for encoding in ENCODINGS},
+    **{f"marked-{encoding}": declared(encoding, mark=b"\xef\xbb\xbf") for encoding in ENCODINGS},
+    "utf-7": b"<?xml version='1.0' encoding='UTF-7'?>\n" + BASE.replace("<iommu", "+ADw-iommu").encode("ascii"),
+    "ebcdic": BASE.encode("cp037"),
+    "ebcdic-declared": f"<?xml version='1.0' encoding='IBM037'?>{BASE}".encode("cp037"),
+    "latin-1": "<?xml version='1.0' encoding='ISO-8859-1'?>\n".encode("ascii") + BASE.replace(">odd<", ">\u00fcdd<").encode("latin-1"),
+    "latin-1-undeclared": BASE.replace(">odd<", ">\u00fcdd<").encode("latin-1"),
+    "latin-1-marked": b"\xef\xbb\xbf<?xml version='1.0' encoding='ISO-8859-1'?>\n" + BASE.replace(">odd<", ">\u00fcdd<").encode("utf-8"),
+    "utf-8": BASE.replace(">odd<", ">\u00fcdd<").encode("utf-8"),
+    "utf-8-overlong": BASE.encode("ascii").replace(b"'smmuv3'", b"'smmu\xc1\xb63'"),
+    "utf-8-broken-in-comment": BASE.encode("ascii").replace(b"<devices>", b"<devices><!-- \xff -->"),
+    "ascii-with-more": declared("US-ASCII").replace(b">odd<", b">\xfcdd<"),
+}
+
+
+def whole_documents():
+    for name, text in DOCUMENTS.items():
+        yield Odd(name, text.encode("utf-8"))
+    for name, document in BYTES.items():
+        yield Odd(name, document)
+
+
 def variants(text=BASE):
+    """Every edit of every element and attribute of one document."""
     for name, document in element_variants(text):
         if document is not None:
             yield Odd(name, document.encode("utf-8"))

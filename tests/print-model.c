@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "model/domain.h"
+#include "vsmmu/check.h"
 
 static int
 compare_lines (gconstpointer a, gconstpointer b)
@@ -125,15 +126,25 @@ add_domain (GPtrArray *lines, const VsmmuDomain *domain)
   add (lines, "accelerated %d", vsmmu_domain_is_accelerated (domain));
 }
 
+/* There is no KVM where these documents come from. */
+static gboolean
+is_error (const VsmmuFinding *finding)
+{
+  return finding->severity == VSMMU_SEVERITY_ERROR && strcmp (finding->rule->id, "needs-kvm") != 0;
+}
+
 static void
 print_domain (const VsmmuDomain *domain)
 {
+  g_autoptr (GPtrArray) findings = vsmmu_check_domain (domain, NULL);
   g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
 
-  if (vsmmu_domain_is_accelerated (domain) && domain->problems->len > 0)
-    g_print ("REFUSED %s\n", g_array_index (domain->problems, VsmmuValueProblem, 0).expected);
-  if (vsmmu_domain_is_accelerated (domain) && domain->address_error != NULL)
-    g_print ("REFUSED %s\n", domain->address_error);
+  for (guint i = 0; i < findings->len; i++) {
+    const VsmmuFinding *finding = g_ptr_array_index (findings, i);
+
+    if (is_error (finding))
+      g_print ("REFUSED %s: %s\n", finding->rule->id, finding->message);
+  }
   add_domain (lines, domain);
   g_ptr_array_sort (lines, compare_lines);
   for (guint i = 0; i < lines->len; i++)

@@ -57,9 +57,12 @@ vsmmu_read_child (const VsmmuReader *reader, const xmlNode *node, const char *su
   const xmlNode *child = vsmmu_xml_child (node, name);
 
   for (const xmlNode *next = child != NULL ? child->next : NULL; next != NULL; next = next->next) {
+    g_autofree char *parent = NULL;
+
     if (!vsmmu_xml_is (next, name))
       continue;
-    vsmmu_read_unclear (reader, next, g_strconcat (path_of (reader, suffix), "/", name, NULL), name,
+    parent = path_of (reader, suffix);
+    vsmmu_read_unclear (reader, next, g_strdup_printf ("%s/%s[2]", parent, name), name,
                         _ ("keep one of the elements and remove the others"),
                         _ ("second <%s>: which one counts depends on the libvirt release"), name);
     break;
@@ -85,18 +88,38 @@ vsmmu_read_text (const VsmmuReader *reader, const xmlNode *node, const char *suf
 /* A document with more is not read by anybody. */
 #define FOREIGN_MAX 20
 
-/* (transfer full): of local names, without the numbers of elements */
+static gboolean
+is_same_name (const xmlNode *a, const xmlNode *b)
+{
+  return b->type == XML_ELEMENT_NODE && xmlStrEqual (a->name, b->name) &&
+         xmlStrEqual (a->ns != NULL ? a->ns->prefix : NULL, b->ns != NULL ? b->ns->prefix : NULL);
+}
+
+static void
+prepend_step (GString *path, const xmlNode *node)
+{
+  const char *prefix = node->ns != NULL ? (const char *) node->ns->prefix : NULL;
+  g_autofree char *step = NULL;
+  guint n_before = 0;
+
+  for (const xmlNode *sibling = node->prev; sibling != NULL; sibling = sibling->prev)
+    n_before += is_same_name (node, sibling);
+  step = n_before > 0
+             ? g_strdup_printf ("/%s%s%s[%u]", prefix ?: "", prefix != NULL ? ":" : "", node->name, n_before + 1)
+             : g_strdup_printf ("/%s%s%s", prefix ?: "", prefix != NULL ? ":" : "", node->name);
+  g_string_prepend (path, step);
+}
+
+/* (transfer full): the XPath of @node, with the names that the document has */
 static char *
 path_below (const xmlNode *root, const xmlNode *node)
 {
   GString *path = g_string_new (NULL);
 
-  for (;; node = node->parent) {
-    g_string_prepend (path, (const char *) node->name);
-    g_string_prepend_c (path, '/');
-    if (node == root)
-      return g_string_free (path, FALSE);
-  }
+  for (; node != root; node = node->parent)
+    prepend_step (path, node);
+  prepend_step (path, root);
+  return g_string_free (path, FALSE);
 }
 
 static void
