@@ -86,6 +86,60 @@ BASE = """<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu
 </domain>
 """
 
+# Devices of other kinds, some with the places that libvirt gives them.
+EXTRA = """<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>odd</name>
+  <memory unit='KiB'>2097152</memory>
+  <vcpu>4</vcpu>
+  <memoryBacking>
+    <hugepages><page size='2048' unit='KiB'/></hugepages>
+  </memoryBacking>
+  <os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os>
+  <features><acpi/><gic version='3'/></features>
+  <devices>
+    <emulator>/usr/bin/qemu-system-aarch64</emulator>
+    <controller type='pci' index='0' model='pcie-root'/>
+    <controller type='pci' index='1' model='pcie-expander-bus'><target busNr='128'/></controller>
+    <controller type='pci' index='2' model='pcie-root-port'><address type='pci' bus='0x01' slot='0x00'/></controller>
+    <controller type='pci' index='3' model='pcie-root-port'><address type='pci' bus='0x01' slot='0x01'/></controller>
+    <controller type='scsi' index='0' model='virtio-scsi'/>
+    <controller type='usb' model='qemu-xhci'/>
+    <disk type='file' device='disk'>
+      <source file='/var/lib/libvirt/images/odd.img'/>
+      <target dev='sda' bus='scsi'/>
+      <address type='drive' controller='1' bus='0' target='0' unit='0'/>
+    </disk>
+    <interface type='hostdev' managed='yes'>
+      <driver iommufd='yes'/>
+      <source><address type='pci' domain='0x0000' bus='0x22' slot='0x00' function='0x0'/></source>
+      <mac address='52:54:00:11:22:33'/>
+      <boot order='2'/>
+      <address type='pci' bus='0x02' slot='0x00'/>
+    </interface>
+    <hostdev mode='subsystem' type='pci' managed='yes'>
+      <driver iommufd='yes'/>
+      <source><address domain='0x0000' bus='0x23' slot='0x00' function='0x0'/></source>
+      <boot order='1'/>
+      <rom file='/usr/share/rom.bin'/>
+      <address type='pci' bus='0x03' slot='0x00'/>
+    </hostdev>
+    <interface type='user'>
+      <mac address='52:54:00:11:22:34'/>
+      <model type='virtio'/>
+    </interface>
+    <input type='keyboard' bus='virtio'/>
+    <serial type='pty'><target type='pci-serial' port='0'/></serial>
+    <channel type='unix'><target type='virtio' name='odd.0'/></channel>
+    <rng model='virtio'><backend model='random'>/dev/random</backend></rng>
+    <video><model type='virtio' primary='yes'/></video>
+    <watchdog model='i6300esb' action='reset'/>
+    <memballoon model='virtio'/>
+    <vsock model='virtio'><cid auto='no' address='7'/></vsock>
+    <iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu>
+  </devices>
+</domain>
+"""
+
 # Another value for an attribute or a text, good enough for libvirt to take it in most places.
 OTHER = {
     "bus": {"0x00": "0x01", "0x01": "0x00", "0x02": "0x05", "0x04": "0x03", "0x21": "0x99", "virtio": "scsi"},
@@ -458,3 +512,35 @@ def variants(text=BASE):
     for name, document in element_variants(text):
         if document is not None:
             yield Odd(name, document.encode("utf-8"))
+
+
+# Devices for BASE, whose bus 3 is free behind the vSMMU and bus 5 outside of it.
+DEVICES = {
+    "hostdev": """<hostdev mode='subsystem' type='pci' managed='yes'>
+  <driver iommufd='yes'/>
+  <source><address domain='0x0000' bus='0x24' slot='0x00' function='0x0'/></source>
+  <boot order='1'/>
+  <address type='pci' domain='0x0000' bus='0x03' slot='0x00' function='0x0'/>
+</hostdev>""",
+    "interface": """<interface type='hostdev' managed='yes'>
+  <driver iommufd='yes'/>
+  <source><address type='pci' domain='0x0000' bus='0x25' slot='0x00' function='0x0'/></source>
+  <mac address='52:54:00:11:22:35'/>
+  <address type='pci' domain='0x0000' bus='0x03' slot='0x00' function='0x0'/>
+</interface>""",
+    "rng": """<rng model='virtio'>
+  <backend model='random'>/dev/random</backend>
+  <address type='pci' domain='0x0000' bus='0x05' slot='0x00' function='0x0'/>
+</rng>""",
+    "controller": """<controller type='pci' index='6' model='pcie-root-port'>
+  <address type='pci' domain='0x0000' bus='0x01' slot='0x02' function='0x0'/>
+</controller>""",
+    "vsmmu": "<iommu model='smmuv3'><driver pciBus='1' accel='on' oas='48'/></iommu>",
+}
+
+
+def devices():
+    """(device, what it is) in every odd spelling."""
+    for kind, text in DEVICES.items():
+        for variant in variants(text):
+            yield Odd(f"{kind}-{variant.name}", variant.document)

@@ -13,9 +13,9 @@
 #define NO_BUS VSMMU_CONNECT_AUTOASSIGN
 
 static const char *
-attribute_of_child (const VsmmuReader *reader, const char *child_name, const char *attribute)
+attribute_of_child (const xmlNode *node, const char *child_name, const char *attribute)
 {
-  const xmlNode *child = vsmmu_read_child (reader, reader->device->node, "", child_name);
+  const xmlNode *child = vsmmu_xml_child (node, child_name);
 
   return child != NULL ? vsmmu_xml_attribute (child, attribute) : NULL;
 }
@@ -71,10 +71,10 @@ disk_name_to_index (const char *name)
 }
 
 static void
-read_disk (const VsmmuReader *reader, VsmmuDevice *device)
+read_disk (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
 {
-  const char *bus = attribute_of_child (reader, "target", "bus");
-  const char *name = attribute_of_child (reader, "target", "dev");
+  const char *bus = attribute_of_child (device->node, "target", "bus");
+  const char *name = attribute_of_child (device->node, "target", "dev");
 
   device->sort_key = disk_name_to_index (name);
   if (g_strcmp0 (bus, "virtio") == 0 || (bus == NULL && name != NULL && g_str_has_prefix (name, "vd")))
@@ -106,10 +106,10 @@ read_hostdev_parts (const VsmmuReader *reader, VsmmuDevice *device)
   VsmmuHostdev *hostdev = &device->hostdev;
   const xmlNode *source = vsmmu_read_child (reader, device->node, "", "source");
   const xmlNode *address = source != NULL ? vsmmu_read_child (reader, source, "/source", "address") : NULL;
-  const xmlNode *driver = vsmmu_read_child (reader, device->node, "", "driver");
-  const xmlNode *rom = vsmmu_read_child (reader, device->node, "", "rom");
-  const xmlNode *boot = vsmmu_read_child (reader, device->node, "", "boot");
-  const xmlNode *acpi = vsmmu_read_child (reader, device->node, "", "acpi");
+  const xmlNode *driver = vsmmu_xml_child (device->node, "driver");
+  const xmlNode *rom = vsmmu_xml_child (device->node, "rom");
+  const xmlNode *boot = vsmmu_xml_child (device->node, "boot");
+  const xmlNode *acpi = vsmmu_xml_child (device->node, "acpi");
 
   device->device_class = VSMMU_DEVICE_CLASS_HOSTDEV;
   device->connect = ANY_PCIE;
@@ -144,11 +144,11 @@ read_interface (const VsmmuReader *reader, VsmmuDevice *device)
     { "am79c973", ANY_PCI }, { "82540em", ANY_PCI },  { "82545em", ANY_PCI }, { "82543gc", ANY_PCI },
     { "usb-net", 0 },        { "lan9118", 0 },        { "spapr-vlan", 0 },    { NULL, 0 },
   };
-  const char *model = attribute_of_child (reader, "model", "type");
+  const char *model = attribute_of_child (device->node, "model", "type");
   g_autofree char *folded = NULL;
 
   if (g_strcmp0 (vsmmu_xml_attribute (device->node, "type"), "hostdev") == 0) {
-    const xmlNode *source = vsmmu_read_child (reader, device->node, "", "source");
+    const xmlNode *source = vsmmu_xml_child (device->node, "source");
 
     const xmlNode *address = source != NULL ? vsmmu_xml_child (source, "address") : NULL;
 
@@ -199,16 +199,16 @@ read_sound (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
 }
 
 static void
-read_video (const VsmmuReader *reader, VsmmuDevice *device)
+read_video (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
 {
   static const ModelConnect models[] = {
     { "bochs", ANY_PCIE }, { "vga", ANY_PCI }, { "cirrus", ANY_PCI }, { "vmvga", ANY_PCI },
     { "qxl", ANY_PCI },    { "gop", NO_BUS },  { NULL, 0 },
   };
-  const char *type = attribute_of_child (reader, "model", "type");
+  const char *type = attribute_of_child (device->node, "model", "type");
 
   /* The primary one comes first. */
-  device->sort_key = g_strcmp0 (attribute_of_child (reader, "model", "primary"), "yes") == 0 ? 0 : 1;
+  device->sort_key = g_strcmp0 (attribute_of_child (device->node, "model", "primary"), "yes") == 0 ? 0 : 1;
   set_by_model (device, type != NULL && strcmp (type, "default") != 0 ? type : "virtio", models);
 }
 
@@ -226,9 +226,9 @@ read_input (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
 }
 
 static void
-read_serial (const VsmmuReader *reader, VsmmuDevice *device)
+read_serial (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
 {
-  if (g_strcmp0 (attribute_of_child (reader, "target", "type"), "pci-serial") == 0)
+  if (g_strcmp0 (attribute_of_child (device->node, "target", "type"), "pci-serial") == 0)
     device->connect = ANY_PCI;
 }
 
@@ -258,7 +258,7 @@ static void
 read_memory (const VsmmuReader *reader, VsmmuDevice *device)
 {
   const char *model = vsmmu_xml_attribute (device->node, "model");
-  const xmlNode *target = vsmmu_read_child (reader, device->node, "", "target");
+  const xmlNode *target = vsmmu_xml_child (device->node, "target");
   const xmlNode *size = target != NULL ? vsmmu_read_child (reader, target, "/target", "size") : NULL;
 
   if (size != NULL)
@@ -295,13 +295,13 @@ static void
 read_iommu (const VsmmuReader *reader, VsmmuDevice *device)
 {
   VsmmuIommu *iommu = &device->iommu;
-  const xmlNode *driver = vsmmu_read_child (reader, device->node, "", "driver");
+  const xmlNode *driver = vsmmu_xml_child (device->node, "driver");
   const char *oas;
   guint64 number;
 
   iommu->model = vsmmu_xml_attribute (device->node, "model");
   iommu->is_smmuv3 = g_strcmp0 (iommu->model, "smmuv3") == 0;
-  iommu->has_address = vsmmu_read_child (reader, device->node, "", "address") != NULL;
+  iommu->has_address = vsmmu_xml_child (device->node, "address") != NULL;
   iommu->ssidsize = -1;
   iommu->oas = -1;
   iommu->driver_line = device->line;
@@ -353,14 +353,14 @@ static void
 read_pci_controller (const VsmmuReader *reader, VsmmuDevice *device)
 {
   VsmmuController *controller = &device->controller;
-  const xmlNode *target = vsmmu_read_child (reader, device->node, "", "target");
-  const xmlNode *hole = vsmmu_read_child (reader, device->node, "", "pcihole64");
+  const xmlNode *target = vsmmu_xml_child (device->node, "target");
+  const xmlNode *hole = vsmmu_xml_child (device->node, "pcihole64");
   const xmlNode *node = target != NULL ? vsmmu_read_child (reader, target, "/target", "node") : NULL;
   const char *text;
   guint64 numa_node;
 
   controller->pci = vsmmu_pci_model_find (controller->model);
-  controller->driver = attribute_of_child (reader, "model", "name");
+  controller->driver = attribute_of_child (device->node, "model", "name");
   device->device_class = VSMMU_DEVICE_CLASS_PCI_CONTROLLER;
   if (controller->pci != NULL)
     device->connect = controller->pci->demands;
@@ -485,12 +485,23 @@ read_address (const VsmmuReader *reader, VsmmuDevice *device, const xmlNode *nod
     device->address_kind = VSMMU_ADDRESS_PCI;
 }
 
+/* What is looked at in devices, and is there once; a character device may have two <source>. */
+static void
+report_what_is_twice (const VsmmuReader *reader, const xmlNode *node)
+{
+  static const char *const names[] = { "acpi",  "address",   "alias", "boot",  "driver",
+                                       "model", "pcihole64", "rom",   "target" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    vsmmu_read_child (reader, node, "", names[i]);
+}
+
 VsmmuDevice *
 vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal)
 {
   VsmmuDevice *device = g_new0 (VsmmuDevice, 1);
   const VsmmuReader reader = { .domain = domain, .device = device };
-  const xmlNode *address;
+  const xmlNode *address = vsmmu_xml_child (node, "address");
 
   device->device_class = VSMMU_DEVICE_CLASS_OTHER;
   device->element = (const char *) node->name;
@@ -498,8 +509,8 @@ vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal)
   device->is_plug = ordinal == 0;
   device->line = vsmmu_xml_line (node);
   device->node = node;
-  address = vsmmu_read_child (&reader, node, "", "address");
-  device->alias = attribute_of_child (&reader, "alias", "name");
+  report_what_is_twice (&reader, node);
+  device->alias = attribute_of_child (node, "alias", "name");
   if (address != NULL)
     read_address (&reader, device, address);
 
