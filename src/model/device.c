@@ -492,8 +492,20 @@ report_what_is_twice (const VsmmuReader *reader, const xmlNode *node)
   static const char *const names[] = { "acpi",  "address",   "alias", "boot",  "driver",
                                        "model", "pcihole64", "rom",   "target" };
 
+  guint seen = 0;
+  guint twice = 0;
+
+  for (const xmlNode *child = node->children; child != NULL; child = child->next) {
+    for (guint i = 0; child->type == XML_ELEMENT_NODE && i < G_N_ELEMENTS (names); i++) {
+      if (*child->name != (xmlChar) *names[i] || !vsmmu_xml_is (child, names[i]))
+        continue;
+      twice |= seen & 1u << i;
+      seen |= 1u << i;
+    }
+  }
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    vsmmu_read_child (reader, node, "", names[i]);
+    if ((twice & 1u << i) != 0)
+      vsmmu_read_child (reader, node, "", names[i]);
 }
 
 VsmmuDevice *

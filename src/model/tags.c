@@ -32,21 +32,19 @@ skip_island (const char *data, gsize length, gsize at)
 
 /* After the '>' of the tag at @at; values in quotes may have one too. */
 static gsize
-skip_tag (const char *data, gsize length, gsize at)
+skip_tag (const char *data, gsize length, gsize at, guint *n_attributes)
 {
-  char quote = '\0';
+  const char *end = data + length;
+  const char *p = data + at;
 
-  for (; at < length; at++) {
-    char c = data[at];
-
-    if (quote != '\0')
-      quote = c == quote ? '\0' : quote;
-    else if (c == '"' || c == '\'')
-      quote = c;
-    else if (c == '>')
-      return at + 1;
+  for (*n_attributes = 0; p < end && *p != '>'; p++) {
+    *n_attributes += *p == '=';
+    if (*p == '"' || *p == '\'')
+      p = memchr (p + 1, *p, (gsize) (end - p - 1));
+    if (p == NULL)
+      return length;
   }
-  return length;
+  return p < end ? (gsize) (p - data) + 1 : length;
 }
 
 static VsmmuTagKind
@@ -74,17 +72,26 @@ vsmmu_tag_next (const char *data, gsize length, gsize at, VsmmuTag *tag)
     if (at == tag->start)
       break;
   }
-  tag->end = skip_tag (data, length, tag->start);
+  tag->end = skip_tag (data, length, tag->start, &tag->n_attributes);
   tag->kind = kind_of (data, length, tag);
-  tag->name = tag->start + (tag->kind == VSMMU_TAG_END ? 2 : 1);
-  for (tag->name_end = tag->name; tag->name_end < tag->end; tag->name_end++)
-    if (strchr (" \t\r\n/>", data[tag->name_end]) != NULL)
-      break;
   return TRUE;
+}
+
+gsize
+vsmmu_tag_name_end (const VsmmuTag *tag, const char *data)
+{
+  gsize at = tag->start + 1;
+
+  while (at < tag->end && strchr (" \t\r\n/>", data[at]) == NULL)
+    at++;
+  return at;
 }
 
 gboolean
 vsmmu_tag_is (const VsmmuTag *tag, const char *data, const char *name)
 {
-  return tag->name_end - tag->name == strlen (name) && memcmp (data + tag->name, name, strlen (name)) == 0;
+  gsize length = strlen (name);
+
+  return tag->end - tag->start > length + 1 && memcmp (data + tag->start + 1, name, length) == 0 &&
+         vsmmu_tag_name_end (tag, data) == tag->start + 1 + length;
 }

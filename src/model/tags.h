@@ -14,9 +14,8 @@ typedef enum {
 typedef struct {
   VsmmuTagKind kind;
   gsize start;
-  gsize end;  /* after the '>' */
-  gsize name; /* after the '<' or "</" */
-  gsize name_end;
+  gsize end; /* after the '>' */
+  guint n_attributes;
 } VsmmuTag;
 
 /*
@@ -31,5 +30,8 @@ typedef struct {
  */
 gboolean vsmmu_tag_next (const char *data, gsize length, gsize at, VsmmuTag *tag);
 
-/* Whether @tag is called @name, with no prefix. */
+/* Where the name of @tag ends, which is a start tag. */
+gsize vsmmu_tag_name_end (const VsmmuTag *tag, const char *data);
+
+/* Whether @tag, which is a start tag, is called @name, with no prefix. */
 gboolean vsmmu_tag_is (const VsmmuTag *tag, const char *data, const char *name);

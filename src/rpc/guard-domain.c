@@ -76,13 +76,15 @@ rename_root (const char *xml, const char *name, const char *attributes)
   const char *end_tag = strrchr (xml, '<');
   GString *text = g_string_new (NULL);
   VsmmuTag tag = { .end = 0 };
+  gsize name_end;
 
   vsmmu_tag_next (xml, strlen (xml), 0, &tag);
+  name_end = vsmmu_tag_name_end (&tag, xml);
   g_string_append_printf (text, "<%s%s", name, attributes);
   if (tag.kind == VSMMU_TAG_EMPTY)
-    g_string_append (text, xml + tag.name_end);
+    g_string_append (text, xml + name_end);
   else
-    g_string_append_printf (text, "%.*s</%s>", (int) (end_tag - xml - (gssize) tag.name_end), xml + tag.name_end, name);
+    g_string_append_printf (text, "%.*s</%s>", (int) (end_tag - xml - (gssize) name_end), xml + name_end, name);
   return g_string_free (text, FALSE);
 }
 
