@@ -62,6 +62,8 @@ convert_domain (const VsmmuGuard *guard, const char *xml, gboolean is_kept, GErr
     vsmmu_guard_may_pass_unread (xml, problem, error);
     return NULL;
   }
+  /* An id in the document does not make libvirt keep the aliases in it. */
+  vsmmu_domain_forget_run (domain);
   if (!vsmmu_domain_is_accelerated (domain) || !guard->ops->get_target (guard->self, &target, error) ||
       (is_kept && !vsmmu_guard_judge (guard, vsmmu_check_domain (domain, &options), error)))
     return NULL;

@@ -274,6 +274,22 @@ test_the_domain_of_a_snapshot_is_lowered_in_its_place (Fixture *fixture, gconstp
   g_assert_null (strstr (lifted, "qemu:"));
 }
 
+/* libvirt keeps the aliases of a guest that runs, and not those of a document that says it would. */
+static void
+test_an_id_does_not_change_what_an_override_is_for (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *document = g_strdup_printf (
+      START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='other'/>") VSMMU
+      "</devices><qemu:override xmlns:qemu='" URI "'><qemu:device alias='hostdev0'><qemu:frontend>"
+      "<qemu:property name='x' type='bool' value='true'/></qemu:frontend></qemu:device></qemu:override></domain>",
+      " id='3'");
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (vsmmu_guard_domain (fixture->guard, document, TRUE, &error));
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (fixture->around.said->str, "commandline-conflict"));
+}
+
 /* What is to be attached to a running guest with a device of 0002:01 on port 2 and the free ports 3, behind, and 4. */
 static const struct {
   const char *name;
@@ -416,6 +432,7 @@ main (int argc, char **argv)
   ADD ("refused", NULL, test_a_domain_with_errors_is_refused_and_said_why);
   ADD ("converted", NULL, test_a_domain_only_to_be_converted_is_not_judged);
   ADD ("unread", NULL, test_what_cannot_be_read_is_refused_whatever_it_says);
+  ADD ("id", NULL, test_an_id_does_not_change_what_an_override_is_for);
   ADD ("snapshot", NULL, test_the_domain_of_a_snapshot_is_lowered_in_its_place);
   for (guint i = 0; i < G_N_ELEMENTS (others); i++) {
     g_autofree char *path = g_strdup_printf ("/guard/others/%u", i);
