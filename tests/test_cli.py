@@ -478,14 +478,13 @@ def test_a_hint_names_the_port_behind_the_right_vsmmu(second, nic, hint, program
     ("<hostdev>", ["<stdin>:1"]),
     ("<domain type='kvm'/>", ["<stdin>:1", "<domain>"]),
     ("\n<banana/>", ["<stdin>:2", "<banana>"]),
-    ("<hostdev xmlns='urn:x'/>", ["<hostdev>"]),
     ("<!DOCTYPE hostdev [<!ENTITY e 'x'>]><hostdev/>", ["<stdin>:1"]),
     (FREE_PORT * 2, ["<stdin>:2"]),
     ("<hostdev " + "".join(f"a{number}='' " for number in range(300)) + "/>", ["256"]),
     ("<hostdev>" * 200 + "</hostdev>" * 200, ["<stdin>:1"]),
     ("<" + "x" * 100000 + "/>", ["..."]),
     ("<hostdev/>" + " " * (32 << 20), ["32 MiB"]),
-], ids=range(12))
+], ids=range(11))
 @pytest.mark.parametrize("option", ["--attach", "--detach"])
 def test_what_is_no_device_document_is_refused(option, device, words, program):
     outcome = program.run("check", option, "-", GRACE, input=device.encode())

@@ -11,6 +11,7 @@ import pytest
 import bed
 import hosts
 import machines
+import odd
 from conftest import give_up, require_tree, running_daemon
 from hook import Answer, Hook, guest, hostdev
 
@@ -76,6 +77,14 @@ def test_devices_of_two_smmus_are_refused(hook, operation):
 @pytest.mark.parametrize("xml", [GOOD, EMULATED], ids=["good", "emulated vSMMU"])
 def test_what_works_passes_without_a_word(hook, operation, xml):
     assert hook.call(xml, operation) == Answer(0, "", "", [])
+
+
+@pytest.mark.parametrize("name", odd.METADATA)
+@pytest.mark.parametrize("xml", [GOOD, EMULATED], ids=["good", "emulated vSMMU"])
+def test_what_others_keep_in_metadata_keeps_no_guest_from_starting(hook, xml, name):
+    """Whatever libvirt takes there: deeper, more of it, and in more namespaces than we read anywhere else."""
+    metadata = re.search("<metadata>.*</metadata>", odd.METADATA[name], re.DOTALL)[0]
+    assert hook.call(xml.replace("<name>", metadata + "<name>")) == Answer(0, "", "", [])
 
 
 @pytest.mark.parametrize("operation, phase", [

@@ -225,6 +225,44 @@ CALLS = {
 }
 
 
+# Documents that libvirt reads and we do not, of a guest that nothing in them would make us look at.
+UNREAD = {
+    "attributes": PLAIN.replace("<os>", "<os " + " ".join(f"a{number}=''" for number in range(257)) + ">"),
+    "depth": PLAIN.replace("<os>", "<a>" * 129 + "</a>" * 129 + "<os>"),
+    "namespaces": PLAIN.replace("<os>", "".join(f"<a xmlns:n{number}='urn:n'/>" for number in range(65)) + "<os>"),
+}
+WHOLE_ONLY = {
+    "document type": "<!DOCTYPE domain>" + PLAIN,
+    "entity": "<!DOCTYPE domain [<!ENTITY m 'aarch64'>]>" + PLAIN.replace("'aarch64'", "'&m;'"),
+    "encoding": "<?xml version='1.0' encoding='KOI8-R'?>" + PLAIN,
+    "encoding-7": "<?xml version='1.0' encoding='UTF-7'?>" + PLAIN.replace("<os>", "+ADw-os>"),
+}
+
+
+@pytest.mark.parametrize("name", [*UNREAD, *WHOLE_ONLY])
+def test_every_call_refuses_what_cannot_be_read(transport, name):
+    transport.define(PLAIN)
+    domain = transport.connection.lookupByName("plain")
+    for call in CALLS:
+        if name in WHOLE_ONLY and call.startswith("redefine"):
+            continue
+        with pytest.raises(libvirt.libvirtError) as refused:
+            CALLS[call](transport.connection, domain, {**UNREAD, **WHOLE_ONLY}[name])
+        assert refused.value.get_error_code() == libvirt.VIR_ERR_CONFIG_UNSUPPORTED, call
+        assert "cannot be checked" in refused.value.get_error_message(), call
+    assert [domain.name() for domain in transport.direct.listAllDomains()] == ["plain"]
+
+
+@pytest.mark.parametrize("xml", ["", "text", "<domain", "<domain>&nosuch;</domain>", "<network/>", "<domain><a></b></domain>"])
+def test_what_nobody_reads_is_refused_in_the_words_of_libvirt(transport, xml):
+    messages = []
+    for connection in (transport.connection, transport.direct):
+        with pytest.raises(libvirt.libvirtError) as refused:
+            connection.defineXML(xml)
+        messages.append(refused.value.get_error_message())
+    assert messages[0] == messages[1]
+
+
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_every_call_that_brings_a_domain_is_seen(transport, call):
     transport.define(PLAIN)

@@ -50,6 +50,7 @@ extern const VsmmuRuleRow vsmmu_rule_table[];
 /* Document rules: document.c */
 void vsmmu_rule_unknown_driver_attribute (VsmmuCheck *check);
 void vsmmu_rule_invalid_attribute_value (VsmmuCheck *check);
+void vsmmu_rule_ambiguous_xml (VsmmuCheck *check);
 void vsmmu_rule_option_without_accel (VsmmuCheck *check);
 void vsmmu_rule_accel_without_pci_bus (VsmmuCheck *check);
 void vsmmu_rule_iommu_has_address (VsmmuCheck *check);

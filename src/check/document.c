@@ -83,14 +83,29 @@ vsmmu_rule_invalid_attribute_value (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->problems->len; i++) {
     const VsmmuValueProblem *problem = &g_array_index (check->domain->problems, VsmmuValueProblem, i);
-    char *hint = g_strdup_printf (_ ("give %s"), problem->expected);
     g_autofree char *value = vsmmu_text_shorten (problem->value);
+    char *hint;
 
+    if (problem->unclear != NULL)
+      continue;
+    hint = g_strdup_printf (_ ("give %s"), problem->expected);
     if (problem->attribute == NULL)
       vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint, _ ("'%s' is not valid here"), value);
     else
       vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint,
                           _ ("'%s' is no value for attribute '%s'"), value, problem->attribute);
+  }
+}
+
+void
+vsmmu_rule_ambiguous_xml (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->problems->len; i++) {
+    const VsmmuValueProblem *problem = &g_array_index (check->domain->problems, VsmmuValueProblem, i);
+
+    if (problem->unclear != NULL)
+      vsmmu_check_report (check, problem->line, g_strdup (problem->element), g_strdup (problem->expected), "%s",
+                          problem->unclear);
   }
 }
 

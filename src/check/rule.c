@@ -86,6 +86,22 @@ const VsmmuRuleRow vsmmu_rule_table[] = {
   },
   {
       {
+          "ambiguous-xml",
+          VSMMU_RULE_GROUP_DOCUMENT,
+          VSMMU_SEVERITY_ERROR,
+          N_ ("What the XML means depends on the program that reads it"),
+          N_ ("libvirt reads most attributes by their local name in any namespace, most elements only without a "
+              "namespace, and the first or the last of several elements that can only be there once; releases differ. "
+              "A document that depends on this may start another domain than the one that was checked, so it is "
+              "refused. "
+              "Elements of other programs belong in <metadata>, where any namespace is allowed."),
+          "libvirt virXMLPropString() (xmlGetProp()), virXPathNode(), virXMLNodeNameEqual(); seen on 12.8: <iommu "
+          "x:model='smmuv3'> is an SMMUv3, and of two <gic> the last counts",
+      },
+      vsmmu_rule_ambiguous_xml,
+  },
+  {
+      {
           "option-without-accel",
           VSMMU_RULE_GROUP_DOCUMENT,
           VSMMU_SEVERITY_ERROR,

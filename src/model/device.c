@@ -104,8 +104,8 @@ static void
 read_hostdev_parts (const VsmmuReader *reader, VsmmuDevice *device)
 {
   VsmmuHostdev *hostdev = &device->hostdev;
-  const xmlNode *source = vsmmu_xml_child (device->node, "source");
-  const xmlNode *address = source != NULL ? vsmmu_xml_child (source, "address") : NULL;
+  const xmlNode *source = vsmmu_read_child (reader, device->node, "", "source");
+  const xmlNode *address = source != NULL ? vsmmu_read_child (reader, source, "/source", "address") : NULL;
   const xmlNode *driver = vsmmu_xml_child (device->node, "driver");
   const xmlNode *rom = vsmmu_xml_child (device->node, "rom");
   const xmlNode *boot = vsmmu_xml_child (device->node, "boot");
@@ -150,7 +150,9 @@ read_interface (const VsmmuReader *reader, VsmmuDevice *device)
   if (g_strcmp0 (vsmmu_xml_attribute (device->node, "type"), "hostdev") == 0) {
     const xmlNode *source = vsmmu_xml_child (device->node, "source");
 
-    device->hostdev.is_pci = source == NULL || g_strcmp0 (attribute_of_child (source, "address", "type"), "usb") != 0;
+    const xmlNode *address = source != NULL ? vsmmu_xml_child (source, "address") : NULL;
+
+    device->hostdev.is_pci = address == NULL || g_strcmp0 (vsmmu_xml_attribute (address, "type"), "usb") != 0;
     if (device->hostdev.is_pci)
       read_hostdev_parts (reader, device);
     return;
@@ -253,14 +255,15 @@ read_virtio_always (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device
 }
 
 static void
-read_memory (const VsmmuReader *reader G_GNUC_UNUSED, VsmmuDevice *device)
+read_memory (const VsmmuReader *reader, VsmmuDevice *device)
 {
   const char *model = vsmmu_xml_attribute (device->node, "model");
   const xmlNode *target = vsmmu_xml_child (device->node, "target");
-  const xmlNode *size = target != NULL ? vsmmu_xml_child (target, "size") : NULL;
+  const xmlNode *size = target != NULL ? vsmmu_read_child (reader, target, "/target", "size") : NULL;
 
   if (size != NULL)
-    device->memory_size = vsmmu_read_size (vsmmu_xml_text (size), vsmmu_xml_attribute (size, "unit"));
+    device->memory_size =
+        vsmmu_read_size (vsmmu_read_text (reader, size, "/target/size"), vsmmu_xml_attribute (size, "unit"));
   if (g_strcmp0 (model, "virtio-mem") == 0 || g_strcmp0 (model, "virtio-pmem") == 0)
     set_virtio (device, NULL);
 }
@@ -331,7 +334,7 @@ read_iommu (const VsmmuReader *reader, VsmmuDevice *device)
 static void
 read_pcihole64 (const VsmmuReader *reader, VsmmuController *controller, const xmlNode *hole)
 {
-  const char *text = vsmmu_xml_text (hole);
+  const char *text = vsmmu_read_text (reader, hole, "/pcihole64");
   guint64 bytes = 0;
 
   controller->pcihole64_line = vsmmu_xml_line (hole);
@@ -352,7 +355,8 @@ read_pci_controller (const VsmmuReader *reader, VsmmuDevice *device)
   VsmmuController *controller = &device->controller;
   const xmlNode *target = vsmmu_xml_child (device->node, "target");
   const xmlNode *hole = vsmmu_xml_child (device->node, "pcihole64");
-  const xmlNode *node = target != NULL ? vsmmu_xml_child (target, "node") : NULL;
+  const xmlNode *node = target != NULL ? vsmmu_read_child (reader, target, "/target", "node") : NULL;
+  const char *text;
   guint64 numa_node;
 
   controller->pci = vsmmu_pci_model_find (controller->model);
@@ -374,9 +378,9 @@ read_pci_controller (const VsmmuReader *reader, VsmmuDevice *device)
   controller->hotplug = vsmmu_read_switch (reader, target, "/target", "hotplug", VSMMU_READ_ON_OFF);
   if (node == NULL)
     return;
-  if (vsmmu_xml_text (node) == NULL || !vsmmu_number_parse (vsmmu_xml_text (node), 10, &numa_node) ||
-      numa_node > G_MAXINT16)
-    vsmmu_read_problem (reader, node, "/target/node", NULL, vsmmu_xml_text (node), _ ("the number of a NUMA node"));
+  text = vsmmu_read_text (reader, node, "/target/node");
+  if (text == NULL || !vsmmu_number_parse (text, 10, &numa_node) || numa_node > G_MAXINT16)
+    vsmmu_read_problem (reader, node, "/target/node", NULL, text, _ ("the number of a NUMA node"));
   else
     controller->numa_node = (int) numa_node;
 }
@@ -481,6 +485,29 @@ read_address (const VsmmuReader *reader, VsmmuDevice *device, const xmlNode *nod
     device->address_kind = VSMMU_ADDRESS_PCI;
 }
 
+/* What is looked at in devices, and is there once; a character device may have two <source>. */
+static void
+report_what_is_twice (const VsmmuReader *reader, const xmlNode *node)
+{
+  static const char *const names[] = { "acpi",  "address",   "alias", "boot",  "driver",
+                                       "model", "pcihole64", "rom",   "target" };
+
+  guint seen = 0;
+  guint twice = 0;
+
+  for (const xmlNode *child = node->children; child != NULL; child = child->next) {
+    for (guint i = 0; child->type == XML_ELEMENT_NODE && i < G_N_ELEMENTS (names); i++) {
+      if (*child->name != (xmlChar) *names[i] || !vsmmu_xml_is (child, names[i]))
+        continue;
+      twice |= seen & 1u << i;
+      seen |= 1u << i;
+    }
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    if ((twice & 1u << i) != 0)
+      vsmmu_read_child (reader, node, "", names[i]);
+}
+
 VsmmuDevice *
 vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal)
 {
@@ -494,6 +521,7 @@ vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal)
   device->is_plug = ordinal == 0;
   device->line = vsmmu_xml_line (node);
   device->node = node;
+  report_what_is_twice (&reader, node);
   device->alias = attribute_of_child (node, "alias", "name");
   if (address != NULL)
     read_address (&reader, device, address);
@@ -506,4 +534,38 @@ vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal)
     }
   }
   return device;
+}
+
+/*
+ * The root elements of virDomainDeviceDefParse(), and which of them libvirt 12.8
+ * attaches to a running guest.
+ */
+static const struct {
+  const char *element;
+  gboolean is_pluggable;
+} known[] = {
+  { "audio", TRUE },    { "channel", TRUE },    { "console", TRUE },   { "controller", TRUE }, { "crypto", FALSE },
+  { "disk", TRUE },     { "filesystem", TRUE }, { "graphics", FALSE }, { "hostdev", TRUE },    { "hub", TRUE },
+  { "input", TRUE },    { "interface", TRUE },  { "iommu", FALSE },    { "lease", TRUE },      { "memballoon", FALSE },
+  { "memory", TRUE },   { "nvram", TRUE },      { "panic", FALSE },    { "parallel", TRUE },   { "pstore", FALSE },
+  { "redirdev", TRUE }, { "rng", TRUE },        { "serial", TRUE },    { "shmem", TRUE },      { "smartcard", TRUE },
+  { "sound", FALSE },   { "tpm", FALSE },       { "video", FALSE },    { "vsock", TRUE },      { "watchdog", TRUE },
+};
+
+gboolean
+vsmmu_device_is_known (const char *element)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (known); i++)
+    if (strcmp (element, known[i].element) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+vsmmu_device_is_pluggable (const VsmmuDevice *device)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (known); i++)
+    if (strcmp (device->element, known[i].element) == 0)
+      return known[i].is_pluggable && !vsmmu_device_is_pci_controller (device);
+  return FALSE;
 }

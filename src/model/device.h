@@ -150,3 +150,9 @@ vsmmu_device_is_iommu (const VsmmuDevice *device)
 {
   return g_strcmp0 (device->element, "iommu") == 0;
 }
+
+/* Whether libvirt has devices of that element; it ignores other elements in <devices>. */
+gboolean vsmmu_device_is_known (const char *element);
+
+/* Whether libvirt attaches @device to a running guest. */
+gboolean vsmmu_device_is_pluggable (const VsmmuDevice *device);

@@ -27,6 +27,7 @@ value_problem_clear (gpointer data)
 
   g_free (problem->element);
   g_free (problem->expected);
+  g_free (problem->unclear);
 }
 
 static void
@@ -133,6 +134,7 @@ vsmmu_domain_copy (const VsmmuDomain *domain)
 
     problem.element = g_strdup (problem.element);
     problem.expected = g_strdup (problem.expected);
+    problem.unclear = g_strdup (problem.unclear);
     g_array_append_val (copy->problems, problem);
   }
   return copy;
@@ -141,12 +143,14 @@ vsmmu_domain_copy (const VsmmuDomain *domain)
 static void
 read_os (VsmmuDomain *domain, const xmlNode *os)
 {
+  const VsmmuReader reader = { .domain = domain };
   const char *firmware = vsmmu_xml_attribute (os, "firmware");
-  const xmlNode *type = vsmmu_xml_child (os, "type");
-  const xmlNode *loader = vsmmu_xml_child (os, "loader");
+  const xmlNode *type = vsmmu_read_child (&reader, os, "/os", "type");
+  const xmlNode *loader = vsmmu_read_child (&reader, os, "/os", "loader");
 
   domain->os_line = vsmmu_xml_line (os);
-  domain->has_uefi = g_strcmp0 (firmware, "efi") == 0 || (loader != NULL && vsmmu_xml_text (loader) != NULL);
+  domain->has_uefi =
+      g_strcmp0 (firmware, "efi") == 0 || (loader != NULL && vsmmu_read_text (&reader, loader, "/os/loader") != NULL);
   if (type != NULL) {
     domain->machine_line = vsmmu_xml_line (type);
     domain->arch = vsmmu_xml_attribute (type, "arch");
@@ -179,7 +183,8 @@ read_gic (VsmmuDomain *domain, const xmlNode *gic)
 static void
 read_features (VsmmuDomain *domain, const xmlNode *features)
 {
-  const xmlNode *gic = vsmmu_xml_child (features, "gic");
+  const VsmmuReader reader = { .domain = domain };
+  const xmlNode *gic = vsmmu_read_child (&reader, features, "/features", "gic");
 
   domain->features_line = vsmmu_xml_line (features);
   domain->has_acpi = vsmmu_xml_child (features, "acpi") != NULL;
@@ -191,7 +196,7 @@ static void
 read_vcpu (VsmmuDomain *domain, const xmlNode *vcpu)
 {
   const VsmmuReader reader = { .domain = domain };
-  const char *text = vsmmu_xml_text (vcpu);
+  const char *text = vsmmu_read_text (&reader, vcpu, "/vcpu");
   guint64 count = 1;
 
   if (text == NULL || !vsmmu_number_parse (text, 10, &count) || count == 0 || count > G_MAXUINT16) {
@@ -212,7 +217,8 @@ vsmmu_read_size (const char *text, const char *unit)
 static void
 read_memory_backing (VsmmuDomain *domain, const xmlNode *backing)
 {
-  const xmlNode *hugepages = vsmmu_xml_child (backing, "hugepages");
+  const VsmmuReader reader = { .domain = domain };
+  const xmlNode *hugepages = vsmmu_read_child (&reader, backing, "/memoryBacking", "hugepages");
   const xmlNode *page;
 
   domain->memory_backing_line = vsmmu_xml_line (backing);
@@ -229,16 +235,20 @@ read_memory_backing (VsmmuDomain *domain, const xmlNode *backing)
 static void
 read_memory (VsmmuDomain *domain, const xmlNode *memory)
 {
-  domain->memory = vsmmu_read_size (vsmmu_xml_text (memory), vsmmu_xml_attribute (memory, "unit"));
+  const VsmmuReader reader = { .domain = domain };
+
+  domain->memory = vsmmu_read_size (vsmmu_read_text (&reader, memory, "/memory"), vsmmu_xml_attribute (memory, "unit"));
 }
 
 static void
 read_memory_max (VsmmuDomain *domain, const xmlNode *memory)
 {
+  const VsmmuReader reader = { .domain = domain };
   const char *slots = vsmmu_xml_attribute (memory, "slots");
   guint64 number;
 
-  domain->memory_max = vsmmu_read_size (vsmmu_xml_text (memory), vsmmu_xml_attribute (memory, "unit"));
+  domain->memory_max =
+      vsmmu_read_size (vsmmu_read_text (&reader, memory, "/maxMemory"), vsmmu_xml_attribute (memory, "unit"));
   if (slots != NULL && vsmmu_number_parse (slots, 10, &number) && number <= G_MAXUINT16)
     domain->memory_slots = (guint) number;
 }
@@ -246,7 +256,8 @@ read_memory_max (VsmmuDomain *domain, const xmlNode *memory)
 static void
 read_cpu (VsmmuDomain *domain, const xmlNode *cpu)
 {
-  const xmlNode *numa = vsmmu_xml_child (cpu, "numa");
+  const VsmmuReader reader = { .domain = domain };
+  const xmlNode *numa = vsmmu_read_child (&reader, cpu, "/cpu", "numa");
 
   for (xmlNode *node = numa != NULL ? vsmmu_xml_element (numa->children) : NULL; node != NULL;
        node = vsmmu_xml_element (node->next))
@@ -256,6 +267,9 @@ read_cpu (VsmmuDomain *domain, const xmlNode *cpu)
 static void
 read_numatune (VsmmuDomain *domain, const xmlNode *numatune)
 {
+  const VsmmuReader reader = { .domain = domain };
+
+  vsmmu_read_child (&reader, numatune, "/numatune", "memory");
   for (xmlNode *node = vsmmu_xml_element (numatune->children); node != NULL; node = vsmmu_xml_element (node->next)) {
     const char *nodeset = vsmmu_xml_attribute (node, "nodeset");
     const char *cell = vsmmu_xml_attribute (node, "cellid");
@@ -293,16 +307,24 @@ read_iommufd (VsmmuDomain *domain, const xmlNode *iommufd)
     vsmmu_read_problem (&reader, iommufd, "/iommufd", "enabled", "", _ ("'yes' or 'no'"));
 }
 
+static void
+read_name (VsmmuDomain *domain, const xmlNode *name)
+{
+  const VsmmuReader reader = { .domain = domain };
+
+  domain->name = vsmmu_read_text (&reader, name, "/name");
+}
+
 /* Everything else is left alone. */
 static const struct {
   const char *name;
   void (*read) (VsmmuDomain *domain, const xmlNode *node);
 } domain_elements[] = {
+  { "name", read_name },
   { "os", read_os },
   { "features", read_features },
   { "vcpu", read_vcpu },
   { "memoryBacking", read_memory_backing },
-  { "iommufd", read_iommufd },
   { "memory", read_memory },
   { "cpu", read_cpu },
   { "numatune", read_numatune },
@@ -376,7 +398,8 @@ read_override (VsmmuDomain *domain, const xmlNode *override, guint number)
     element = g_strdup_printf ("%s/qemu:device[%u]", path, ++ordinal);
     for (xmlNode *frontend = vsmmu_xml_element (device->children); frontend != NULL;
          frontend = vsmmu_xml_element (frontend->next))
-      read_properties (domain, device, frontend, element);
+      if (vsmmu_xml_is_ns (frontend, "frontend", VSMMU_QEMU_NAMESPACE))
+        read_properties (domain, device, frontend, element);
   }
 }
 
@@ -415,6 +438,17 @@ static const struct {
   { "capabilities", read_capabilities },
 };
 
+/* Others are placed beside it, or in its place. */
+static void
+report_unknown (VsmmuDomain *domain, const VsmmuDevice *device)
+{
+  const VsmmuReader reader = { .domain = domain, .device = device };
+  g_autofree char *shown = vsmmu_text_shorten (device->element);
+
+  vsmmu_read_unclear (&reader, device->node, vsmmu_device_path (device, ""), device->element, _ ("remove it"),
+                      _ ("<%s> has a PCI address, and may or may not be a device to libvirt"), shown);
+}
+
 static void
 read_devices (VsmmuDomain *domain, const xmlNode *devices)
 {
@@ -430,6 +464,8 @@ read_devices (VsmmuDomain *domain, const xmlNode *devices)
     g_hash_table_insert (ordinals, (gpointer) node->name, GUINT_TO_POINTER (ordinal));
     device = vsmmu_read_device (domain, node, ordinal);
     g_ptr_array_add (domain->devices, device);
+    if (device->is_pci_given && !vsmmu_device_is_known (device->element))
+      report_unknown (domain, device);
   }
 }
 
@@ -503,25 +539,83 @@ vsmmu_domain_forget_run (VsmmuDomain *domain)
 static void
 read_domain (VsmmuDomain *domain, const xmlNode *root)
 {
+  const VsmmuReader reader = { .domain = domain };
   guint numbers[G_N_ELEMENTS (passthrough_elements)] = { 0 };
 
+  vsmmu_read_namespaces (&reader, root);
   domain->line = vsmmu_xml_line (root);
   domain->type = vsmmu_xml_attribute (root, "type");
   domain->is_running = vsmmu_xml_attribute (root, "id") != NULL;
   domain->vcpus = 1;
 
+  for (guint i = 0; i < G_N_ELEMENTS (domain_elements); i++) {
+    const xmlNode *node = vsmmu_read_child (&reader, root, "", domain_elements[i].name);
+
+    if (node != NULL)
+      domain_elements[i].read (domain, node);
+  }
   for (xmlNode *node = vsmmu_xml_element (root->children); node != NULL; node = vsmmu_xml_element (node->next)) {
-    for (guint i = 0; i < G_N_ELEMENTS (domain_elements); i++)
-      if (vsmmu_xml_is (node, domain_elements[i].name))
-        domain_elements[i].read (domain, node);
     for (guint i = 0; i < G_N_ELEMENTS (passthrough_elements); i++)
       if (vsmmu_xml_is_ns (node, passthrough_elements[i].name, VSMMU_QEMU_NAMESPACE))
         passthrough_elements[i].read (domain, node, ++numbers[i]);
-    if (vsmmu_xml_is (node, "name"))
-      domain->name = vsmmu_xml_text (node);
+    if (vsmmu_xml_is (node, "iommufd"))
+      read_iommufd (domain, node);
     else if (vsmmu_xml_is (node, "devices"))
       read_devices (domain, node);
   }
+}
+
+static gboolean
+has_value (const xmlAttr *attribute, const char *value)
+{
+  return attribute->children != NULL && xmlStrEqual (attribute->children->content, (const xmlChar *) value);
+}
+
+/* Whether an attribute of @node is, or is close to, one that only an accelerated SMMUv3 has. */
+static gboolean
+mentions_acceleration (const xmlNode *node, gboolean is_driver)
+{
+  for (const xmlAttr *attribute = node->properties; attribute != NULL; attribute = attribute->next) {
+    const char *name = (const char *) attribute->name;
+
+    if (!g_strv_contains (vsmmu_iommu_attributes, name))
+      name = vsmmu_suggest (name, vsmmu_iommu_attributes);
+    if (name == NULL || strcmp (name, "pciBus") == 0)
+      continue;
+    if (strcmp (name, "accel") != 0 || !is_driver || !has_value (attribute, "off"))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean
+is_smmuv3 (const xmlNode *iommu)
+{
+  for (const xmlAttr *attribute = iommu->properties; attribute != NULL; attribute = attribute->next)
+    if (xmlStrEqual (attribute->name, (const xmlChar *) "model") && has_value (attribute, "smmuv3"))
+      return TRUE;
+  return FALSE;
+}
+
+/* Whether one of the ways in which what is unclear may be read makes an accelerated vSMMU. */
+static gboolean
+hides_vsmmu (const VsmmuDomain *domain, const xmlNode *root)
+{
+  gboolean is_unclear = FALSE;
+
+  for (guint i = 0; i < domain->problems->len; i++)
+    is_unclear = is_unclear || g_array_index (domain->problems, VsmmuValueProblem, i).unclear != NULL;
+  for (const xmlNode *node = is_unclear ? root : NULL; node != NULL; node = vsmmu_xml_next (root, node, TRUE)) {
+    if (!vsmmu_xml_is_called (node, "iommu") || !is_smmuv3 (node))
+      continue;
+    if (mentions_acceleration (node, FALSE))
+      return TRUE;
+    for (const xmlNode *child = vsmmu_xml_element (node->children); child != NULL;
+         child = vsmmu_xml_element (child->next))
+      if (vsmmu_xml_is_called (child, "driver") && mentions_acceleration (child, TRUE))
+        return TRUE;
+  }
+  return FALSE;
 }
 
 /* What the document says, and what libvirt makes of it. */
@@ -529,6 +623,7 @@ static void
 complete_domain (VsmmuDomain *domain, const xmlNode *root)
 {
   read_domain (domain, root);
+  domain->hides_vsmmu = hides_vsmmu (domain, root);
   vsmmu_implicit_add (domain);
   index_devices (domain);
   if (vsmmu_domain_is_virt (domain))
@@ -547,7 +642,7 @@ vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *li
   if (document == NULL)
     return NULL;
   root = xmlDocGetRootElement (document);
-  if (!vsmmu_xml_is (root, "domain")) {
+  if (!vsmmu_xml_is_called (root, "domain")) {
     *line = vsmmu_xml_line (root);
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN, _ ("%s:%u: the root element is <%s>, not <domain>"), name,
                  *line, (const char *) root->name);
@@ -609,35 +704,20 @@ vsmmu_iommu_is_accelerated (const VsmmuDevice *iommu)
   return iommu->iommu.is_smmuv3 && iommu->iommu.has_pci_bus && iommu->iommu.accel == VSMMU_SWITCH_ON;
 }
 
-/* Whether one of @attributes is, or is close to, one that only an accelerated SMMUv3 has. */
-static gboolean
-mentions_acceleration (const xmlAttr *attributes, VsmmuSwitch accel)
-{
-  for (; attributes != NULL; attributes = attributes->next) {
-    const char *name = (const char *) attributes->name;
-
-    if (!g_strv_contains (vsmmu_iommu_attributes, name))
-      name = vsmmu_suggest (name, vsmmu_iommu_attributes);
-    if (name == NULL || strcmp (name, "pciBus") == 0)
-      continue;
-    if (strcmp (name, "accel") != 0 || accel != VSMMU_SWITCH_OFF)
-      return TRUE;
-  }
-  return FALSE;
-}
-
 gboolean
 vsmmu_iommu_wants_acceleration (const VsmmuDevice *iommu)
 {
   if (!iommu->iommu.is_smmuv3)
     return FALSE;
-  return mentions_acceleration (iommu->node->properties, VSMMU_SWITCH_ABSENT) ||
-         (iommu->iommu.driver != NULL && mentions_acceleration (iommu->iommu.driver->properties, iommu->iommu.accel));
+  return mentions_acceleration (iommu->node, FALSE) ||
+         (iommu->iommu.driver != NULL && mentions_acceleration (iommu->iommu.driver, TRUE));
 }
 
 gboolean
 vsmmu_domain_is_accelerated (const VsmmuDomain *domain)
 {
+  if (domain->hides_vsmmu)
+    return TRUE;
   for (guint i = 0; i < domain->iommus->len; i++)
     if (vsmmu_iommu_wants_acceleration (g_ptr_array_index (domain->iommus, i)))
       return TRUE;

@@ -20,6 +20,7 @@ typedef struct {
   const char *value;
   char *element;
   char *expected; /* translated: "a whole number from 0 to 20" */
+  char *unclear;  /* (nullable): translated; it is not the value that is wrong: programs may read the XML differently */
 } VsmmuValueProblem;
 
 /* One <qemu:arg>, one <qemu:property> of an override, or one <qemu:add> or <qemu:del> of <qemu:capabilities>. */
@@ -108,6 +109,7 @@ struct _VsmmuDomain {
   GPtrArray *hostdevs;    /* PCI and mediated ones */
   GPtrArray *controllers; /* PCI ones */
   GArray *problems;       /* VsmmuValueProblem */
+  gboolean hides_vsmmu;   /* what is unclear may be an accelerated vSMMU to libvirt */
   GArray *arguments;      /* VsmmuPassthrough: <qemu:commandline> */
   GArray *overrides;      /* VsmmuPassthrough: <qemu:override> */
   GArray *capabilities;   /* VsmmuPassthrough: <qemu:capabilities> */

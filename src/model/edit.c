@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "model/tags.h"
 #include "model/text.h"
 
 /* Where an element is in the text, in bytes from its start. */
@@ -69,52 +70,6 @@ element_at (const VsmmuEdit *edit, gsize index)
   return &g_array_index (edit->elements, Element, index);
 }
 
-/* After the first @text from @at on; the document is well-formed, so there is one. */
-static gsize
-skip_past (const VsmmuEdit *edit, gsize at, const char *text)
-{
-  const char *found = memmem (edit->data + at, edit->length - at, text, strlen (text));
-
-  return found != NULL ? (gsize) (found - edit->data) + strlen (text) : edit->length;
-}
-
-/* After the '>' of the tag at @at; values in quotes may have one too. */
-static gsize
-skip_tag (const VsmmuEdit *edit, gsize at)
-{
-  char quote = '\0';
-
-  for (; at < edit->length; at++) {
-    char c = edit->data[at];
-
-    if (quote != '\0')
-      quote = c == quote ? '\0' : quote;
-    else if (c == '"' || c == '\'')
-      quote = c;
-    else if (c == '>')
-      return at + 1;
-  }
-  return at;
-}
-
-/* Of what is no element: comments, character data, instructions; @at itself for an element. */
-static gsize
-skip_other (const VsmmuEdit *edit, gsize at)
-{
-  static const struct {
-    const char *start;
-    const char *end;
-  } kinds[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
-
-  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++) {
-    gsize start_length = strlen (kinds[i].start);
-
-    if (edit->length - at >= start_length && memcmp (edit->data + at, kinds[i].start, start_length) == 0)
-      return skip_past (edit, at + start_length, kinds[i].end);
-  }
-  return at;
-}
-
 /* Returns the index of the element that is open after @element, which is now closed. */
 static gsize
 close_element (Element *element, gsize close, gsize end)
@@ -124,54 +79,41 @@ close_element (Element *element, gsize close, gsize end)
   return element->parent;
 }
 
-/* Without a document type there are no entities, so tags are all there is to find. */
+/* Without a document type there are no entities, so tags are all there is to find; what is @unread is one element. */
 static void
-find_elements (VsmmuEdit *edit)
+find_elements (VsmmuEdit *edit, const GArray *unread)
 {
+  VsmmuTag tag = { .end = 0 };
+  guint next_unread = 0;
   gsize open = 0;
-  gsize at = 0;
 
-  while (at < edit->length) {
-    const char *next = memchr (edit->data + at, '<', edit->length - at);
-    gsize start = next != NULL ? (gsize) (next - edit->data) : edit->length;
-    Element element = { .start = start, .parent = open };
+  while (vsmmu_tag_next (edit->data, edit->length, tag.end, &tag)) {
+    Element element = { .start = tag.start, .parent = open };
 
-    if (next == NULL)
-      return;
-    at = skip_other (edit, start);
-    if (at != start)
-      continue;
-    at = element.tag_end = skip_tag (edit, start);
-    if (edit->data[start + 1] == '/') {
+    if (tag.kind == VSMMU_TAG_END) {
       if (open < edit->elements->len)
-        open = close_element (element_at (edit, open), start, at);
+        open = close_element (element_at (edit, open), tag.start, tag.end);
       continue;
     }
-    element.is_empty = edit->data[at - 2] == '/';
+    if (next_unread < unread->len && g_array_index (unread, VsmmuRange, next_unread).from == tag.start) {
+      tag.kind = VSMMU_TAG_EMPTY;
+      tag.end = g_array_index (unread, VsmmuRange, next_unread++).to;
+    }
+    element.tag_end = tag.end;
+    element.is_empty = tag.kind == VSMMU_TAG_EMPTY;
     if (element.is_empty)
-      element.close = element.end = at;
+      element.close = element.end = tag.end;
     g_array_append_val (edit->elements, element);
     if (!element.is_empty)
       open = edit->elements->len - 1;
   }
 }
 
-/* The element after @node in the order of start tags, or %NULL. */
-static const xmlNode *
-next_element (const xmlNode *node)
-{
-  const xmlNode *next = vsmmu_xml_element (node->children);
-
-  while (next == NULL && node != NULL && node->type == XML_ELEMENT_NODE) {
-    next = vsmmu_xml_element (node->next);
-    node = node->parent;
-  }
-  return next;
-}
-
 VsmmuEdit *
 vsmmu_edit_new (const char *data, gsize length, xmlDocPtr document, const char *file, GError **error)
 {
+  const xmlNode *root = xmlDocGetRootElement (document);
+  g_autoptr (GArray) unread = vsmmu_metadata_find (data, length, vsmmu_xml_get_metadata (document));
   g_autoptr (VsmmuEdit) edit = g_new0 (VsmmuEdit, 1);
   gsize index = 0;
 
@@ -190,8 +132,8 @@ vsmmu_edit_new (const char *data, gsize length, xmlDocPtr document, const char *
                  file);
     return NULL;
   }
-  find_elements (edit);
-  for (const xmlNode *node = xmlDocGetRootElement (document); node != NULL; node = next_element (node))
+  find_elements (edit, unread);
+  for (const xmlNode *node = root; node != NULL; node = vsmmu_xml_next (root, node, TRUE))
     g_hash_table_insert (edit->indexes, (gpointer) node, GSIZE_TO_POINTER (++index));
   if (index != edit->elements->len) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_XML,
@@ -393,6 +335,14 @@ vsmmu_edit_remove (VsmmuEdit *edit, const xmlNode *node)
   else
     from--;
   splice (edit, from, element->end, g_strdup (""));
+}
+
+char *
+vsmmu_edit_text (const VsmmuEdit *edit, const xmlNode *node)
+{
+  const Element *element = find_element (edit, node);
+
+  return g_strndup (edit->data + element->start, element->end - element->start);
 }
 
 /* Where an attribute is in the text. */

@@ -44,6 +44,9 @@ void vsmmu_edit_remove (VsmmuEdit *edit, const xmlNode *node);
 void vsmmu_edit_replace (VsmmuEdit *edit, const xmlNode *node, const char *xml);
 void vsmmu_edit_restore (VsmmuEdit *edit, const xmlNode *node, const char *text);
 
+/* (transfer full): the bytes of @node */
+char *vsmmu_edit_text (const VsmmuEdit *edit, const xmlNode *node);
+
 /* Adds an attribute that @node does not have yet. */
 void vsmmu_edit_add_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name, const char *value);
 

@@ -13,40 +13,6 @@ struct _VsmmuHotplug {
   xmlDocPtr document;
 };
 
-/*
- * The root elements of virDomainDeviceDefParse(), and which of them libvirt 12.8
- * attaches to a running guest.
- */
-static const struct {
-  const char *element;
-  gboolean is_pluggable;
-} kinds[] = {
-  { "audio", TRUE },    { "channel", TRUE },    { "console", TRUE },   { "controller", TRUE }, { "crypto", FALSE },
-  { "disk", TRUE },     { "filesystem", TRUE }, { "graphics", FALSE }, { "hostdev", TRUE },    { "hub", TRUE },
-  { "input", TRUE },    { "interface", TRUE },  { "iommu", FALSE },    { "lease", TRUE },      { "memballoon", FALSE },
-  { "memory", TRUE },   { "nvram", TRUE },      { "panic", FALSE },    { "parallel", TRUE },   { "pstore", FALSE },
-  { "redirdev", TRUE }, { "rng", TRUE },        { "serial", TRUE },    { "shmem", TRUE },      { "smartcard", TRUE },
-  { "sound", FALSE },   { "tpm", FALSE },       { "video", FALSE },    { "vsock", TRUE },      { "watchdog", TRUE },
-};
-
-static gboolean
-is_device (const xmlNode *node)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
-    if (vsmmu_xml_is (node, kinds[i].element))
-      return TRUE;
-  return FALSE;
-}
-
-static gboolean
-is_pluggable (const VsmmuDevice *device)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
-    if (strcmp (device->element, kinds[i].element) == 0)
-      return kinds[i].is_pluggable && !vsmmu_device_is_pci_controller (device);
-  return FALSE;
-}
-
 void
 vsmmu_hotplug_free (VsmmuHotplug *hotplug)
 {
@@ -69,7 +35,7 @@ vsmmu_hotplug_new_from_data (VsmmuHotplugAction action, const char *data, gsize 
   if (document == NULL)
     return NULL;
   root = xmlDocGetRootElement (document);
-  if (!is_device (root)) {
+  if (!vsmmu_device_is_known ((const char *) root->name)) {
     g_autofree char *shown = vsmmu_text_shorten ((const char *) root->name);
 
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NOT_DEVICE,
@@ -143,8 +109,11 @@ vsmmu_hotplug_apply (const VsmmuHotplug *hotplug, const VsmmuDomain *guest)
 {
   VsmmuDomain *domain = vsmmu_domain_copy (guest);
   VsmmuPlug *plug = g_new0 (VsmmuPlug, 1);
-  VsmmuDevice *device = vsmmu_read_device (domain, xmlDocGetRootElement (hotplug->document), 0);
+  const xmlNode *root = xmlDocGetRootElement (hotplug->document);
+  const VsmmuReader reader = { .domain = domain };
+  VsmmuDevice *device = vsmmu_read_device (domain, root, 0);
 
+  vsmmu_read_namespaces (&reader, root);
   plug->action = hotplug->action;
   plug->file = hotplug->file;
   plug->device = device;
@@ -153,7 +122,7 @@ vsmmu_hotplug_apply (const VsmmuHotplug *hotplug, const VsmmuDomain *guest)
     plug->target = find_target (guest, device);
     return domain;
   }
-  if (!is_pluggable (device)) {
+  if (!vsmmu_device_is_pluggable (device)) {
     plug->outcome = VSMMU_PLUG_UNSUPPORTED;
     return domain;
   }
@@ -169,7 +138,7 @@ vsmmu_hotplug_is_vfio (const xmlNode *device)
 {
   const char *type = vsmmu_xml_attribute (device, "type");
 
-  if (vsmmu_xml_is (device, "interface"))
+  if (vsmmu_xml_is_called (device, "interface"))
     return g_strcmp0 (type, "hostdev") == 0;
-  return vsmmu_xml_is (device, "hostdev") && (g_strcmp0 (type, "pci") == 0 || g_strcmp0 (type, "mdev") == 0);
+  return vsmmu_xml_is_called (device, "hostdev") && (g_strcmp0 (type, "pci") == 0 || g_strcmp0 (type, "mdev") == 0);
 }

@@ -10,6 +10,13 @@
 #include <unistd.h>
 
 #include "model/number.h"
+#include "model/text.h"
+
+static char *
+path_of (const VsmmuReader *reader, const char *suffix)
+{
+  return reader->device != NULL ? vsmmu_device_path (reader->device, suffix) : g_strconcat ("/domain", suffix, NULL);
+}
 
 void
 vsmmu_read_problem (const VsmmuReader *reader, const xmlNode *node, const char *suffix, const char *attribute,
@@ -19,12 +26,142 @@ vsmmu_read_problem (const VsmmuReader *reader, const xmlNode *node, const char *
     .line = vsmmu_xml_line (node),
     .attribute = attribute,
     .value = value,
-    .element =
-        reader->device != NULL ? vsmmu_device_path (reader->device, suffix) : g_strconcat ("/domain", suffix, NULL),
+    .element = path_of (reader, suffix),
     .expected = g_strdup (expected),
   };
 
   g_array_append_val (reader->domain->problems, problem);
+}
+
+void
+vsmmu_read_unclear (const VsmmuReader *reader, const xmlNode *node, char *element, const char *name, const char *hint,
+                    const char *format, ...)
+{
+  VsmmuValueProblem problem = {
+    .line = vsmmu_xml_line (node),
+    .value = name,
+    .element = element,
+    .expected = g_strdup (hint),
+  };
+  va_list arguments;
+
+  va_start (arguments, format);
+  problem.unclear = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  g_array_append_val (reader->domain->problems, problem);
+}
+
+const xmlNode *
+vsmmu_read_child (const VsmmuReader *reader, const xmlNode *node, const char *suffix, const char *name)
+{
+  const xmlNode *child = vsmmu_xml_child (node, name);
+
+  for (const xmlNode *next = child != NULL ? child->next : NULL; next != NULL; next = next->next) {
+    g_autofree char *parent = NULL;
+
+    if (!vsmmu_xml_is (next, name))
+      continue;
+    parent = path_of (reader, suffix);
+    vsmmu_read_unclear (reader, next, g_strdup_printf ("%s/%s[2]", parent, name), name,
+                        _ ("keep one of the elements and remove the others"),
+                        _ ("second <%s>: which one counts depends on the libvirt release"), name);
+    break;
+  }
+  return child;
+}
+
+const char *
+vsmmu_read_text (const VsmmuReader *reader, const xmlNode *node, const char *suffix)
+{
+  const xmlNode *child = vsmmu_xml_element (node->children);
+
+  if (child != NULL) {
+    g_autofree char *shown = vsmmu_text_shorten ((const char *) child->name);
+
+    vsmmu_read_unclear (reader, node, path_of (reader, suffix), (const char *) node->name,
+                        _ ("remove the elements from the text"), _ ("<%s> in the text of <%s>"), shown,
+                        (const char *) node->name);
+  }
+  return vsmmu_xml_text (node);
+}
+
+/* A document with more is not read by anybody. */
+#define FOREIGN_MAX 20
+
+static gboolean
+is_same_name (const xmlNode *a, const xmlNode *b)
+{
+  return b->type == XML_ELEMENT_NODE && xmlStrEqual (a->name, b->name) &&
+         xmlStrEqual (a->ns != NULL ? a->ns->prefix : NULL, b->ns != NULL ? b->ns->prefix : NULL);
+}
+
+static void
+prepend_step (GString *path, const xmlNode *node)
+{
+  const char *prefix = node->ns != NULL ? (const char *) node->ns->prefix : NULL;
+  g_autofree char *step = NULL;
+  guint n_before = 0;
+
+  for (const xmlNode *sibling = node->prev; sibling != NULL; sibling = sibling->prev)
+    n_before += is_same_name (node, sibling);
+  step = n_before > 0
+             ? g_strdup_printf ("/%s%s%s[%u]", prefix ?: "", prefix != NULL ? ":" : "", node->name, n_before + 1)
+             : g_strdup_printf ("/%s%s%s", prefix ?: "", prefix != NULL ? ":" : "", node->name);
+  g_string_prepend (path, step);
+}
+
+/* (transfer full): the XPath of @node, with the names that the document has */
+static char *
+path_below (const xmlNode *root, const xmlNode *node)
+{
+  GString *path = g_string_new (NULL);
+
+  for (; node != root; node = node->parent)
+    prepend_step (path, node);
+  prepend_step (path, root);
+  return g_string_free (path, FALSE);
+}
+
+static void
+report_foreign (const VsmmuReader *reader, const xmlNode *root, const xmlNode *node, const xmlNs *ns,
+                const xmlChar *name)
+{
+  const char *prefix = ns->prefix != NULL ? (const char *) ns->prefix : "";
+  g_autofree char *whole = g_strconcat (prefix, *prefix != '\0' ? ":" : "", (const char *) name, NULL);
+  g_autofree char *shown = vsmmu_text_shorten (whole);
+  g_autofree char *uri = vsmmu_text_shorten ((const char *) ns->href);
+
+  vsmmu_read_unclear (reader, node, path_below (root, node), (const char *) name,
+                      _ ("remove the namespace, or move what is in it to <metadata>"),
+                      _ ("'%s' is in the namespace '%s': libvirt may ignore it or read it as its own '%s'"), shown, uri,
+                      (const char *) name);
+}
+
+/* <qemu:commandline> and the like have their place below <domain>, and only elements of the same namespace in them. */
+static gboolean
+is_of_libvirt (const xmlNode *root, const xmlNode *node)
+{
+  static const char uris[] = "http://libvirt.org/schemas/domain/";
+
+  return node != root && strncmp ((const char *) node->ns->href, uris, strlen (uris)) == 0 &&
+         (node->parent == root || (node->parent->ns != NULL && xmlStrEqual (node->parent->ns->href, node->ns->href)));
+}
+
+void
+vsmmu_read_namespaces (const VsmmuReader *reader, const xmlNode *root)
+{
+  guint n_before = reader->domain->problems->len;
+  gboolean is_metadata = FALSE;
+
+  for (const xmlNode *node = root; node != NULL && reader->domain->problems->len - n_before < FOREIGN_MAX;
+       node = vsmmu_xml_next (root, node, !is_metadata)) {
+    if (node->ns != NULL && !is_of_libvirt (root, node))
+      report_foreign (reader, root, node, node->ns, node->name);
+    for (const xmlAttr *attribute = node->properties; attribute != NULL; attribute = attribute->next)
+      if (attribute->ns != NULL)
+        report_foreign (reader, root, node, attribute->ns, attribute->name);
+    is_metadata = node->parent == root && vsmmu_xml_is (node, "metadata");
+  }
 }
 
 VsmmuSwitch

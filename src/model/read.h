@@ -25,6 +25,32 @@ typedef enum {
 void vsmmu_read_problem (const VsmmuReader *reader, const xmlNode *node, const char *suffix, const char *attribute,
                          const char *value, const char *expected);
 
+/*
+ * vsmmu_read_unclear:
+ * @element: (transfer full): its XPath
+ * @name: of what libvirt may read otherwise; borrowed from the document
+ * @hint: translated
+ * @format: translated
+ *
+ * Records that it depends on the program, or on the release of libvirt, what the document means at @node.
+ */
+void vsmmu_read_unclear (const VsmmuReader *reader, const xmlNode *node, char *element, const char *name,
+                         const char *hint, const char *format, ...) G_GNUC_PRINTF (6, 7);
+
+/*
+ * vsmmu_read_child:
+ * @suffix: path of @node below the device of @reader, or below <domain>
+ *
+ * Returns: (nullable): the child called @name, in no namespace; of several of them, which is unclear, the first
+ */
+const xmlNode *vsmmu_read_child (const VsmmuReader *reader, const xmlNode *node, const char *suffix, const char *name);
+
+/* vsmmu_xml_text() of @node; elements in the text, which libvirt reads as text and we do not, are unclear. */
+const char *vsmmu_read_text (const VsmmuReader *reader, const xmlNode *node, const char *suffix);
+
+/* Records names in foreign namespaces that are in @root or below: libvirt takes some of them for its own. */
+void vsmmu_read_namespaces (const VsmmuReader *reader, const xmlNode *root);
+
 /* Reads an on/off or yes/no attribute; records anything else as a problem. */
 VsmmuSwitch vsmmu_read_switch (const VsmmuReader *reader, const xmlNode *node, const char *suffix,
                                const char *attribute, VsmmuSwitchWords words);

@@ -4,6 +4,7 @@
 #include <libxml/tree.h>
 #include <libxml/xmlerror.h>
 
+#include "model/metadata.h"
 #include "vsmmu/domain.h"
 
 /* What libxml2 gives its error handlers. */
@@ -28,10 +29,20 @@ void vsmmu_xml_ignore_error (void *data, VsmmuXmlError error);
 xmlDocPtr vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, GError **error);
 
 /*
+ * vsmmu_xml_is_malformed:
+ *
+ * Returns: whether no parser reads @data, so that libvirt is certain to refuse it; %FALSE when it is only we who do not
+ */
+gboolean vsmmu_xml_is_malformed (const char *data, gsize length);
+
+/* How much of <metadata> is in @document, which vsmmu_xml_parse() made. */
+VsmmuMetadata vsmmu_xml_get_metadata (const xmlDoc *document);
+
+/*
  * vsmmu_xml_attribute:
  *
- * Returns: (nullable): the value of the attribute @name without a namespace;
- *   owned by the document
+ * Returns: (nullable): the value of the first attribute called @name in any namespace, as libvirt takes it
+ *   (xmlGetProp()); owned by the document
  */
 const char *vsmmu_xml_attribute (const xmlNode *node, const char *name);
 
@@ -48,6 +59,12 @@ xmlNode *vsmmu_xml_child (const xmlNode *node, const char *name);
 
 /* @node itself or the first sibling after it that is an element, or %NULL. */
 xmlNode *vsmmu_xml_element (xmlNode *node);
+
+/* The element after @node in the order of start tags below @root; not what is in @node unless @goes_in. */
+const xmlNode *vsmmu_xml_next (const xmlNode *root, const xmlNode *node, gboolean goes_in);
+
+/* Whether @node is called @name, in any namespace; libvirt looks at root elements so (virXMLNodeNameEqual()). */
+gboolean vsmmu_xml_is_called (const xmlNode *node, const char *name);
 
 /* Whether @node is called @name and is in no namespace. */
 gboolean vsmmu_xml_is (const xmlNode *node, const char *name);

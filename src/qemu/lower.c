@@ -188,6 +188,9 @@ is_possible (const VsmmuDomain *domain, GError **error)
     const VsmmuValueProblem *problem = &g_array_index (domain->problems, VsmmuValueProblem, 0);
     g_autofree char *value = vsmmu_text_shorten (problem->value);
 
+    if (problem->unclear != NULL)
+      return vsmmu_lowering_refuse (error, "%s:%u: %s: %s", domain->file, problem->line, problem->unclear,
+                                    problem->expected);
     return vsmmu_lowering_refuse (error, _ ("%s:%u: '%s' is not what libvirt takes there (expected %s); correct it"),
                                   domain->file, problem->line, value, problem->expected);
   }

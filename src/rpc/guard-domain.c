@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "model/edit.h"
+#include "model/tags.h"
+#include "model/text.h"
 #include "rpc/guard-internal.h"
 #include "vsmmu/lower.h"
 #include "vsmmu/vsmmu.h"
@@ -60,6 +62,8 @@ convert_domain (const VsmmuGuard *guard, const char *xml, gboolean is_kept, GErr
     vsmmu_guard_may_pass_unread (xml, problem, error);
     return NULL;
   }
+  /* An id in the document does not make libvirt keep the aliases in it. */
+  vsmmu_domain_forget_run (domain);
   if (!vsmmu_domain_is_accelerated (domain) || !guard->ops->get_target (guard->self, &target, error) ||
       (is_kept && !vsmmu_guard_judge (guard, vsmmu_check_domain (domain, &options), error)))
     return NULL;
@@ -67,34 +71,66 @@ convert_domain (const VsmmuGuard *guard, const char *xml, gboolean is_kept, GErr
   return lowered != NULL && strcmp (lowered, xml) != 0 ? g_steal_pointer (&lowered) : NULL;
 }
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (xmlBuffer, xmlBufferFree)
+/* (transfer full): the element that is all of @xml under another name, with @attributes more */
+static char *
+rename_root (const char *xml, const char *name, const char *attributes)
+{
+  const char *end_tag = strrchr (xml, '<');
+  GString *text = g_string_new (NULL);
+  VsmmuTag tag = { .end = 0 };
+  gsize name_end;
+
+  vsmmu_tag_next (xml, strlen (xml), 0, &tag);
+  name_end = vsmmu_tag_name_end (&tag, xml);
+  g_string_append_printf (text, "<%s%s", name, attributes);
+  if (tag.kind == VSMMU_TAG_EMPTY)
+    g_string_append (text, xml + name_end);
+  else
+    g_string_append_printf (text, "%.*s</%s>", (int) (end_tag - xml - (gssize) name_end), xml + name_end, name);
+  return g_string_free (text, FALSE);
+}
+
+/* (transfer full): attributes that declare what is declared around @node only */
+static char *
+declarations_for (const xmlNode *node)
+{
+  GString *text = g_string_new (NULL);
+  xmlNs **in_scope = xmlGetNsList (node->doc, node);
+
+  for (guint i = 0; in_scope != NULL && in_scope[i] != NULL; i++) {
+    g_autofree char *uri = vsmmu_text_escape ((const char *) in_scope[i]->href);
+    const xmlNs *own = node->nsDef;
+
+    while (own != NULL && own != in_scope[i])
+      own = own->next;
+    if (own == NULL && in_scope[i]->prefix != NULL)
+      g_string_append_printf (text, " xmlns:%s='%s'", (const char *) in_scope[i]->prefix, uri);
+    else if (own == NULL)
+      g_string_append_printf (text, " xmlns='%s'", uri);
+  }
+  xmlFree (in_scope);
+  return g_string_free (text, FALSE);
+}
 
 /* Puts into @edit what @node, a domain inside another document, becomes. */
 static gboolean
-convert_part (const VsmmuGuard *guard, xmlNode *node, gboolean is_kept, VsmmuEdit *edit, GError **error)
+convert_part (const VsmmuGuard *guard, const xmlNode *node, gboolean is_kept, VsmmuEdit *edit, GError **error)
 {
-  const char *element = (const char *) node->name;
-  g_autofree char *end_tag = g_strdup_printf ("</%s>", element);
-  g_autoptr (xmlBuffer) buffer = xmlBufferCreate ();
-  g_autofree char *domain = NULL;
-  g_autofree char *converted = NULL;
+  g_autofree char *declarations = declarations_for (node);
+  g_autofree char *text = vsmmu_edit_text (edit, node);
+  g_autofree char *name = g_strndup (text + 1, strcspn (text + 1, " \t\r\n/>"));
+  g_autofree char *domain = rename_root (text, "domain", declarations);
+  g_autoptr (GError) problem = NULL;
+  g_autofree char *converted = convert_domain (guard, domain, is_kept, &problem);
   g_autofree char *replacement = NULL;
-  const char *text;
-  gsize length;
 
-  xmlNodeDump (buffer, node->doc, node, 0, 0);
-  text = (const char *) xmlBufferContent (buffer);
-  length = (gsize) xmlBufferLength (buffer);
-  if (!g_str_has_suffix (text, end_tag))
-    return TRUE;
-  domain = g_strdup_printf ("<domain%.*s</domain>", (int) (length - 1 - strlen (element) - strlen (end_tag)),
-                            text + 1 + strlen (element));
-  converted = convert_domain (guard, domain, is_kept, error);
+  if (problem != NULL) {
+    g_propagate_error (error, g_steal_pointer (&problem));
+    return FALSE;
+  }
   if (converted == NULL)
-    return *error == NULL;
-  length = strlen (converted);
-  replacement = g_strdup_printf ("<%s%.*s%s", element, (int) (length - strlen ("<domain") - strlen ("</domain>")),
-                                 converted + strlen ("<domain"), end_tag);
+    return TRUE;
+  replacement = rename_root (converted, name, "");
   vsmmu_edit_restore (edit, node, replacement);
   return TRUE;
 }
@@ -108,17 +144,19 @@ convert_parts (const VsmmuGuard *guard, const char *xml, xmlDocPtr document, gbo
   gsize length;
   g_autofree char *converted = NULL;
 
-  for (xmlNode *node = vsmmu_xml_element (xmlDocGetRootElement (document)->children); edit != NULL && node != NULL;
-       node = vsmmu_xml_element (node->next)) {
-    if (!vsmmu_xml_is (node, "domain") && !vsmmu_xml_is (node, "inactiveDomain"))
-      continue;
-    if (!convert_part (guard, node, is_kept, edit, &problem)) {
-      g_propagate_error (error, g_steal_pointer (&problem));
-      return NULL;
-    }
+  if (edit == NULL) {
+    vsmmu_guard_may_pass_unread (xml, problem, error);
+    return NULL;
   }
-  converted = edit != NULL ? vsmmu_edit_finish (edit, &length) : NULL;
-  return converted != NULL && strcmp (converted, xml) != 0 ? g_steal_pointer (&converted) : NULL;
+  for (xmlNode *node = vsmmu_xml_element (xmlDocGetRootElement (document)->children); node != NULL;
+       node = vsmmu_xml_element (node->next)) {
+    gboolean is_domain = vsmmu_xml_is_called (node, "domain") || vsmmu_xml_is_called (node, "inactiveDomain");
+
+    if (is_domain && !convert_part (guard, node, is_kept, edit, error))
+      return NULL;
+  }
+  converted = vsmmu_edit_finish (edit, &length);
+  return strcmp (converted, xml) != 0 ? g_steal_pointer (&converted) : NULL;
 }
 
 char *
@@ -132,7 +170,7 @@ vsmmu_guard_domain (VsmmuGuard *guard, const char *xml, gboolean is_kept, GError
     vsmmu_guard_may_pass_unread (xml, problem, error);
     return NULL;
   }
-  return vsmmu_xml_is (xmlDocGetRootElement (document), "domain")
+  return vsmmu_xml_is_called (xmlDocGetRootElement (document), "domain")
              ? convert_domain (guard, xml, is_kept, error)
              : convert_parts (guard, xml, document, is_kept, error);
 }

@@ -33,8 +33,16 @@ gboolean vsmmu_guard_judge (const VsmmuGuard *guard, GPtrArray *findings, GError
 void vsmmu_guard_mention (const VsmmuGuard *guard, GPtrArray *findings);
 
 /*
- * A document that we cannot read for @problem is for libvirt to refuse, unless it may be one that libvirt would spoil:
- * then %FALSE with @error set.
+ * vsmmu_guard_may_pass_unread:
+ * @xml: a document that defines, creates, changes or restores something, and that we cannot read
+ * @problem: why; of vsmmu_xml_parse(), vsmmu_domain_new_from_data(), vsmmu_hotplug_new_from_data(), lifting
+ * @error: %VSMMU_ERROR_REFUSED with @problem and what to do
+ *
+ * What libvirt is certain to refuse is left to it, so that the user gets its words: what no parser reads, and what has
+ * another root element. All else that we cannot read is refused here, whatever is written in it: limits, encodings and
+ * document types that libvirt takes would hide anything.
+ *
+ * Returns: whether libvirt may get it
  */
 gboolean vsmmu_guard_may_pass_unread (const char *xml, const GError *problem, GError **error);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "rpc/guard-internal.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "model/xml.h"
 #include "vsmmu/vsmmu.h"
 
 VsmmuGuard *
@@ -90,12 +92,16 @@ vsmmu_guard_judge (const VsmmuGuard *guard, GPtrArray *findings, GError **error)
 gboolean
 vsmmu_guard_may_pass_unread (const char *xml, const GError *problem, GError **error)
 {
-  gboolean may_pass = strstr (xml, VSMMU_GUARD_WORD) == NULL ||
-                      g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN) ||
-                      g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NOT_DEVICE);
+  gboolean may_pass =
+      g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN) ||
+      g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NOT_DEVICE) ||
+      (g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_XML) && vsmmu_xml_is_malformed (xml, strlen (xml)));
 
   if (!may_pass)
-    g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, problem->message);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
+                 _ ("%s; the document cannot be checked and is not passed to libvirt: rewrite it as 'virsh dumpxml' "
+                    "would print it"),
+                 problem->message);
   return may_pass;
 }
 

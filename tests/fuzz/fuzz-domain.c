@@ -10,7 +10,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <libxml/parser.h>
+
 #include "model/concern.h"
+#include "model/domain.h"
+#include "model/metadata.h"
 #include "stop.h"
 #include "vsmmu/vsmmu.h"
 
@@ -192,6 +196,39 @@ plug (const char *data, gsize size, VsmmuHotplugAction action)
   render (findings, FALSE);
 }
 
+/* What others keep in <metadata> makes no difference to a domain, read or not. */
+static void
+expect_same_without_metadata (const char *data, gsize size, const VsmmuDomain *domain)
+{
+  g_autoptr (GArray) unread = vsmmu_metadata_find (data, size, VSMMU_METADATA_NONE);
+  gsize length;
+  g_autofree char *rest = vsmmu_metadata_remove (data, size, unread, &length);
+  g_autoptr (VsmmuDomain) without = unread->len > 0 ? vsmmu_domain_new_from_data (rest, length, NAME, NULL) : NULL;
+
+  if (unread->len == 0)
+    return;
+  if (without == NULL || without->devices->len != domain->devices->len ||
+      without->arguments->len != domain->arguments->len || without->problems->len != domain->problems->len ||
+      vsmmu_domain_is_accelerated (without) != vsmmu_domain_is_accelerated (domain))
+    g_error ("a domain is another one without its metadata");
+}
+
+/* What is left to libvirt to refuse is refused with its options, too: those of virXMLParseHelper(). */
+static void
+expect_refused_by_libvirt (const char *data, gsize size)
+{
+  g_autofree char *text = g_strndup (data, size);
+  xmlDocPtr document;
+
+  if (!vsmmu_xml_is_malformed (text, strlen (text)))
+    return;
+  xmlSetStructuredErrorFunc (NULL, vsmmu_xml_ignore_error);
+  document = xmlReadDoc ((const xmlChar *) text, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOWARNING);
+  xmlSetStructuredErrorFunc (NULL, NULL);
+  if (document != NULL)
+    g_error ("libvirt reads what we say that nobody reads");
+}
+
 /* The size of the input chooses what else to look at, so that inputs are plain XML. */
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
@@ -211,11 +248,13 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   if (domain != NULL) {
     if (vsmmu_domain_is_accelerated (domain) && !vsmmu_document_may_concern ((const char *) data, size))
       g_error ("the look at the bytes missed an SMMUv3");
+    expect_same_without_metadata ((const char *) data, size, domain);
     generate (domain, VSMMU_ARGUMENT_SYNTAX_JSON);
     generate (domain, VSMMU_ARGUMENT_SYNTAX_LEGACY);
     expect_utf8 (vsmmu_render_dot (domain, NULL, findings));
     plan ((const char *) data, size);
   } else {
+    expect_refused_by_libvirt ((const char *) data, size);
     plug ((const char *) data, size, VSMMU_HOTPLUG_ATTACH);
     plug ((const char *) data, size, VSMMU_HOTPLUG_DETACH);
   }

@@ -28,7 +28,8 @@ static const struct {
   { "<iommu model='smmuv3'><driver identifier='1'/></iommu>", FALSE },
   { "<iommu model='intel'><driver accel='on'/></iommu>", FALSE },
   { "<iommu model='SMMUv3'><driver accel='on'/></iommu>", FALSE },
-  { "<n:iommu xmlns:n='u' model='smmuv3'><driver accel='on'/></n:iommu>", FALSE },
+  { "<iommu model='smmuv3'><driver pciBus='1' n:accel='off' xmlns:n='u'/></iommu>", FALSE },
+  { "<iommu model='virtio' n:model='intel' xmlns:n='u'><driver accel='on'/></iommu>", FALSE },
   { "<video><iommu model='smmuv3'><driver accel='on'/></iommu></video>", FALSE },
   { "<iommu model='smmuv3'><driver accel='on'/></iommu>", TRUE },
   { "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu>", TRUE },
@@ -39,6 +40,14 @@ static const struct {
   { "<iommu model='smmuv3'><driver accel='off' cmdqv='off'/></iommu>", TRUE },
   { "<iommu model='smmuv3'><driver ssidSize='20'/></iommu>", TRUE },
   { "<iommu model='smmuv3' accel='on'/>", TRUE },
+  { "<n:iommu xmlns:n='u' model='smmuv3'><driver accel='on'/></n:iommu>", TRUE },
+  { "<iommu xmlns='u' model='smmuv3'><driver accel='on'/></iommu>", TRUE },
+  { "<iommu n:model='smmuv3' xmlns:n='u'><driver accel='on'/></iommu>", TRUE },
+  { "<iommu model='virtio' n:model='smmuv3' xmlns:n='u'><driver accel='on'/></iommu>", TRUE },
+  { "<iommu model='smmuv3'><n:driver accel='on' xmlns:n='u'/></iommu>", TRUE },
+  { "<iommu model='smmuv3'><driver accel='off' n:accel='on' xmlns:n='u'/></iommu>", TRUE },
+  { "<iommu model='smmuv3'><driver accel='off'/><driver accel='on'/></iommu>", TRUE },
+  { "<n:devices xmlns:n='u'><iommu model='smmuv3'><driver accel='on'/></iommu></n:devices>", TRUE },
   { "<iommu model='virtio'/><iommu model='smmuv3'/><iommu model='smmuv3'><driver accel='on'/></iommu>", TRUE },
 };
 
@@ -81,7 +90,7 @@ static void
 test_another_root_element_is_an_error_of_its_own (void)
 {
   static const char *const others[] = {
-    "<network/>", "<domains/>", "<Domain/>", "<domain xmlns='u'/>", "<n:domain xmlns:n='u'/>", "<domainsnapshot/>"
+    "<network/>", "<domains/>", "<Domain/>", "<n:domains xmlns:n='u'/>", "<n:domain/>", "<domainsnapshot/>"
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (others); i++) {

@@ -163,14 +163,96 @@ test_other_documents_pass_untouched (Fixture *fixture, gconstpointer data)
   g_assert_null (vsmmu_guard_lift (fixture->guard, data));
 }
 
-static void
-test_what_may_be_accelerated_and_cannot_be_read_is_refused (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
-{
-  g_autoptr (GError) error = NULL;
+/* What libvirt reads and we do not: what is before the root element, and in it. Nothing in it says what it is. */
+static const struct {
+  const char *before;
+  const char *inside;
+} unread[] = {
+  { "<!DOCTYPE a>", "" },
+  { "<!DOCTYPE a [<!ENTITY a 'b'>]>", "&a;" },
+  { "<?xml version='1.0' encoding='KOI8-R'?>", "<a/>" },
+  { "<?xml version='1.0' encoding='UTF-7'?>", "<a/>" },
+  { "<?xml version='2.0'?>", "<a/>" },
+  { "\xef\xbb\xbf<?xml version='1.0' encoding='ISO-8859-1'?>", "<a/>" },
+  { "", "\xff" },
+};
 
-  g_assert_null (
-      vsmmu_guard_domain (fixture->guard, "<!DOCTYPE domain><domain><iommu model='smmuv3'/></domain>", TRUE, &error));
-  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+static char *
+make_unread (gsize i, const char *root)
+{
+  return g_strdup_printf ("%s<%s>%s</%s>", unread[i].before, root, unread[i].inside, root);
+}
+
+static void
+test_what_cannot_be_read_is_refused_whatever_it_says (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const char *const documents[] = { "domain", "domainsnapshot", "domaincheckpoint" };
+  static const char *const devices[] = { "hostdev", "rng", "interface" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (unread) * 3; i++) {
+    g_autofree char *document = make_unread (i / 3, documents[i % 3]);
+    g_autofree char *device = make_unread (i / 3, devices[i % 3]);
+    g_autoptr (GError) error = NULL;
+    g_autoptr (GError) device_error = NULL;
+
+    g_test_message ("case %" G_GSIZE_FORMAT, i);
+    g_assert_null (vsmmu_guard_domain (fixture->guard, document, TRUE, &error));
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+    g_assert_null (vsmmu_guard_attach (fixture->guard, uuid, 0, device, &device_error));
+    g_assert_error (device_error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+  }
+}
+
+#define GLOBAL(prefix)                                                                                                 \
+  "<" prefix "commandline><" prefix "arg value='-global'/><" prefix "arg value='arm-smmuv3.accel=off'/></" prefix      \
+  "commandline>"
+#define URI "http://libvirt.org/schemas/domain/qemu/1.0"
+
+/* What is before the attributes of the domain, between them and its contents, and after it. */
+static const struct {
+  const char *name;
+  const char *before;
+  const char *attributes;
+  const char *arguments;
+  const char *after;
+  gboolean is_ignored; /* it is no QEMU argument to libvirt */
+} parts[] = {
+  { "inside", "<domainsnapshot><domain", " xmlns:qemu='" URI "'", GLOBAL ("qemu:"), "</domain></domainsnapshot>",
+    FALSE },
+  { "around", "<domainsnapshot xmlns:qemu='" URI "'><domain", "", GLOBAL ("qemu:"), "</domain></domainsnapshot>",
+    FALSE },
+  { "other-prefix", "<domainsnapshot xmlns:q='" URI "'><domain", "", GLOBAL ("q:"), "</domain></domainsnapshot>",
+    FALSE },
+  { "hidden-by-another", "<domainsnapshot xmlns:q='" URI "'><domain", " xmlns:q='urn:q'", GLOBAL ("q:"),
+    "</domain></domainsnapshot>", TRUE },
+  { "inactive", "<domainsnapshot xmlns:qemu='" URI "'><inactiveDomain", "", GLOBAL ("qemu:"),
+    "</inactiveDomain></domainsnapshot>", FALSE },
+  { "spaces", "<domainsnapshot xmlns:qemu='" URI "'><domain\n", "", GLOBAL ("qemu:"), "</domain\n ></domainsnapshot>",
+    FALSE },
+  { "second", "<domainsnapshot xmlns:qemu='" URI "'><domain/><domain", "", GLOBAL ("qemu:"),
+    "</domain></domainsnapshot>", FALSE },
+  { "prefixed-root", "<x:domainsnapshot xmlns:x='urn:x' xmlns:qemu='" URI "'><domain", "", GLOBAL ("qemu:"),
+    "</domain></x:domainsnapshot>", FALSE },
+  { "checkpoint", "<domaincheckpoint xmlns:qemu='" URI "'><domain", "", GLOBAL ("qemu:"),
+    "</domain></domaincheckpoint>", FALSE },
+};
+
+/* A namespace that is declared around the domain is one of the domain. */
+static void
+test_a_domain_in_a_document_is_judged_with_its_namespaces (Fixture *fixture, gconstpointer data)
+{
+  const typeof (parts[0]) *row = data;
+  g_autofree char *inner = g_strdup_printf (GOOD, row->attributes);
+  const char *rest = inner + strlen ("<domain");
+  g_autofree char *document = g_strdup_printf ("%s%.*s%s%s", row->before, (int) (strlen (rest) - strlen ("</domain>")),
+                                               rest, row->arguments, row->after);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *converted = vsmmu_guard_domain (fixture->guard, document, TRUE, &error);
+
+  /* A prefix that is for something else has no place in a domain. */
+  g_assert_true ((error != NULL) == row->is_ignored);
+  g_assert_null (converted);
+  g_assert_true ((strstr (fixture->around.said->str, "commandline-conflict") != NULL) == !row->is_ignored);
 }
 
 static void
@@ -190,6 +272,22 @@ test_the_domain_of_a_snapshot_is_lowered_in_its_place (Fixture *fixture, gconstp
   g_assert_true (g_str_has_suffix (lowered, "</domain></domainsnapshot>\n"));
   lifted = vsmmu_guard_lift (fixture->guard, lowered);
   g_assert_null (strstr (lifted, "qemu:"));
+}
+
+/* libvirt keeps the aliases of a guest that runs, and not those of a document that says it would. */
+static void
+test_an_id_does_not_change_what_an_override_is_for (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *document = g_strdup_printf (
+      START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='other'/>") VSMMU
+      "</devices><qemu:override xmlns:qemu='" URI "'><qemu:device alias='hostdev0'><qemu:frontend>"
+      "<qemu:property name='x' type='bool' value='true'/></qemu:frontend></qemu:device></qemu:override></domain>",
+      " id='3'");
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (vsmmu_guard_domain (fixture->guard, document, TRUE, &error));
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (fixture->around.said->str, "commandline-conflict"));
 }
 
 /* What is to be attached to a running guest with a device of 0002:01 on port 2 and the free ports 3, behind, and 4. */
@@ -333,12 +431,18 @@ main (int argc, char **argv)
   ADD ("lowered", NULL, test_a_good_domain_is_lowered_where_libvirt_does_not);
   ADD ("refused", NULL, test_a_domain_with_errors_is_refused_and_said_why);
   ADD ("converted", NULL, test_a_domain_only_to_be_converted_is_not_judged);
-  ADD ("unread", NULL, test_what_may_be_accelerated_and_cannot_be_read_is_refused);
+  ADD ("unread", NULL, test_what_cannot_be_read_is_refused_whatever_it_says);
+  ADD ("id", NULL, test_an_id_does_not_change_what_an_override_is_for);
   ADD ("snapshot", NULL, test_the_domain_of_a_snapshot_is_lowered_in_its_place);
   for (guint i = 0; i < G_N_ELEMENTS (others); i++) {
     g_autofree char *path = g_strdup_printf ("/guard/others/%u", i);
 
     g_test_add (path, Fixture, others[i], set_up, test_other_documents_pass_untouched, tear_down);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++) {
+    g_autofree char *path = g_strdup_printf ("/guard/parts/%s", parts[i].name);
+
+    g_test_add (path, Fixture, &parts[i], set_up, test_a_domain_in_a_document_is_judged_with_its_namespaces, tear_down);
   }
   for (guint i = 0; i < G_N_ELEMENTS (attached); i++) {
     g_autofree char *path = g_strdup_printf ("/guard/attach/%s", attached[i].name);

@@ -57,7 +57,6 @@ static const struct {
   { "domain", "<domain/>", VSMMU_ERROR_NOT_DEVICE },
   { "unknown", "<banana/>", VSMMU_ERROR_NOT_DEVICE },
   { "upper-case", "<HOSTDEV/>", VSMMU_ERROR_NOT_DEVICE },
-  { "namespace", "<hostdev xmlns='urn:x'/>", VSMMU_ERROR_NOT_DEVICE },
   { "devices", "<devices><hostdev/></devices>", VSMMU_ERROR_NOT_DEVICE },
   { "empty", "", VSMMU_ERROR_XML },
   { "cut-off", "<hostdev>", VSMMU_ERROR_XML },

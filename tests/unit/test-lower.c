@@ -120,7 +120,7 @@ static const struct {
     "'vsmmu-iommufd'" },
   { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/></iommu><hostdev type='pci'><acpi nodeset='1'/>"
             "<acpi nodeset='2'/></hostdev>"),
-    "<acpi> is there twice" },
+    "second <acpi>" },
   { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/></iommu></devices><iommufd enabled='yes'/>"
             "<iommufd enabled='no'/><devices>"),
     "only one such element" },

@@ -156,12 +156,13 @@ test_the_line_of_an_error_is_right_past_65535 (void)
 }
 
 static void
-test_attributes_are_looked_up_outside_namespaces (void)
+test_attributes_are_looked_up_by_local_name (void)
 {
-  g_autoptr (xmlDoc) document = parse_valid ("<a xmlns:n='u' n:b='1' b='2' c='' d='&lt;&#10;&amp;' B='3'/>");
+  g_autoptr (xmlDoc) document = parse_valid ("<a xmlns:n='u' n:b='1' b='2' xml:f='4' c='' d='&lt;&#10;&amp;' B='3'/>");
   const xmlNode *root = xmlDocGetRootElement (document);
 
-  g_assert_cmpstr (vsmmu_xml_attribute (root, "b"), ==, "2");
+  g_assert_cmpstr (vsmmu_xml_attribute (root, "b"), ==, "1");
+  g_assert_cmpstr (vsmmu_xml_attribute (root, "f"), ==, "4");
   g_assert_cmpstr (vsmmu_xml_attribute (root, "c"), ==, "");
   g_assert_cmpstr (vsmmu_xml_attribute (root, "d"), ==, "<\n&");
   g_assert_null (vsmmu_xml_attribute (root, "e"));
@@ -225,7 +226,7 @@ main (int argc, char **argv)
   g_test_add_func ("/xml/size/too-large-is-not-converted", test_a_document_in_utf16_that_is_too_large_is_not_converted);
   g_test_add_func ("/xml/line/is-that-of-the-start-tag", test_lines_are_those_of_the_start_tags);
   g_test_add_func ("/xml/line/is-right-past-65535", test_lines_are_right_past_65535);
-  g_test_add_func ("/xml/attribute/is-looked-up-outside-namespaces", test_attributes_are_looked_up_outside_namespaces);
+  g_test_add_func ("/xml/attribute/is-looked-up-by-local-name", test_attributes_are_looked_up_by_local_name);
   g_test_add_func ("/xml/text/is-whole-with-comments-and-cdata-in-it",
                    test_text_is_whole_with_comments_and_cdata_in_it);
   g_test_add_func ("/xml/text/is-not-that-of-an-element-with-elements", test_an_element_with_elements_has_no_text);
