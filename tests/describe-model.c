@@ -1,84 +1,131 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "describe-model.h"
 
-#include <inttypes.h>
-
-static void
-describe_controller (const VsmmuController *controller, GString *text)
-{
-  g_string_append_printf (text, " %s %s %d driver=%s chassis=%d port=%d chassis-nr=%d bus-nr=%d node=%d hotplug=%d",
-                          controller->type, controller->model, controller->index, controller->driver,
-                          controller->chassis, controller->port, controller->chassis_nr, controller->bus_nr,
-                          controller->numa_node, (int) controller->hotplug);
-  if (controller->has_pcihole64)
-    g_string_append_printf (text, " hole=%" PRIu64, controller->pcihole64);
-}
-
-static void
-describe_hostdev (const VsmmuDomain *domain, const VsmmuDevice *device, GString *text)
-{
-  g_autofree char *host = vsmmu_pci_address_to_string (&device->hostdev.host);
-
-  g_string_append_printf (text,
-                          " %s iommufd=%d managed=%d rom=%d,%s boot=%d index=%" PRIi64 " nodes=%" PRIx64 ",%" PRIx64,
-                          host, vsmmu_domain_uses_iommufd (domain, device), device->hostdev.is_managed,
-                          (int) device->hostdev.rom_bar, device->hostdev.rom_file, device->hostdev.boot_order,
-                          device->hostdev.acpi_index, device->hostdev.acpi_nodes[0], device->hostdev.acpi_nodes[1]);
-}
-
-static void
-describe_iommu (const VsmmuIommu *iommu, GString *text)
-{
-  g_string_append_printf (text, " %s bus=%d,%u accel=%d ats=%d ril=%d cmdqv=%d ssidsize=%d oas=%d", iommu->model,
-                          iommu->has_pci_bus, iommu->pci_bus, (int) iommu->accel, (int) iommu->ats, (int) iommu->ril,
-                          (int) iommu->cmdqv, iommu->ssidsize, iommu->oas);
-}
-
-static char *
-describe_device (const VsmmuDomain *domain, const VsmmuDevice *device)
-{
-  g_autofree char *address = vsmmu_pci_address_to_string (&device->address);
-  GString *text = g_string_new (NULL);
-
-  g_string_append_printf (text, "%s %s", device->element, device->id);
-  /* An SMMUv3 has none. */
-  if (!vsmmu_device_is_iommu (device) || !device->iommu.is_smmuv3)
-    g_string_append_printf (text, " at=%d,%s", (int) device->address_kind, address);
-  if (g_strcmp0 (device->element, "controller") == 0)
-    describe_controller (&device->controller, text);
-  else if (vsmmu_device_is_hostdev (device))
-    describe_hostdev (domain, device, text);
-  else if (vsmmu_device_is_iommu (device))
-    describe_iommu (&device->iommu, text);
-  return g_string_free (text, FALSE);
-}
-
 static int
 compare_lines (gconstpointer a, gconstpointer b)
 {
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
+static void add (GPtrArray *lines, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+static void
+add (GPtrArray *lines, const char *format, ...)
+{
+  va_list arguments;
+
+  va_start (arguments, format);
+  g_ptr_array_add (lines, g_strdup_vprintf (format, arguments));
+  va_end (arguments);
+}
+
+/* What lines of devices end in: how the device is called, and where it is. */
+static char *
+place_of (const VsmmuDevice *device)
+{
+  const char *alias = device->alias != NULL && g_str_has_prefix (device->alias, "ua-") ? device->alias : "-";
+
+  if (device->address_kind != VSMMU_ADDRESS_PCI)
+    return g_strdup_printf ("alias %s not on PCI", alias);
+  return g_strdup_printf ("alias %s at %02x:%02x.%x", alias, device->address.bus, device->address.slot,
+                          device->address.function);
+}
+
+static void
+add_controller (GPtrArray *lines, const VsmmuDevice *device)
+{
+  const VsmmuController *controller = &device->controller;
+  g_autofree char *place = place_of (device);
+
+  /* Ports and chassis that are not given are libvirt's to choose. */
+  add (lines,
+       "controller %s %d %s busNr %d node %d hole %" G_GUINT64_FORMAT " reserve %" G_GINT64_FORMAT " hotplug %d %s",
+       controller->type, controller->index, controller->model != NULL ? controller->model : "-", controller->bus_nr,
+       controller->numa_node, controller->pcihole64, controller->mem_reserve, controller->hotplug, place);
+}
+
+static void
+add_hostdev (GPtrArray *lines, const VsmmuDomain *domain, const VsmmuDevice *device)
+{
+  const VsmmuHostdev *hostdev = &device->hostdev;
+  g_autofree char *host = vsmmu_pci_address_to_string (&hostdev->host);
+  g_autofree char *place = place_of (device);
+
+  add (lines,
+       "%s %s pci %d mdev %d managed %d iommufd %d bar %d rom %s boot %d acpi %" G_GINT64_FORMAT
+       " nodes %" G_GINT64_MODIFIER "x %s",
+       device->element, host, hostdev->is_pci, hostdev->is_mdev, hostdev->is_managed,
+       vsmmu_domain_uses_iommufd (domain, device), hostdev->rom_bar,
+       hostdev->rom_file != NULL ? hostdev->rom_file : "-", hostdev->boot_order, hostdev->acpi_index,
+       hostdev->acpi_nodes[0], place);
+}
+
+static void
+add_iommu (GPtrArray *lines, const VsmmuDevice *device)
+{
+  const VsmmuIommu *iommu = &device->iommu;
+
+  add (lines, "iommu %s bus %d accel %d ats %d ril %d cmdqv %d ssidsize %d oas %d", iommu->model,
+       iommu->has_pci_bus ? (int) iommu->pci_bus : -1, iommu->accel, iommu->ats, iommu->ril, iommu->cmdqv,
+       iommu->ssidsize, iommu->oas);
+}
+
+static void
+add_device (GPtrArray *lines, const VsmmuDomain *domain, const VsmmuDevice *device)
+{
+  g_autofree char *place = place_of (device);
+
+  if (vsmmu_device_is_pci_controller (device))
+    add_controller (lines, device);
+  else if (vsmmu_device_is_hostdev (device))
+    add_hostdev (lines, domain, device);
+  else if (vsmmu_device_is_iommu (device))
+    add_iommu (lines, device);
+  else if (device->address_kind == VSMMU_ADDRESS_PCI)
+    add (lines, "%s %s", device->element, place);
+}
+
+static void
+add_passthrough (GPtrArray *lines, const VsmmuDomain *domain)
+{
+  for (guint i = 0; i < domain->arguments->len; i++)
+    add (lines, "argument %03u %s", i, g_array_index (domain->arguments, VsmmuPassthrough, i).value);
+  for (guint i = 0; i < domain->overrides->len; i++) {
+    const VsmmuPassthrough *override = &g_array_index (domain->overrides, VsmmuPassthrough, i);
+
+    add (lines, "override %03u %s %s=%s", i, override->alias, override->property, override->value);
+  }
+}
+
+static void
+add_domain (GPtrArray *lines, const VsmmuDomain *domain)
+{
+  /* libvirt gives the machine the version that it has. */
+  add (lines, "domain '%s' type %s arch %s virt %d running %d", domain->name, domain->type, domain->arch,
+       vsmmu_domain_is_virt (domain), domain->is_running);
+  add (lines, "uefi %d acpi %d gic %d vcpus %u cells %u iommufd %d", domain->has_uefi, domain->has_acpi, domain->gic,
+       domain->vcpus, domain->n_cells, domain->iommufd);
+  add (lines, "memory %" G_GUINT64_FORMAT " max %" G_GUINT64_FORMAT " slots %u hugepages %d %" G_GUINT64_FORMAT,
+       domain->memory, domain->memory_max, domain->memory_slots, domain->has_hugepages, domain->huge_page);
+  for (guint i = 0; i < domain->memory_nodes->len; i++) {
+    const VsmmuMemoryNodes *nodes = &g_array_index (domain->memory_nodes, VsmmuMemoryNodes, i);
+
+    add (lines, "memory of cell %d on %" G_GINT64_MODIFIER "x", nodes->cell, nodes->nodes.bits[0]);
+  }
+  for (guint i = 0; i < domain->devices->len; i++)
+    add_device (lines, domain, g_ptr_array_index (domain->devices, i));
+  add_passthrough (lines, domain);
+  add (lines, "accelerated %d", vsmmu_domain_is_accelerated (domain));
+}
+
 char *
 describe_model (const VsmmuDomain *domain)
 {
   g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
-  GString *text = g_string_new (NULL);
 
-  g_string_append_printf (text, "%s %s %s acpi=%d gic=%d iommufd=%d cells=%u memory=%" PRIu64 "\n", domain->name,
-                          domain->arch, domain->machine, domain->has_acpi, (int) domain->gic, (int) domain->iommufd,
-                          domain->n_cells, domain->memory);
-  for (guint i = 0; i < domain->devices->len; i++)
-    g_ptr_array_add (lines, describe_device (domain, g_ptr_array_index (domain->devices, i)));
+  add_domain (lines, domain);
   g_ptr_array_sort (lines, compare_lines);
-  for (guint i = 0; i < lines->len; i++)
-    g_string_append_printf (text, "%s\n", (const char *) g_ptr_array_index (lines, i));
-  for (guint i = 0; i < domain->arguments->len; i++)
-    g_string_append_printf (text, "argument %s\n", g_array_index (domain->arguments, VsmmuPassthrough, i).value);
-  for (guint i = 0; i < domain->overrides->len; i++) {
-    const VsmmuPassthrough *override = &g_array_index (domain->overrides, VsmmuPassthrough, i);
-
-    g_string_append_printf (text, "override %s %s=%s\n", override->alias, override->property, override->value);
-  }
-  return g_string_free (text, FALSE);
+  g_ptr_array_add (lines, g_strdup (""));
+  g_ptr_array_add (lines, NULL);
+  return g_strjoinv ("\n", (char **) lines->pdata);
 }

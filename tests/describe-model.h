@@ -4,8 +4,7 @@
 #include "model/domain.h"
 
 /*
- * (transfer full): what a domain means, in sorted lines: its devices with their places and options, whether VFIO uses
- * iommufd for them, and what is passed to QEMU. Two documents that mean the same are described alike, however they are
- * written.
+ * (transfer full): what a domain means, in sorted lines that are the same for a document, for what libvirt dumps of it,
+ * and for the document lowered and lifted: no aliases that libvirt gives, and no ports and chassis that it chooses.
  */
 char *describe_model (const VsmmuDomain *domain);

@@ -318,8 +318,9 @@ test_containers (void)
       read_domain ("", "<qemu:commandline><qemu:arg value='-S'/></qemu:commandline><x xmlns='urn:x'/>"
                        "<qemu:commandline><qemu:arg/><x xmlns='urn:x' value='y'/><qemu:arg value='-device'/>"
                        "<qemu:arg value='arm-smmuv3,accel=on'/></qemu:commandline>"
-                       "<qemu:override/><qemu:override><qemu:device alias='iommu0'><x xmlns='urn:x'><qemu:property "
-                       "name='accel' type='bool' value='true'/></x></qemu:device></qemu:override>");
+                       "<qemu:override/><qemu:override><qemu:device alias='iommu0'><qemu:frontend><x xmlns='urn:x'/>"
+                       "<qemu:property name='accel' type='bool' value='true'/></qemu:frontend></qemu:device>"
+                       "</qemu:override>");
   const VsmmuReach *reaches = (const VsmmuReach *) (gpointer) domain->reaches->data;
 
   g_assert_cmpuint (domain->reaches->len, ==, 2);
