@@ -28,6 +28,10 @@ typedef struct _VsmmuDomain VsmmuDomain;
  * External entities, document type declarations and the network are off, as
  * is expansion of anything but the five predefined entities.
  *
+ * The domain is what libvirt would start: what `<qemu:commandline>` and `<qemu:override>` say of vSMMUs and
+ * iommufd counts as if elements said it (see vsmmu_lift()). Lines are those of @data; an element of a vSMMU that an
+ * override makes has that of the controller that it is made of.
+ *
  * Returns: (transfer full): a domain, or %NULL with @error set
  */
 VSMMU_PUBLIC VsmmuDomain *vsmmu_domain_new_from_data (const char *data, gsize length, const char *name, GError **error);

@@ -8,6 +8,7 @@
 #include "check/schema.h"
 #include "model/hotplug.h"
 #include "model/read.h"
+#include "qemu/lowering.h"
 
 /* A document with more is broken beyond what a list can help with. */
 #define FINDINGS_MAX 1000

@@ -632,8 +632,23 @@ complete_domain (VsmmuDomain *domain, const xmlNode *root)
   vsmmu_reach_find (domain);
 }
 
+/* Gives the nodes of @document, which was made of another one, the lines that they have there. */
+static void
+map_lines (xmlDocPtr document, const GArray *lines)
+{
+  xmlNode *root = xmlDocGetRootElement (document);
+
+  for (xmlNode *node = root; node != NULL; node = (xmlNode *) vsmmu_xml_next (root, node, TRUE)) {
+    guint line = vsmmu_xml_line (node);
+
+    if (line > 0 && line <= lines->len)
+      node->_private = GUINT_TO_POINTER (g_array_index (lines, guint, line - 1));
+  }
+}
+
 VsmmuDomain *
-vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *line, GError **error)
+vsmmu_domain_new_mapped (const char *data, gsize length, const char *name, const GArray *lines, guint *line,
+                         GError **error)
 {
   g_autoptr (xmlDoc) document = vsmmu_xml_parse (data, length, name, line, error);
   g_autoptr (VsmmuDomain) domain = NULL;
@@ -641,6 +656,8 @@ vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *li
 
   if (document == NULL)
     return NULL;
+  if (lines != NULL)
+    map_lines (document, lines);
   root = xmlDocGetRootElement (document);
   if (!vsmmu_xml_is_called (root, "domain")) {
     *line = vsmmu_xml_line (root);
@@ -655,33 +672,20 @@ vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *li
 }
 
 VsmmuDomain *
+vsmmu_domain_new_raw (const char *data, gsize length, const char *name, GError **error)
+{
+  guint line = 0;
+
+  return vsmmu_domain_new_mapped (data, length, name, NULL, &line, error);
+}
+
+VsmmuDomain *
 vsmmu_domain_new_from_node (const xmlNode *node, const char *name)
 {
   VsmmuDomain *domain = domain_new (NULL, name);
 
   complete_domain (domain, node);
   return domain;
-}
-
-VsmmuDomain *
-vsmmu_domain_new_from_data (const char *data, gsize length, const char *name, GError **error)
-{
-  guint line = 0;
-
-  return vsmmu_domain_new_at (data, length, name, &line, error);
-}
-
-VsmmuDomain *
-vsmmu_domain_new_from_file (const char *path, GError **error)
-{
-  g_autofree char *data = NULL;
-  gsize length = 0;
-
-  g_autofree char *name = vsmmu_read_name (path);
-
-  if (!vsmmu_read_document (path, &data, &length, error))
-    return NULL;
-  return vsmmu_domain_new_from_data (data, length, name, error);
 }
 
 const char *

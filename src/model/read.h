@@ -88,5 +88,15 @@ gboolean vsmmu_read_document (const char *path, char **data, gsize *length, GErr
 /* (transfer full): what messages call the file @path, in UTF-8 */
 char *vsmmu_read_name (const char *path);
 
-/* vsmmu_domain_new_from_data() that also tells the line @error is about. */
-VsmmuDomain *vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *line, GError **error);
+/*
+ * vsmmu_domain_new_mapped:
+ * @lines: (nullable) (element-type guint): for each line of @data, the line that places name instead
+ * @line: (out): the line that @error is about
+ *
+ * Reads the elements of the document alone: what arguments and overrides say is for vsmmu_domain_new_from_data().
+ */
+VsmmuDomain *vsmmu_domain_new_mapped (const char *data, gsize length, const char *name, const GArray *lines, guint *line,
+                                      GError **error);
+
+/* The same with the lines of @data, for what is lifted already, or is to be. */
+VsmmuDomain *vsmmu_domain_new_raw (const char *data, gsize length, const char *name, GError **error);

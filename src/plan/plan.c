@@ -10,6 +10,7 @@
 #include "model/text.h"
 #include "plan/layout.h"
 #include "vsmmu/check.h"
+#include "vsmmu/lower.h"
 
 #define KIB_PER_GIB (G_GUINT64_CONSTANT (1024) * 1024)
 
@@ -295,12 +296,15 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const VsmmuPlanOptions *options, c
 {
   const VsmmuCheckOptions check = { .host = host };
   const char *name = options->guest_name != NULL ? options->guest_name : _ ("the plan");
-  g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (guest, length, name, error);
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *lifted = vsmmu_lift (guest, length, name, notes, &length, error);
+  g_autoptr (VsmmuDomain) domain = lifted != NULL ? vsmmu_domain_new_raw (lifted, length, name, error) : NULL;
   g_autoptr (VsmmuDomain) planned = NULL;
   g_auto (VsmmuLayout) layout = { 0 };
 
   if (domain == NULL)
     return FALSE;
+  guest = lifted;
   vsmmu_layout_init (&layout, host, domain, options->spare_ports);
   if (!make_layout (&layout, options->devices, error))
     return FALSE;
@@ -312,7 +316,7 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const VsmmuPlanOptions *options, c
     return FALSE;
   }
   plan->notes = g_steal_pointer (&layout.notes);
-  planned = vsmmu_domain_new_from_data (plan->xml, plan->length, name, error);
+  planned = vsmmu_domain_new_raw (plan->xml, plan->length, name, error);
   if (planned == NULL)
     return FALSE;
   plan->findings = vsmmu_check_domain (planned, &check);

@@ -164,13 +164,16 @@ lift_document (const xmlNode *root, const char *name, VsmmuEdit *edit, GPtrArray
   return TRUE;
 }
 
-char *
-vsmmu_lift (const char *xml, gsize length, const char *name, GPtrArray *notes, gsize *out_length, GError **error)
+/* @lines: (out) (optional) (nullable): vsmmu_edit_map_lines(), when there was anything to lift */
+static char *
+lift (const char *xml, gsize length, const char *name, GPtrArray *notes, gsize *out_length, GArray **lines,
+      GError **error)
 {
   g_autoptr (xmlDoc) document = NULL;
   g_autoptr (VsmmuEdit) edit = NULL;
   gboolean is_changed = FALSE;
   guint line;
+  char *lifted;
 
   if (!may_be_lowered (xml, length))
     return vsmmu_lowering_keep (xml, length, out_length);
@@ -178,7 +181,18 @@ vsmmu_lift (const char *xml, gsize length, const char *name, GPtrArray *notes, g
   edit = document != NULL ? vsmmu_edit_new (xml, length, document, name, error) : NULL;
   if (edit == NULL || !lift_document (xmlDocGetRootElement (document), name, edit, notes, &is_changed, error))
     return NULL;
-  return is_changed ? vsmmu_edit_finish (edit, out_length) : vsmmu_lowering_keep (xml, length, out_length);
+  if (!is_changed)
+    return vsmmu_lowering_keep (xml, length, out_length);
+  lifted = vsmmu_edit_finish (edit, out_length);
+  if (lines != NULL)
+    *lines = vsmmu_edit_map_lines (edit);
+  return lifted;
+}
+
+char *
+vsmmu_lift (const char *xml, gsize length, const char *name, GPtrArray *notes, gsize *out_length, GError **error)
+{
+  return lift (xml, length, name, notes, out_length, NULL, error);
 }
 
 char *
@@ -191,4 +205,48 @@ vsmmu_lift_file (const char *path, GPtrArray *notes, gsize *out_length, GError *
   if (!vsmmu_read_document (path, &xml, &length, error))
     return NULL;
   return vsmmu_lift (xml, length, name, notes, out_length, error);
+}
+
+static gboolean
+has_passthrough (const VsmmuDomain *domain)
+{
+  return domain->arguments->len > 0 || domain->overrides->len > 0;
+}
+
+VsmmuDomain *
+vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *line, GError **error)
+{
+  g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_mapped (data, length, name, NULL, line, error);
+  g_autoptr (GPtrArray) notes = NULL;
+  g_autoptr (GArray) lines = NULL;
+  g_autofree char *lifted = NULL;
+  gsize lifted_length = 0;
+
+  if (domain == NULL || !has_passthrough (domain))
+    return g_steal_pointer (&domain);
+  notes = g_ptr_array_new_with_free_func (g_free);
+  /* What cannot be lifted is judged as it is. */
+  lifted = lift (data, length, name, notes, &lifted_length, &lines, NULL);
+  return lines != NULL ? vsmmu_domain_new_mapped (lifted, lifted_length, name, lines, line, error)
+                       : g_steal_pointer (&domain);
+}
+
+VsmmuDomain *
+vsmmu_domain_new_from_data (const char *data, gsize length, const char *name, GError **error)
+{
+  guint line = 0;
+
+  return vsmmu_domain_new_at (data, length, name, &line, error);
+}
+
+VsmmuDomain *
+vsmmu_domain_new_from_file (const char *path, GError **error)
+{
+  g_autofree char *name = vsmmu_read_name (path);
+  g_autofree char *data = NULL;
+  gsize length = 0;
+
+  if (!vsmmu_read_document (path, &data, &length, error))
+    return NULL;
+  return vsmmu_domain_new_from_data (data, length, name, error);
 }

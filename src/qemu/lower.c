@@ -228,7 +228,7 @@ is_same_place (const VsmmuDevice *before, const VsmmuDevice *after)
 static gboolean
 stays_in_place (const VsmmuDomain *domain, const char *xml, gsize length, GError **error)
 {
-  g_autoptr (VsmmuDomain) lowered = vsmmu_domain_new_from_data (xml, length, domain->file, error);
+  g_autoptr (VsmmuDomain) lowered = vsmmu_domain_new_raw (xml, length, domain->file, error);
   guint before_at = 0;
   guint after_at = 0;
   const VsmmuDevice *before;
@@ -292,7 +292,7 @@ char *
 vsmmu_lower_domain (const char *xml, gsize length, const char *name, const VsmmuTarget *target, GPtrArray *notes,
                     gsize *out_length, GError **error)
 {
-  g_autoptr (VsmmuDomain) given = vsmmu_domain_new_from_data (xml, length, name, error);
+  g_autoptr (VsmmuDomain) given = vsmmu_domain_new_raw (xml, length, name, error);
   g_autoptr (VsmmuDomain) meant = NULL;
   g_autoptr (GPtrArray) lift_notes = g_ptr_array_new_with_free_func (g_free);
   g_autofree char *lifted = NULL;
@@ -304,7 +304,7 @@ vsmmu_lower_domain (const char *xml, gsize length, const char *name, const Vsmmu
   if (lifted == NULL)
     return NULL;
   if (lifted_length != length || memcmp (lifted, xml, length) != 0)
-    domain = meant = vsmmu_domain_new_from_data (lifted, lifted_length, name, error);
+    domain = meant = vsmmu_domain_new_raw (lifted, lifted_length, name, error);
   if (domain == NULL)
     return NULL;
   if (find_vsmmu (domain) == NULL)

@@ -39,6 +39,9 @@ gboolean vsmmu_lowering_refuse (GError **error, const char *format, ...) G_GNUC_
 /* (transfer full): the bytes as they are, and a NUL after them */
 char *vsmmu_lowering_keep (const char *xml, gsize length, gsize *out_length);
 
+/* vsmmu_domain_new_from_data() that also tells the line @error is about. */
+VsmmuDomain *vsmmu_domain_new_at (const char *data, gsize length, const char *name, guint *line, GError **error);
+
 /* Adds an option of QEMU's command line with its value. */
 void vsmmu_lowering_add_argument (VsmmuLowering *lowering, const char *option, const char *value);
 

@@ -53,7 +53,7 @@ convert_domain (const VsmmuGuard *guard, const char *xml, gboolean is_kept, GErr
   gsize lifted_length = 0;
   g_autofree char *lifted = vsmmu_guard_lift_document (xml, &lifted_length, &problem);
   g_autoptr (VsmmuDomain) domain =
-      lifted != NULL ? vsmmu_domain_new_from_data (lifted, lifted_length, VSMMU_GUARD_DOMAIN, &problem) : NULL;
+      lifted != NULL ? vsmmu_domain_new_from_data (xml, strlen (xml), VSMMU_GUARD_DOMAIN, &problem) : NULL;
   VsmmuTarget target;
   const VsmmuCheckOptions options = { .target = &target };
   g_autofree char *lowered = NULL;
