@@ -115,7 +115,6 @@ add_domain (GPtrArray *lines, const VsmmuDomain *domain)
   for (guint i = 0; i < domain->devices->len; i++)
     add_device (lines, domain, g_ptr_array_index (domain->devices, i));
   add_passthrough (lines, domain);
-  add (lines, "accelerated %d", vsmmu_domain_is_accelerated (domain));
 }
 
 char *

@@ -26,7 +26,7 @@ print_domain (const VsmmuDomain *domain)
     if (is_error (finding))
       g_print ("REFUSED %s: %s\n", finding->rule->id, finding->message);
   }
-  g_print ("%s", text);
+  g_print ("accelerated %d\n%s", vsmmu_domain_is_accelerated (domain), text);
 }
 
 int

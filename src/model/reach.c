@@ -18,9 +18,6 @@ static const char *const vfio_classes[] = {
 /* Properties that no device has but an SMMUv3, and that it has only when it is accelerated. */
 static const char *const smmu_properties[] = { "accel", "ril", "ssidsize", "oas", "cmdqv", NULL };
 
-/* Of a device that is an SMMUv3, what makes another one of it, besides the above. */
-static const char *const identity_properties[] = { "ats", "primary-bus", "driver", "id", NULL };
-
 /* Which device it is, where it is, and by what it gets to it. */
 static const char *const vfio_properties[] = { "iommufd", "fd", "host", "sysfsdev", "bus", "addr", NULL };
 
@@ -112,7 +109,7 @@ judge_change (const Search *search, const char *id, const char *name, const char
     return VSMMU_REACH_SMMU;
   if (g_strv_contains (smmu_properties, name))
     return judge_property (name, value);
-  if (g_hash_table_contains (search->smmus, id) && g_strv_contains (identity_properties, name))
+  if (g_hash_table_contains (search->smmus, id))
     return judge_property (name, value);
   if (strcmp (name, "driver") == 0 && is_vfio (value))
     return VSMMU_REACH_VFIO;

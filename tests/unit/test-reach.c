@@ -4,6 +4,7 @@
 #include "model/arguments.h"
 #include "model/concern.h"
 #include "model/reach.h"
+#include "model/read.h"
 
 #define NAMESPACE "xmlns:qemu='" VSMMU_QEMU_NAMESPACE "'"
 /* ids: pcie.0, pci.1, iommu0 and hostdev0 */
@@ -21,7 +22,7 @@ read_domain (const char *devices, const char *body)
                                           "<devices>%s</devices>%s</domain>",
                                           devices, body);
   g_autoptr (GError) error = NULL;
-  VsmmuDomain *domain = vsmmu_domain_new_from_data (xml, strlen (xml), "x", &error);
+  VsmmuDomain *domain = vsmmu_domain_new_raw (xml, strlen (xml), "x", &error);
 
   g_assert_no_error (error);
   return domain;
@@ -247,7 +248,7 @@ static const struct {
   { "iommu0", "ats", "string", "on", "A1" },
   { "iommu0", "driver", "string", "virtio-rng-pci", "s1" },
   { "iommu0", "primary-bus", "string", "pci.1", "s1" },
-  { "iommu0", "stage", "string", "1", "" },
+  { "iommu0", "stage", "string", "1", "s1" },
   { "hostdev0", "host", "string", "0000:02:00.0", "v1" },
   { "hostdev0", "iommufd", "string", "i", "v1" },
   { "hostdev0", "driver", "string", "virtio-rng-pci", "v1" },
