@@ -89,9 +89,8 @@ test_the_name_is_the_text_of_its_element (void)
 static void
 test_another_root_element_is_an_error_of_its_own (void)
 {
-  static const char *const others[] = {
-    "<network/>", "<domains/>", "<Domain/>", "<n:domains xmlns:n='u'/>", "<n:domain/>", "<domainsnapshot/>"
-  };
+  static const char *const others[] = { "<network/>",  "<domains/>",       "<Domain/>", "<n:domains xmlns:n='u'/>",
+                                        "<n:domain/>", "<domainsnapshot/>" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (others); i++) {
     g_autoptr (GError) error = NULL;
