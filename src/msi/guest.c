@@ -766,18 +766,52 @@ vsmmu_guest_ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConn
   return TRUE;
 }
 
-VsmmuDomain *
-vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, GError **error)
+/* FIXME: until there is one in model/, for every document. Nothing that has none of these words can become an SMMUv3.
+ */
+static gboolean
+vsmmu_document_may_concern (const char *xml, gsize length)
 {
-  g_autofree char *xml = vsmmu_connection_domain_get_xml (running, VSMMU_DOMAIN_XML_LIVE, error);
+  static const char *const words[] = { "smmuv3", "&", "http://libvirt.org/schemas/domain/qemu/1.0", "<!DOCTYPE" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    if (memmem (xml, length, words[i], strlen (words[i])) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
+/* As libvirt writes it: only a domain that runs has an id. */
+static gboolean
+is_running (const char *xml)
+{
+  const char *end = strchr (xml, '>');
+
+  return end != NULL && memmem (xml, (gsize) (end - xml), " id='", strlen (" id='")) != NULL;
+}
+
+static VsmmuDomain *
+parse_domain (const char *xml, const char *name, GError **error)
+{
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
   gsize length = 0;
-  g_autofree char *lifted = xml != NULL ? vsmmu_lift (xml, strlen (xml), name, notes, &length, error) : NULL;
-  g_autoptr (VsmmuDomain) domain = NULL;
+  g_autofree char *lifted = vsmmu_lift (xml, strlen (xml), name, notes, &length, error);
 
-  if (lifted == NULL)
+  return lifted != NULL ? vsmmu_domain_new_from_data (lifted, length, name, error) : NULL;
+}
+
+VsmmuDomain *
+vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, gboolean *may_concern, GError **error)
+{
+  g_autofree char *xml = vsmmu_connection_domain_get_xml (running, VSMMU_DOMAIN_XML_LIVE, error);
+  g_autoptr (VsmmuDomain) domain = NULL;
+  gsize taken;
+
+  if (may_concern != NULL)
+    *may_concern = xml == NULL || vsmmu_document_may_concern (xml, strlen (xml)) || !is_running (xml);
+  if (xml == NULL || (may_concern != NULL && !*may_concern))
     return NULL;
-  domain = vsmmu_domain_new_from_data (lifted, length, name, error);
+  taken = vsmmu_connection_domain_take_budget (running, strlen (xml));
+  domain = parse_domain (xml, name, error);
+  vsmmu_connection_domain_give_budget (running, taken);
   if (domain == NULL || domain->is_running)
     return g_steal_pointer (&domain);
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, _ ("the domain '%s' does not run; start it first"), name);
@@ -795,7 +829,7 @@ vsmmu_guest_observe (VsmmuConnection *connection, const char *name, VsmmuGuestFl
 
   if (running == NULL)
     return NULL;
-  domain = vsmmu_guest_read_domain (running, name, error);
+  domain = vsmmu_guest_read_domain (running, name, NULL, error);
   if (domain == NULL)
     return NULL;
   reader = vsmmu_peek_reader_new (running, &count);

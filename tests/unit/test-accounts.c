@@ -52,7 +52,7 @@ start (VsmmuAccount *account, Gate *gate, GCancellable *cancellable)
   GTask *task = g_task_new (NULL, cancellable, finish, account);
 
   g_task_set_task_data (task, gate, NULL);
-  vsmmu_account_run (account, task, work);
+  vsmmu_account_run (account, task, FALSE, work);
 }
 
 static void

@@ -6,12 +6,12 @@
 #include "quota.h"
 
 struct _VsmmuAccounts {
-  GHashTable *by_uid; /* guint → VsmmuAccount */
-  GThreadPool *threads;
+  GHashTable *by_uid;      /* guint → VsmmuAccount */
+  GThreadPool *threads[2]; /* of what is small, and of what is large */
 };
 
 struct _VsmmuAccount {
-  GThreadPool *threads;
+  VsmmuAccounts *accounts;
   guint uid;
   double n_allowed; /* calls at once, as of @counted */
   gint64 counted;
@@ -23,6 +23,7 @@ struct _VsmmuAccount {
 /* What is done in a thread. */
 typedef struct {
   GTask *task;
+  gboolean is_large;
   GTaskThreadFunc run;
 } Work;
 
@@ -45,7 +46,7 @@ find_account (VsmmuAccounts *accounts, guint uid, gint64 now)
     return account;
   g_hash_table_foreach_remove (accounts->by_uid, is_settled, &now);
   account = g_new0 (VsmmuAccount, 1);
-  account->threads = accounts->threads;
+  account->accounts = accounts;
   account->uid = uid;
   account->n_allowed = VSMMU_QUOTA_USER_BURST;
   account->counted = now;
@@ -96,17 +97,19 @@ static void
 start_work (VsmmuAccount *account)
 {
   while (account->n_threads < VSMMU_QUOTA_USER_THREADS && !g_queue_is_empty (&account->waiting)) {
+    Work *work = g_queue_pop_head (&account->waiting);
+
     account->n_threads++;
-    g_thread_pool_push (account->threads, g_queue_pop_head (&account->waiting), NULL);
+    g_thread_pool_push (account->accounts->threads[work->is_large], work, NULL);
   }
 }
 
 void
-vsmmu_account_run (VsmmuAccount *account, GTask *task, GTaskThreadFunc run)
+vsmmu_account_run (VsmmuAccount *account, GTask *task, gboolean is_large, GTaskThreadFunc run)
 {
   Work *work = g_new (Work, 1);
 
-  *work = (Work){ .task = task, .run = run };
+  *work = (Work){ .task = task, .is_large = is_large != FALSE, .run = run };
   g_queue_push_tail (&account->waiting, work);
   start_work (account);
 }
@@ -124,14 +127,16 @@ vsmmu_accounts_new (void)
   VsmmuAccounts *accounts = g_new0 (VsmmuAccounts, 1);
 
   accounts->by_uid = g_hash_table_new_full (NULL, NULL, NULL, g_free);
-  accounts->threads = g_thread_pool_new (do_work, NULL, VSMMU_QUOTA_THREADS, FALSE, NULL);
+  accounts->threads[FALSE] = g_thread_pool_new (do_work, NULL, VSMMU_QUOTA_THREADS, FALSE, NULL);
+  accounts->threads[TRUE] = g_thread_pool_new (do_work, NULL, VSMMU_QUOTA_LARGE_THREADS, FALSE, NULL);
   return accounts;
 }
 
 void
 vsmmu_accounts_free (VsmmuAccounts *accounts)
 {
-  g_thread_pool_free (accounts->threads, FALSE, TRUE);
+  for (guint i = 0; i < G_N_ELEMENTS (accounts->threads); i++)
+    g_thread_pool_free (accounts->threads[i], FALSE, TRUE);
   g_hash_table_unref (accounts->by_uid);
   g_free (accounts);
 }

@@ -33,11 +33,12 @@ void vsmmu_account_close (VsmmuAccount *account);
  * vsmmu_account_run:
  * @account: whose call it is
  * @task: (transfer full): what the thread gives its result to
+ * @is_large: whether it takes long, and is not to keep others from their threads
  * @run: what to do in a thread, once there is one for this user; nothing when @task is cancelled before
  *
  * Whoever gets the result calls vsmmu_account_finish(), so that the next one may go on.
  */
-void vsmmu_account_run (VsmmuAccount *account, GTask *task, GTaskThreadFunc run);
+void vsmmu_account_run (VsmmuAccount *account, GTask *task, gboolean is_large, GTaskThreadFunc run);
 void vsmmu_account_finish (VsmmuAccount *account);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuAccounts, vsmmu_accounts_free)
