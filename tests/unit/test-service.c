@@ -233,13 +233,29 @@ test_a_verification_may_take_its_time (Fixture *fixture, gconstpointer data G_GN
 }
 
 static void
+call_as (GDBusConnection *caller, Fixture *fixture, const char *method, const char *parameters,
+         GAsyncReadyCallback callback, gpointer data)
+{
+  g_dbus_connection_call (caller, g_dbus_connection_get_unique_name (fixture->server), PATH, INTERFACE, method,
+                          g_variant_new_parsed (parameters), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, callback, data);
+}
+
+static void
+ignore_answer (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+  guint *n_answers = data;
+
+  ++*n_answers;
+}
+
+static void
 test_a_verification_for_nobody_ends (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_autoptr (GDBusConnection) other = connect (g_test_dbus_get_bus_address (fixture->bus));
+  guint n_answers = 0;
 
-  g_dbus_connection_call (other, g_dbus_connection_get_unique_name (fixture->server), PATH, INTERFACE, "Verify",
-                          g_variant_new_parsed ("('guest', 'hostdev0', @a{sv} {})"), NULL, G_DBUS_CALL_FLAGS_NONE, -1,
-                          NULL, NULL, NULL);
+  call_as (other, fixture, "Verify", "('guest', 'hostdev0', @a{sv} {})", ignore_answer, &n_answers);
   while (fixture->waiting == NULL)
     g_main_context_iteration (NULL, TRUE);
   g_assert_true (g_dbus_connection_close_sync (other, NULL, NULL));
@@ -248,6 +264,16 @@ test_a_verification_for_nobody_ends (Fixture *fixture, gconstpointer data G_GNUC
   g_task_return_pointer (fixture->waiting, g_variant_ref_sink (g_variant_new_parsed ("(@aa{sv} [],)")),
                          (GDestroyNotify) g_variant_unref);
   g_clear_object (&fixture->waiting);
+}
+
+/* Without a function that takes it, GDBus says that no answer is expected. */
+static void
+test_a_call_that_wants_no_answer_is_dropped (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  call_as (fixture->client, fixture, "Verify", "('guest', 'hostdev0', @a{sv} {})", NULL, NULL);
+  for (guint i = 0; i < 5; i++)
+    assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+  g_assert_null (fixture->waiting);
 }
 
 int
@@ -262,6 +288,7 @@ main (int argc, char **argv)
     { "/service/whoever-watches-guests-is-asked", test_whoever_watches_guests_is_asked },
     { "/service/a-verification-may-take-its-time", test_a_verification_may_take_its_time },
     { "/service/a-verification-for-nobody-ends", test_a_verification_for_nobody_ends },
+    { "/service/a-call-that-wants-no-answer-is-dropped", test_a_call_that_wants_no_answer_is_dropped },
   };
 
   g_test_init (&argc, &argv, NULL);

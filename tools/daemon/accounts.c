@@ -3,6 +3,7 @@
 
 #include <glib/gi18n.h>
 
+#include "bucket.h"
 #include "quota.h"
 
 struct _VsmmuAccounts {
@@ -13,12 +14,18 @@ struct _VsmmuAccounts {
 struct _VsmmuAccount {
   VsmmuAccounts *accounts;
   guint uid;
-  double n_allowed; /* calls at once, as of @counted */
-  gint64 counted;
+  VsmmuBucket allowed; /* calls */
   guint n_calls;
+  guint n_questions;
+  GQueue questions; /* Question: that wait */
   guint n_threads;
   GQueue waiting; /* Work */
 };
+
+typedef struct {
+  void (*ask) (gpointer data);
+  gpointer data;
+} Question;
 
 /* What is done in a thread. */
 typedef struct {
@@ -34,7 +41,7 @@ is_settled (gpointer key, gpointer value, gpointer data)
   const VsmmuAccount *account = value;
   const gint64 *now = data;
 
-  return account->n_calls == 0 && account->n_threads == 0 && *now - account->counted > 10 * G_USEC_PER_SEC;
+  return account->n_calls == 0 && account->n_threads == 0 && *now - account->allowed.time > 10 * G_USEC_PER_SEC;
 }
 
 static VsmmuAccount *
@@ -48,8 +55,7 @@ find_account (VsmmuAccounts *accounts, guint uid, gint64 now)
   account = g_new0 (VsmmuAccount, 1);
   account->accounts = accounts;
   account->uid = uid;
-  account->n_allowed = VSMMU_QUOTA_USER_BURST;
-  account->counted = now;
+  account->allowed = vsmmu_bucket_full (now);
   g_hash_table_insert (accounts->by_uid, GUINT_TO_POINTER (uid), account);
   return account;
 }
@@ -58,21 +64,17 @@ VsmmuAccount *
 vsmmu_accounts_open (VsmmuAccounts *accounts, guint uid, gint64 now, GError **error)
 {
   VsmmuAccount *account = find_account (accounts, uid, now);
-  double seconds = (double) (now - account->counted) / G_USEC_PER_SEC;
 
-  account->n_allowed = MIN (account->n_allowed + seconds * VSMMU_QUOTA_USER_RATE, VSMMU_QUOTA_USER_BURST);
-  account->counted = now;
   if (account->n_calls >= VSMMU_QUOTA_USER_CALLS) {
     g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
                  _ ("user %u has %u calls in flight; wait for an answer before the next one"), uid, account->n_calls);
     return NULL;
   }
-  if (account->n_allowed < 1) {
+  if (!vsmmu_bucket_take (&account->allowed, now)) {
     g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
                  _ ("user %u called more than %d times in a second; call less often"), uid, VSMMU_QUOTA_USER_RATE);
     return NULL;
   }
-  account->n_allowed -= 1;
   account->n_calls++;
   return account;
 }
@@ -81,6 +83,34 @@ void
 vsmmu_account_close (VsmmuAccount *account)
 {
   account->n_calls--;
+}
+
+static void
+ask_more (VsmmuAccount *account)
+{
+  while (account->n_questions < VSMMU_QUOTA_USER_QUESTIONS && !g_queue_is_empty (&account->questions)) {
+    g_autofree Question *question = g_queue_pop_head (&account->questions);
+
+    account->n_questions++;
+    question->ask (question->data);
+  }
+}
+
+void
+vsmmu_account_ask (VsmmuAccount *account, void (*ask) (gpointer data), gpointer data)
+{
+  Question *question = g_new (Question, 1);
+
+  *question = (Question){ ask, data };
+  g_queue_push_tail (&account->questions, question);
+  ask_more (account);
+}
+
+void
+vsmmu_account_answered (VsmmuAccount *account)
+{
+  account->n_questions--;
+  ask_more (account);
 }
 
 static void

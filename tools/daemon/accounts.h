@@ -30,6 +30,15 @@ VsmmuAccount *vsmmu_accounts_open (VsmmuAccounts *accounts, guint uid, gint64 no
 void vsmmu_account_close (VsmmuAccount *account);
 
 /*
+ * vsmmu_account_ask:
+ * @ask: asks whether the user may do something, once not too much is asked about this user; also before this returns
+ *
+ * Whoever gets the answer calls vsmmu_account_answered(), so that the next one may be asked.
+ */
+void vsmmu_account_ask (VsmmuAccount *account, void (*ask) (gpointer data), gpointer data);
+void vsmmu_account_answered (VsmmuAccount *account);
+
+/*
  * vsmmu_account_run:
  * @account: whose call it is
  * @task: (transfer full): what the thread gives its result to

@@ -14,10 +14,9 @@ struct _VsmmuCallers {
 /* One unique name. A reference is held by the table, and one while the bus is asked. */
 typedef struct {
   VsmmuCallers *callers;
-  VsmmuCaller caller;
+  VsmmuCaller *caller;
   gboolean is_known;
   GQueue waiting; /* (element-type Waiting) */
-  GCancellable *gone;
 } Sender;
 
 typedef struct {
@@ -26,13 +25,31 @@ typedef struct {
 } Waiting;
 
 static void
+clear_caller (gpointer data)
+{
+  VsmmuCaller *caller = data;
+
+  g_free (caller->name);
+  g_clear_pointer (&caller->groups, g_array_unref);
+  g_object_unref (caller->gone);
+}
+
+VsmmuCaller *
+vsmmu_caller_ref (VsmmuCaller *caller)
+{
+  return g_rc_box_acquire (caller);
+}
+
+void
+vsmmu_caller_unref (VsmmuCaller *caller)
+{
+  g_rc_box_release_full (caller, clear_caller);
+}
+
+static void
 clear_sender (gpointer data)
 {
-  Sender *sender = data;
-
-  g_free (sender->caller.name);
-  g_clear_pointer (&sender->caller.groups, g_array_unref);
-  g_object_unref (sender->gone);
+  vsmmu_caller_unref (((Sender *) data)->caller);
 }
 
 static void
@@ -64,7 +81,7 @@ owner_changed (GDBusConnection *bus, const char *from, const char *path, const c
   sender = g_hash_table_lookup (callers->senders, name);
   if (sender == NULL)
     return;
-  g_cancellable_cancel (sender->gone);
+  g_cancellable_cancel (sender->caller->gone);
   forget (callers, name);
 }
 
@@ -106,13 +123,13 @@ take_credentials (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
   Waiting *waiting;
 
-  sender->is_known = reply != NULL && read_credentials (&sender->caller, reply, &error);
+  sender->is_known = reply != NULL && read_credentials (sender->caller, reply, &error);
   while ((waiting = g_queue_pop_head (&sender->waiting)) != NULL) {
-    waiting->func (sender->is_known ? &sender->caller : NULL, sender->gone, error, waiting->data);
+    waiting->func (sender->is_known ? sender->caller : NULL, error, waiting->data);
     g_free (waiting);
   }
-  if (!sender->is_known && g_hash_table_lookup (sender->callers->senders, sender->caller.name) == sender)
-    forget (sender->callers, sender->caller.name);
+  if (!sender->is_known && g_hash_table_lookup (sender->callers->senders, sender->caller->name) == sender)
+    forget (sender->callers, sender->caller->name);
 }
 
 static Sender *
@@ -121,9 +138,10 @@ sender_new (VsmmuCallers *callers, const char *name)
   Sender *sender = g_rc_box_new0 (Sender);
 
   sender->callers = callers;
-  sender->caller.name = g_strdup (name);
-  sender->gone = g_cancellable_new ();
-  g_hash_table_insert (callers->senders, sender->caller.name, sender);
+  sender->caller = g_rc_box_new0 (VsmmuCaller);
+  sender->caller->name = g_strdup (name);
+  sender->caller->gone = g_cancellable_new ();
+  g_hash_table_insert (callers->senders, sender->caller->name, sender);
   watch_bus (callers);
   g_dbus_connection_call (callers->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
                           "GetConnectionCredentials", g_variant_new ("(s)", name), G_VARIANT_TYPE ("(a{sv})"),
@@ -140,7 +158,7 @@ vsmmu_callers_identify (VsmmuCallers *callers, const char *name, VsmmuCallerFunc
   if (sender == NULL)
     sender = sender_new (callers, name);
   if (sender->is_known) {
-    func (&sender->caller, sender->gone, NULL, data);
+    func (sender->caller, NULL, data);
     return;
   }
   waiting = g_new (Waiting, 1);

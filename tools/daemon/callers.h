@@ -7,20 +7,18 @@
 typedef struct {
   char *name; /* unique name on the bus */
   guint uid;
-  GArray *groups; /* (nullable): guint32: all groups of its process; %NULL when the bus does not tell */
+  GArray *groups;     /* (nullable): guint32: all groups of its process; %NULL when the bus does not tell */
+  GCancellable *gone; /* cancelled when it leaves the bus */
 } VsmmuCaller;
+
+VsmmuCaller *vsmmu_caller_ref (VsmmuCaller *caller);
+void vsmmu_caller_unref (VsmmuCaller *caller);
 
 /* Everybody who has called and is still on the bus, each asked for once. For the main thread only. */
 typedef struct _VsmmuCallers VsmmuCallers;
 
-/*
- * VsmmuCallerFunc:
- * @caller: (nullable): %NULL with @error set when it cannot be told, as when it went away
- * @gone: cancelled when the caller leaves the bus
- *
- * All of it is borrowed.
- */
-typedef void (*VsmmuCallerFunc) (const VsmmuCaller *caller, GCancellable *gone, const GError *error, gpointer data);
+/* @caller is %NULL, and @error set, when it cannot be told, as when it went away; both are borrowed. */
+typedef void (*VsmmuCallerFunc) (VsmmuCaller *caller, const GError *error, gpointer data);
 
 VsmmuCallers *vsmmu_callers_new (GDBusConnection *bus);
 /* Nothing may be asked. */

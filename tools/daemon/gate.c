@@ -3,6 +3,7 @@
 
 #include <glib/gi18n.h>
 
+#include "bucket.h"
 #include "quota.h"
 
 struct _VsmmuGate {
@@ -17,6 +18,8 @@ struct _VsmmuGate {
 typedef struct {
   GHashTable *calls; /* serial of the call → its bytes */
   gsize n_bytes;
+  VsmmuBucket allowed; /* calls */
+  VsmmuBucket told;    /* of its calls that were refused */
 } Sender;
 
 static void
@@ -28,15 +31,28 @@ sender_free (gpointer data)
   g_free (sender);
 }
 
+/* Forgets whoever called so long ago that it makes no difference. */
+static gboolean
+is_settled (gpointer key, gpointer value, gpointer data)
+{
+  const Sender *sender = value;
+  const gint64 *now = data;
+
+  return g_hash_table_size (sender->calls) == 0 && *now - sender->allowed.time > 10 * G_USEC_PER_SEC;
+}
+
 static Sender *
 get_sender (VsmmuGate *gate, const char *name)
 {
   Sender *sender = g_hash_table_lookup (gate->senders, name);
+  gint64 now = g_get_monotonic_time ();
 
   if (sender != NULL)
     return sender;
+  g_hash_table_foreach_remove (gate->senders, is_settled, &now);
   sender = g_new0 (Sender, 1);
   sender->calls = g_hash_table_new (NULL, NULL);
+  sender->allowed = sender->told = vsmmu_bucket_full (now);
   g_hash_table_insert (gate->senders, g_strdup (name), sender);
   return sender;
 }
@@ -54,8 +70,10 @@ is_counted (VsmmuGate *gate, GDBusMessage *call)
 
 /* (nullable): translated: why a call is not let through */
 static const char *
-find_fault (const VsmmuGate *gate, const Sender *sender, GDBusMessage *call, gsize n_bytes)
+find_fault (const VsmmuGate *gate, Sender *sender, GDBusMessage *call, gsize n_bytes)
 {
+  if (!vsmmu_bucket_take (&sender->allowed, g_get_monotonic_time ()))
+    return _ ("this connection calls too often; call less often");
   if (n_bytes > VSMMU_QUOTA_MESSAGE_BYTES)
     return _ ("the call has more than 1 MiB; put the document into a file of memfd_create() and send its descriptor");
   if (g_dbus_message_get_num_unix_fds (call) > 1)
@@ -68,26 +86,26 @@ find_fault (const VsmmuGate *gate, const Sender *sender, GDBusMessage *call, gsi
   return NULL;
 }
 
-/* (nullable): translated: why not */
-static const char *
-let_through (VsmmuGate *gate, GDBusMessage *call)
+/* @fault: (out) (nullable): translated: why not, if that is to be told */
+static gboolean
+let_through (VsmmuGate *gate, GDBusMessage *call, const char **fault)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&gate->mutex);
-  const char *name = g_dbus_message_get_sender (call);
   GVariant *body = g_dbus_message_get_body (call);
   gsize n_bytes = body != NULL ? g_variant_get_size (body) : 0;
-  Sender *sender = get_sender (gate, name);
-  const char *fault = find_fault (gate, sender, call, n_bytes);
+  Sender *sender = get_sender (gate, g_dbus_message_get_sender (call));
 
-  if (fault == NULL) {
-    g_hash_table_insert (sender->calls, GUINT_TO_POINTER (g_dbus_message_get_serial (call)),
-                         GSIZE_TO_POINTER (n_bytes));
-    sender->n_bytes += n_bytes;
-    gate->n_bytes += n_bytes;
-  } else if (g_hash_table_size (sender->calls) == 0) {
-    g_hash_table_remove (gate->senders, name);
+  *fault = find_fault (gate, sender, call, n_bytes);
+  if (*fault != NULL) {
+    /* To tell costs the bus as much as the call did, and who calls on and on without waiting does not listen. */
+    if (g_hash_table_size (sender->calls) > 0 && !vsmmu_bucket_take (&sender->told, g_get_monotonic_time ()))
+      *fault = NULL;
+    return FALSE;
   }
-  return fault;
+  g_hash_table_insert (sender->calls, GUINT_TO_POINTER (g_dbus_message_get_serial (call)), GSIZE_TO_POINTER (n_bytes));
+  sender->n_bytes += n_bytes;
+  gate->n_bytes += n_bytes;
+  return TRUE;
 }
 
 static void
@@ -103,8 +121,6 @@ take_answer (VsmmuGate *gate, GDBusMessage *answer)
     return;
   sender->n_bytes -= GPOINTER_TO_SIZE (n_bytes);
   gate->n_bytes -= GPOINTER_TO_SIZE (n_bytes);
-  if (g_hash_table_size (sender->calls) == 0)
-    g_hash_table_remove (gate->senders, name);
 }
 
 /* (transfer full) (nullable): @call, or %NULL when it goes no further */
@@ -113,16 +129,17 @@ judge_call (VsmmuGate *gate, GDBusMessage *call)
 {
   g_autoptr (GDBusMessage) refused = NULL;
   g_autoptr (GDBusMessage) error = NULL;
-  const char *fault;
+  const char *fault = NULL;
 
   if ((g_dbus_message_get_flags (call) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED) != 0 || is_counted (gate, call)) {
     g_object_unref (call);
     return NULL;
   }
-  fault = let_through (gate, call);
-  if (fault == NULL)
+  if (let_through (gate, call, &fault))
     return call;
   refused = call;
+  if (fault == NULL)
+    return NULL;
   error = g_dbus_message_new_method_error_literal (call, "org.freedesktop.DBus.Error.LimitsExceeded", fault);
   g_dbus_connection_send_message (gate->bus, error, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
   return NULL;

@@ -15,6 +15,7 @@ enum {
   VSMMU_QUOTA_SENDER_BYTES = 4 * 1024 * 1024,     /* of the arguments of what is in flight of one connection */
   VSMMU_QUOTA_ALL_BYTES = 64 * 1024 * 1024,       /* ... and of all, but for ... */
   VSMMU_QUOTA_SMALL_BYTES = 64 * 1024,            /* ... calls of so many */
+  VSMMU_QUOTA_USER_QUESTIONS = 2,                 /* of polkit about one user at a time */
   VSMMU_QUOTA_USER_THREADS = 2,                   /* at work for one user at a time */
   VSMMU_QUOTA_THREADS = 4,                        /* at work at a time ... */
   VSMMU_QUOTA_LARGE_THREADS = 2,                  /* ... and on what is large ... */

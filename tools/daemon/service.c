@@ -34,7 +34,7 @@ typedef struct {
   const VsmmuMethod *method;
   VsmmuRequest request;
   GDBusMethodInvocation *invocation;
-  GCancellable *gone;    /* (nullable): the caller went away; once it is known who calls */
+  VsmmuCaller *caller;   /* (nullable): once it is known who calls */
   VsmmuAccount *account; /* (nullable): likewise */
   gboolean is_allowed;
 } Call;
@@ -69,7 +69,7 @@ call_free (Call *call)
   if (service->n_allowed == 0 && call->is_allowed)
     malloc_trim (0);
   vsmmu_memory_settle (service->memory);
-  g_clear_object (&call->gone);
+  g_clear_pointer (&call->caller, vsmmu_caller_unref);
   g_object_unref (call->invocation);
   g_free (call);
 }
@@ -140,11 +140,12 @@ take_authorization (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (GTask) task = NULL;
 
+  vsmmu_account_answered (call->account);
   if (!vsmmu_authority_check_finish (result, &error) || !admit (call, &error)) {
     answer_error (call, error);
     return;
   }
-  task = g_task_new (NULL, call->gone, answer, call);
+  task = g_task_new (NULL, call->caller->gone, answer, call);
   g_task_set_task_data (task, call, NULL);
   if (call->method->run != NULL)
     vsmmu_account_run (call->account, g_object_ref (task), call->request.is_large, run_method);
@@ -154,22 +155,30 @@ take_authorization (GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-take_caller (const VsmmuCaller *caller, GCancellable *gone, const GError *problem, gpointer data)
+ask_authority (gpointer data)
+{
+  Call *call = data;
+  GDBusMessageFlags flags = g_dbus_message_get_flags (g_dbus_method_invocation_get_message (call->invocation));
+
+  vsmmu_authority_check (&call->service->authority, call->caller, call->method->action,
+                         flags & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, call->caller->gone,
+                         take_authorization, call);
+}
+
+static void
+take_caller (VsmmuCaller *caller, const GError *problem, gpointer data)
 {
   g_autoptr (Call) call = data;
   g_autoptr (GError) error = NULL;
-  GDBusMessageFlags flags = g_dbus_message_get_flags (g_dbus_method_invocation_get_message (call->invocation));
 
-  call->gone = g_object_ref (gone);
   if (caller != NULL)
     call->account = vsmmu_accounts_open (call->service->accounts, caller->uid, g_get_monotonic_time (), &error);
   if (call->account == NULL) {
     answer_error (call, caller != NULL ? error : problem);
     return;
   }
-  vsmmu_authority_check (&call->service->authority, caller, call->method->action,
-                         flags & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, call->gone, take_authorization,
-                         call);
+  call->caller = vsmmu_caller_ref (caller);
+  vsmmu_account_ask (call->account, ask_authority, call);
   g_steal_pointer (&call);
 }
 
