@@ -3,6 +3,8 @@
 
 #include <vsmmu/vsmmu.h>
 
+#include "quota.h"
+
 #define PATH "/org/vsmmu1"
 #define INTERFACE "org.vsmmu1"
 
@@ -15,8 +17,11 @@ typedef struct {
   VsmmuVerdicts *verdicts;
   VsmmuMemory *memory;
   VsmmuService *service;
-  GTask *waiting; /* a verification that is not answered yet */
-  GString *told;  /* names of signals, with a space after each */
+  GTask *waiting;         /* a verification that is not answered yet */
+  GPtrArray *all_waiting; /* (nullable): all of them, where there are several */
+  int n_asked;            /* atomic: how often the server asked the bus who somebody is */
+  int n_matches;          /* atomic: and told it what to hear */
+  GString *told;          /* names of signals, with a space after each */
 } Fixture;
 
 static void
@@ -36,7 +41,10 @@ verify (VsmmuGuests *guests, const char *connection G_GNUC_UNUSED, const char *d
 
   g_assert_cmpstr (domain, ==, "guest");
   g_assert_cmpstr (device, ==, "hostdev0");
-  fixture->waiting = g_object_ref (task);
+  if (fixture->all_waiting != NULL)
+    g_ptr_array_add (fixture->all_waiting, g_object_ref (task));
+  else
+    fixture->waiting = g_object_ref (task);
 }
 
 static GVariant *
@@ -73,6 +81,20 @@ connect (const char *address)
   return connection;
 }
 
+/* In the thread of the connection. */
+static GDBusMessage *
+count_questions (GDBusConnection *bus G_GNUC_UNUSED, GDBusMessage *message, gboolean is_incoming, gpointer data)
+{
+  Fixture *fixture = data;
+  const char *member = g_dbus_message_get_member (message);
+
+  if (!is_incoming && g_strcmp0 (member, "GetConnectionCredentials") == 0)
+    g_atomic_int_inc (&fixture->n_asked);
+  if (!is_incoming && g_strcmp0 (member, "AddMatch") == 0)
+    g_atomic_int_inc (&fixture->n_matches);
+  return message;
+}
+
 static void
 set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
@@ -83,6 +105,7 @@ set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_test_dbus_up (fixture->bus);
   fixture->server = connect (g_test_dbus_get_bus_address (fixture->bus));
   fixture->client = connect (g_test_dbus_get_bus_address (fixture->bus));
+  g_dbus_connection_add_filter (fixture->server, count_questions, fixture, NULL);
   fixture->guests = (VsmmuGuests){ resolve, verify, get_connections };
   fixture->verdicts = vsmmu_verdicts_new ();
   fixture->memory = vsmmu_memory_new ();
@@ -276,6 +299,50 @@ test_a_call_that_wants_no_answer_is_dropped (Fixture *fixture, gconstpointer dat
   g_assert_null (fixture->waiting);
 }
 
+static void
+test_a_caller_is_identified_once (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GDBusConnection) other = connect (g_test_dbus_get_bus_address (fixture->bus));
+  guint n_answers = 0;
+  int n_matches = g_atomic_int_get (&fixture->n_matches);
+
+  for (guint i = 0; i < 10; i++)
+    assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+  for (guint i = 0; i < 10; i++)
+    call_as (other, fixture, "ListVerdicts", "()", ignore_answer, &n_answers);
+  while (n_answers < 10)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpint (g_atomic_int_get (&fixture->n_asked), ==, 2);
+  g_assert_cmpint (g_atomic_int_get (&fixture->n_matches), ==, n_matches + 1);
+  g_assert_true (g_dbus_connection_close_sync (other, NULL, NULL));
+}
+
+/* Many at once on one connection: only so many are let through, and each of the others gets an error. */
+static void
+test_a_connection_has_so_many_calls_in_flight (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  const guint n_calls = 60;
+  guint n_answers = 0;
+
+  fixture->all_waiting = g_ptr_array_new_with_free_func (g_object_unref);
+  assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+  for (guint i = 0; i < n_calls; i++)
+    call_as (fixture->client, fixture, "Verify", "('guest', 'hostdev0', @a{sv} {})", ignore_answer, &n_answers);
+  while (n_answers < n_calls - VSMMU_QUOTA_USER_CALLS || fixture->all_waiting->len < VSMMU_QUOTA_USER_CALLS)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (n_answers, ==, n_calls - VSMMU_QUOTA_USER_CALLS);
+  g_assert_cmpuint (fixture->all_waiting->len, ==, VSMMU_QUOTA_USER_CALLS);
+  for (guint i = 0; i < fixture->all_waiting->len; i++)
+    g_task_return_pointer (g_ptr_array_index (fixture->all_waiting, i),
+                           g_variant_ref_sink (g_variant_new_parsed ("(@aa{sv} [],)")),
+                           (GDestroyNotify) g_variant_unref);
+  while (n_answers < n_calls)
+    g_main_context_iteration (NULL, TRUE);
+  g_clear_pointer (&fixture->all_waiting, g_ptr_array_unref);
+  /* What is answered no longer counts. */
+  assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -289,6 +356,8 @@ main (int argc, char **argv)
     { "/service/a-verification-may-take-its-time", test_a_verification_may_take_its_time },
     { "/service/a-verification-for-nobody-ends", test_a_verification_for_nobody_ends },
     { "/service/a-call-that-wants-no-answer-is-dropped", test_a_call_that_wants_no_answer_is_dropped },
+    { "/service/a-caller-is-identified-once", test_a_caller_is_identified_once },
+    { "/service/a-connection-has-so-many-calls-in-flight", test_a_connection_has_so_many_calls_in_flight },
   };
 
   g_test_init (&argc, &argv, NULL);
