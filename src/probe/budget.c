@@ -100,15 +100,16 @@ vsmmu_budget_give (VsmmuBudget *budget, gsize taken)
   g_cond_broadcast (&budget->changed);
 }
 
-gboolean
-vsmmu_budget_is_waited_for (VsmmuBudget *budget)
+guint
+vsmmu_budget_count_waiting (VsmmuBudget *budget, gboolean is_urgent)
 {
   g_autoptr (GMutexLocker) locker = NULL;
-  const Turn *first;
+  guint count = 0;
 
   if (budget == NULL)
-    return FALSE;
+    return 0;
   locker = g_mutex_locker_new (&budget->mutex);
-  first = g_queue_peek_head (&budget->waiting);
-  return first != NULL && first->is_urgent;
+  for (const GList *turn = budget->waiting.head; turn != NULL; turn = turn->next)
+    count += ((const Turn *) turn->data)->is_urgent == is_urgent;
+  return count;
 }

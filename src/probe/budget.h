@@ -3,5 +3,5 @@
 
 #include "vsmmu/budget.h"
 
-/* Whether something urgent waits; @budget: (nullable) */
-gboolean vsmmu_budget_is_waited_for (VsmmuBudget *budget);
+/* How many wait of those that are urgent, or of those that are not; @budget: (nullable) */
+guint vsmmu_budget_count_waiting (VsmmuBudget *budget, gboolean is_urgent);

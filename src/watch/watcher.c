@@ -548,7 +548,7 @@ on_overdue (gpointer data)
   g_autofree char *reason = NULL;
 
   /* It may be one that waits for memory, and not for QEMU. */
-  if (vsmmu_budget_is_waited_for (watcher->budget))
+  if (vsmmu_budget_count_waiting (watcher->budget, TRUE) > 0)
     return G_SOURCE_CONTINUE;
   job->overdue = 0;
   if (guest != NULL) {
