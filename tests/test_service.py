@@ -439,7 +439,7 @@ def test_200_defined_domains_cost_no_more(libvirt_daemon, serve):
 # libvirt takes strings of up to 4 MiB. Of all that may stand in a document, attributes take the most memory.
 HEAVY = "<e " + " ".join(f"{first}{second}=''" for first in "abcdefghijklmnopqrstuvwxyz" for second in "abcdefghij")[:250 * 6 - 1] + "/>"
 # As many guests of each kind; the longer variant is for measuring.
-HEAVY_GUESTS = int(os.environ.get("VSMMU_HEAVY_GUESTS", 2))
+HEAVY_GUESTS = int(os.environ.get("VSMMU_HEAVY_GUESTS", 1))
 
 
 def heavy(word, size=4 * MIB - 128 * 1024):
@@ -483,7 +483,7 @@ def test_with_megabytes_of_everything_it_stays_within_its_limits(heavy_guests, g
     service = serve(uri=guest_daemon.uri, limits=limits)
     client = Client(service.address)
     names = [domain.name() for domain in heavy_guests]
-    calls = [("Check", (memory_file(heavy_domain(0, "smmuv3")), {})), ("Resolve", (names[-1], {})), ("Resolve", (names[0], {}))]
+    calls = [("Check", (memory_file(heavy_domain(0, "smmuv3")), {})), ("Resolve", (names[0], {}))]
     errors, n_threads = [], 0
 
     def call():
@@ -495,7 +495,7 @@ def test_with_megabytes_of_everything_it_stays_within_its_limits(heavy_guests, g
                 errors.append(error.get_dbus_name())
         caller.close()
 
-    callers = [threading.Thread(target=call) for _ in range(4)]
+    callers = [threading.Thread(target=call) for _ in range(3)]
     for caller in callers:
         caller.start()
 

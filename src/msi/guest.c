@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "check/finding.h"
+#include "model/xml.h"
 #include "probe/guest-memory.h"
 #include "probe/guest-pci.h"
 #include "probe/monitor.h"
 #include "vsmmu/lower.h"
+#include "vsmmu/policy.h"
 
 /* A guest that boots settles in between; one that does this on purpose never does. */
 #define PASSES_MAX 4
@@ -788,6 +790,38 @@ is_running (const char *xml)
   return end != NULL && memmem (xml, (gsize) (end - xml), " id='", strlen (" id='")) != NULL;
 }
 
+/* What libxml2 has for it, and for all that is in it. */
+static gsize
+measure (const xmlNode *node)
+{
+  gsize size = sizeof (*node) + (node->content != NULL ? strlen ((const char *) node->content) : 0);
+
+  if (node->type == XML_ELEMENT_NODE)
+    for (const xmlAttr *attribute = node->properties; attribute != NULL; attribute = attribute->next)
+      size += sizeof (xmlAttr) + sizeof (xmlNode);
+  for (const xmlNode *child = node->children; child != NULL; child = child->next)
+    size += measure (child);
+  return size;
+}
+
+/* Frees what other programs have in the metadata, and returns how much is left: QEMU may keep it waiting for long. */
+static gsize
+shrink (VsmmuDomain *domain)
+{
+  xmlNode *root = xmlDocGetRootElement (domain->document);
+  const xmlNode *metadata = vsmmu_xml_child (root, "metadata");
+  xmlNode *next;
+
+  for (xmlNode *child = metadata != NULL ? metadata->children : NULL; child != NULL; child = next) {
+    next = child->next;
+    if (child->ns != NULL && strcmp ((const char *) child->ns->href, VSMMU_POLICY_NAMESPACE) == 0)
+      continue;
+    xmlUnlinkNode (child);
+    xmlFreeNode (child);
+  }
+  return measure (root);
+}
+
 static VsmmuDomain *
 parse_domain (const char *xml, const char *name, GError **error)
 {
@@ -803,15 +837,15 @@ vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, gbool
 {
   g_autofree char *xml = vsmmu_connection_domain_get_xml (running, VSMMU_DOMAIN_XML_LIVE, error);
   g_autoptr (VsmmuDomain) domain = NULL;
-  gsize taken;
 
   if (may_concern != NULL)
     *may_concern = xml == NULL || vsmmu_document_may_concern (xml, strlen (xml)) || !is_running (xml);
   if (xml == NULL || (may_concern != NULL && !*may_concern))
     return NULL;
-  taken = vsmmu_connection_domain_take_budget (running, strlen (xml));
+  vsmmu_connection_domain_take_budget (running, strlen (xml));
   domain = parse_domain (xml, name, error);
-  vsmmu_connection_domain_give_budget (running, taken);
+  vsmmu_connection_domain_give_budget (running, domain != NULL ? shrink (domain) : 0);
+  g_clear_pointer (&xml, g_free);
   if (domain == NULL || domain->is_running)
     return g_steal_pointer (&domain);
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, _ ("the domain '%s' does not run; start it first"), name);

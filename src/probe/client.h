@@ -56,6 +56,7 @@ struct _VsmmuConnectionDomain {
   VsmmuConnection *connection;
   char *name; /* as the user gave it */
   virDomainPtr handle;
+  gsize taken; /* of the budget of the connection */
 };
 
 gboolean vsmmu_client_load (VsmmuClient *client, GError **error);

@@ -177,6 +177,7 @@ vsmmu_connection_domain_new (VsmmuConnection *connection, const char *name, GErr
 void
 vsmmu_connection_domain_free (VsmmuConnectionDomain *domain)
 {
+  vsmmu_connection_domain_give_budget (domain, 0);
   domain->connection->client.domain_free (domain->handle);
   g_free (domain->name);
   g_free (domain);
@@ -210,16 +211,19 @@ vsmmu_connection_domain_get_xml (VsmmuConnectionDomain *domain, VsmmuDomainXml w
   return xml;
 }
 
-gsize
-vsmmu_connection_domain_take_budget (const VsmmuConnectionDomain *domain, gsize length)
+void
+vsmmu_connection_domain_take_budget (VsmmuConnectionDomain *domain, gsize length)
 {
-  return vsmmu_budget_take (domain->connection->budget, length, domain->connection->is_urgent);
+  domain->taken += vsmmu_budget_take (domain->connection->budget, length, domain->connection->is_urgent);
 }
 
 void
-vsmmu_connection_domain_give_budget (const VsmmuConnectionDomain *domain, gsize taken)
+vsmmu_connection_domain_give_budget (VsmmuConnectionDomain *domain, gsize kept)
 {
-  vsmmu_budget_give (domain->connection->budget, taken);
+  gsize given = domain->taken - MIN (kept, domain->taken);
+
+  domain->taken -= given;
+  vsmmu_budget_give (domain->connection->budget, given);
 }
 
 char *
