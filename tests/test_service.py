@@ -495,7 +495,7 @@ def test_with_megabytes_of_everything_it_stays_within_its_limits(heavy_guests, g
                 errors.append(error.get_dbus_name())
         caller.close()
 
-    callers = [threading.Thread(target=call) for _ in range(3)]
+    callers = [threading.Thread(target=call) for _ in range(2)]
     for caller in callers:
         caller.start()
 

@@ -60,7 +60,7 @@ while not select.select([sys.stdin], [], [], 0.02)[0]:
 print(len(waits), len(errors), max(waits))
 """
 # Of the longer variant, which is for measuring.
-FLOOD_SECONDS = float(os.environ.get("VSMMU_FLOOD_SECONDS", 4))
+FLOOD_SECONDS = float(os.environ.get("VSMMU_FLOOD_SECONDS", 3))
 
 pytestmark = pytest.mark.skipif("VSMMU_SANITIZED" in os.environ, reason="the user vsmmu cannot write the reports of sanitizers")
 
@@ -112,7 +112,7 @@ def test_only_who_may_read_hears_signals(bus):
     assert heard - {"root"} == {"member"}
 
 
-@pytest.mark.parametrize("connections", [1, 8])
+@pytest.mark.parametrize("connections", [8])
 def test_a_flood_of_who_may_nothing_holds_up_nobody(connections, bus):
     assert bus.call("member", "ListVerdicts") == "(@aa{sv} [],)"
     flood, ask = (subprocess.Popen(bus.as_user(caller, "/usr/bin/python3", "-c", script, bus.address, *arguments), cwd="/", text=True,

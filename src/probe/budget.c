@@ -11,6 +11,7 @@ struct _VsmmuBudget {
   GMutex mutex;
   GCond changed;
   gsize taken;
+  gint64 urgent;  /* when the last urgent one had its turn after it had waited */
   GQueue waiting; /* (element-type Turn): on the stacks of those who wait; the urgent ones first */
 };
 
@@ -78,8 +79,11 @@ vsmmu_budget_take (VsmmuBudget *budget, gsize length, gboolean is_urgent)
   locker = g_mutex_locker_new (&budget->mutex);
   if (length > SMALL_BYTES) {
     enqueue (&budget->waiting, &turn);
-    while (g_queue_peek_head (&budget->waiting) != &turn || !fits (budget, cost))
+    while (g_queue_peek_head (&budget->waiting) != &turn || !fits (budget, cost)) {
       g_cond_wait (&budget->changed, &budget->mutex);
+      if (is_urgent)
+        budget->urgent = g_get_monotonic_time ();
+    }
     g_queue_pop_head (&budget->waiting);
   }
   budget->taken += cost;
@@ -112,4 +116,15 @@ vsmmu_budget_count_waiting (VsmmuBudget *budget, gboolean is_urgent)
   for (const GList *turn = budget->waiting.head; turn != NULL; turn = turn->next)
     count += ((const Turn *) turn->data)->is_urgent == is_urgent;
   return count;
+}
+
+gboolean
+vsmmu_budget_was_waited_for (VsmmuBudget *budget, gint64 time)
+{
+  g_autoptr (GMutexLocker) locker = NULL;
+
+  if (vsmmu_budget_count_waiting (budget, TRUE) > 0)
+    return TRUE;
+  locker = budget != NULL ? g_mutex_locker_new (&budget->mutex) : NULL;
+  return budget != NULL && budget->urgent >= time;
 }

@@ -548,7 +548,7 @@ on_overdue (gpointer data)
   g_autofree char *reason = NULL;
 
   /* It may be one that waits for memory, and not for QEMU. */
-  if (vsmmu_budget_count_waiting (watcher->budget, TRUE) > 0)
+  if (vsmmu_budget_was_waited_for (watcher->budget, g_get_monotonic_time () - ANSWER_MAX * G_TIME_SPAN_SECOND))
     return G_SOURCE_CONTINUE;
   job->overdue = 0;
   if (guest != NULL) {

@@ -66,8 +66,10 @@ test_the_urgent_go_first_and_then_who_came_first (void)
                      { budget, LENGTH, TRUE, 'c', order },
                      { budget, LENGTH, TRUE, 'd', order } };
   GThread *threads[G_N_ELEMENTS (takers)];
+  gint64 before = g_get_monotonic_time ();
   gsize taken = vsmmu_budget_take (budget, LENGTH, FALSE);
 
+  g_assert_false (vsmmu_budget_was_waited_for (budget, before));
   for (guint i = 0; i < G_N_ELEMENTS (takers); i++)
     threads[i] = start (&takers[i]);
   g_assert_cmpuint (vsmmu_budget_count_waiting (budget, TRUE), ==, 2);
@@ -76,6 +78,8 @@ test_the_urgent_go_first_and_then_who_came_first (void)
     g_thread_join (threads[i]);
   g_assert_cmpstr (order->str, ==, "cdab");
   g_assert_cmpuint (vsmmu_budget_count_waiting (budget, TRUE), ==, 0);
+  g_assert_true (vsmmu_budget_was_waited_for (budget, before));
+  g_assert_false (vsmmu_budget_was_waited_for (budget, g_get_monotonic_time () + 1));
 }
 
 static void
@@ -110,6 +114,7 @@ test_without_a_budget_there_is_no_limit (void)
 {
   g_assert_cmpuint (vsmmu_budget_take (NULL, G_MAXSIZE, FALSE), ==, 0);
   vsmmu_budget_give (NULL, 0);
+  g_assert_false (vsmmu_budget_was_waited_for (NULL, 0));
   g_assert_cmpuint (vsmmu_budget_count_waiting (NULL, TRUE), ==, 0);
 }
 
