@@ -16,7 +16,7 @@ struct _VsmmuGate {
 
 /* What was let through and is not answered yet. */
 typedef struct {
-  GHashTable *calls; /* serial of the call → its bytes */
+  GHashTable *calls; /* serial of the call, which no other in flight has (bus_connections_expect_reply()) → its bytes */
   gsize n_bytes;
   VsmmuBucket allowed; /* calls */
   VsmmuBucket told;    /* of its calls that were refused */
@@ -55,17 +55,6 @@ get_sender (VsmmuGate *gate, const char *name)
   sender->allowed = sender->told = vsmmu_bucket_full (now);
   g_hash_table_insert (gate->senders, g_strdup (name), sender);
   return sender;
-}
-
-/* Who numbers two calls alike would have one of them counted, and gets no answer to the other, which would count too.
- */
-static gboolean
-is_counted (VsmmuGate *gate, GDBusMessage *call)
-{
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&gate->mutex);
-  const Sender *sender = g_hash_table_lookup (gate->senders, g_dbus_message_get_sender (call));
-
-  return sender != NULL && g_hash_table_contains (sender->calls, GUINT_TO_POINTER (g_dbus_message_get_serial (call)));
 }
 
 /* (nullable): translated: why a call is not let through */
@@ -131,7 +120,7 @@ judge_call (VsmmuGate *gate, GDBusMessage *call)
   g_autoptr (GDBusMessage) error = NULL;
   const char *fault = NULL;
 
-  if ((g_dbus_message_get_flags (call) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED) != 0 || is_counted (gate, call)) {
+  if ((g_dbus_message_get_flags (call) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED) != 0) {
     g_object_unref (call);
     return NULL;
   }
