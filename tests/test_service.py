@@ -479,6 +479,23 @@ def limits():
 
 
 @unsanitized
+@pytest.mark.parametrize("word, peak", [("", 64), ("&amp;", 256)], ids=["cannot concern", "may concern"])
+def test_a_guest_takes_memory_only_while_it_must(word, peak, guest_daemon, serve):
+    """Nobody is told anything of it."""
+    service = serve(uri=guest_daemon.uri)
+    time.sleep(SETTLED)
+    idle = service.status("VmHWM")
+    domain = guest_daemon.connection.createXML(heavy_domain(0, word), guest_daemon.libvirt.VIR_DOMAIN_START_PAUSED)
+    try:
+        await_true(lambda: service.status("VmHWM") > idle, 60)
+        await_true(lambda: service.status("VmRSS") < 14 * 1024, 60)
+        print(f"a guest with 4 MiB: at most {service.status('VmHWM')} KiB, then {service.status('VmRSS')} KiB")
+        assert service.status("VmHWM") < peak * 1024
+    finally:
+        domain.destroy()
+
+
+@unsanitized
 def test_with_megabytes_of_everything_it_stays_within_its_limits(heavy_guests, guest_daemon, limits, serve):
     service = serve(uri=guest_daemon.uri, limits=limits)
     client = Client(service.address)
