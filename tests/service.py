@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import time
@@ -111,7 +112,7 @@ class Service:
     It runs in a Journal, where there is one.
     """
 
-    def __init__(self, program, directory, *options, environment=None, uri=URI, journal=None):
+    def __init__(self, program, directory, *options, environment=None, uri=URI, journal=None, limits=None):
         self.address = f"unix:path={directory}/bus"
         self.errors = (directory / "stderr").open("w+b") if journal is None else journal.open_stderr("virt-vsmmud")
         self.daemon = None
@@ -121,7 +122,7 @@ class Service:
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             await_true((directory / "bus").exists)
-            self.daemon = subprocess.Popen([*([] if journal is None else journal.inside), program, "--session", "--connect", uri, *options], env=environment, stdout=subprocess.DEVNULL,
+            self.daemon = subprocess.Popen([*([] if journal is None else journal.inside), *([] if limits is None else limits.inside), program, "--session", "--connect", uri, *options], env=environment, stdout=subprocess.DEVNULL,
                                            stderr=self.errors)
             client = Client(self.address)
             await_true(lambda: client.bus.name_has_owner(NAME))
@@ -165,3 +166,40 @@ class Service:
                 process.wait(20)
         self.errors.close()
         return self.daemon.returncode if self.daemon is not None else None
+
+
+class Limits:
+    """What the unit of virt-vsmmud lets it have: processes started by `inside` are in a cgroup with MemoryMax= and TasksMax=."""
+
+    def __init__(self, unit, name):
+        text = unit.read_text(encoding="utf-8")
+        self.memory = int(re.search(r"^MemoryMax=(\d+)M$", text, re.MULTILINE)[1]) * MIB
+        self.tasks = int(re.search(r"^TasksMax=(\d+)$", text, re.MULTILINE)[1])
+        root = pathlib.Path("/sys/fs/cgroup")
+        self.is_unified = (root / "cgroup.controllers").exists()
+        wanted = {"memory": ("memory.max", "memory.limit_in_bytes", self.memory), "pids": ("pids.max", "pids.max", self.tasks)}
+        self.places = {}
+        try:
+            for controller, (new, old, value) in wanted.items():
+                place = root / name if self.is_unified else root / controller / name
+                place.mkdir(exist_ok=True)
+                self.places[controller] = place
+                (place / (new if self.is_unified else old)).write_text(str(value), encoding="ascii")
+            if self.is_unified:
+                (self.places["memory"] / "memory.swap.max").write_text("0", encoding="ascii")
+        except OSError:
+            self.remove()
+            self.places = {}
+
+    @property
+    def inside(self):
+        """What comes before a command; without cgroups it has as much address space."""
+        if not self.places:
+            return ["prlimit", f"--as={self.memory}"]
+        files = " ".join(f"{place}/cgroup.procs" for place in dict.fromkeys(self.places.values()))
+        return ["sh", "-c", f'for file in {files}; do echo $$ >$file; done; exec "$@"', "-"]
+
+    def remove(self):
+        for place in dict.fromkeys(self.places.values()):
+            if place.exists():
+                place.rmdir()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import subprocess
 import threading
@@ -11,10 +12,11 @@ import dbus
 import pytest
 from dbus.lowlevel import MethodCallMessage
 
+import guests
 import hosts
 import machines
 from program import DATA
-from service import MIB, Client, Service, Signals, await_true, error_of, memory_file
+from service import MIB, Client, Limits, Service, Signals, await_true, error_of, memory_file
 
 EXAMPLES = DATA.parent.parent / "examples"
 GRACE = (DATA / "grace.xml").read_text(encoding="utf-8")
@@ -431,6 +433,107 @@ def test_200_defined_domains_cost_no_more(libvirt_daemon, serve):
     finally:
         for domain in domains:
             domain.undefine()
+
+
+# Within the limits of its unit
+
+# libvirt takes strings of up to 4 MiB. Of all that may stand in a document, attributes take the most memory.
+HEAVY = "<e " + " ".join(f"{first}{second}=''" for first in "abcdefghijklmnopqrstuvwxyz" for second in "abcdefghij")[:250 * 6 - 1] + "/>"
+# As many guests of each kind; the longer variant is for measuring.
+HEAVY_GUESTS = int(os.environ.get("VSMMU_HEAVY_GUESTS", 1))
+
+
+def heavy(word, size=4 * MIB - 128 * 1024):
+    """Metadata that makes a domain about as large as libvirt lets it be, which writes it with indentation."""
+    return f"<m><word>{word}</word>" + HEAVY * ((size - 200) // len(HEAVY)) + "</m>"
+
+
+def heavy_domain(number, word):
+    return (f"<domain type='qemu'><name>heavy-{number}-{os.getpid()}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>"
+            f"<metadata><x:x xmlns:x='urn:x'>{heavy(word)}</x:x></metadata><os><type arch='aarch64' machine='virt'>hvm</type></os><cpu mode='custom'>"
+            "<model>cortex-a57</model></cpu><devices><controller type='usb' model='none'/><memballoon model='none'/></devices></domain>")
+
+
+@pytest.fixture
+def heavy_guests(guest_daemon):
+    """Guests that run with 4 MiB of metadata each: such as can have no vSMMU, such as might by their words, and one that has."""
+    domains, vsmmu = [], None
+    try:
+        for number, word in enumerate(["", "&amp;", "arm-smmuv3"] * HEAVY_GUESTS):
+            domains.append(guest_daemon.connection.createXML(heavy_domain(number, word), guest_daemon.libvirt.VIR_DOMAIN_START_PAUSED))
+        vsmmu = guests.Guest(guest_daemon, "heavy", guests.PER_BUS, paused=True)
+        vsmmu.domain.setMetadata(guest_daemon.libvirt.VIR_DOMAIN_METADATA_ELEMENT, heavy(""), "m", "urn:m",
+                                 guest_daemon.libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        yield [*domains, vsmmu.domain]
+    finally:
+        for domain in domains:
+            domain.destroy()
+        if vsmmu is not None:
+            vsmmu.stop()
+
+
+@pytest.fixture
+def limits():
+    limits = Limits(DATA.parent.parent / "data" / "virt-vsmmud.service.in", f"vsmmu-{os.getpid()}")
+    yield limits
+    limits.remove()
+
+
+@unsanitized
+@pytest.mark.parametrize("word, least, most", [("", 12, 64), ("&amp;", 32, 256)], ids=["cannot concern", "may concern"])
+def test_a_guest_takes_memory_only_while_it_must(word, least, most, guest_daemon, serve):
+    """Nobody is told anything of it."""
+    service = serve(uri=guest_daemon.uri)
+    time.sleep(SETTLED)
+    # From here on VmHWM is of what comes.
+    pathlib.Path(f"/proc/{service.daemon.pid}/clear_refs").write_text("5", encoding="ascii")
+    domain = guest_daemon.connection.createXML(heavy_domain(0, word), guest_daemon.libvirt.VIR_DOMAIN_START_PAUSED)
+    try:
+        await_true(lambda: service.status("VmHWM") > least * 1024, 30)
+        await_true(lambda: service.status("VmRSS") < 14 * 1024)
+        print(f"a guest with 4 MiB: at most {service.status('VmHWM')} KiB, then {service.status('VmRSS')} KiB")
+        assert service.status("VmHWM") < most * 1024
+    finally:
+        domain.destroy()
+
+
+@unsanitized
+def test_with_megabytes_of_everything_it_stays_within_its_limits(heavy_guests, guest_daemon, limits, serve):
+    service = serve(uri=guest_daemon.uri, limits=limits)
+    client = Client(service.address)
+    names = [domain.name() for domain in heavy_guests]
+    calls = [("Check", (memory_file(heavy_domain(0, "smmuv3")), {})), ("Resolve", (names[0], {}))]
+    errors, n_threads = [], 0
+
+    def call():
+        caller = Client(service.address)
+        for method, arguments in calls:
+            try:
+                caller.call(method, *arguments)
+            except dbus.DBusException as error:
+                errors.append(error.get_dbus_name())
+        caller.close()
+
+    callers = [threading.Thread(target=call) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+
+    def is_done():
+        nonlocal n_threads
+        n_threads = max(n_threads, service.status("Threads"))
+        return {str(verdict["domain"]) for verdict in client.ListVerdicts()} == {names[-1]} and not any(
+            caller.is_alive() for caller in callers)
+
+    await_true(lambda: is_done() or time.sleep(0.1), 120)
+    heavy_guests[-1].destroy()
+    await_true(lambda: service.status("VmRSS") < 14 * 1024, 20)
+    print(f"{len(names)} guests and {len(callers) * len(calls)} calls with 4 MiB each: at most {service.status('VmHWM')} KiB and {n_threads} "
+          f"threads, then {service.status('VmRSS')} KiB; {'cgroup' if limits.places else 'address space'} of {limits.memory // 1024} KiB")
+    client.close()
+    # Guests that have not begun have no tables yet.
+    assert set(errors) <= {OUR_ERROR + "Msi"}
+    assert service.status("VmHWM") * 1024 < limits.memory // 2 and n_threads < limits.tasks // 2
+    assert "could not be verified" not in service.said and "has not answered" not in service.said
 
 
 # Start and end

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <vsmmu/budget.h>
 #include <vsmmu/target.h>
 
 G_BEGIN_DECLS
@@ -40,6 +41,15 @@ VSMMU_PUBLIC VsmmuConnection *vsmmu_connection_open (const char *uri, gboolean i
  * @connection: (nullable):
  */
 VSMMU_PUBLIC void vsmmu_connection_close (VsmmuConnection *connection);
+
+/**
+ * vsmmu_connection_set_budget:
+ * @budget: (nullable): (transfer none): %NULL for no limit, which is the default; the connection keeps a reference
+ * @is_urgent: as vsmmu_budget_take() has it
+ *
+ * Of what the documents of guests are read with; to be called before anything is read.
+ */
+VSMMU_PUBLIC void vsmmu_connection_set_budget (VsmmuConnection *connection, VsmmuBudget *budget, gboolean is_urgent);
 
 /**
  * vsmmu_connection_get_target:

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <vsmmu/arguments.h>
+#include <vsmmu/budget.h>
 #include <vsmmu/check.h>
 #include <vsmmu/connection.h>
 #include <vsmmu/domain.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <vsmmu/budget.h>
 #include <vsmmu/policy.h>
 #include <vsmmu/verify.h>
 
@@ -89,14 +90,18 @@ typedef void (*VsmmuWatchFunc) (const VsmmuWatchNews *news, gpointer data);
  * @flags: how to verify
  * @is_enforcing: whether to do about a mismatch what the domain's metadata say (#VSMMU_POLICY_NAMESPACE), or else the
  *   configuration of the host, which is read anew each time (vsmmu_policy_get_on_mismatch()); or to only tell of it
+ * @budget: (nullable): (transfer none): what the documents of guests are read with, before others; %NULL for no limit
  * @tell: told of news
- * @data: for @tell
+ * @settle: (nullable): called in the main context after what may have taken much memory
+ * @data: for @tell and @settle
  */
 typedef struct {
   const char *const *uris;
   VsmmuVerifyFlags flags;
   gboolean is_enforcing;
+  VsmmuBudget *budget;
   VsmmuWatchFunc tell;
+  void (*settle) (gpointer data);
   gpointer data;
 } VsmmuWatchOptions;
 

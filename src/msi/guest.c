@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "check/finding.h"
+#include "model/concern.h"
+#include "model/xml.h"
 #include "probe/guest-memory.h"
 #include "probe/guest-pci.h"
 #include "probe/monitor.h"
 #include "vsmmu/lower.h"
+#include "vsmmu/policy.h"
 
 /* A guest that boots settles in between; one that does this on purpose never does. */
 #define PASSES_MAX 4
@@ -766,18 +769,47 @@ vsmmu_guest_ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConn
   return TRUE;
 }
 
+/* As libvirt writes it: only a domain that runs has an id. */
+static gboolean
+is_running (const char *xml)
+{
+  const char *end = strchr (xml, '>');
+
+  return end != NULL && memmem (xml, (gsize) (end - xml), " id='", strlen (" id='")) != NULL;
+}
+
+/* What libxml2 keeps of a document. */
+static gsize
+measure (const xmlNode *root)
+{
+  gsize size = 0;
+
+  for (const xmlNode *node = root; node != NULL; node = vsmmu_xml_next (root, node, TRUE)) {
+    size += sizeof (*node);
+    for (const xmlAttr *attribute = node->properties; attribute != NULL; attribute = attribute->next)
+      size += sizeof (xmlAttr) + sizeof (xmlNode);
+    for (const xmlNode *child = node->children; child != NULL; child = child->next)
+      size += child->type != XML_ELEMENT_NODE && child->content != NULL
+                  ? sizeof (xmlNode) + strlen ((const char *) child->content)
+                  : 0;
+  }
+  return size;
+}
+
 VsmmuDomain *
-vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, GError **error)
+vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, gboolean *may_concern, GError **error)
 {
   g_autofree char *xml = vsmmu_connection_domain_get_xml (running, VSMMU_DOMAIN_XML_LIVE, error);
-  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
-  gsize length = 0;
-  g_autofree char *lifted = xml != NULL ? vsmmu_lift (xml, strlen (xml), name, notes, &length, error) : NULL;
   g_autoptr (VsmmuDomain) domain = NULL;
 
-  if (lifted == NULL)
+  if (may_concern != NULL)
+    *may_concern = xml == NULL || vsmmu_document_may_concern (xml, strlen (xml)) || !is_running (xml);
+  if (xml == NULL || (may_concern != NULL && !*may_concern))
     return NULL;
-  domain = vsmmu_domain_new_from_data (lifted, length, name, error);
+  vsmmu_connection_domain_take_budget (running, strlen (xml));
+  domain = vsmmu_domain_new_from_data (xml, strlen (xml), name, error);
+  vsmmu_connection_domain_give_budget (running, domain != NULL ? measure (xmlDocGetRootElement (domain->document)) : 0);
+  g_clear_pointer (&xml, g_free);
   if (domain == NULL || domain->is_running)
     return g_steal_pointer (&domain);
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, _ ("the domain '%s' does not run; start it first"), name);
@@ -795,7 +827,7 @@ vsmmu_guest_observe (VsmmuConnection *connection, const char *name, VsmmuGuestFl
 
   if (running == NULL)
     return NULL;
-  domain = vsmmu_guest_read_domain (running, name, error);
+  domain = vsmmu_guest_read_domain (running, name, NULL, error);
   if (domain == NULL)
     return NULL;
   reader = vsmmu_peek_reader_new (running, &count);

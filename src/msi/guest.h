@@ -33,10 +33,13 @@ VsmmuGuest *vsmmu_guest_read_known (const VsmmuDomain *domain, const VsmmuGuestS
 /*
  * vsmmu_guest_read_domain:
  * @name: what messages call it
+ * @may_concern: (out) (optional): whether it can have a vSMMU; when it cannot, it is not parsed
  *
- * Returns: (transfer full): the model of a domain as it runs, or %NULL with @error set
+ * Returns: (transfer full): the model of a domain as it runs, or %NULL with @error set; also %NULL when it cannot
+ * concern who asks for @may_concern
  */
-VsmmuDomain *vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, GError **error);
+VsmmuDomain *vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, gboolean *may_concern,
+                                      GError **error);
 
 /* Fills in and judges what QEMU says of each vSMMU; %FALSE with @error set when it does not answer. */
 gboolean vsmmu_guest_ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain *running,

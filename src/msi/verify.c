@@ -57,13 +57,28 @@ look_around (Surroundings *surroundings, const VsmmuDomain *domain, const char *
     surroundings->log = vsmmu_qemu_log_read (path, options->log_start, NULL);
 }
 
+/* Of a domain that has no vSMMU. */
+static VsmmuVerification *
+verify_nothing (VsmmuConnectionDomain *running)
+{
+  VsmmuVerification *verification = g_new0 (VsmmuVerification, 1);
+
+  verification->domain = vsmmu_connection_domain_get_name (running);
+  verification->uuid = vsmmu_connection_domain_get_uuid (running);
+  verification->devices = g_ptr_array_new ();
+  return verification;
+}
+
 VsmmuVerification *
 vsmmu_verify_domain_traced (VsmmuConnection *connection, const char *name, const VsmmuVerifyOptions *chosen,
                             gboolean *is_traced, GError **error)
 {
   gint64 times[VSMMU_VERIFY_PARTS + 1] = { g_get_monotonic_time () };
   g_autoptr (VsmmuConnectionDomain) running = vsmmu_connection_domain_new (connection, name, error);
-  g_autoptr (VsmmuDomain) domain = running != NULL ? vsmmu_guest_read_domain (running, name, error) : NULL;
+  gboolean may_concern = TRUE;
+  g_autoptr (VsmmuDomain) domain =
+      running != NULL ? vsmmu_guest_read_domain (running, name, chosen->is_guarded_only ? &may_concern : NULL, error)
+                      : NULL;
   g_autoptr (VsmmuMemoryReader) reader = NULL;
   g_autoptr (VsmmuGuest) guest = NULL;
   g_auto (Surroundings) surroundings = { 0 };
@@ -72,6 +87,8 @@ vsmmu_verify_domain_traced (VsmmuConnection *connection, const char *name, const
   VsmmuPeekCount count = { 0 };
   VsmmuVerifySubject subject;
 
+  if (!may_concern)
+    return verify_nothing (running);
   if (domain == NULL)
     return NULL;
   times[VSMMU_VERIFY_PART_GUEST] = g_get_monotonic_time ();

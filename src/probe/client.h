@@ -46,6 +46,8 @@ struct _VsmmuConnection {
   VsmmuClient client;
   char *uri;
   virConnectPtr connection;
+  VsmmuBudget *budget; /* (nullable): for documents of domains */
+  gboolean is_urgent;  /* how they are read with it */
   gboolean is_subscribed;
   int events[VSMMU_EVENT_IDS]; /* callback ids of libvirt, -1 for none */
 };
@@ -54,6 +56,7 @@ struct _VsmmuConnectionDomain {
   VsmmuConnection *connection;
   char *name; /* as the user gave it */
   virDomainPtr handle;
+  gsize taken; /* of the budget of the connection */
 };
 
 gboolean vsmmu_client_load (VsmmuClient *client, GError **error);

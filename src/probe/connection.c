@@ -90,8 +90,17 @@ vsmmu_connection_close (VsmmuConnection *connection)
   }
   if (connection->client.module != NULL)
     g_module_close (connection->client.module);
+  g_clear_pointer (&connection->budget, vsmmu_budget_unref);
   g_free (connection->uri);
   g_free (connection);
+}
+
+void
+vsmmu_connection_set_budget (VsmmuConnection *connection, VsmmuBudget *budget, gboolean is_urgent)
+{
+  g_clear_pointer (&connection->budget, vsmmu_budget_unref);
+  connection->budget = budget != NULL ? vsmmu_budget_ref (budget) : NULL;
+  connection->is_urgent = is_urgent;
 }
 
 const char *
@@ -168,9 +177,16 @@ vsmmu_connection_domain_new (VsmmuConnection *connection, const char *name, GErr
 void
 vsmmu_connection_domain_free (VsmmuConnectionDomain *domain)
 {
+  vsmmu_connection_domain_give_budget (domain, 0);
   domain->connection->client.domain_free (domain->handle);
   g_free (domain->name);
   g_free (domain);
+}
+
+char *
+vsmmu_connection_domain_get_name (VsmmuConnectionDomain *domain)
+{
+  return g_strdup (domain->connection->client.domain_get_name (domain->handle));
 }
 
 char *
@@ -186,17 +202,28 @@ vsmmu_connection_domain_get_xml (VsmmuConnectionDomain *domain, VsmmuDomainXml w
 {
   const VsmmuClient *client = &domain->connection->client;
   char *xml = client->domain_get_xml (domain->handle, which == VSMMU_DOMAIN_XML_INACTIVE ? VIR_DOMAIN_XML_INACTIVE : 0);
-  char *copy;
 
-  if (xml == NULL) {
+  if (xml == NULL)
     g_set_error (error, VSMMU_ERROR, last_error_code (domain->connection),
                  _ ("libvirt at '%s' does not give the XML of the domain '%s': %s"), domain->connection->uri,
                  domain->name, client->get_last_error_message ());
-    return NULL;
-  }
-  copy = g_strdup (xml);
-  free (xml);
-  return copy;
+  /* libvirt has it from malloc(), as g_free() takes it since GLib 2.46: a copy may be megabytes. */
+  return xml;
+}
+
+void
+vsmmu_connection_domain_take_budget (VsmmuConnectionDomain *domain, gsize length)
+{
+  domain->taken += vsmmu_budget_take (domain->connection->budget, length, domain->connection->is_urgent);
+}
+
+void
+vsmmu_connection_domain_give_budget (VsmmuConnectionDomain *domain, gsize kept)
+{
+  gsize given = domain->taken - MIN (kept, domain->taken);
+
+  domain->taken -= given;
+  vsmmu_budget_give (domain->connection->budget, given);
 }
 
 char *

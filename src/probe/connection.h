@@ -18,11 +18,20 @@ VsmmuConnectionDomain *vsmmu_connection_domain_new (VsmmuConnection *connection,
 
 void vsmmu_connection_domain_free (VsmmuConnectionDomain *domain);
 
+/* (transfer full) (nullable): its name, as libvirt has it and whatever its XML says */
+char *vsmmu_connection_domain_get_name (VsmmuConnectionDomain *domain);
+
 /* (transfer full) (nullable): its UUID */
 char *vsmmu_connection_domain_get_uuid (VsmmuConnectionDomain *domain);
 
 /* (transfer full): domain XML, or %NULL with @error set: VSMMU_ERROR_NO_DOMAIN or VSMMU_ERROR_PROBE */
 char *vsmmu_connection_domain_get_xml (VsmmuConnectionDomain *domain, VsmmuDomainXml which, GError **error);
+
+/* Takes from the budget of the connection, and waits for it, what a document of so many bytes costs to parse. */
+void vsmmu_connection_domain_take_budget (VsmmuConnectionDomain *domain, gsize length);
+
+/* Gives all back but @kept bytes, which are given back when @domain is freed. */
+void vsmmu_connection_domain_give_budget (VsmmuConnectionDomain *domain, gsize kept);
 
 /* The largest peek that the protocol carries: REMOTE_DOMAIN_MEMORY_PEEK_BUFFER_MAX is 4 MiB, and was 1 MiB once. */
 #define VSMMU_PEEK_MAX (1024u * 1024)

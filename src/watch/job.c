@@ -103,6 +103,8 @@ verify (VsmmuJob *job)
   VsmmuConnection *connection = borrow_connection (job->session, &job->error);
 
   if (connection != NULL)
+    vsmmu_connection_set_budget (connection, job->budget, TRUE);
+  if (connection != NULL)
     job->verification = vsmmu_verify_domain_traced (connection, job->uuid, &options,
                                                     job->wants_trace ? &job->is_traced : NULL, &job->error);
   if (job->verification != NULL && (!job->wants_trace || !is_any_awaited (job->verification)))
@@ -239,6 +241,7 @@ vsmmu_job_free (VsmmuJob *job)
 {
   g_clear_pointer (&job->session, vsmmu_session_unref);
   g_atomic_rc_box_release (job->link);
+  g_clear_pointer (&job->budget, vsmmu_budget_unref);
   g_free (job->uri);
   g_clear_pointer (&job->running, g_ptr_array_unref);
   g_free (job->uuid);

@@ -36,6 +36,7 @@ struct _VsmmuJob {
   gpointer link;         /* an atomic reference counted box, for events and for @done */
   const int *is_over;    /* atomic: set when nobody wants the result any more */
   void (*done) (VsmmuJob *job);
+  VsmmuBudget *budget; /* (nullable) (transfer full): what documents are read with */
 
   char *uri;          /* VSMMU_JOB_CONNECT */
   GPtrArray *running; /* VSMMU_JOB_CONNECT: result (element-type utf8), as vsmmu_connection_list_running() */

@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "probe/budget.h"
 #include "probe/qemu-log.h"
 #include "vsmmu/watch.h"
 #include "watch/job.h"
@@ -43,7 +44,9 @@ struct _VsmmuWatcher {
   guint n_overdue;     /* of these */
   VsmmuVerifyFlags flags;
   gboolean is_enforcing;
+  VsmmuBudget *budget; /* (nullable) */
   VsmmuWatchFunc tell;
+  void (*settle) (gpointer data); /* (nullable) */
   gpointer data;
   guint next_serial;
 };
@@ -115,11 +118,22 @@ guest_free (gpointer data)
 static void
 push (Daemon *daemon, VsmmuJob *job, void (*done) (VsmmuJob *job))
 {
+  VsmmuBudget *budget = daemon->watcher->budget;
+
   job->is_over = &daemon->link->is_over;
   job->done = done;
+  job->budget = budget != NULL ? vsmmu_budget_ref (budget) : NULL;
   if (daemon->session != NULL)
     job->session = vsmmu_session_ref (daemon->session);
   vsmmu_crew_push (daemon->watcher->crew, job);
+}
+
+/* What a job took can go back. */
+static void
+settle (const VsmmuWatcher *watcher)
+{
+  if (watcher->settle != NULL)
+    watcher->settle (watcher->data);
 }
 
 /* Of a session that was given up there is nothing to say. */
@@ -341,6 +355,8 @@ on_detached (VsmmuJob *job)
   const Daemon *daemon = ((Link *) job->link)->daemon;
   Guest *guest = daemon != NULL ? g_hash_table_lookup (daemon->guests, job->uuid) : NULL;
 
+  if (daemon != NULL)
+    settle (daemon->watcher);
   if (guest == NULL || guest->serial != job->serial)
     return;
   if (job->error != NULL)
@@ -531,6 +547,9 @@ on_overdue (gpointer data)
   VsmmuWatcher *watcher = ((Link *) job->link)->daemon->watcher;
   g_autofree char *reason = NULL;
 
+  /* It may be one that waits for memory, and not for QEMU. */
+  if (vsmmu_budget_was_waited_for (watcher->budget, g_get_monotonic_time () - ANSWER_MAX * G_TIME_SPAN_SECOND))
+    return G_SOURCE_CONTINUE;
   job->overdue = 0;
   if (guest != NULL) {
     guest->is_silent = TRUE;
@@ -587,6 +606,7 @@ on_verified (VsmmuJob *job)
   if (guest != NULL)
     digest (guest, job);
   begin_verifications (daemon->watcher);
+  settle (daemon->watcher);
 }
 
 static void
@@ -775,6 +795,7 @@ on_connected (VsmmuJob *job)
   daemon->is_told = FALSE;
   tell (daemon, VSMMU_WATCH_CONNECTED, NULL, NULL, NULL);
   meet_guests (daemon, job->running);
+  settle (daemon->watcher);
 }
 
 static void
@@ -850,6 +871,8 @@ vsmmu_watcher_new (const VsmmuWatchOptions *options, GError **error)
     .running = g_hash_table_new (NULL, NULL),
     .flags = options->flags,
     .is_enforcing = options->is_enforcing,
+    .budget = options->budget != NULL ? vsmmu_budget_ref (options->budget) : NULL,
+    .settle = options->settle,
     .tell = options->tell,
     .data = options->data,
   };
@@ -879,6 +902,7 @@ vsmmu_watcher_free (VsmmuWatcher *watcher)
   vsmmu_crew_end (watcher->crew, END_MAX);
   g_hash_table_unref (watcher->running);
   g_ptr_array_unref (watcher->daemons);
+  g_clear_pointer (&watcher->budget, vsmmu_budget_unref);
   g_free (watcher);
 }
 

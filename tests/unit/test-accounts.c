@@ -47,12 +47,18 @@ finish (GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
 }
 
 static void
-start (VsmmuAccount *account, Gate *gate, GCancellable *cancellable)
+start_sized (VsmmuAccount *account, Gate *gate, gboolean is_large, GCancellable *cancellable)
 {
   GTask *task = g_task_new (NULL, cancellable, finish, account);
 
   g_task_set_task_data (task, gate, NULL);
-  vsmmu_account_run (account, task, work);
+  vsmmu_account_run (account, task, is_large, work);
+}
+
+static void
+start (VsmmuAccount *account, Gate *gate, GCancellable *cancellable)
+{
+  start_sized (account, gate, FALSE, cancellable);
 }
 
 static void
@@ -153,6 +159,54 @@ test_a_user_does_not_take_all_threads (void)
   g_assert_cmpuint (greedy.n_done, ==, VSMMU_QUOTA_USER_CALLS);
 }
 
+/* Four users have something large: as many threads as there are for what is small. */
+static void
+test_what_is_large_leaves_threads_for_what_is_small (void)
+{
+  g_autoptr (VsmmuAccounts) accounts = vsmmu_accounts_new ();
+  Gate large;
+  Gate small;
+
+  gate_init (&large);
+  gate_init (&small);
+  for (guint uid = 0; uid < VSMMU_QUOTA_THREADS; uid++)
+    start_sized (vsmmu_accounts_open (accounts, uid, 0, NULL), &large, TRUE, NULL);
+  await_running (&large, VSMMU_QUOTA_LARGE_THREADS);
+  open_gate (&small);
+  start (vsmmu_accounts_open (accounts, 1000, 0, NULL), &small, NULL);
+  await_answers (&small, 1);
+  g_mutex_lock (&large.mutex);
+  g_assert_cmpuint (large.n_running, ==, VSMMU_QUOTA_LARGE_THREADS);
+  g_mutex_unlock (&large.mutex);
+  open_gate (&large);
+  await_answers (&large, VSMMU_QUOTA_THREADS);
+}
+
+static void
+count_question (gpointer data)
+{
+  ++*(guint *) data;
+}
+
+static void
+test_so_much_is_asked_about_a_user (void)
+{
+  g_autoptr (VsmmuAccounts) accounts = vsmmu_accounts_new ();
+  VsmmuAccount *account = vsmmu_accounts_open (accounts, 1000, 0, NULL);
+  VsmmuAccount *other = vsmmu_accounts_open (accounts, 1001, 0, NULL);
+  guint n_asked = 0;
+  guint n_others = 0;
+
+  for (guint i = 0; i < VSMMU_QUOTA_USER_CALLS; i++)
+    vsmmu_account_ask (account, count_question, &n_asked);
+  g_assert_cmpuint (n_asked, ==, VSMMU_QUOTA_USER_QUESTIONS);
+  vsmmu_account_ask (other, count_question, &n_others);
+  g_assert_cmpuint (n_others, ==, 1);
+  for (guint i = 0; i < VSMMU_QUOTA_USER_CALLS; i++)
+    vsmmu_account_answered (account);
+  g_assert_cmpuint (n_asked, ==, VSMMU_QUOTA_USER_CALLS);
+}
+
 static void
 test_work_of_who_went_away_is_not_done (void)
 {
@@ -180,6 +234,9 @@ main (int argc, char **argv)
   g_test_add_func ("/accounts/a-user-has-so-many-calls-in-flight", test_a_user_has_so_many_calls_in_flight);
   g_test_add_func ("/accounts/a-user-calls-so-often", test_a_user_calls_so_often);
   g_test_add_func ("/accounts/a-user-does-not-take-all-threads", test_a_user_does_not_take_all_threads);
+  g_test_add_func ("/accounts/what-is-large-leaves-threads-for-what-is-small",
+                   test_what_is_large_leaves_threads_for_what_is_small);
+  g_test_add_func ("/accounts/so-much-is-asked-about-a-user", test_so_much_is_asked_about_a_user);
   g_test_add_func ("/accounts/work-of-who-went-away-is-not-done", test_work_of_who_went_away_is_not_done);
   return g_test_run ();
 }

@@ -3,6 +3,8 @@
 
 #include <vsmmu/vsmmu.h>
 
+#include "quota.h"
+
 #define PATH "/org/vsmmu1"
 #define INTERFACE "org.vsmmu1"
 
@@ -15,8 +17,11 @@ typedef struct {
   VsmmuVerdicts *verdicts;
   VsmmuMemory *memory;
   VsmmuService *service;
-  GTask *waiting; /* a verification that is not answered yet */
-  GString *told;  /* names of signals, with a space after each */
+  GTask *waiting;         /* a verification that is not answered yet */
+  GPtrArray *all_waiting; /* (nullable): all of them, where there are several */
+  int n_asked;            /* atomic: how often the server asked the bus who somebody is */
+  int n_matches;          /* atomic: and told it what to hear */
+  GString *told;          /* names of signals, with a space after each */
 } Fixture;
 
 static void
@@ -35,8 +40,11 @@ verify (VsmmuGuests *guests, const char *connection G_GNUC_UNUSED, const char *d
   Fixture *fixture = (Fixture *) ((char *) guests - G_STRUCT_OFFSET (Fixture, guests));
 
   g_assert_cmpstr (domain, ==, "guest");
-  g_assert_cmpstr (device, ==, "hostdev0");
-  fixture->waiting = g_object_ref (task);
+  g_assert_true (g_str_has_prefix (device, "hostdev0"));
+  if (fixture->all_waiting != NULL)
+    g_ptr_array_add (fixture->all_waiting, g_object_ref (task));
+  else
+    fixture->waiting = g_object_ref (task);
 }
 
 static GVariant *
@@ -73,6 +81,20 @@ connect (const char *address)
   return connection;
 }
 
+/* In the thread of the connection. */
+static GDBusMessage *
+count_questions (GDBusConnection *bus G_GNUC_UNUSED, GDBusMessage *message, gboolean is_incoming, gpointer data)
+{
+  Fixture *fixture = data;
+  const char *member = g_dbus_message_get_member (message);
+
+  if (!is_incoming && g_strcmp0 (member, "GetConnectionCredentials") == 0)
+    g_atomic_int_inc (&fixture->n_asked);
+  if (!is_incoming && g_strcmp0 (member, "AddMatch") == 0)
+    g_atomic_int_inc (&fixture->n_matches);
+  return message;
+}
+
 static void
 set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
@@ -83,6 +105,7 @@ set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_test_dbus_up (fixture->bus);
   fixture->server = connect (g_test_dbus_get_bus_address (fixture->bus));
   fixture->client = connect (g_test_dbus_get_bus_address (fixture->bus));
+  g_dbus_connection_add_filter (fixture->server, count_questions, fixture, NULL);
   fixture->guests = (VsmmuGuests){ resolve, verify, get_connections };
   fixture->verdicts = vsmmu_verdicts_new ();
   fixture->memory = vsmmu_memory_new ();
@@ -233,13 +256,29 @@ test_a_verification_may_take_its_time (Fixture *fixture, gconstpointer data G_GN
 }
 
 static void
+call_as (GDBusConnection *caller, Fixture *fixture, const char *method, const char *parameters,
+         GAsyncReadyCallback callback, gpointer data)
+{
+  g_dbus_connection_call (caller, g_dbus_connection_get_unique_name (fixture->server), PATH, INTERFACE, method,
+                          g_variant_new_parsed (parameters), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, callback, data);
+}
+
+static void
+ignore_answer (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+  guint *n_answers = data;
+
+  ++*n_answers;
+}
+
+static void
 test_a_verification_for_nobody_ends (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_autoptr (GDBusConnection) other = connect (g_test_dbus_get_bus_address (fixture->bus));
+  guint n_answers = 0;
 
-  g_dbus_connection_call (other, g_dbus_connection_get_unique_name (fixture->server), PATH, INTERFACE, "Verify",
-                          g_variant_new_parsed ("('guest', 'hostdev0', @a{sv} {})"), NULL, G_DBUS_CALL_FLAGS_NONE, -1,
-                          NULL, NULL, NULL);
+  call_as (other, fixture, "Verify", "('guest', 'hostdev0', @a{sv} {})", ignore_answer, &n_answers);
   while (fixture->waiting == NULL)
     g_main_context_iteration (NULL, TRUE);
   g_assert_true (g_dbus_connection_close_sync (other, NULL, NULL));
@@ -248,6 +287,102 @@ test_a_verification_for_nobody_ends (Fixture *fixture, gconstpointer data G_GNUC
   g_task_return_pointer (fixture->waiting, g_variant_ref_sink (g_variant_new_parsed ("(@aa{sv} [],)")),
                          (GDestroyNotify) g_variant_unref);
   g_clear_object (&fixture->waiting);
+}
+
+/* Without a function that takes it, GDBus says that no answer is expected. */
+static void
+test_a_call_that_wants_no_answer_is_dropped (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  call_as (fixture->client, fixture, "Verify", "('guest', 'hostdev0', @a{sv} {})", NULL, NULL);
+  for (guint i = 0; i < 5; i++)
+    assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+  g_assert_null (fixture->waiting);
+}
+
+static void
+test_a_caller_is_identified_once (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GDBusConnection) other = connect (g_test_dbus_get_bus_address (fixture->bus));
+  guint n_answers = 0;
+  int n_matches = g_atomic_int_get (&fixture->n_matches);
+
+  for (guint i = 0; i < 10; i++)
+    assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+  for (guint i = 0; i < 10; i++)
+    call_as (other, fixture, "ListVerdicts", "()", ignore_answer, &n_answers);
+  while (n_answers < 10)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpint (g_atomic_int_get (&fixture->n_asked), ==, 2);
+  g_assert_cmpint (g_atomic_int_get (&fixture->n_matches), ==, n_matches + 1);
+  g_assert_true (g_dbus_connection_close_sync (other, NULL, NULL));
+}
+
+static void
+answer_all (Fixture *fixture)
+{
+  for (guint i = 0; i < fixture->all_waiting->len; i++)
+    g_task_return_pointer (g_ptr_array_index (fixture->all_waiting, i),
+                           g_variant_ref_sink (g_variant_new_parsed ("(@aa{sv} [],)")),
+                           (GDestroyNotify) g_variant_unref);
+  g_ptr_array_set_size (fixture->all_waiting, 0);
+}
+
+/* A user has as many; which of the two limits it was is said. */
+static void
+count_refusal (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  guint *n_refusals = data;
+
+  *n_refusals += error != NULL && strstr (error->message, "this connection") != NULL;
+}
+
+static void
+test_a_connection_has_so_many_calls_in_flight (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  guint n_refusals = 0;
+  guint n_answers = 0;
+
+  fixture->all_waiting = g_ptr_array_new_with_free_func (g_object_unref);
+  for (guint i = 0; i < VSMMU_QUOTA_USER_CALLS; i++)
+    call_as (fixture->client, fixture, "Verify", "('guest', 'hostdev0', @a{sv} {})", ignore_answer, &n_answers);
+  for (guint i = 0; i < 40; i++)
+    call_as (fixture->client, fixture, "Verify", "('guest', 'hostdev0', @a{sv} {})", count_refusal, &n_refusals);
+  while (n_refusals < 40 || fixture->all_waiting->len < VSMMU_QUOTA_USER_CALLS)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (n_answers, ==, 0);
+  answer_all (fixture);
+  while (n_answers < VSMMU_QUOTA_USER_CALLS)
+    g_main_context_iteration (NULL, TRUE);
+  g_clear_pointer (&fixture->all_waiting, g_ptr_array_unref);
+  /* What is answered no longer counts. */
+  assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+}
+
+static void
+test_a_connection_has_so_many_bytes_in_flight (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *filler = g_strnfill (VSMMU_QUOTA_MESSAGE_BYTES - 1000, 'x');
+  g_autofree char *large = g_strdup_printf ("('guest', 'hostdev0%s', @a{sv} {})", filler);
+  guint n_answers = 0;
+
+  fixture->all_waiting = g_ptr_array_new_with_free_func (g_object_unref);
+  for (guint i = 0; i < 6; i++)
+    call_as (fixture->client, fixture, "Verify", large, ignore_answer, &n_answers);
+  while (n_answers < 2 || fixture->all_waiting->len < 4)
+    g_main_context_iteration (NULL, TRUE);
+  answer_all (fixture);
+  while (n_answers < 6)
+    g_main_context_iteration (NULL, TRUE);
+  /* What is answered no longer counts, for this connection and for all. */
+  for (guint i = 0; i < VSMMU_QUOTA_ALL_BYTES / VSMMU_QUOTA_MESSAGE_BYTES + 1; i++) {
+    call_as (fixture->client, fixture, "Verify", large, ignore_answer, &n_answers);
+    while (fixture->all_waiting->len < 1)
+      g_main_context_iteration (NULL, TRUE);
+    answer_all (fixture);
+  }
+  g_clear_pointer (&fixture->all_waiting, g_ptr_array_unref);
 }
 
 int
@@ -262,6 +397,10 @@ main (int argc, char **argv)
     { "/service/whoever-watches-guests-is-asked", test_whoever_watches_guests_is_asked },
     { "/service/a-verification-may-take-its-time", test_a_verification_may_take_its_time },
     { "/service/a-verification-for-nobody-ends", test_a_verification_for_nobody_ends },
+    { "/service/a-call-that-wants-no-answer-is-dropped", test_a_call_that_wants_no_answer_is_dropped },
+    { "/service/a-caller-is-identified-once", test_a_caller_is_identified_once },
+    { "/service/a-connection-has-so-many-calls-in-flight", test_a_connection_has_so_many_calls_in_flight },
+    { "/service/a-connection-has-so-many-bytes-in-flight", test_a_connection_has_so_many_bytes_in_flight },
   };
 
   g_test_init (&argc, &argv, NULL);

@@ -30,14 +30,24 @@ VsmmuAccount *vsmmu_accounts_open (VsmmuAccounts *accounts, guint uid, gint64 no
 void vsmmu_account_close (VsmmuAccount *account);
 
 /*
+ * vsmmu_account_ask:
+ * @ask: asks whether the user may do something, once not too much is asked about this user; also before this returns
+ *
+ * Whoever gets the answer calls vsmmu_account_answered(), so that the next one may be asked.
+ */
+void vsmmu_account_ask (VsmmuAccount *account, void (*ask) (gpointer data), gpointer data);
+void vsmmu_account_answered (VsmmuAccount *account);
+
+/*
  * vsmmu_account_run:
  * @account: whose call it is
  * @task: (transfer full): what the thread gives its result to
+ * @is_large: whether it takes long, and is not to keep others from their threads
  * @run: what to do in a thread, once there is one for this user; nothing when @task is cancelled before
  *
  * Whoever gets the result calls vsmmu_account_finish(), so that the next one may go on.
  */
-void vsmmu_account_run (VsmmuAccount *account, GTask *task, GTaskThreadFunc run);
+void vsmmu_account_run (VsmmuAccount *account, GTask *task, gboolean is_large, GTaskThreadFunc run);
 void vsmmu_account_finish (VsmmuAccount *account);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuAccounts, vsmmu_accounts_free)

@@ -5,7 +5,6 @@
 #include <grp.h>
 
 enum {
-  BUS_TIMEOUT_MS = 5000,
   /* A user who is asked for a password needs some time. */
   POLKIT_TIMEOUT_MS = 120 * 1000,
   POLKIT_FLAG_ASK_USER = 1,
@@ -22,66 +21,6 @@ typedef struct {
   guint uid;
   gboolean is_in_group;
 } Question;
-
-void
-vsmmu_caller_free (VsmmuCaller *caller)
-{
-  g_free (caller->name);
-  g_clear_pointer (&caller->groups, g_array_unref);
-  g_free (caller);
-}
-
-static void
-take_credentials (GObject *source, GAsyncResult *result, gpointer data)
-{
-  g_autoptr (GTask) task = data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
-  g_autoptr (GVariant) credentials = NULL;
-  g_autoptr (GVariant) groups = NULL;
-  VsmmuCaller *caller;
-  guint uid;
-
-  if (reply == NULL) {
-    g_task_return_error (task, g_steal_pointer (&error));
-    return;
-  }
-  credentials = g_variant_get_child_value (reply, 0);
-  if (!g_variant_lookup (credentials, "UnixUserID", "u", &uid)) {
-    g_task_return_new_error (task, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
-                             _ ("the bus does not say which user calls"));
-    return;
-  }
-  caller = g_new0 (VsmmuCaller, 1);
-  caller->name = g_strdup (g_task_get_task_data (task));
-  caller->uid = uid;
-  groups = g_variant_lookup_value (credentials, "UnixGroupIDs", G_VARIANT_TYPE ("au"));
-  if (groups != NULL) {
-    gsize n_groups;
-    const guint32 *ids = g_variant_get_fixed_array (groups, &n_groups, sizeof (guint32));
-
-    caller->groups = g_array_append_vals (g_array_new (FALSE, FALSE, sizeof (guint32)), ids, (guint) n_groups);
-  }
-  g_task_return_pointer (task, caller, (GDestroyNotify) vsmmu_caller_free);
-}
-
-void
-vsmmu_caller_identify (GDBusConnection *bus, const char *name, GCancellable *cancellable, GAsyncReadyCallback callback,
-                       gpointer data)
-{
-  GTask *task = g_task_new (NULL, cancellable, callback, data);
-
-  g_task_set_task_data (task, g_strdup (name), g_free);
-  g_dbus_connection_call (bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                          "GetConnectionCredentials", g_variant_new ("(s)", name), G_VARIANT_TYPE ("(a{sv})"),
-                          G_DBUS_CALL_FLAGS_NONE, BUS_TIMEOUT_MS, cancellable, take_credentials, task);
-}
-
-VsmmuCaller *
-vsmmu_caller_identify_finish (GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
 
 void
 vsmmu_authority_init (VsmmuAuthority *authority, GDBusConnection *bus, gboolean is_session)

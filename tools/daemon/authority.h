@@ -3,6 +3,8 @@
 
 #include <gio/gio.h>
 
+#include "callers.h"
+
 /* What a caller wants to do. */
 typedef enum {
   VSMMU_ACTION_READ,
@@ -15,27 +17,6 @@ typedef struct {
   gboolean is_session;
   gint64 group; /* id of the group libvirt; -1 when there is none */
 } VsmmuAuthority;
-
-/* Who calls, as the bus knows it. */
-typedef struct {
-  char *name; /* unique name on the bus */
-  guint uid;
-  GArray *groups; /* (nullable): guint32: all groups of its process; %NULL when the bus does not tell */
-} VsmmuCaller;
-
-void vsmmu_caller_free (VsmmuCaller *caller);
-
-/*
- * vsmmu_caller_identify:
- * @name: unique name
- *
- * Asks the bus who @name is.
- */
-void vsmmu_caller_identify (GDBusConnection *bus, const char *name, GCancellable *cancellable,
-                            GAsyncReadyCallback callback, gpointer data);
-
-/* Returns: (transfer full): who it is, or %NULL with @error set, as when it went away */
-VsmmuCaller *vsmmu_caller_identify_finish (GAsyncResult *result, GError **error);
 
 void vsmmu_authority_init (VsmmuAuthority *authority, GDBusConnection *bus, gboolean is_session);
 
@@ -52,5 +33,3 @@ void vsmmu_authority_check (const VsmmuAuthority *authority, const VsmmuCaller *
 
 /* Returns: %FALSE with @error set, %G_DBUS_ERROR_ACCESS_DENIED, when it may not */
 gboolean vsmmu_authority_check_finish (GAsyncResult *result, GError **error);
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuCaller, vsmmu_caller_free)

@@ -9,6 +9,7 @@
 #include "journal.h"
 #include "memory.h"
 #include "metrics.h"
+#include "quota.h"
 #include "service.h"
 #include "watching.h"
 
@@ -143,15 +144,9 @@ tell_connections (gpointer data)
   vsmmu_service_tell_connections (data);
 }
 
-static void
-settle (const VsmmuVerdict *verdict G_GNUC_UNUSED, gpointer memory)
-{
-  vsmmu_memory_settle (memory);
-}
-
 /* (nullable): all but what is about guests works without libvirt's client library */
 static VsmmuWatching *
-watch (const Arguments *arguments, VsmmuVerdicts *verdicts)
+watch (const Arguments *arguments, VsmmuVerdicts *verdicts, VsmmuBudget *budget, VsmmuMemory *memory)
 {
   static const char *const of_system[] = { "qemu:///system", NULL };
   static const char *const of_session[] = { "qemu:///session", NULL };
@@ -161,7 +156,7 @@ watch (const Arguments *arguments, VsmmuVerdicts *verdicts)
 
   if (arguments->uris != NULL)
     uris = (const char *const *) arguments->uris;
-  watching = vsmmu_watching_new (uris, verdicts, &error);
+  watching = vsmmu_watching_new (uris, verdicts, budget, memory, &error);
   if (watching == NULL)
     complain (_ ("no guests are watched: %s"), error->message);
   return watching;
@@ -175,6 +170,7 @@ serve (const Arguments *arguments)
       g_bus_get_sync (arguments->is_session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, &error);
   g_autoptr (VsmmuVerdicts) verdicts = vsmmu_verdicts_new ();
   g_autoptr (VsmmuMemory) memory = vsmmu_memory_new ();
+  g_autoptr (VsmmuBudget) budget = vsmmu_budget_new (VSMMU_QUOTA_DOCUMENTS_MEMORY);
   g_autoptr (VsmmuMetrics) metrics = NULL;
   g_autoptr (VsmmuWatching) watching = NULL;
   g_autoptr (VsmmuService) service = NULL;
@@ -182,6 +178,7 @@ serve (const Arguments *arguments)
                                   .is_session = arguments->is_session,
                                   .host = { arguments->host, arguments->saved },
                                   .verdicts = verdicts,
+                                  .budget = budget,
                                   .memory = memory };
 
   if (bus == NULL) {
@@ -190,10 +187,9 @@ serve (const Arguments *arguments)
   }
   g_dbus_connection_set_exit_on_close (bus, FALSE);
   vsmmu_journal_listen (verdicts);
-  vsmmu_verdicts_listen (verdicts, settle, memory);
   if (arguments->metrics != NULL)
     metrics = vsmmu_metrics_new (arguments->metrics, verdicts);
-  watching = watch (arguments, verdicts);
+  watching = watch (arguments, verdicts, budget, memory);
   options.guests = watching != NULL ? vsmmu_watching_get_guests (watching) : NULL;
   service = vsmmu_service_new (&options, &error);
   if (service == NULL) {

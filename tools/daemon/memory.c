@@ -9,7 +9,8 @@
 #define QUIET_MS 1000
 
 struct _VsmmuMemory {
-  guint timer; /* source */
+  guint timer;       /* source */
+  gboolean is_again; /* something was done since it was set */
 };
 
 /*
@@ -39,8 +40,12 @@ give_back (gpointer data)
   VsmmuMemory *memory = data;
   gsize page = (gsize) sysconf (_SC_PAGESIZE);
 
-  memory->timer = 0;
   malloc_trim (0);
+  if (memory->is_again) {
+    memory->is_again = FALSE;
+    return G_SOURCE_CONTINUE;
+  }
+  memory->timer = 0;
   dl_iterate_phdr (drop_pages, &page);
   return G_SOURCE_REMOVE;
 }
@@ -48,8 +53,9 @@ give_back (gpointer data)
 void
 vsmmu_memory_settle (VsmmuMemory *memory)
 {
-  g_clear_handle_id (&memory->timer, g_source_remove);
-  memory->timer = g_timeout_add (QUIET_MS, give_back, memory);
+  memory->is_again = memory->timer != 0;
+  if (memory->timer == 0)
+    memory->timer = g_timeout_add (QUIET_MS, give_back, memory);
 }
 
 VsmmuMemory *

@@ -9,7 +9,7 @@ typedef struct _VsmmuMemory VsmmuMemory;
 VsmmuMemory *vsmmu_memory_new (void);
 void vsmmu_memory_free (VsmmuMemory *memory);
 
-/* Something was done: what it took goes back once nothing more was for a second. */
+/* Something was done: what it took goes back within a second, and again each second until nothing more was done. */
 void vsmmu_memory_settle (VsmmuMemory *memory);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMemory, vsmmu_memory_free)

@@ -4,6 +4,7 @@
 #include <glib/gi18n.h>
 #include <vsmmu/vsmmu.h>
 
+#include "quota.h"
 #include "request.h"
 
 #define DOCUMENT_NAME "<dbus>"
@@ -40,14 +41,31 @@ get_name (GVariant *options)
   return name;
 }
 
+/* Waits until there is memory for working on it. */
+static GBytes *
+take_document (VsmmuRequest *request, GVariant *document, GError **error)
+{
+  g_autoptr (GBytes) bytes = vsmmu_request_read_document (document, request->descriptors, error);
+
+  if (bytes == NULL)
+    return NULL;
+  if (!request->is_large && g_bytes_get_size (bytes) > VSMMU_QUOTA_LARGE_BYTES) {
+    g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
+                         _ ("the document behind the descriptor has grown since the call; send it when it is written"));
+    return NULL;
+  }
+  request->taken = vsmmu_budget_take (request->context->budget, g_bytes_get_size (bytes), FALSE);
+  return g_steal_pointer (&bytes);
+}
+
 /* The document that is the first argument. */
 static GBytes *
-read_document (const VsmmuRequest *request, GError **error)
+read_document (VsmmuRequest *request, GError **error)
 {
   g_autoptr (GVariant) boxed = g_variant_get_child_value (request->parameters, 0);
   g_autoptr (GVariant) document = g_variant_get_variant (boxed);
 
-  return vsmmu_request_read_document (document, request->descriptors, error);
+  return take_document (request, document, error);
 }
 
 static gboolean
@@ -134,7 +152,7 @@ apply_policy (const VsmmuMethodContext *context, GPtrArray *findings, GVariant *
 }
 
 static GVariant *
-run_check (const VsmmuRequest *request, GError **error)
+run_check (VsmmuRequest *request, GError **error)
 {
   static const VsmmuOption known[] = { { "name", "s" },   { "target", "s" },  { "this-host", "b" }, { "attach", "s" },
                                        { "detach", "s" }, { "ignore", "as" }, { "policy", "b" },    { 0 } };
@@ -197,7 +215,7 @@ is_usable (const VsmmuDomain *domain, GVariant *options, GError **error)
 }
 
 static GVariant *
-run_args (const VsmmuRequest *request, GError **error)
+run_args (VsmmuRequest *request, GError **error)
 {
   static const VsmmuOption known[] = { { "name", "s" }, { "syntax", "s" }, { "force", "b" }, { 0 } };
   g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
@@ -244,7 +262,7 @@ adapt (GBytes *document, GVariant *options, GPtrArray *notes, GError **error)
 }
 
 static GVariant *
-run_adapt (const VsmmuRequest *request, GError **error)
+run_adapt (VsmmuRequest *request, GError **error)
 {
   static const VsmmuOption known[] = { { "name", "s" }, { "target", "s" }, { "lift", "b" }, { 0 } };
   g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
@@ -263,11 +281,11 @@ run_adapt (const VsmmuRequest *request, GError **error)
 
 /* (transfer full): the guest of a plan; %NULL with no error set when a new one is wanted */
 static GBytes *
-read_guest (const VsmmuRequest *request, GVariant *options, GError **error)
+read_guest (VsmmuRequest *request, GVariant *options, GError **error)
 {
   g_autoptr (GVariant) guest = g_variant_lookup_value (options, "guest", NULL);
 
-  return guest != NULL ? vsmmu_request_read_document (guest, request->descriptors, error) : NULL;
+  return guest != NULL ? take_document (request, guest, error) : NULL;
 }
 
 static GVariant *
@@ -279,7 +297,7 @@ plan_to_variant (const VsmmuPlan *plan)
 }
 
 static GVariant *
-run_plan (const VsmmuRequest *request, GError **error)
+run_plan (VsmmuRequest *request, GError **error)
 {
   static const VsmmuOption known[] = {
     { "devices", "as" }, { "spare-ports", "u" }, { "guest", "*" }, { "name", "s" }, { 0 }
@@ -317,7 +335,7 @@ run_plan (const VsmmuRequest *request, GError **error)
 }
 
 static GVariant *
-run_host_facts (const VsmmuRequest *request, GError **error)
+run_host_facts (VsmmuRequest *request, GError **error)
 {
   g_autoptr (VsmmuHostSnapshot) host = vsmmu_host_cache_get (request->context->host, error);
 
@@ -410,7 +428,7 @@ static const struct {
 
 /* GDBus lets only names through that the interface has. */
 static GVariant *
-run_get (const VsmmuRequest *request, GError **error)
+run_get (VsmmuRequest *request, GError **error)
 {
   const char *name;
   guint i = 0;
@@ -422,7 +440,7 @@ run_get (const VsmmuRequest *request, GError **error)
 }
 
 static GVariant *
-run_get_all (const VsmmuRequest *request, GError **error)
+run_get_all (VsmmuRequest *request, GError **error)
 {
   GVariantBuilder builder;
 

@@ -15,6 +15,7 @@ typedef struct {
   VsmmuHostCache *host;
   VsmmuVerdicts *verdicts;
   VsmmuGuests *guests; /* (nullable): nobody watches any */
+  VsmmuBudget *budget;
 } VsmmuMethodContext;
 
 /* One call, as a thread sees it. */
@@ -22,6 +23,8 @@ typedef struct {
   VsmmuMethodContext *context;
   GVariant *parameters;
   GUnixFDList *descriptors; /* (nullable): */
+  gboolean is_large;        /* what it brings is more than VSMMU_QUOTA_LARGE_BYTES */
+  gsize taken;              /* of the budget, for the document; whoever runs the method gives it back */
 } VsmmuRequest;
 
 /*
@@ -34,7 +37,7 @@ typedef struct {
 typedef struct {
   const char *name;
   VsmmuAction action;
-  GVariant *(*run) (const VsmmuRequest *request, GError **error);
+  GVariant *(*run) (VsmmuRequest *request, GError **error);
   void (*start) (const VsmmuRequest *request, GTask *task);
 } VsmmuMethod;
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "quota.h"
@@ -44,6 +45,20 @@ vsmmu_request_check_options (GVariant *options, const VsmmuOption *known, GError
     return FALSE;
   }
   return TRUE;
+}
+
+gsize
+vsmmu_request_get_size (GVariant *parameters, GUnixFDList *descriptors)
+{
+  gsize size = g_variant_get_size (parameters);
+  int n_descriptors = 0;
+  const int *all = descriptors != NULL ? g_unix_fd_list_peek_fds (descriptors, &n_descriptors) : NULL;
+  struct stat status;
+
+  for (int i = 0; i < n_descriptors; i++)
+    if (fstat (all[i], &status) == 0)
+      size += (gsize) status.st_size;
+  return size;
 }
 
 /* Only files in memory have seals, or can have. */

@@ -21,6 +21,14 @@ typedef struct {
 gboolean vsmmu_request_check_options (GVariant *options, const VsmmuOption *known, GError **error);
 
 /*
+ * vsmmu_request_get_size:
+ * @descriptors: (nullable): that came with the call
+ *
+ * Returns: how many bytes the arguments of a call and what is behind its descriptors have now
+ */
+gsize vsmmu_request_get_size (GVariant *parameters, GUnixFDList *descriptors);
+
+/*
  * vsmmu_request_read_document:
  * @document: a string, or the index of a descriptor in @descriptors
  * @descriptors: (nullable): that came with the call

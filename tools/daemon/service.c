@@ -6,9 +6,11 @@
 #include <vsmmu/vsmmu.h>
 
 #include "accounts.h"
+#include "gate.h"
 #include "interface.h"
 #include "methods.h"
 #include "quota.h"
+#include "request.h"
 
 #define OBJECT_PATH "/org/vsmmu1"
 #define INTERFACE "org.vsmmu1"
@@ -17,10 +19,13 @@ struct _VsmmuService {
   GDBusConnection *bus;
   guint object;
   VsmmuAuthority authority;
+  VsmmuGate *gate;
+  VsmmuCallers *callers;
   VsmmuAccounts *accounts;
   VsmmuMethodContext context;
   VsmmuMemory *memory;
-  guint n_calls;
+  guint n_calls;   /* that are not answered */
+  guint n_allowed; /* of these, of who may call */
 };
 
 /* One call, from its arrival to its answer. */
@@ -29,9 +34,9 @@ typedef struct {
   const VsmmuMethod *method;
   VsmmuRequest request;
   GDBusMethodInvocation *invocation;
-  GCancellable *gone; /* the caller went away */
-  guint watch;
-  VsmmuAccount *account; /* (nullable): once it is known who calls */
+  VsmmuCaller *caller;   /* (nullable): once it is known who calls */
+  VsmmuAccount *account; /* (nullable): likewise */
+  gboolean is_allowed;
 } Call;
 
 /* What D-Bus calls the errors of the library. */
@@ -56,15 +61,15 @@ call_free (Call *call)
 {
   VsmmuService *service = call->service;
 
-  g_dbus_connection_signal_unsubscribe (service->bus, call->watch);
   if (call->account != NULL)
     vsmmu_account_close (call->account);
   service->n_calls--;
+  service->n_allowed -= call->is_allowed;
   /* It takes some 100 us, and who comes next must not pay for who was here. */
-  if (service->n_calls == 0)
+  if (service->n_allowed == 0 && call->is_allowed)
     malloc_trim (0);
   vsmmu_memory_settle (service->memory);
-  g_object_unref (call->gone);
+  g_clear_pointer (&call->caller, vsmmu_caller_unref);
   g_object_unref (call->invocation);
   g_free (call);
 }
@@ -103,14 +108,29 @@ answer (GObject *source, GAsyncResult *result, gpointer data)
 static void
 run_method (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
-  const Call *call = data;
+  Call *call = data;
   GError *error = NULL;
   GVariant *reply = call->method->run (&call->request, &error);
 
+  vsmmu_budget_give (call->request.context->budget, call->request.taken);
   if (reply != NULL)
     g_task_return_pointer (task, reply, (GDestroyNotify) g_variant_unref);
   else
     g_task_return_error (task, error);
+}
+
+/* Only who may call can use up what there is for all. */
+static gboolean
+admit (Call *call, GError **error)
+{
+  VsmmuService *service = call->service;
+
+  call->is_allowed = service->n_allowed < VSMMU_QUOTA_CALLS;
+  service->n_allowed += call->is_allowed;
+  if (!call->is_allowed)
+    g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
+                         _ ("too many calls are in flight; try again later"));
+  return call->is_allowed;
 }
 
 static void
@@ -120,57 +140,46 @@ take_authorization (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (GTask) task = NULL;
 
-  if (!vsmmu_authority_check_finish (result, &error)) {
+  vsmmu_account_answered (call->account);
+  if (!vsmmu_authority_check_finish (result, &error) || !admit (call, &error)) {
     answer_error (call, error);
     return;
   }
-  task = g_task_new (NULL, call->gone, answer, call);
+  task = g_task_new (NULL, call->caller->gone, answer, call);
   g_task_set_task_data (task, call, NULL);
   if (call->method->run != NULL)
-    vsmmu_account_run (call->account, g_object_ref (task), run_method);
+    vsmmu_account_run (call->account, g_object_ref (task), call->request.is_large, run_method);
   else
     call->method->start (&call->request, task);
   g_steal_pointer (&call);
 }
 
 static void
-take_caller (GObject *source, GAsyncResult *result, gpointer data)
+ask_authority (gpointer data)
+{
+  Call *call = data;
+  GDBusMessageFlags flags = g_dbus_message_get_flags (g_dbus_method_invocation_get_message (call->invocation));
+
+  vsmmu_authority_check (&call->service->authority, call->caller, call->method->action,
+                         flags & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, call->caller->gone,
+                         take_authorization, call);
+}
+
+static void
+take_caller (VsmmuCaller *caller, const GError *problem, gpointer data)
 {
   g_autoptr (Call) call = data;
   g_autoptr (GError) error = NULL;
-  g_autoptr (VsmmuCaller) caller = vsmmu_caller_identify_finish (result, &error);
-  GDBusMessageFlags flags = g_dbus_message_get_flags (g_dbus_method_invocation_get_message (call->invocation));
 
   if (caller != NULL)
     call->account = vsmmu_accounts_open (call->service->accounts, caller->uid, g_get_monotonic_time (), &error);
   if (call->account == NULL) {
-    answer_error (call, error);
+    answer_error (call, caller != NULL ? error : problem);
     return;
   }
-  vsmmu_authority_check (&call->service->authority, caller, call->method->action,
-                         flags & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, call->gone, take_authorization,
-                         call);
+  call->caller = vsmmu_caller_ref (caller);
+  vsmmu_account_ask (call->account, ask_authority, call);
   g_steal_pointer (&call);
-}
-
-static void
-caller_changed (GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *signal,
-                GVariant *parameters, gpointer data)
-{
-  g_cancellable_cancel (data);
-}
-
-/* (nullable): translated: why a call is not even looked at */
-static const char *
-find_fault (const VsmmuService *service, GDBusMessage *message, GVariant *parameters)
-{
-  if (service->n_calls >= VSMMU_QUOTA_CALLS)
-    return _ ("too many calls are in flight; try again later");
-  if (g_variant_get_size (parameters) > VSMMU_QUOTA_MESSAGE_BYTES)
-    return _ ("the call has more than 1 MiB; put the document into a file of memfd_create() and send its descriptor");
-  if (g_dbus_message_get_num_unix_fds (message) > 1)
-    return _ ("the call has more than one descriptor");
-  return NULL;
 }
 
 static void
@@ -178,27 +187,19 @@ handle_call (GDBusConnection *bus, const char *sender, const char *path, const c
              GVariant *parameters, GDBusMethodInvocation *invocation, gpointer data)
 {
   VsmmuService *service = data;
-  GDBusMessage *message = g_dbus_method_invocation_get_message (invocation);
-  const char *fault = find_fault (service, message, parameters);
-  Call *call;
+  GUnixFDList *descriptors = g_dbus_message_get_unix_fd_list (g_dbus_method_invocation_get_message (invocation));
+  Call *call = g_new0 (Call, 1);
 
-  if (fault != NULL) {
-    g_dbus_method_invocation_return_error_literal (invocation, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED, fault);
-    return;
-  }
-  call = g_new0 (Call, 1);
   call->service = service;
   call->method = vsmmu_methods_find (name);
   call->invocation = invocation;
-  call->request = (VsmmuRequest){ .context = &service->context,
-                                  .parameters = parameters,
-                                  .descriptors = g_dbus_message_get_unix_fd_list (message) };
-  call->gone = g_cancellable_new ();
+  call->request =
+      (VsmmuRequest){ .context = &service->context,
+                      .parameters = parameters,
+                      .descriptors = descriptors,
+                      .is_large = vsmmu_request_get_size (parameters, descriptors) > VSMMU_QUOTA_LARGE_BYTES };
   service->n_calls++;
-  call->watch = g_dbus_connection_signal_subscribe (
-      bus, "org.freedesktop.DBus", "org.freedesktop.DBus", "NameOwnerChanged", "/org/freedesktop/DBus", sender,
-      G_DBUS_SIGNAL_FLAGS_NONE, caller_changed, g_object_ref (call->gone), g_object_unref);
-  vsmmu_caller_identify (bus, sender, call->gone, take_caller, call);
+  vsmmu_callers_identify (service->callers, sender, take_caller, call);
 }
 
 static void
@@ -247,11 +248,14 @@ vsmmu_service_new (const VsmmuServiceOptions *options, GError **error)
     g_dbus_error_register_error (VSMMU_ERROR, (gint) i, error_names[i]);
   service->bus = options->bus;
   service->memory = options->memory;
+  service->gate = vsmmu_gate_new (options->bus);
+  service->callers = vsmmu_callers_new (options->bus);
   service->accounts = vsmmu_accounts_new ();
   service->context = (VsmmuMethodContext){ .is_session = options->is_session,
                                            .host = vsmmu_host_cache_new (&options->host, tell_host, service),
                                            .verdicts = options->verdicts,
-                                           .guests = options->guests };
+                                           .guests = options->guests,
+                                           .budget = options->budget };
   vsmmu_authority_init (&service->authority, options->bus, options->is_session);
   vsmmu_verdicts_listen (options->verdicts, tell_verdict, service);
   service->object = g_dbus_connection_register_object (
@@ -266,6 +270,8 @@ vsmmu_service_free (VsmmuService *service)
     g_dbus_connection_unregister_object (service->bus, service->object);
   while (service->n_calls > 0)
     g_main_context_iteration (NULL, TRUE);
+  vsmmu_gate_free (service->gate);
+  vsmmu_callers_free (service->callers);
   vsmmu_accounts_free (service->accounts);
   vsmmu_host_cache_free (service->context.host);
   g_free (service);

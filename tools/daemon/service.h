@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <vsmmu/vsmmu.h>
 
 #include "guests.h"
 #include "host-cache.h"
@@ -18,6 +19,7 @@ typedef struct _VsmmuService VsmmuService;
  * @host: where facts of this host are from
  * @verdicts: what ListVerdicts and the signals tell
  * @guests: (nullable): who watches guests
+ * @budget: what documents that come with calls are worked on with
  * @memory: told of what was done
  */
 typedef struct {
@@ -26,6 +28,7 @@ typedef struct {
   VsmmuHostSources host;
   VsmmuVerdicts *verdicts;
   VsmmuGuests *guests;
+  VsmmuBudget *budget;
   VsmmuMemory *memory;
 } VsmmuServiceOptions;
 

@@ -4,10 +4,15 @@
 #include <glib/gi18n.h>
 #include <vsmmu/vsmmu.h>
 
+#include "quota.h"
+
 struct _VsmmuWatching {
   VsmmuGuests guests; /* first: what the bus has of us */
   VsmmuWatcher *watcher;
   VsmmuVerdicts *verdicts;
+  VsmmuMemory *memory;
+  VsmmuBudget *budget;
+  GThreadPool *threads; /* that answer questions */
   char **uris;
   GHashTable *connected; /* (element-type utf8): those of @uris that are */
   void (*changed) (gpointer data);
@@ -16,6 +21,7 @@ struct _VsmmuWatching {
 
 /* One question of the bus about a guest. */
 typedef struct {
+  VsmmuBudget *budget;
   char **uris; /* to be asked one after the other */
   char *domain;
   char *device;
@@ -130,8 +136,12 @@ ask (Question *question, gpointer (*put) (VsmmuConnection *connection, const Que
   for (guint i = 0; question->uris[i] != NULL; i++) {
     g_autoptr (GError) fault = NULL;
     g_autoptr (VsmmuConnection) connection = vsmmu_connection_open (question->uris[i], FALSE, &fault);
-    gpointer answer = connection != NULL ? put (connection, question, &fault) : NULL;
+    gpointer answer = NULL;
 
+    if (connection != NULL) {
+      vsmmu_connection_set_budget (connection, question->budget, FALSE);
+      answer = put (connection, question, &fault);
+    }
     if (answer != NULL) {
       question->uri = g_strdup (question->uris[i]);
       return answer;
@@ -199,6 +209,21 @@ verify_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *can
                            (GDestroyNotify) g_variant_unref);
 }
 
+/* What is done in a thread. */
+typedef struct {
+  GTask *task;
+  GTaskThreadFunc run;
+} Work;
+
+static void
+do_work (gpointer data, gpointer unused)
+{
+  g_autofree Work *work = data;
+  g_autoptr (GTask) task = work->task;
+
+  work->run (task, NULL, g_task_get_task_data (task), NULL);
+}
+
 /* Hands what the thread found over to the task of the bus, @data. */
 static void
 pass_on (GObject *source, GAsyncResult *result, gpointer data)
@@ -220,6 +245,7 @@ start (VsmmuGuests *guests, const char *connection, const char *domain, const ch
   const VsmmuWatching *watching = (const VsmmuWatching *) guests;
   g_autoptr (GTask) inner = g_task_new (NULL, NULL, pass_on, g_object_ref (task));
   Question *question = g_new0 (Question, 1);
+  Work *work;
 
   /* Only daemons that are watched: the bus must not have us connect to anything else. */
   if (connection != NULL && !g_strv_contains ((const char *const *) watching->uris, connection)) {
@@ -229,12 +255,15 @@ start (VsmmuGuests *guests, const char *connection, const char *domain, const ch
     return;
   }
   *question = (Question){
+    .budget = watching->budget,
     .uris = connection != NULL ? g_strsplit (connection, "\n", 1) : g_strdupv (watching->uris),
     .domain = g_strdup (domain),
     .device = g_strdup (device),
   };
   g_task_set_task_data (inner, question, question_free);
-  g_task_run_in_thread (inner, run);
+  work = g_new (Work, 1);
+  *work = (Work){ g_steal_pointer (&inner), run };
+  g_thread_pool_push (watching->threads, work, NULL);
 }
 
 static void
@@ -265,15 +294,27 @@ get_connections (VsmmuGuests *guests)
   return g_variant_builder_end (&builder);
 }
 
+static void
+settle (gpointer data)
+{
+  vsmmu_memory_settle (((const VsmmuWatching *) data)->memory);
+}
+
 VsmmuWatching *
-vsmmu_watching_new (const char *const *uris, VsmmuVerdicts *verdicts, GError **error)
+vsmmu_watching_new (const char *const *uris, VsmmuVerdicts *verdicts, VsmmuBudget *budget, VsmmuMemory *memory,
+                    GError **error)
 {
   g_autoptr (VsmmuWatching) watching = g_new0 (VsmmuWatching, 1);
-  VsmmuWatchOptions options = { .is_enforcing = TRUE, .tell = on_news, .data = watching };
+  VsmmuWatchOptions options = {
+    .is_enforcing = TRUE, .budget = budget, .tell = on_news, .settle = settle, .data = watching
+  };
 
   *watching = (VsmmuWatching){
     .guests = { resolve, verify, get_connections },
     .verdicts = verdicts,
+    .memory = memory,
+    .budget = vsmmu_budget_ref (budget),
+    .threads = g_thread_pool_new (do_work, NULL, VSMMU_QUOTA_GUEST_THREADS, FALSE, NULL),
     .uris = g_strdupv ((char **) uris),
     .connected = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL),
   };
@@ -286,6 +327,8 @@ void
 vsmmu_watching_free (VsmmuWatching *watching)
 {
   vsmmu_watcher_free (watching->watcher);
+  g_thread_pool_free (watching->threads, FALSE, TRUE);
+  vsmmu_budget_unref (watching->budget);
   g_strfreev (watching->uris);
   g_hash_table_unref (watching->connected);
   g_free (watching);
