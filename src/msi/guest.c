@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "check/finding.h"
+#include "check/policy.h"
+#include "msi/guest-output.h"
 #include "probe/guest-memory.h"
 #include "probe/guest-pci.h"
 #include "probe/monitor.h"
 #include "vsmmu/lower.h"
+#include "vsmmu/verify.h"
 
 /* A guest that boots settles in between; one that does this on purpose never does. */
 #define PASSES_MAX 4
@@ -766,19 +769,38 @@ vsmmu_guest_ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConn
   return TRUE;
 }
 
+static gboolean
+read_terms (const char *xml, const char *name, const char *log, VsmmuGuestTerms *terms, GError **error)
+{
+  guint line;
+  g_autoptr (xmlDoc) document = vsmmu_xml_parse (xml, strlen (xml), name, &line, error);
+
+  if (document == NULL)
+    return FALSE;
+  *terms = (VsmmuGuestTerms){ .may_write_log = vsmmu_guest_may_write_log (document, log) };
+  terms->has_action = vsmmu_policy_mismatch_of (document, &terms->action);
+  return TRUE;
+}
+
 VsmmuDomain *
-vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, GError **error)
+vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, const char *log, VsmmuGuestTerms *terms,
+                         GError **error)
 {
   g_autofree char *xml = vsmmu_connection_domain_get_xml (running, VSMMU_DOMAIN_XML_LIVE, error);
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
   gsize length = 0;
-  g_autofree char *lifted = xml != NULL ? vsmmu_lift (xml, strlen (xml), name, notes, &length, error) : NULL;
+  g_autofree char *lifted = NULL;
   g_autoptr (VsmmuDomain) domain = NULL;
 
-  if (lifted == NULL)
+  if (xml == NULL || (terms != NULL && !read_terms (xml, name, log, terms, error)))
     return NULL;
-  domain = vsmmu_domain_new_from_data (lifted, length, name, error);
-  if (domain == NULL || domain->is_running)
+  lifted = vsmmu_lift (xml, strlen (xml), name, notes, &length, error);
+  domain = lifted != NULL ? vsmmu_domain_new_from_data (lifted, length, name, error) : NULL;
+  if (domain == NULL)
+    return NULL;
+  g_free (domain->name);
+  domain->name = vsmmu_connection_domain_get_name (running);
+  if (domain->is_running)
     return g_steal_pointer (&domain);
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, _ ("the domain '%s' does not run; start it first"), name);
   return NULL;
@@ -791,11 +813,11 @@ vsmmu_guest_observe (VsmmuConnection *connection, const char *name, VsmmuGuestFl
   g_autoptr (VsmmuDomain) domain = NULL;
   g_autoptr (VsmmuMemoryReader) reader = NULL;
   g_autoptr (VsmmuGuest) guest = NULL;
-  VsmmuPeekCount count = { 0 };
+  VsmmuPeekCount count = { .deadline = g_get_monotonic_time () + VSMMU_VERIFY_SECONDS * G_TIME_SPAN_SECOND };
 
   if (running == NULL)
     return NULL;
-  domain = vsmmu_guest_read_domain (running, name, error);
+  domain = vsmmu_guest_read_domain (running, name, NULL, NULL, error);
   if (domain == NULL)
     return NULL;
   reader = vsmmu_peek_reader_new (running, &count);

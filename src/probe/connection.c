@@ -47,7 +47,7 @@ vsmmu_client_load (VsmmuClient *client, GError **error)
     { "virConnectListAllDomains", (gpointer *) &client->list_domains },
     { "virDomainGetName", (gpointer *) &client->domain_get_name },
     { "virDomainGetUUIDString", (gpointer *) &client->domain_get_uuid },
-    { "virDomainDetachDeviceAlias", (gpointer *) &client->domain_detach_alias },
+    { "virDomainDetachDeviceFlags", (gpointer *) &client->domain_detach },
   };
 
   client->module = g_module_open (LIBVIRT_LIBRARY, G_MODULE_BIND_LAZY | G_MODULE_BIND_LOCAL);
@@ -171,6 +171,12 @@ vsmmu_connection_domain_free (VsmmuConnectionDomain *domain)
   domain->connection->client.domain_free (domain->handle);
   g_free (domain->name);
   g_free (domain);
+}
+
+char *
+vsmmu_connection_domain_get_name (VsmmuConnectionDomain *domain)
+{
+  return g_strdup (domain->connection->client.domain_get_name (domain->handle));
 }
 
 char *

@@ -18,6 +18,9 @@ VsmmuConnectionDomain *vsmmu_connection_domain_new (VsmmuConnection *connection,
 
 void vsmmu_connection_domain_free (VsmmuConnectionDomain *domain);
 
+/* (transfer full) (nullable): its name, as libvirt has it and whatever its XML says */
+char *vsmmu_connection_domain_get_name (VsmmuConnectionDomain *domain);
+
 /* (transfer full) (nullable): its UUID */
 char *vsmmu_connection_domain_get_uuid (VsmmuConnectionDomain *domain);
 

@@ -4,6 +4,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "vsmmu/verify.h"
+
 typedef struct {
   VsmmuMemoryReader reader;
   VsmmuConnectionDomain *domain;
@@ -15,6 +17,13 @@ peek (const VsmmuMemoryReader *reader, guint64 address, gpointer buffer, gsize l
 {
   const PeekReader *peeks = (const PeekReader *) reader;
 
+  if (peeks->count->deadline != 0 && g_get_monotonic_time () > peeks->count->deadline) {
+    g_set_error (
+        error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
+        _ ("the guest was read for %d seconds, and not to the end; it has too much to read, or QEMU is too slow"),
+        VSMMU_VERIFY_SECONDS);
+    return FALSE;
+  }
   g_atomic_int_inc (&peeks->count->peeks);
   g_atomic_pointer_add (&peeks->count->bytes, (gssize) length);
   return vsmmu_connection_domain_peek (peeks->domain, address, length, buffer, error);
