@@ -782,6 +782,17 @@ read_terms (const char *xml, const char *name, const char *log, VsmmuGuestTerms 
   return TRUE;
 }
 
+/* The name libvirt answers to; it lives as long as the document. */
+static void
+take_name (VsmmuDomain *domain, VsmmuConnectionDomain *running)
+{
+  g_autofree char *name = vsmmu_connection_domain_get_name (running);
+
+  if (domain->document->dict == NULL)
+    domain->document->dict = xmlDictCreate ();
+  domain->name = (const char *) xmlDictLookup (domain->document->dict, (const xmlChar *) name, -1);
+}
+
 VsmmuDomain *
 vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, const char *log, VsmmuGuestTerms *terms,
                          GError **error)
@@ -798,8 +809,7 @@ vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, const
   domain = lifted != NULL ? vsmmu_domain_new_from_data (lifted, length, name, error) : NULL;
   if (domain == NULL)
     return NULL;
-  g_free (domain->name);
-  domain->name = vsmmu_connection_domain_get_name (running);
+  take_name (domain, running);
   if (domain->is_running)
     return g_steal_pointer (&domain);
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, _ ("the domain '%s' does not run; start it first"), name);
