@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "check/policy.h"
 #include "probe/qemu-log.h"
 #include "vsmmu/watch.h"
 #include "watch/job.h"
