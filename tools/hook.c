@@ -274,8 +274,7 @@ check_apart (const Call *call, int words)
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
     dup2 (fd == STDERR_FILENO ? words : nowhere, fd);
-  close (words);
-  close (nowhere);
+  close_range (STDERR_FILENO + 1, ~0u, 0);
   _exit (check_call (call));
 }
 
@@ -407,27 +406,58 @@ prepare_process (void)
 }
 
 static int
-run (const char *guest, const char *operation, const char *phase)
+handle (Call *call)
 {
   g_autoptr (GString) xml = g_string_new (NULL);
-  g_autofree char *problem = NULL;
-  Terms *terms = mmap (NULL, sizeof (*terms), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  Terms alone;
-  Call call = {
-    find_operation (operation, phase), guest, NULL, xml, terms != MAP_FAILED ? terms : &alone, g_get_monotonic_time ()
-  };
+  g_autofree char *problem = read_input (call, call->operation != NULL ? xml : NULL);
 
-  *call.terms = (Terms){ VSMMU_POLICY_ENFORCE, TIMEOUT, UNDECIDED };
-  problem = read_input (&call, call.operation != NULL ? xml : NULL);
-  if (call.operation == NULL || (problem == NULL && !may_concern (xml)))
+  if (call->operation == NULL || (problem == NULL && !may_concern (xml)))
     return HOOK_PASS;
   if (problem != NULL) {
     /* All that is left to find out is the mode. */
-    call.begin = g_get_monotonic_time () - (TIMEOUT - LAST_WORDS) * G_TIME_SPAN_SECOND;
+    call->begin = g_get_monotonic_time () - (TIMEOUT - LAST_WORDS) * G_TIME_SPAN_SECOND;
     caught = 0;
   }
-  call.problem = problem;
-  return check (&call);
+  call->xml = xml;
+  call->problem = problem;
+  return check (call);
+}
+
+/* Where a failure of any kind kills a guest that runs: for want of memory, or because somebody stops the process. */
+static void
+handle_apart (Call *call)
+{
+  int alive[2];
+  pid_t child = pipe2 (alive, O_CLOEXEC) == 0 ? fork () : -1;
+
+  if (child == 0)
+    _exit (handle (call));
+  if (child < 0)
+    return;
+  close (alive[1]);
+  /* The child has the time limit too, and then something to say. */
+  call->begin += 2 * LAST_WORDS * G_TIME_SPAN_SECOND;
+  if (!await (call, alive[0]))
+    kill (child, SIGKILL);
+}
+
+static int
+run (const char *guest, const char *operation, const char *phase)
+{
+  Terms *terms = mmap (NULL, sizeof (*terms), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  Terms alone;
+  Call call = {
+    .operation = find_operation (operation, phase),
+    .guest = guest,
+    .terms = terms != MAP_FAILED ? terms : &alone,
+    .begin = g_get_monotonic_time (),
+  };
+
+  *call.terms = (Terms){ VSMMU_POLICY_ENFORCE, TIMEOUT, UNDECIDED };
+  if (call.operation == NULL || call.operation->can_refuse)
+    return handle (&call);
+  handle_apart (&call);
+  return HOOK_PASS;
 }
 
 int
