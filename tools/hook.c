@@ -265,11 +265,20 @@ may_concern (const GString *xml)
   return xml->len == 0 || memmem (xml->str, xml->len, "</domain>", strlen ("</domain>")) == NULL;
 }
 
+/* What takes the place of a descriptor that is not there, also where /dev is not. */
+static int
+open_nowhere (void)
+{
+  int fd = open ("/dev/null", O_RDWR);
+
+  return fd >= 0 ? fd : open ("/", O_RDONLY | O_DIRECTORY);
+}
+
 /* In the child. It has nothing of libvirt's: libvirt waits for the end of what it has given its hook. */
 G_GNUC_NORETURN static void
 check_apart (const Call *call, int words)
 {
-  int nowhere = open ("/dev/null", O_RDWR);
+  int nowhere = open_nowhere ();
 
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -376,30 +385,38 @@ check (const Call *call)
   return conclude (call, problem);
 }
 
+static const int endings[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+
+static void
+set_handler (int number, void (*handler) (int number))
+{
+  const struct sigaction action = { .sa_handler = handler };
+
+  sigaction (number, &action, NULL);
+}
+
+static void
+set_endings (void (*handler) (int number))
+{
+  for (guint i = 0; i < G_N_ELEMENTS (endings); i++)
+    set_handler (endings[i], handler);
+}
+
 /* Whatever libvirt was started with: signals are ours, and there are three descriptors. */
 static void
 prepare_process (void)
 {
-  static const struct {
-    int number;
-    void (*handler) (int number);
-  } handlers[] = {
-    { SIGALRM, on_alarm },  { SIGTERM, on_signal }, { SIGINT, on_signal },
-    { SIGHUP, on_signal },  { SIGQUIT, on_signal }, { SIGUSR1, on_signal },
-    { SIGUSR2, on_signal }, { SIGPIPE, SIG_IGN },   { SIGCHLD, SIG_DFL },
-  };
   sigset_t none;
   int fd;
 
-  for (guint i = 0; i < G_N_ELEMENTS (handlers); i++) {
-    const struct sigaction action = { .sa_handler = handlers[i].handler };
-
-    sigaction (handlers[i].number, &action, NULL);
-  }
+  set_endings (on_signal);
+  set_handler (SIGALRM, on_alarm);
+  set_handler (SIGPIPE, SIG_IGN);
+  set_handler (SIGCHLD, SIG_DFL);
   sigemptyset (&none);
   sigprocmask (SIG_SETMASK, &none, NULL);
   do {
-    fd = open ("/dev/null", O_RDWR);
+    fd = open_nowhere ();
   } while (fd >= 0 && fd <= STDERR_FILENO);
   if (fd >= 0)
     close (fd);
@@ -430,10 +447,13 @@ handle_apart (Call *call)
   int alive[2];
   pid_t child = pipe2 (alive, O_CLOEXEC) == 0 ? fork () : -1;
 
-  if (child == 0)
+  if (child == 0) {
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
     _exit (handle (call));
+  }
   if (child < 0)
     return;
+  set_endings (SIG_IGN);
   close (alive[1]);
   /* The child has the time limit too, and then something to say. */
   call->begin += 2 * LAST_WORDS * G_TIME_SPAN_SECOND;
