@@ -353,6 +353,7 @@ def test_it_does_not_matter_what_the_hook_inherits(hook, build_dir):
         for operation in OPERATIONS:
             run = subprocess.run(["sh", "-c", f'exec "$0" guest {operation} begin - {closed}', hook.script], input=os.fsencode(TWO_SMMUS))
             assert run.returncode == expected(operation), (closed, operation)
+            hook.read_log()
 
 
 @SANITIZED
