@@ -295,6 +295,13 @@ add_silence (const Case *c, gboolean is_decisive, char *text)
   evidence->is_needed = is_decisive;
 }
 
+/* Whether an error can be of this device: not when a device that does not belong there explains all there are. */
+static gboolean
+may_be_ours (const Case *c, const VsmmuQemuWords *words)
+{
+  return words->n_lines[VSMMU_QEMU_LINE_ERROR] > 0 || !look_at_siblings (c).is_any_mismatch;
+}
+
 /* Of a log without an error that could be about the device. */
 static void
 check_quiet_log (const Case *c, const VsmmuQemuWords *words)
@@ -337,7 +344,8 @@ check_log (const Case *c)
     refute (c, "log", "vsmmu-attach-failed", g_strdup_printf (_ ("QEMU said since it came: %s"), words->line),
             _ ("detach the device; 'virt-vsmmu check --this-host --attach' says where it fits"));
   else
-    add_silence (c, TRUE, g_strdup_printf (_ ("QEMU said, of this device or another: %s"), words->line));
+    add_silence (c, may_be_ours (c, words),
+                 g_strdup_printf (_ ("QEMU said, of this device or another: %s"), words->line));
 }
 
 static const struct {

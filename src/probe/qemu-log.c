@@ -265,7 +265,7 @@ is_whole_since (const Tail *tail, const VsmmuLogMark *mark)
   guint64 before = MIN (mark->size, DIGEST_MAX);
 
   return tail->file == mark->file && mark->size - before >= tail->from && mark->size <= tail->from + tail->length &&
-         digest_before (tail->text, MAX (tail->from, mark->size - before), mark->size) == mark->digest;
+         digest_before (tail->text, tail->from, mark->size) == mark->digest;
 }
 
 static VsmmuQemuLog *
