@@ -126,6 +126,8 @@ test_metrics_follow_the_verdicts (void)
   await_line (path, "\nvsmmu_verdicts{verdict=\"mismatch\"} 1\n");
   await_line (path, "\nvsmmu_last_check_timestamp_seconds 1000\n");
   await_line (path, "\nvsmmu_check_errors_total 1\n");
+  /* Of 1000 verdicts on a device every third was a mismatch, and all were another one than before; and one more. */
+  await_line (path, "\nvsmmu_mismatches_total 334\n");
   vsmmu_metrics_free (metrics);
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
   g_assert_cmpint (g_rmdir (directory), ==, 0);
