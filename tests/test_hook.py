@@ -149,11 +149,21 @@ def test_metadata_change_nothing(hook, content):
         hook.configure(f"[policy]\nmode={mode}\n")
         for operation in OPERATIONS:
             for xml in (PLAIN, EMULATED, GOOD, TWO_SMMUS):
-                without = hook.call(with_metadata(xml, lines), operation)
+                without = hook.call(xml.replace("</name>", "</name>" + lines), operation)
                 assert hook.call(with_metadata(xml, content), operation) == without
                 assert xml == TWO_SMMUS or without == Answer(0, "", "", [])
                 n_cases += 1
     print(f"{n_cases} cases")
+
+
+def test_only_the_metadata_of_the_domain_are_left_out(hook):
+    """Not what has that name elsewhere, or another prefix, and not what comes behind."""
+    for odd in ("<devices><metadata/>", "<devices><metadata>", "<x:metadata xmlns:x='urn:x'/><devices>", "<metadatas/><devices>",
+                "<metadata/><metadata></metadata><devices>"):
+        document = TWO_SMMUS.replace("<devices>", odd)
+        if odd.endswith("<metadata>"):
+            document = document.replace("</devices>", "</metadata></devices>")
+        assert hook.call(document).status == int(not odd.endswith("<metadata>")), odd
 
 
 # As they may stand in a document that is too much for us; libvirt would not have most of them.

@@ -629,6 +629,9 @@ test_only_the_device_that_was_judged_is_detached (void)
                        "<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x21' slot='0x00' "
                        "function='0x1'/></source></hostdev>");
   }
+  /* What has no address on the host has not this one either. */
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    g_assert_null (vsmmu_detachment_describe (cases[i].xml, strlen (cases[i].xml), "hostdev1", "0000:00:00.0", NULL));
   g_print ("# %u cases\n", (guint) G_N_ELEMENTS (cases));
 }
 
