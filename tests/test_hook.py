@@ -95,7 +95,8 @@ def test_other_operations_are_none_of_its_business(hook, operation, phase):
 def test_a_guest_that_runs_is_left_alone_and_the_log_says_what_is_wrong(hook):
     answer = hook.call(TWO_SMMUS, "reconnect")
     assert (answer.status, answer.out, len(answer.log)) == (0, "", 1)
-    assert "[host-smmu-mismatch]" in answer.log[0]
+    assert "[host-smmu-mismatch]" in answer.log[0] and "[host-smmu-mismatch]" in answer.err
+    assert "is refused" not in answer.err
 
 
 @SANITIZED
@@ -125,7 +126,7 @@ CONTENTS = {
     "an end in an attribute": "<a b='</x></metadata>' c=\"/>'\"/>".replace("</x></", "&lt;/"),
     "an end in a comment": "<!-- </metadata></domain> <a '\" -->",
     "an end in CDATA": "<a><![CDATA[</metadata></domain><a '\"]]></a>",
-    "an end in an instruction": "<?a </metadata></domain> ' ?>",
+    "an end in an instruction": "<?a </metadata></domain><b> ' ?>",
     "metadata in metadata": "<metadata><metadata/><x:metadata xmlns:x='urn:x'></x:metadata></metadata>",
     "a vSMMU": "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu>",
     "arguments": f"<qemu:commandline xmlns:qemu='{QEMU}'><qemu:arg value='-device'/><qemu:arg value='arm-smmuv3,accel=on'/></qemu:commandline>",
@@ -322,9 +323,12 @@ def test_whatever_becomes_of_the_check_there_is_an_answer(make_hook, number):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSEGV, signal.SIGKILL],
                          ids=lambda number: number.name)
 def test_whatever_becomes_of_the_reader_a_running_guest_lives(hook, number, which):
-    call = Call(hook, "reconnect", GOOD)
+    call = Call(hook, "reconnect", TWO_SMMUS)
     call.kill(number, 2, which)
-    status, _ = call.close().wait()
+    status, err = call.close().wait()
+    # Who only waits lets the other one say what there is to say.
+    assert which == 0 or status != 0 or "host-smmu-mismatch" in err
+    hook.read_log()
     # Of libvirt's own process there is only one.
     assert status == 0 or (which == 1 and status == -number and number in (signal.SIGSEGV, signal.SIGKILL))
 

@@ -12,10 +12,12 @@
 #include "probe/guest-pci.h"
 #include "probe/monitor.h"
 #include "vsmmu/lower.h"
-#include "vsmmu/verify.h"
 
 /* A guest that boots settles in between; one that does this on purpose never does. */
 #define PASSES_MAX 4
+
+/* For who asks for all there is, and waits for it. */
+#define OBSERVE_SECONDS 60
 
 /* QEMU base_memmap: VIRT_MEM */
 #define MEMORY_START G_GUINT64_CONSTANT (0x40000000)
@@ -823,7 +825,7 @@ vsmmu_guest_observe (VsmmuConnection *connection, const char *name, VsmmuGuestFl
   g_autoptr (VsmmuDomain) domain = NULL;
   g_autoptr (VsmmuMemoryReader) reader = NULL;
   g_autoptr (VsmmuGuest) guest = NULL;
-  VsmmuPeekCount count = { .deadline = g_get_monotonic_time () + VSMMU_VERIFY_SECONDS * G_TIME_SPAN_SECOND };
+  VsmmuPeekCount count = { .deadline = g_get_monotonic_time () + OBSERVE_SECONDS * G_TIME_SPAN_SECOND };
 
   if (running == NULL)
     return NULL;

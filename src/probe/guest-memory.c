@@ -4,8 +4,6 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "vsmmu/verify.h"
-
 typedef struct {
   VsmmuMemoryReader reader;
   VsmmuConnectionDomain *domain;
@@ -18,10 +16,8 @@ peek (const VsmmuMemoryReader *reader, guint64 address, gpointer buffer, gsize l
   const PeekReader *peeks = (const PeekReader *) reader;
 
   if (peeks->count->deadline != 0 && g_get_monotonic_time () > peeks->count->deadline) {
-    g_set_error (
-        error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-        _ ("the guest was read for %d seconds, and not to the end; it has too much to read, or QEMU is too slow"),
-        VSMMU_VERIFY_SECONDS);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, "%s",
+                 _ ("the guest could not be read to the end in time: it has too much to read, or QEMU is too slow"));
     return FALSE;
   }
   g_atomic_int_inc (&peeks->count->peeks);
