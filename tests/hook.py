@@ -73,8 +73,10 @@ class Hook:
         self.conf = self.directory / CONF
         self.script = self.directory / "hook"
         # The rest of /proc is for sanitizers, who look at their own process.
-        mounts = [f'mount --bind "$0/{part}" /{part}' for part in ("sys", "dev", "boot", "proc/sys/kernel")]
+        mounts = [f'mount --bind "$0/{part}" /{part}' for part in ("dev", "boot", "proc/sys/kernel")]
         mounts.append('if [ -e /proc/config.gz ]; then mount --bind "$0/proc/config.gz" /proc/config.gz; fi')
+        # The last one: mount() itself looks there, and a test may have it hang.
+        mounts.append('mount --rbind "$0/sys" /sys')
         self.script.write_text(
             f"#!/bin/sh\nexport VIRT_VSMMU_CONF={shlex.quote(str(self.conf))}\nexec unshare --mount sh -c "
             + shlex.quote(" && ".join([*mounts, f'exec {shlex.quote(str(program))} "$@"']))

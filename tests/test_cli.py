@@ -222,6 +222,17 @@ def test_links_between_directories_do_not_make_the_search_endless(program, tmp_p
     assert outcome.status == 0 and "1 document checked" in outcome.out
 
 
+def test_links_to_documents_elsewhere_are_not_followed_and_said(program, tmp_path):
+    elsewhere, tree = tmp_path / "elsewhere.xml", tmp_path / "tree"
+    elsewhere.write_bytes(BROKEN.read_bytes())
+    tree.mkdir()
+    (tree / "link.xml").symlink_to(elsewhere)
+    outcome = program.run("check", "-r", tree)
+    assert (outcome.status, outcome.out) == (0, "0 documents checked: 0 errors, 0 warnings, 0 notes\n")
+    assert f"{tree}/link.xml is a symbolic link and is not followed" in outcome.err
+    assert program.run("check", tree / "link.xml").status == 1
+
+
 def test_a_deep_directory_is_searched(program, tmp_path):
     path = tmp_path
     for _ in range(200):

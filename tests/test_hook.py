@@ -1,9 +1,14 @@
 """The qemu hook refuses what cannot work on this host, in libvirt's own words, and leaves everything else alone."""
 
+import contextlib
 import os
+import pathlib
 import re
 import shlex
+import signal
+import socket
 import subprocess
+import time
 from xml.sax.saxutils import quoteattr
 
 import pytest
@@ -14,6 +19,8 @@ import machines
 import odd
 from conftest import give_up, require_tree, running_daemon
 from hook import Answer, Hook, guest, hostdev
+from service import await_true
+from stuck import Stuck
 
 SANITIZED = pytest.mark.skipif("VSMMU_SANITIZED" in os.environ, reason="sanitizers take more memory than that")
 A, A_OTHER, B = "0000:21:00.0", "0000:22:00.0", "0000:61:00.0"
@@ -125,17 +132,302 @@ def test_arguments_of_other_guests_pass_without_a_word(hook, xml):
 def test_a_guest_that_runs_is_left_alone_and_the_log_says_what_is_wrong(hook):
     answer = hook.call(TWO_SMMUS, "reconnect")
     assert (answer.status, answer.out, len(answer.log)) == (0, "", 1)
-    assert "[host-smmu-mismatch]" in answer.log[0]
+    assert "[host-smmu-mismatch]" in answer.log[0] and "[host-smmu-mismatch]" in answer.err
+    assert "is refused" not in answer.err
 
 
 @SANITIZED
-def test_not_even_a_crash_kills_a_guest_that_runs(hook):
-    """For want of memory, which ends GLib's programs."""
+def test_not_even_want_of_memory_kills_a_guest_that_runs(hook):
     document = TWO_SMMUS.replace("<name>", "<!--" + "x" * (30 << 20) + "--><name>")
     limited = ["prlimit", "--as=80000000", hook.script, "guest"]
     options = {"input": document.encode(), "capture_output": True}
-    assert subprocess.run([*limited, "prepare", "begin", "-"], **options).returncode not in (0, 1, 2)
+    assert subprocess.run([*limited, "prepare", "begin", "-"], **options).returncode != 0
     assert subprocess.run([*limited, "reconnect", "begin", "-"], **options).returncode == 0
+
+
+#
+# What has no meaning, and what cannot be read
+#
+
+PLAIN = re.sub("<iommu .*\n", "", GOOD)
+LOWERED = "https://libvirt-vsmmu.example/schemas/lowered/1"
+QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
+
+# By what they are; each is well-formed inside <metadata>, and the last ones are well-formed elsewhere too.
+CONTENTS = {
+    "129 deep": "".join(f"<a{i}>" for i in range(129)) + "".join(f"</a{i}>" for i in reversed(range(129))),
+    "65 namespaces": "".join(f"<p{i}:a xmlns:p{i}='urn:{i}'/>" for i in range(65)),
+    "257 attributes": "<a " + " ".join(f"a{i}=''" for i in range(257)) + "/>",
+    "200,001 elements": "<a/>" * 200001,
+    "8 MiB": f"<a>{'x' * (8 << 20)}</a>",
+    "an end in an attribute": "<a b='</x></metadata>' c=\"/>'\"/>".replace("</x></", "&lt;/"),
+    "an end in a comment": "<!-- </metadata></domain> <a '\" -->",
+    "an end in CDATA": "<a><![CDATA[</metadata></domain><a '\"]]></a>",
+    "an end in an instruction": "<?a </metadata></domain><b> ' ?>",
+    "metadata in metadata": "<metadata><metadata/><x:metadata xmlns:x='urn:x'></x:metadata></metadata>",
+    "a vSMMU": "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu>",
+    "arguments": f"<qemu:commandline xmlns:qemu='{QEMU}'><qemu:arg value='-device'/><qemu:arg value='arm-smmuv3,accel=on'/></qemu:commandline>",
+    "originals": f"<v:lowered xmlns:v='{LOWERED}'><v:original of='metadata'>&lt;iommufd enabled='yes'/&gt;</v:original></v:lowered>",
+    "slashes and quotes": "<a b='/' c=\"'\" >/&gt;'\"</a\n><b\n/>",
+}
+OPERATIONS = ["prepare", "migrate", "restore", "reconnect"]
+MODES = ["enforce", "warn", "off"]
+
+
+def with_metadata(xml, content):
+    """Where libvirt has it; no line moves."""
+    return xml.replace("</name>", f"</name><metadata>{content}</metadata>")
+
+
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
+def test_metadata_change_nothing(hook, content):
+    lines = "\n" * content.count("\n")
+    n_cases = 0
+    for mode in MODES:
+        hook.configure(f"[policy]\nmode={mode}\n")
+        for operation in OPERATIONS:
+            for xml in (PLAIN, EMULATED, GOOD, TWO_SMMUS):
+                without = hook.call(xml.replace("</name>", "</name>" + lines), operation)
+                assert hook.call(with_metadata(xml, content), operation) == without
+                assert xml == TWO_SMMUS or without == Answer(0, "", "", [])
+                n_cases += 1
+    print(f"{n_cases} cases")
+
+
+def test_only_the_metadata_of_the_domain_are_left_out(hook):
+    """Not what has that name elsewhere, or another prefix, and not what comes behind."""
+    for odd in ("<devices><metadata/>", "<devices><metadata>", "<x:metadata xmlns:x='urn:x'/><devices>", "<metadatas/><devices>",
+                "<metadata/><metadata></metadata><devices>"):
+        document = TWO_SMMUS.replace("<devices>", odd)
+        if odd.endswith("<metadata>"):
+            document = document.replace("</devices>", "</metadata></devices>")
+        assert hook.call(document).status == int(not odd.endswith("<metadata>")), odd
+
+
+# As they may stand in a document that is too much for us; libvirt would not have most of them.
+UNREADABLE = ["129 deep", "65 namespaces", "257 attributes", "200,001 elements"]
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_is_refused_where_it_may_concern_us(hook, name):
+    n_cases = 0
+    for mode in MODES:
+        hook.configure(f"[policy]\nmode={mode}\n")
+        for operation in OPERATIONS:
+            for xml in (PLAIN, GOOD):
+                answer = hook.call(xml.replace("</name>", f"</name><sysinfo>{CONTENTS[name]}</sysinfo>"), operation)
+                is_said = xml == GOOD and mode != "off"
+                assert answer.status == int(is_said and mode == "enforce" and operation != "reconnect")
+                assert ("could not be checked" in answer.err) == (len(answer.log) == 1) == is_said
+                n_cases += 1
+    print(f"{n_cases} cases")
+
+
+@SANITIZED
+@pytest.mark.parametrize("xml", [PLAIN, EMULATED, GOOD], ids=["plain", "emulated vSMMU", "good"])
+def test_metadata_cost_no_memory(hook, xml):
+    """96 MiB of it, as several calls of setMetadata can make of a guest, in an address space with less."""
+    document = with_metadata(xml, f"<a>{'x' * (96 << 20)}</a>").encode()
+    run = subprocess.run(["prlimit", "--as=80000000", hook.script, "guest", "prepare", "begin", "-"], input=document,
+                         capture_output=True)
+    assert (run.returncode, run.stderr) == (0, b"")
+
+
+def test_a_document_without_end_is_read_in_bounded_memory(hook):
+    document = GOOD.replace("</name>", "</name><description>" + "x" * (33 << 20) + "</description>")
+    for operation in OPERATIONS:
+        answer = hook.call(document, operation)
+        assert answer.status == int(operation != "reconnect") and "larger than 32 MiB" in answer.err
+
+
+#
+# What hangs, and what is broken around it
+#
+
+class Call:
+    """A call of the hook that goes on; `input` is not closed before wait()."""
+
+    def __init__(self, hook, operation, xml=b"", prefix=(), **options):
+        self.begun = time.monotonic()
+        self.process = subprocess.Popen([*prefix, hook.script, "guest", operation, "begin", "-"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, **options)
+        self.process.stdin.write(os.fsencode(xml))
+        self.process.stdin.flush()
+
+    def close(self):
+        self.process.stdin.close()
+        return self
+
+    def processes(self):
+        """Of the hook, the youngest first; before them there are others, which make its file system."""
+        def below(pid):
+            with contextlib.suppress(OSError):
+                for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                    yield from below(int(child))
+                status = pathlib.Path(f"/proc/{pid}/status").read_text()
+                handled = int(re.search(r"^SigCgt:\s+(\w+)", status, re.MULTILINE)[1], 16)
+                if "Name:\tvirt-vsmmu-hook\n" in status and handled >> (signal.SIGALRM - 1) & 1:
+                    yield pid
+        return list(below(self.process.pid))
+
+    def kill(self, number, n_processes, which=0):
+        """Sends a signal to one of its processes, once there are so many; Linux sleeps in what they wait for."""
+        await_true(lambda: len(self.processes()) == n_processes)
+        os.kill(self.processes()[which], number)
+
+    def wait(self):
+        """(status, standard error) and all pipes at their end, as libvirt waits for it; no longer than a hang may take."""
+        status = self.process.wait(60)
+        assert self.process.stdout.read() == b""
+        err = self.process.stderr.read().decode()
+        self.seconds = time.monotonic() - self.begun
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        return status, err
+
+
+def expected(operation, mode="enforce"):
+    return int(operation in OPERATIONS[:3] and mode == "enforce")
+
+
+@SANITIZED
+def test_a_host_that_does_not_answer_holds_nobody_up(hook):
+    """A device in /sys hangs in the kernel, so that not even SIGKILL ends who looks."""
+    calls = {}
+    try:
+        stuck = Stuck(hook.host / "sys/devices/pci0000:20/0000:20:00.0" / A).__enter__()
+    except OSError as error:
+        give_up(f"no file system that hangs can be mounted: {error}")
+    try:
+        for mode in ("warn", "enforce"):
+            hook.configure(f"[policy]\nmode={mode}\n[hook]\ntimeout=2\n")
+            for operation in OPERATIONS:
+                calls[operation, mode] = Call(hook, operation, GOOD).close()
+            # The configuration is read before the host.
+            time.sleep(1)
+        for (operation, mode), call in calls.items():
+            status, err = call.wait()
+            assert status == expected(operation, mode), (operation, mode)
+            assert "the check took longer than 2 seconds" in err, (operation, mode)
+            assert 2 <= call.seconds < 30
+        assert stuck.waiting
+    finally:
+        stuck.__exit__()
+    assert sum("took longer" in line for line in hook.read_log()) == len(calls)
+    print(f"{len(calls)} cases")
+
+
+@SANITIZED
+def test_what_does_not_end_holds_nobody_up(hook, make_hook):
+    """Input, a configuration, and processes that are stopped; all at once, as each waits for ten seconds."""
+    hook.configure("[policy]\nmode=warn\n")
+    blocked = make_hook(emulated_host())
+    os.mkfifo(blocked.conf)
+    late, unheard = "took longer than 10 seconds", "did not hand over all of the XML within 10 seconds"
+    calls = [("warn", operation, unheard, Call(hook, operation, GOOD)) for operation in OPERATIONS]
+    calls.append(("warn", "started", "", Call(hook, "started", GOOD)))
+    for operation in OPERATIONS:
+        is_apart = operation == "reconnect"
+        calls.append(("enforce", operation, late, Call(blocked, operation, GOOD).close()))
+        calls.append(("enforce", operation, unheard, Call(blocked, operation, GOOD)))
+        calls.append(("enforce", operation, late, Call(blocked, operation, TWO_SMMUS).close()))
+        calls[-1][-1].kill(signal.SIGSTOP, 2 + is_apart)
+    calls.append(("enforce", "reconnect", "", Call(blocked, "reconnect", GOOD)))
+    calls[-1][-1].kill(signal.SIGSTOP, 2)
+    for mode, operation, word, call in calls:
+        status, err = call.wait()
+        assert status == expected(operation, mode) and word in err, (mode, operation, word)
+        assert (err != "") == (word != "") and call.seconds < 40
+    hook.read_log()
+    print(f"{len(calls)} cases")
+
+
+@SANITIZED
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT], ids=lambda number: number.name)
+def test_whatever_becomes_of_the_check_there_is_an_answer(make_hook, number):
+    """It waits for its configuration meanwhile."""
+    hook = make_hook(emulated_host())
+    os.mkfifo(hook.conf)
+    for operation in OPERATIONS:
+        call = Call(hook, operation, TWO_SMMUS).close()
+        call.kill(number, 2 + (operation == "reconnect"))
+        status, err = call.wait()
+        assert status == expected(operation) and f"the check was ended by signal {int(number)}" in err, operation
+
+
+@SANITIZED
+@pytest.mark.parametrize("which", [0, 1], ids=["reader", "who waits for it"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSEGV, signal.SIGKILL],
+                         ids=lambda number: number.name)
+def test_whatever_becomes_of_the_reader_a_running_guest_lives(hook, number, which):
+    call = Call(hook, "reconnect", TWO_SMMUS)
+    call.kill(number, 2, which)
+    status, err = call.close().wait()
+    # Who only waits lets the other one say what there is to say.
+    assert which == 0 or status != 0 or "host-smmu-mismatch" in err
+    hook.read_log()
+    # Of libvirt's own process there is only one.
+    assert status == 0 or (which == 1 and status == -number and number in (signal.SIGSEGV, signal.SIGKILL))
+
+
+@SANITIZED
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGPIPE],
+                         ids=lambda number: number.name)
+def test_a_signal_refuses_a_start_and_kills_no_guest(hook, number):
+    for operation in OPERATIONS:
+        call = Call(hook, operation, GOOD)
+        call.kill(number, 1 + (operation == "reconnect"), -1)
+        if number == signal.SIGPIPE:
+            assert call.close().wait() == (0, "")
+            continue
+        if operation == "reconnect":
+            call.close()
+        status, err = call.wait()
+        assert status == expected(operation), operation
+        assert operation == "reconnect" or f"ended by signal {int(number)}" in err
+
+
+@SANITIZED
+def test_it_does_not_matter_what_the_hook_inherits(hook, build_dir):
+    """Signals that are ignored and blocked, as libvirtd may have them; and closed descriptors."""
+    def inherit():
+        for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+    for operation in OPERATIONS:
+        # A shell in between is slow without SIGCHLD, so that it is on this host.
+        run = subprocess.run([build_dir / "tools" / "virt-vsmmu-hook", "guest", operation, "begin", "-"], input=b"<domain",
+                             preexec_fn=inherit, capture_output=True, timeout=60, env={"VIRT_VSMMU_CONF": "/nonexistent"})
+        assert run.returncode == expected(operation) and b"could not be checked: <stdin>" in run.stderr
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        for operation in OPERATIONS:
+            run = subprocess.run(["sh", "-c", f'exec "$0" guest {operation} begin - {closed}', hook.script], input=os.fsencode(TWO_SMMUS))
+            assert run.returncode == expected(operation), (closed, operation)
+            hook.read_log()
+
+
+@SANITIZED
+def test_a_log_that_nobody_reads_changes_no_answer(hook):
+    filler = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    with filler, contextlib.suppress(BlockingIOError):
+        filler.connect(str(hook.host / "dev" / "log"))
+        while True:
+            filler.send(b"<3>x[1]: x")
+    calls = {}
+    for mode in ("enforce", "warn"):
+        hook.configure(f"[policy]\nmode={mode}\n[hook]\ntimeout=1\n")
+        for operation in OPERATIONS:
+            for xml in (GOOD, TWO_SMMUS, "<domain"):
+                calls[mode, operation, xml] = Call(hook, operation, xml).close()
+        time.sleep(0.5)
+    for (mode, operation, xml), call in calls.items():
+        status, err = call.wait()
+        assert status == (0 if xml == GOOD else expected(operation, mode)), (mode, operation)
+        assert xml != TWO_SMMUS or mode == "warn" or operation == "reconnect" or REFUSED in err
+        assert call.seconds < 30
+    hook.read_log()
+    print(f"{len(calls)} cases")
 
 
 def test_the_first_error_is_told_with_the_rules_of_all_others(hook):

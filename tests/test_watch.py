@@ -29,11 +29,11 @@ NEXT_ADDRESS = "0000:23:00.0"
 class Watch:
     """virt-vsmmu watch, and what it said so far."""
 
-    def __init__(self, program, uri, directory):
+    def __init__(self, program, uri, directory, *options):
         self.path = directory / "news"
         self.seen = 0
         with self.path.open("w") as file:
-            self.process = subprocess.Popen([program.path, "watch", "--connect", uri, "--format", "json"], stdout=file,
+            self.process = subprocess.Popen([program.path, "watch", "--connect", uri, "--format", "json", *options], stdout=file,
                                             stderr=subprocess.STDOUT)
 
     def news(self):
@@ -285,6 +285,82 @@ def test_whoever_listens_hears_of_each_change(service, guest, watch, journal, tm
     assert mismatch["PRIORITY"] == "4" and "do not arrive" in mismatch["MESSAGE"].splitlines()[0]
     assert journal.entries(f"MESSAGE_ID={mismatch['MESSAGE_ID']}") == [mismatch]
     assert {entry["VSMMU_DEVICE"] for entry in journal.entries("VSMMU_VERDICT=verified")} == {*guests.BEHIND, NEXT_ALIAS}
+
+
+POLICY = "https://libvirt-vsmmu.example/schemas/policy/1"
+
+
+@pytest.fixture
+def lenient(guest, guest_daemon):
+    """The guest with metadata that want mismatches ignored."""
+    libvirt = guest_daemon.libvirt
+    change = lambda text: guest.domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, "vsmmu", POLICY,
+                                                   libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    change("<hotplug on-mismatch='ignore'/>")
+    yield guest
+    change(None)
+
+
+def test_metadata_cannot_silence_a_mismatch(service, lenient, journal, tmp_path):
+    """It is logged, counted and signalled, and the log says that the metadata do not apply."""
+    signals = Signals(service.address)
+    try:
+        with lenient.programmed(guests.BEHIND["nvme0"], 0xdead0040):
+            service.client.Verify(lenient.name, "nvme0", {})
+            assert "'on-mismatch': <'report'>" in signals.wait_for("DoorbellMismatch")
+            assert verdicts_of(service)["nvme0"] == "mismatch"
+            await_true(lambda: "\nvsmmu_mismatches_total 1\n" in (tmp_path / "vsmmu.prom").read_text())
+        service.client.Verify(lenient.name, "nvme0", {})
+        signals.wait_for("VerdictChanged", "'device': <'nvme0'>", "<'verified'>")
+    finally:
+        signals.stop()
+    await_true(lambda: "\nvsmmu_mismatches_total 1\n" in (tmp_path / "vsmmu.prom").read_text())
+    assert any("'report' applies" in entry["MESSAGE"] and lenient.name in entry["MESSAGE"]
+               for entry in journal.entries("PRIORITY=5"))
+    assert {entry["VSMMU_DEVICE"] for entry in journal.entries("VSMMU_VERDICT=mismatch")} == {"nvme0"}
+
+
+@pytest.mark.parametrize("action, is_overruled", [("ignore", True), ("report", False), ("detach", False)])
+def test_a_domain_may_be_stricter_and_the_watcher_says_when_it_may_not(program, guest, guest_daemon, tmp_path, action, is_overruled):
+    libvirt = guest_daemon.libvirt
+    guest.domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, f"<hotplug on-mismatch='{action}'/>", "vsmmu", POLICY,
+                             libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    try:
+        with guest.programmed(guests.BEHIND["nvme0"], 0xdead0040):
+            watching = Watch(program, guest_daemon.uri, tmp_path, "--enforce")
+            said = watching.wait_for("verdict", "nvme0", "mismatch")
+    finally:
+        guest.domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, None, "vsmmu", POLICY, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert said["on_mismatch"] == ("report" if is_overruled else action)
+    assert said.get("overruled") == ("ignore" if is_overruled else None)
+    # It was there before, and is none of the host's: no policy detaches it.
+    assert not {"detaching", "detach-failed"} & {one["event"] for one in watching.news()}
+    assert watching.stop() == 0
+
+
+N_STOPPED = 13
+
+
+@pytest.mark.skipif("VSMMU_LONG" not in os.environ, reason="long: set VSMMU_LONG to have so many guests that hang")
+def test_many_guests_that_hang_stop_nobody_else(program, guest_daemon, tmp_path):
+    stopped = [guests.Guest(guest_daemon, f"stopped{number}", guests.PER_BUS, paused=True) for number in range(N_STOPPED)]
+    try:
+        for one in stopped:
+            one.signal(signal.SIGSTOP)
+        watching = Watch(program, guest_daemon.uri, tmp_path)
+        silent = set()
+        while silent != {one.name for one in stopped}:
+            silent.add(watching.wait_for("failed")["domain"])
+        other = guests.Guest(guest_daemon, "moving", guests.PER_BUS, paused=True)
+        try:
+            assert watching.wait_for("verdict", "nvme0", "unknown-yet")["domain"] == other.name
+        finally:
+            other.stop()
+        assert watching.stop() == 0
+    finally:
+        for one in stopped:
+            one.signal(signal.SIGCONT)
+            one.stop()
 
 
 def metrics_in(path):

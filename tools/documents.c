@@ -67,10 +67,15 @@ search (GPtrArray *documents, const char *top)
     for (guint i = 0; i < names->len; i++) {
       g_autofree char *path = g_build_filename (directory, g_ptr_array_index (names, i), NULL);
 
-      if (g_file_test (path, G_FILE_TEST_IS_DIR) && !g_file_test (path, G_FILE_TEST_IS_SYMLINK))
+      /* It may lead out of the directory, to what whoever wrote it may not read. */
+      if (g_file_test (path, G_FILE_TEST_IS_SYMLINK)) {
+        if (g_str_has_suffix (path, ".xml"))
+          vsmmu_command_complain (_ ("%s is a symbolic link and is not followed"), path);
+      } else if (g_file_test (path, G_FILE_TEST_IS_DIR)) {
         g_ptr_array_insert (todo, (int) n_todo, g_steal_pointer (&path));
-      else if (g_str_has_suffix (path, ".xml") && g_file_test (path, G_FILE_TEST_IS_REGULAR))
+      } else if (g_str_has_suffix (path, ".xml") && g_file_test (path, G_FILE_TEST_IS_REGULAR)) {
         add (documents, path, TRUE);
+      }
     }
   }
   return TRUE;

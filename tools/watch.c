@@ -72,6 +72,9 @@ show_news (const VsmmuWatchNews *news)
                             device->smmu != NULL ? device->smmu : NONE, doorbell);
   if (news->reason != NULL)
     g_string_append_printf (line, ": %s", news->reason);
+  if (news->is_overruled)
+    g_string_append_printf (line, _ (" (on-mismatch='%s' in the domain's metadata does not apply)"),
+                            vsmmu_policy_mismatch_to_string (news->verification->action));
   return vsmmu_render_printable (line->str);
 }
 

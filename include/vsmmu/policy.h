@@ -40,23 +40,24 @@ typedef enum {
 
 /**
  * VsmmuPolicyMismatch:
- * @VSMMU_POLICY_MISMATCH_REPORT: say so
- * @VSMMU_POLICY_MISMATCH_DETACH: say so, and detach the device if it was seen being attached
- * @VSMMU_POLICY_MISMATCH_IGNORE: keep the verdict for who asks, and say nothing
+ * @VSMMU_POLICY_MISMATCH_IGNORE: report it, and let no attach wait for it
+ * @VSMMU_POLICY_MISMATCH_REPORT: report it
+ * @VSMMU_POLICY_MISMATCH_DETACH: report it, and detach the device if it was seen being attached
  *
- * What to do when a device of a running guest turns out to be a mismatch.
+ * What to do when a device of a running guest turns out to be a mismatch, from the most lenient to the strictest. It is
+ * logged, counted and signalled in any case.
  */
 typedef enum {
+  VSMMU_POLICY_MISMATCH_IGNORE,
   VSMMU_POLICY_MISMATCH_REPORT,
   VSMMU_POLICY_MISMATCH_DETACH,
-  VSMMU_POLICY_MISMATCH_IGNORE,
 } VsmmuPolicyMismatch;
 
 /**
  * VSMMU_POLICY_NAMESPACE:
  *
- * Of the element `hotplug` in the `<metadata>` of a domain, whose attribute `on-mismatch` (`report`, `detach` or
- * `ignore`) counts for that domain.
+ * Of the element `hotplug` in the `<metadata>` of a domain, whose attribute `on-mismatch` (`ignore`, `report` or
+ * `detach`) counts for that domain when it is stricter than the host, or the host has `domains-decide=yes`.
  */
 #define VSMMU_POLICY_NAMESPACE "https://libvirt-vsmmu.example/schemas/policy/1"
 
@@ -103,7 +104,7 @@ VSMMU_PUBLIC VsmmuPolicyIommufd vsmmu_policy_get_iommufd (const VsmmuPolicy *pol
 /**
  * vsmmu_policy_get_on_mismatch:
  *
- * Returns: what the host's configuration says; a domain can say otherwise for itself, see #VsmmuVerification
+ * Returns: what the host's configuration says; a domain can be stricter for itself, see #VSMMU_POLICY_NAMESPACE
  */
 VSMMU_PUBLIC VsmmuPolicyMismatch vsmmu_policy_get_on_mismatch (const VsmmuPolicy *policy);
 
@@ -115,9 +116,16 @@ VSMMU_PUBLIC VsmmuPolicyMismatch vsmmu_policy_get_on_mismatch (const VsmmuPolicy
 VSMMU_PUBLIC guint vsmmu_policy_get_wait (const VsmmuPolicy *policy);
 
 /**
+ * vsmmu_policy_get_timeout:
+ *
+ * Returns: after how many seconds libvirt's hook decides without the result of its check, 1 to 60
+ */
+VSMMU_PUBLIC guint vsmmu_policy_get_timeout (const VsmmuPolicy *policy);
+
+/**
  * vsmmu_policy_mismatch_to_string:
  *
- * Returns: `report`, `detach` or `ignore`; not translated
+ * Returns: `ignore`, `report` or `detach`; not translated
  */
 VSMMU_PUBLIC const char *vsmmu_policy_mismatch_to_string (VsmmuPolicyMismatch action);
 

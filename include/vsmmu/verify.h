@@ -32,6 +32,24 @@ typedef enum {
   VSMMU_VERIFY_MONITOR = 1 << 0,
 } VsmmuVerifyFlags;
 
+/** VSMMU_VERIFY_SECONDS: for how long a guest is read before a verification is given up */
+#define VSMMU_VERIFY_SECONDS 8
+
+/**
+ * VsmmuLogMark:
+ * @size: bytes that QEMU's log had
+ * @file: which file it was
+ * @digest: of its last bytes
+ *
+ * Where the log of a domain's QEMU ended at a time; all zeros for no mark. What was written since can be told apart as
+ * long as the log was not replaced, truncated or written anew.
+ */
+typedef struct {
+  guint64 size;
+  guint64 file;
+  guint64 digest;
+} VsmmuLogMark;
+
 /**
  * VsmmuVerifyOptions:
  * @flags: what to ask
@@ -39,8 +57,10 @@ typedef enum {
  * @is_guarded_only: leave out devices that are behind no vSMMU; a guest that has none is then not read at all
  * @host: (nullable): facts of the host; %NULL to read those of this host when libvirt is on it
  * @log: (nullable): file with what the domain's QEMU said; %NULL for the one of libvirt when it is on this host
- * @log_start: bytes of @log that were there before @device was attached; 0 to take what was said since the
- *   guest's start, for which several devices can be the reason
+ * @log_mark: where @log ended before @device was attached; without a mark what was said since the guest's start counts,
+ *   for which several devices can be the reason
+ * @deadline: by the monotonic clock, in microseconds: the guest is not read any further then; 0 for
+ *   %VSMMU_VERIFY_SECONDS from now
  *
  * How to verify. All zeros will do.
  */
@@ -50,13 +70,15 @@ typedef struct {
   gboolean is_guarded_only;
   const VsmmuHost *host;
   const char *log;
-  guint64 log_start;
+  VsmmuLogMark log_mark;
+  gint64 deadline;
 } VsmmuVerifyOptions;
 
 /**
  * VsmmuEvidence:
  * @check: `place`, `smmu`, `window`, `doorbell`, `vectors`, `route` or `log`; static, not translated
  * @outcome: what this check alone says
+ * @is_needed: whether a device without it cannot be verified
  * @text: (translated): what was seen
  *
  * One thing that was looked at.
@@ -64,6 +86,7 @@ typedef struct {
 typedef struct {
   const char *check;
   VsmmuVerifyVerdict outcome;
+  gboolean is_needed;
   char *text;
 } VsmmuEvidence;
 

@@ -48,6 +48,7 @@ typedef enum {
  * @alias: (nullable): of the device
  * @device: (nullable): (for a verdict, and for the device that is detached) what is known of it
  * @action: (for a mismatch) what is done about it
+ * @is_overruled: (for a mismatch) whether the domain's metadata are more lenient, which the host does not allow
  * @verification: (nullable): (for a verdict) what it is from; without its devices
  * @elapsed: (for a verdict) microseconds since the event that made the watcher look
  * @reason: (nullable): (translated)
@@ -62,6 +63,7 @@ typedef struct {
   const char *alias;
   const VsmmuVerifiedDevice *device;
   VsmmuPolicyMismatch action;
+  gboolean is_overruled;
   const VsmmuVerification *verification;
   gint64 elapsed;
   const char *reason;
@@ -88,8 +90,9 @@ typedef void (*VsmmuWatchFunc) (const VsmmuWatchNews *news, gpointer data);
  * VsmmuWatchOptions:
  * @uris: (nullable): NULL-terminated libvirt URIs; %NULL for qemu:///system
  * @flags: how to verify
- * @is_enforcing: whether to do about a mismatch what the domain's metadata say (#VSMMU_POLICY_NAMESPACE), or else the
- *   configuration of the host, which is read anew each time (vsmmu_policy_get_on_mismatch()); or to only tell of it
+ * @is_enforcing: whether to do about a mismatch what the configuration of the host says, which is read anew each time
+ *   (vsmmu_policy_get_on_mismatch()), or the domain's metadata where they are stricter (#VSMMU_POLICY_NAMESPACE); or to
+ *   only report it
  * @budget: (nullable): (transfer none): what the documents of guests are read with, before others; %NULL for no limit
  * @tell: told of news
  * @settle: (nullable): called in the main context after what may have taken much memory

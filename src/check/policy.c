@@ -8,23 +8,30 @@
 
 #define FILE_NAME "virt-vsmmu.conf"
 
-/* In the order of #VsmmuPolicyMode, #VsmmuPolicyIommufd and #VsmmuPolicyMismatch. */
+/*
+ * In the order of #VsmmuPolicyMode, #VsmmuPolicyIommufd and #VsmmuPolicyMismatch, and each from the most lenient word
+ * to the strictest: the larger of two values is the stricter one.
+ */
 static const char *const modes[] = { "off", "warn", "enforce", NULL };
 static const char *const iommufds[] = { "add", "refuse", NULL };
-static const char *const mismatches[] = { "report", "detach", "ignore", NULL };
-/* What a rule may be: off, or one more than the #VsmmuSeverity. */
+static const char *const mismatches[] = { "ignore", "report", "detach", NULL };
+/* The severity of a rule: off, or one more than the #VsmmuSeverity. */
 static const char *const grades[] = { "off", "note", "warning", "error", NULL };
 #define GRADE_OFF 0
+static const char *const answers[] = { "no", "yes", NULL };
 
 /* Seconds. */
 #define WAIT_DEFAULT 5
+#define TIMEOUT_DEFAULT 10
 #define SECONDS_MAX 60
 
 struct _VsmmuPolicy {
   guint mode;
   guint iommufd;
+  guint domains_decide;
   guint on_mismatch;
   guint wait;         /* seconds */
+  guint timeout;      /* seconds */
   GHashTable *grades; /* #VsmmuRule to an index of grades */
 };
 
@@ -34,14 +41,17 @@ static const struct {
   const char *key;
   const char *const *words; /* %NULL for seconds */
   gsize value;              /* offset of the guint in #VsmmuPolicy */
+  guint min;                /* seconds */
 } keys[] = {
-  { "policy", "mode", modes, G_STRUCT_OFFSET (VsmmuPolicy, mode) },
-  { "attach", "iommufd", iommufds, G_STRUCT_OFFSET (VsmmuPolicy, iommufd) },
-  { "hotplug", "on-mismatch", mismatches, G_STRUCT_OFFSET (VsmmuPolicy, on_mismatch) },
-  { "hotplug", "wait", NULL, G_STRUCT_OFFSET (VsmmuPolicy, wait) },
+  { "policy", "mode", modes, G_STRUCT_OFFSET (VsmmuPolicy, mode), 0 },
+  { "policy", "domains-decide", answers, G_STRUCT_OFFSET (VsmmuPolicy, domains_decide), 0 },
+  { "attach", "iommufd", iommufds, G_STRUCT_OFFSET (VsmmuPolicy, iommufd), 0 },
+  { "hotplug", "on-mismatch", mismatches, G_STRUCT_OFFSET (VsmmuPolicy, on_mismatch), 0 },
+  { "hotplug", "wait", NULL, G_STRUCT_OFFSET (VsmmuPolicy, wait), 0 },
+  { "hook", "timeout", NULL, G_STRUCT_OFFSET (VsmmuPolicy, timeout), 1 },
 };
 #define RULES_GROUP "rules"
-static const char *const group_names[] = { "policy", "attach", "hotplug", RULES_GROUP, NULL };
+static const char *const group_names[] = { "policy", "attach", "hotplug", "hook", RULES_GROUP, NULL };
 
 /* One file, while it is read. */
 typedef struct {
@@ -56,7 +66,9 @@ policy_new (void)
   VsmmuPolicy *policy = g_new0 (VsmmuPolicy, 1);
 
   policy->mode = VSMMU_POLICY_ENFORCE;
+  policy->on_mismatch = VSMMU_POLICY_MISMATCH_REPORT;
   policy->wait = WAIT_DEFAULT;
+  policy->timeout = TIMEOUT_DEFAULT;
   policy->grades = g_hash_table_new (NULL, NULL);
   return policy;
 }
@@ -92,19 +104,19 @@ read_word (const Reading *reading, const char *group, const char *key, const cha
 }
 
 static gboolean
-read_seconds (const Reading *reading, const char *group, const char *key, guint *seconds, GError **error)
+read_seconds (const Reading *reading, const char *group, const char *key, guint min, guint *seconds, GError **error)
 {
   g_autofree char *value = g_strchomp (g_key_file_get_value (reading->file, group, key, NULL));
   g_autofree char *shown = vsmmu_text_shorten (value);
   guint64 number;
 
-  if (g_ascii_string_to_unsigned (value, 10, 0, SECONDS_MAX, &number, NULL)) {
+  if (g_ascii_string_to_unsigned (value, 10, min, SECONDS_MAX, &number, NULL)) {
     *seconds = (guint) number;
     return TRUE;
   }
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY,
-               _ ("%s: '%s' is no value for '%s' in [%s]: write a number of seconds, 0 to %u"), reading->shown, shown,
-               key, group, SECONDS_MAX);
+               _ ("%s: '%s' is no value for '%s' in [%s]: write a number of seconds, %u to %u"), reading->shown, shown,
+               key, group, min, SECONDS_MAX);
   return FALSE;
 }
 
@@ -145,7 +157,7 @@ read_key (const Reading *reading, const char *group, const char *key, GError **e
       guint *value = &G_STRUCT_MEMBER (guint, reading->policy, keys[i].value);
 
       return keys[i].words != NULL ? read_word (reading, group, key, keys[i].words, value, error)
-                                   : read_seconds (reading, group, key, value, error);
+                                   : read_seconds (reading, group, key, keys[i].min, value, error);
     }
     g_string_append_printf (known, "%s'%s'", known->len > 0 ? ", " : "", keys[i].key);
   }
@@ -279,32 +291,63 @@ vsmmu_policy_get_wait (const VsmmuPolicy *policy)
   return policy->wait;
 }
 
+guint
+vsmmu_policy_get_timeout (const VsmmuPolicy *policy)
+{
+  return policy->timeout;
+}
+
 const char *
 vsmmu_policy_mismatch_to_string (VsmmuPolicyMismatch action)
 {
   return mismatches[action];
 }
 
-gboolean
-vsmmu_policy_mismatch_of (const VsmmuDomain *domain, VsmmuPolicyMismatch *action)
+/* The strictest word of @node and its siblings; %FALSE when there is none. */
+static gboolean
+read_hotplugs (xmlNode *node, VsmmuPolicyMismatch *action)
 {
-  const xmlNode *root = xmlDocGetRootElement (domain->document);
-  const xmlNode *metadata = root != NULL ? vsmmu_xml_child (root, "metadata") : NULL;
+  gboolean is_said = FALSE;
 
-  for (xmlNode *node = metadata != NULL ? vsmmu_xml_element (metadata->children) : NULL; node != NULL;
-       node = vsmmu_xml_element (node->next)) {
+  for (node = vsmmu_xml_element (node); node != NULL; node = vsmmu_xml_element (node->next)) {
     const char *word = vsmmu_xml_attribute (node, "on-mismatch");
 
-    if (!vsmmu_xml_is_ns (node, "hotplug", VSMMU_POLICY_NAMESPACE))
-      continue;
-    for (guint i = 0; mismatches[i] != NULL; i++) {
+    for (guint i = 0; mismatches[i] != NULL && vsmmu_xml_is_ns (node, "hotplug", VSMMU_POLICY_NAMESPACE); i++) {
       if (g_strcmp0 (word, mismatches[i]) != 0)
         continue;
-      *action = (VsmmuPolicyMismatch) i;
-      return TRUE;
+      *action = is_said ? MAX (*action, (VsmmuPolicyMismatch) i) : (VsmmuPolicyMismatch) i;
+      is_said = TRUE;
     }
   }
-  return FALSE;
+  return is_said;
+}
+
+gboolean
+vsmmu_policy_mismatch_of (const xmlDoc *document, VsmmuPolicyMismatch *action)
+{
+  const xmlNode *root = xmlDocGetRootElement (document);
+  gboolean is_said = FALSE;
+
+  for (xmlNode *node = root != NULL ? vsmmu_xml_element (root->children) : NULL; node != NULL;
+       node = vsmmu_xml_element (node->next)) {
+    VsmmuPolicyMismatch said;
+
+    if (!vsmmu_xml_is (node, "metadata") || !read_hotplugs (node->children, &said))
+      continue;
+    *action = is_said ? MAX (*action, said) : said;
+    is_said = TRUE;
+  }
+  return is_said;
+}
+
+VsmmuPolicyMismatch
+vsmmu_policy_choose_mismatch (const VsmmuPolicy *policy, const VsmmuPolicyMismatch *wanted, gboolean *is_overruled)
+{
+  VsmmuPolicyMismatch of_host = policy != NULL ? vsmmu_policy_get_on_mismatch (policy) : VSMMU_POLICY_MISMATCH_REPORT;
+  gboolean is_free = policy != NULL && policy->domains_decide != 0;
+
+  *is_overruled = wanted != NULL && *wanted < of_host && !is_free;
+  return wanted == NULL || *is_overruled ? of_host : *wanted;
 }
 
 void

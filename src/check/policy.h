@@ -4,5 +4,22 @@
 #include "model/domain.h"
 #include "vsmmu/policy.h"
 
-/* What the metadata of @domain says for it alone; %FALSE when they say nothing, or no word that there is. */
-gboolean vsmmu_policy_mismatch_of (const VsmmuDomain *domain, VsmmuPolicyMismatch *action);
+/*
+ * vsmmu_policy_mismatch_of:
+ * @document: domain XML as libvirt answers it, never one that was lifted
+ * @action: (out): the strictest of all that its metadata say
+ *
+ * Returns: whether they say anything that there is
+ */
+gboolean vsmmu_policy_mismatch_of (const xmlDoc *document, VsmmuPolicyMismatch *action);
+
+/*
+ * vsmmu_policy_choose_mismatch:
+ * @policy: (nullable): of the host; %NULL when it cannot be read, which stands for its defaults
+ * @wanted: (nullable): what the metadata of a domain say
+ * @is_overruled: (out): whether that is more lenient than the host, and does not count
+ *
+ * Returns: what to do about a mismatch: a domain may only be stricter than its host, unless `domains-decide` is set
+ */
+VsmmuPolicyMismatch vsmmu_policy_choose_mismatch (const VsmmuPolicy *policy, const VsmmuPolicyMismatch *wanted,
+                                                  gboolean *is_overruled);

@@ -18,12 +18,14 @@ typedef struct {
   VsmmuVerifiedDevice *device;
 } Case;
 
+static gboolean is_needed (const char *check);
+
 static void
 add_evidence (const Case *c, const char *check, VsmmuVerifyVerdict outcome, char *text)
 {
   VsmmuEvidence *evidence = g_new (VsmmuEvidence, 1);
 
-  *evidence = (VsmmuEvidence){ check, outcome, text };
+  *evidence = (VsmmuEvidence){ check, outcome, is_needed (check), text };
   g_ptr_array_add (c->device->evidence, evidence);
 }
 
@@ -124,14 +126,14 @@ look_at_siblings (const Case *c)
 static void
 check_bad_company (const Case *c)
 {
-  const VsmmuQemuLog *log = c->subject->log;
+  const VsmmuQemuLog *log = c->subject->is_log_of_guest ? NULL : c->subject->log;
 
-  if (log == NULL)
+  if (log == NULL || log->since_start.is_partial)
     add_evidence (
         c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
         g_strdup (_ ("a device of another SMMU of the host is behind the same vSMMU; whether it was there when "
                      "the guest started, and stopped that vSMMU, cannot be told without QEMU's log")));
-  else if (log->since_start.n_unattached > 0)
+  else if (log->since_start.n_lines[VSMMU_QEMU_LINE_UNATTACHED] > 0)
     refute (c, "smmu", "host-smmu-mismatch",
             g_strdup (_ ("a device of another SMMU of the host was behind the same vSMMU when the guest started or was "
                          "reset, which stops the command queue of that vSMMU")),
@@ -258,15 +260,25 @@ check_vectors (const Case *c)
                          seen->vectors->len, seen->n_vectors, seen->interrupts));
 }
 
+/* (nullable): what QEMU said since the device came, or where that is not known, since the guest's start */
+static const VsmmuQemuWords *
+find_words (const Case *c)
+{
+  const VsmmuQemuLog *log = c->subject->log;
+
+  if (log == NULL || c->subject->is_log_of_guest)
+    return NULL;
+  return log->has_recent ? &log->since_attach : &log->since_start;
+}
+
 /* With the trace kvm_arm_fixup_msi_route: what KVM was given. */
 static void
 check_route (const Case *c)
 {
-  const VsmmuQemuLog *log = c->subject->log;
-  const VsmmuQemuWords *words = log == NULL ? NULL : log->has_recent ? &log->since_attach : &log->since_start;
+  const VsmmuQemuWords *words = find_words (c);
   guint64 doorbell = c->subject->guest->machine.doorbell;
 
-  if (words == NULL || words->n_routes == 0 || !c->device->is_accelerated || doorbell == 0)
+  if (words == NULL || words->is_partial || words->n_routes == 0 || !c->device->is_accelerated || doorbell == 0)
     return;
   if (words->routes_and == doorbell && words->routes_or == doorbell)
     add_evidence (c, "route", VSMMU_VERIFY_VERIFIED,
@@ -279,25 +291,68 @@ check_route (const Case *c)
             _ ("QEMU and this program disagree; report it with the output of --format json"));
 }
 
+/* What speaks for nothing, and why. */
+static void
+add_silence (const Case *c, gboolean is_decisive, char *text)
+{
+  VsmmuEvidence *evidence;
+
+  add_evidence (c, "log", VSMMU_VERIFY_UNKNOWN_YET, text);
+  evidence = g_ptr_array_index (c->device->evidence, c->device->evidence->len - 1);
+  evidence->is_needed = is_decisive;
+}
+
+/* Whether an error can be of this device: not when a device that does not belong there explains all there are. */
+static gboolean
+may_be_ours (const Case *c, const VsmmuQemuWords *words)
+{
+  return words->n_lines[VSMMU_QEMU_LINE_ERROR] > 0 || !look_at_siblings (c).is_any_mismatch;
+}
+
+/* Of a log without an error that could be about the device. */
+static void
+check_quiet_log (const Case *c, const VsmmuQemuWords *words)
+{
+  const VsmmuQemuLog *log = c->subject->log;
+
+  if (words->is_partial)
+    add_silence (c, FALSE,
+                 g_strdup (log->has_recent ? _ ("QEMU's log does not go back to the attachment of the device any more")
+                                           : _ ("QEMU's log does not go back to the start of the guest any more")));
+  else if (log->since_start.worst >= VSMMU_QEMU_LINE_ERROR)
+    add_silence (c, FALSE,
+                 g_strdup_printf (_ ("before the device was seen, QEMU reported for this device or another: %s"),
+                                  log->since_start.line));
+  else if (words->worst == VSMMU_QEMU_LINE_WARNING)
+    add_silence (c, FALSE, g_strdup_printf (_ ("QEMU warned about this device or something else: %s"), words->line));
+  else
+    add_evidence (c, "log", VSMMU_VERIFY_VERIFIED,
+                  g_strdup (log->has_recent ? _ ("no related errors in QEMU's log since the device was attached")
+                                            : _ ("no related errors in QEMU's log since the guest started")));
+}
+
 /* Whether QEMU complained. The guest's start counts for the only device, else what was said since this one came. */
 static void
 check_log (const Case *c)
 {
   const VsmmuQemuLog *log = c->subject->log;
-  const VsmmuQemuWords *words = log == NULL ? NULL : log->has_recent ? &log->since_attach : &log->since_start;
+  const VsmmuQemuWords *words = find_words (c);
 
   if (!c->device->is_accelerated)
     return;
-  if (words == NULL)
-    add_evidence (c, "log", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (_ ("QEMU's log cannot be read here")));
-  else if (words->line == NULL)
-    add_evidence (c, "log", VSMMU_VERIFY_VERIFIED, g_strdup (_ ("QEMU did not complain")));
-  else if (log->has_recent && !look_at_siblings (c).is_any_mismatch)
+  if (log == NULL)
+    add_silence (c, FALSE, g_strdup (_ ("QEMU's log cannot be read here")));
+  else if (words == NULL)
+    add_silence (c, FALSE, g_strdup (_ ("the guest can write into QEMU's log itself, so it is no evidence")));
+  else if (words->worst < VSMMU_QEMU_LINE_ERROR)
+    check_quiet_log (c, words);
+  else if (log->has_recent && !words->is_partial && words->worst > VSMMU_QEMU_LINE_ERROR &&
+           !look_at_siblings (c).is_any_mismatch)
     refute (c, "log", "vsmmu-attach-failed", g_strdup_printf (_ ("QEMU said since it came: %s"), words->line),
             _ ("detach the device; 'virt-vsmmu check --this-host --attach' says where it fits"));
   else
-    add_evidence (c, "log", VSMMU_VERIFY_UNKNOWN_YET,
-                  g_strdup_printf (_ ("QEMU said, of this device or another: %s"), words->line));
+    add_silence (c, may_be_ours (c, words),
+                 g_strdup_printf (_ ("QEMU said, of this device or another: %s"), words->line));
 }
 
 static const struct {
@@ -311,10 +366,10 @@ static const struct {
 };
 
 static gboolean
-is_needed (const VsmmuEvidence *evidence)
+is_needed (const char *check)
 {
   for (guint i = 0; i < G_N_ELEMENTS (checks); i++)
-    if (strcmp (checks[i].name, evidence->check) == 0)
+    if (strcmp (checks[i].name, check) == 0)
       return checks[i].is_needed;
   return FALSE;
 }
@@ -327,7 +382,7 @@ conclude (VsmmuVerifiedDevice *device)
 
   for (guint i = 0; i < device->evidence->len; i++) {
     const VsmmuEvidence *evidence = g_ptr_array_index (device->evidence, i);
-    gboolean counts = evidence->outcome == VSMMU_VERIFY_MISMATCH || is_needed (evidence);
+    gboolean counts = evidence->outcome == VSMMU_VERIFY_MISMATCH || evidence->is_needed;
 
     if (counts && (evidence->outcome > device->verdict ||
                    (evidence->outcome == device->verdict && device->verdict == VSMMU_VERIFY_VERIFIED)))

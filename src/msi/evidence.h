@@ -12,7 +12,8 @@ typedef struct {
   const VsmmuHost *host;          /* (nullable) */
   const GPtrArray *host_findings; /* (element-type VsmmuFinding): with @host: vsmmu_check_domain() */
   const VsmmuGuest *guest;
-  const VsmmuQemuLog *log; /* (nullable) */
+  const VsmmuQemuLog *log;  /* (nullable) */
+  gboolean is_log_of_guest; /* the guest can write into the log itself */
 } VsmmuVerifySubject;
 
 /* (transfer full): what follows of it, for each device of the guest that the domain's XML has; does no I/O */

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "check/finding.h"
+#include "check/policy.h"
 #include "model/concern.h"
-#include "model/xml.h"
+#include "msi/guest-output.h"
 #include "probe/guest-memory.h"
 #include "probe/guest-pci.h"
 #include "probe/monitor.h"
@@ -16,6 +17,9 @@
 
 /* A guest that boots settles in between; one that does this on purpose never does. */
 #define PASSES_MAX 4
+
+/* For who asks for all there is, and waits for it. */
+#define OBSERVE_SECONDS 60
 
 /* QEMU base_memmap: VIRT_MEM */
 #define MEMORY_START G_GUINT64_CONSTANT (0x40000000)
@@ -796,8 +800,33 @@ measure (const xmlNode *root)
   return size;
 }
 
+static gboolean
+read_terms (const char *xml, const char *name, const char *log, VsmmuGuestTerms *terms, GError **error)
+{
+  guint line;
+  g_autoptr (xmlDoc) document = vsmmu_xml_parse (xml, strlen (xml), name, &line, error);
+
+  if (document == NULL)
+    return FALSE;
+  *terms = (VsmmuGuestTerms){ .may_write_log = vsmmu_guest_may_write_log (document, log) };
+  terms->has_action = vsmmu_policy_mismatch_of (document, &terms->action);
+  return TRUE;
+}
+
+/* The name libvirt answers to; it lives as long as the document. */
+static void
+take_name (VsmmuDomain *domain, VsmmuConnectionDomain *running)
+{
+  g_autofree char *name = vsmmu_connection_domain_get_name (running);
+
+  if (domain->document->dict == NULL)
+    domain->document->dict = xmlDictCreate ();
+  domain->name = (const char *) xmlDictLookup (domain->document->dict, (const xmlChar *) name, -1);
+}
+
 VsmmuDomain *
-vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, gboolean *may_concern, GError **error)
+vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, const char *log, VsmmuGuestTerms *terms,
+                         gboolean *may_concern, GError **error)
 {
   g_autofree char *xml = vsmmu_connection_domain_get_xml (running, VSMMU_DOMAIN_XML_LIVE, error);
   g_autoptr (VsmmuDomain) domain = NULL;
@@ -807,10 +836,14 @@ vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, gbool
   if (xml == NULL || (may_concern != NULL && !*may_concern))
     return NULL;
   vsmmu_connection_domain_take_budget (running, strlen (xml));
-  domain = vsmmu_domain_new_from_data (xml, strlen (xml), name, error);
+  if (terms == NULL || read_terms (xml, name, log, terms, error))
+    domain = vsmmu_domain_new_from_data (xml, strlen (xml), name, error);
   vsmmu_connection_domain_give_budget (running, domain != NULL ? measure (xmlDocGetRootElement (domain->document)) : 0);
   g_clear_pointer (&xml, g_free);
-  if (domain == NULL || domain->is_running)
+  if (domain == NULL)
+    return NULL;
+  take_name (domain, running);
+  if (domain->is_running)
     return g_steal_pointer (&domain);
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, _ ("the domain '%s' does not run; start it first"), name);
   return NULL;
@@ -823,11 +856,11 @@ vsmmu_guest_observe (VsmmuConnection *connection, const char *name, VsmmuGuestFl
   g_autoptr (VsmmuDomain) domain = NULL;
   g_autoptr (VsmmuMemoryReader) reader = NULL;
   g_autoptr (VsmmuGuest) guest = NULL;
-  VsmmuPeekCount count = { 0 };
+  VsmmuPeekCount count = { .deadline = g_get_monotonic_time () + OBSERVE_SECONDS * G_TIME_SPAN_SECOND };
 
   if (running == NULL)
     return NULL;
-  domain = vsmmu_guest_read_domain (running, name, NULL, error);
+  domain = vsmmu_guest_read_domain (running, name, NULL, NULL, NULL, error);
   if (domain == NULL)
     return NULL;
   reader = vsmmu_peek_reader_new (running, &count);

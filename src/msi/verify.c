@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "msi/verify.h"
 
-#include "check/policy.h"
 #include "msi/evidence.h"
 #include "msi/guest.h"
 #include "probe/guest-memory.h"
@@ -25,6 +24,7 @@ vsmmu_verify_delay (guint attempt)
 typedef struct {
   VsmmuHost *host;
   GPtrArray *findings;
+  char *log_path;
   VsmmuQemuLog *log;
 } Surroundings;
 
@@ -33,6 +33,7 @@ surroundings_clear (Surroundings *surroundings)
 {
   g_clear_pointer (&surroundings->host, vsmmu_host_free);
   g_clear_pointer (&surroundings->findings, g_ptr_array_unref);
+  g_clear_pointer (&surroundings->log_path, g_free);
   g_clear_pointer (&surroundings->log, vsmmu_qemu_log_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Surroundings, surroundings_clear)
@@ -41,7 +42,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Surroundings, surroundings_clear)
 static void
 look_around (Surroundings *surroundings, const VsmmuDomain *domain, const char *uri, const VsmmuVerifyOptions *options)
 {
-  g_autofree char *path = NULL;
   VsmmuCheckOptions check = { .host = options->host };
 
   if (!vsmmu_domain_is_accelerated (domain))
@@ -50,11 +50,19 @@ look_around (Surroundings *surroundings, const VsmmuDomain *domain, const char *
     check.host = surroundings->host = vsmmu_host_probe_for_domain (NULL, domain, NULL);
   if (check.host != NULL)
     surroundings->findings = vsmmu_check_domain (domain, &check);
-  path = options->log != NULL   ? g_strdup (options->log)
-         : domain->name != NULL ? vsmmu_qemu_log_find (uri, domain->name)
-                                : NULL;
-  if (path != NULL)
-    surroundings->log = vsmmu_qemu_log_read (path, options->log_start, NULL);
+  if (surroundings->log_path != NULL)
+    surroundings->log = vsmmu_qemu_log_read (surroundings->log_path, &options->log_mark, NULL);
+}
+
+/* (transfer full) (nullable): where libvirt has the log of the domain, by the name that libvirt gives it */
+static char *
+find_log (VsmmuConnection *connection, VsmmuConnectionDomain *running, const VsmmuVerifyOptions *options)
+{
+  g_autofree char *name = vsmmu_connection_domain_get_name (running);
+
+  if (options->log != NULL)
+    return g_strdup (options->log);
+  return name != NULL ? vsmmu_qemu_log_find (vsmmu_connection_get_uri (connection), name) : NULL;
 }
 
 /* Of a domain that has no vSMMU. */
@@ -76,17 +84,21 @@ vsmmu_verify_domain_traced (VsmmuConnection *connection, const char *name, const
   gint64 times[VSMMU_VERIFY_PARTS + 1] = { g_get_monotonic_time () };
   g_autoptr (VsmmuConnectionDomain) running = vsmmu_connection_domain_new (connection, name, error);
   gboolean may_concern = TRUE;
-  g_autoptr (VsmmuDomain) domain =
-      running != NULL ? vsmmu_guest_read_domain (running, name, chosen->is_guarded_only ? &may_concern : NULL, error)
-                      : NULL;
+  g_autoptr (VsmmuDomain) domain = NULL;
   g_autoptr (VsmmuMemoryReader) reader = NULL;
   g_autoptr (VsmmuGuest) guest = NULL;
   g_auto (Surroundings) surroundings = { 0 };
   const VsmmuGuestScope scope = { chosen->device, chosen->is_guarded_only };
   VsmmuVerification *verification;
-  VsmmuPeekCount count = { 0 };
+  VsmmuPeekCount count = { .deadline = chosen->deadline };
+  VsmmuGuestTerms terms;
   VsmmuVerifySubject subject;
 
+  if (running == NULL)
+    return NULL;
+  surroundings.log_path = find_log (connection, running, chosen);
+  domain = vsmmu_guest_read_domain (running, name, surroundings.log_path, &terms,
+                                    chosen->is_guarded_only ? &may_concern : NULL, error);
   if (!may_concern)
     return verify_nothing (running);
   if (domain == NULL)
@@ -110,6 +122,7 @@ vsmmu_verify_domain_traced (VsmmuConnection *connection, const char *name, const
     .host_findings = surroundings.findings,
     .guest = guest,
     .log = surroundings.log,
+    .is_log_of_guest = terms.may_write_log,
   };
   times[VSMMU_VERIFY_PART_JUDGE] = g_get_monotonic_time ();
   verification = vsmmu_verify_judge (&subject);
@@ -117,16 +130,21 @@ vsmmu_verify_domain_traced (VsmmuConnection *connection, const char *name, const
   for (guint i = 0; i < VSMMU_VERIFY_PARTS; i++)
     verification->parts[i] = times[i + 1] - times[i];
   verification->uuid = vsmmu_connection_domain_get_uuid (running);
-  verification->has_action = vsmmu_policy_mismatch_of (domain, &verification->action);
+  verification->has_action = terms.has_action;
+  verification->action = terms.action;
   return verification;
 }
 
 VsmmuVerification *
 vsmmu_verify_domain (VsmmuConnection *connection, const char *name, const VsmmuVerifyOptions *options, GError **error)
 {
-  const VsmmuVerifyOptions defaults = { 0 };
+  VsmmuVerifyOptions chosen = { 0 };
 
-  return vsmmu_verify_domain_traced (connection, name, options != NULL ? options : &defaults, NULL, error);
+  if (options != NULL)
+    chosen = *options;
+  if (chosen.deadline == 0)
+    chosen.deadline = g_get_monotonic_time () + VSMMU_VERIFY_SECONDS * G_TIME_SPAN_SECOND;
+  return vsmmu_verify_domain_traced (connection, name, &chosen, NULL, error);
 }
 
 VsmmuVerifyVerdict

@@ -39,7 +39,7 @@ typedef struct {
   __typeof__ (virConnectListAllDomains) *list_domains;
   __typeof__ (virDomainGetName) *domain_get_name;
   __typeof__ (virDomainGetUUIDString) *domain_get_uuid;
-  __typeof__ (virDomainDetachDeviceAlias) *domain_detach_alias;
+  __typeof__ (virDomainDetachDeviceFlags) *domain_detach;
 } VsmmuClient;
 
 struct _VsmmuConnection {

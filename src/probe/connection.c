@@ -47,7 +47,7 @@ vsmmu_client_load (VsmmuClient *client, GError **error)
     { "virConnectListAllDomains", (gpointer *) &client->list_domains },
     { "virDomainGetName", (gpointer *) &client->domain_get_name },
     { "virDomainGetUUIDString", (gpointer *) &client->domain_get_uuid },
-    { "virDomainDetachDeviceAlias", (gpointer *) &client->domain_detach_alias },
+    { "virDomainDetachDeviceFlags", (gpointer *) &client->domain_detach },
   };
 
   client->module = g_module_open (LIBVIRT_LIBRARY, G_MODULE_BIND_LAZY | G_MODULE_BIND_LOCAL);

@@ -189,16 +189,16 @@ vsmmu_connection_list_running (VsmmuConnection *connection, GError **error)
 }
 
 gboolean
-vsmmu_connection_domain_detach (VsmmuConnectionDomain *domain, const char *alias, GError **error)
+vsmmu_connection_domain_detach (VsmmuConnectionDomain *domain, const char *xml, GError **error)
 {
   const VsmmuClient *client = &domain->connection->client;
   /* Before: every call clears the last error, this one too. */
   const char *name = client->domain_get_name (domain->handle);
 
-  if (client->domain_detach_alias (domain->handle, alias, VIR_DOMAIN_AFFECT_LIVE) == 0)
+  if (client->domain_detach (domain->handle, xml, VIR_DOMAIN_AFFECT_LIVE) == 0)
     return TRUE;
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-               _ ("libvirt at '%s' does not detach '%s' from the domain '%s': %s"), domain->connection->uri, alias,
-               name, client->get_last_error_message ());
+               _ ("libvirt at '%s' does not detach the device from the domain '%s': %s"), domain->connection->uri, name,
+               client->get_last_error_message ());
   return FALSE;
 }

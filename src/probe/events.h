@@ -46,5 +46,5 @@ gboolean vsmmu_connection_subscribe (VsmmuConnection *connection, VsmmuEventFunc
  */
 GPtrArray *vsmmu_connection_list_running (VsmmuConnection *connection, GError **error);
 
-/* Asks the guest to let a device go; VSMMU_ERROR_PROBE or VSMMU_ERROR_NO_DOMAIN. */
-gboolean vsmmu_connection_domain_detach (VsmmuConnectionDomain *domain, const char *alias, GError **error);
+/* Asks the guest to release the device that @xml describes; VSMMU_ERROR_PROBE. */
+gboolean vsmmu_connection_domain_detach (VsmmuConnectionDomain *domain, const char *xml, GError **error);

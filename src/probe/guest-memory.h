@@ -4,10 +4,11 @@
 #include "probe/connection.h"
 #include "vsmmu/msi.h"
 
-/* What reading a guest has cost; readers add to it atomically. */
+/* What reading a guest has cost, to which readers add atomically, and may cost. */
 typedef struct {
   int peeks;
   gsize bytes;
+  gint64 deadline; /* by the monotonic clock, in microseconds: nothing is read after it; 0 for none */
 } VsmmuPeekCount;
 
 /*

@@ -15,9 +15,6 @@
 /* Characters of a line that a message has room for. */
 #define LINE_MAX_SHOWN 160
 
-/* QEMU iommufd_backend_alloc_vdev() and smmuv3_accel_reset(); the second has no line feed in QEMU 11.1. */
-#define REFUSED "IOMMU_VDEVICE_ALLOC failed"
-#define UNATTACHED "Failed to attach GBPA hwpt"
 /* The trace kvm_arm_fixup_msi_route: "MSI iova = 0x%lx is translated into 0x%lx" */
 #define ROUTE "MSI iova = 0x"
 #define ROUTE_GPA " is translated into 0x"
@@ -26,10 +23,86 @@
 /* qemuProcessLaunch() */
 #define START ": starting up libvirt version"
 
+/* Bytes before a mark that tell one log from another. */
+#define DIGEST_MAX 4096
+
+/*
+ * Lines whose meaning is known, as QEMU 11.1 writes them: iommufd_backend_alloc_vdev() first, smmuv3_accel_reset() has
+ * the one about GBPA, which has no line feed. The first that is found counts.
+ */
+static const struct {
+  const char *words;
+  VsmmuQemuLine meaning;
+} known_lines[] = {
+  { "IOMMU_VDEVICE_ALLOC failed", VSMMU_QEMU_LINE_REFUSED },
+  { "Failed to install STE", VSMMU_QEMU_LINE_REFUSED },
+  { "Failed to install all STEs properly", VSMMU_QEMU_LINE_REFUSED },
+  { "error attach ", VSMMU_QEMU_LINE_REFUSED },
+  { "Failed to allocate hwpt", VSMMU_QEMU_LINE_REFUSED },
+  { "Unable to attach the default HW pagetable", VSMMU_QEMU_LINE_REFUSED },
+  { "Failed to attach GBPA hwpt", VSMMU_QEMU_LINE_UNATTACHED },
+  { "char device redirected to /dev/pts/", VSMMU_QEMU_LINE_NONE },
+  { ": terminating on signal ", VSMMU_QEMU_LINE_NONE },
+};
+
+/* How a line looks whose meaning is not known. */
+static const struct {
+  const char *words;
+  VsmmuQemuLine meaning;
+} forms[] = {
+  { ": warning: ", VSMMU_QEMU_LINE_WARNING },
+  { ": info: ", VSMMU_QEMU_LINE_NONE },
+  { "qemu-system-", VSMMU_QEMU_LINE_ERROR },
+};
+
+/* Of a line that has none of these forms, any of these in lower case. */
+static const char *const error_words[] = { "error",   "fail",   "unable", "cannot",     "could not", "can't",
+                                           "invalid", "assert", "fatal",  "overflow",   "timeout",   "timed out",
+                                           "refused", "denied", "lost",   "not support" };
+
 static gboolean
 contains (const char *line, gsize length, const char *words)
 {
   return memmem (line, length, words, strlen (words)) != NULL;
+}
+
+/* libvirt's lines begin with "2026-11-22 10:11:12.123+0000: ", those of QEMU with "2026-11-22T10:11:12.123456Z ". */
+static gboolean
+is_dated (const char *line, gsize length, char separator)
+{
+  static const char form[] = "dddd-dd-dd?dd:dd:dd.";
+
+  for (gsize i = 0; i < sizeof (form) - 1; i++) {
+    gboolean is_right = i < length && (form[i] == 'd'   ? g_ascii_isdigit (line[i])
+                                       : form[i] == '?' ? line[i] == separator
+                                                        : line[i] == form[i]);
+
+    if (!is_right)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static VsmmuQemuLine
+judge_line (const char *line, gsize length)
+{
+  g_autofree char *lower = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (known_lines); i++)
+    if (contains (line, length, known_lines[i].words))
+      return known_lines[i].meaning;
+  if (is_dated (line, length, ' '))
+    return VSMMU_QEMU_LINE_NONE;
+  for (guint i = 0; i < G_N_ELEMENTS (forms); i++)
+    if (contains (line, length, forms[i].words))
+      return forms[i].meaning;
+  if (is_dated (line, length, 'T'))
+    return VSMMU_QEMU_LINE_ERROR;
+  lower = g_ascii_strdown (line, (gssize) length);
+  for (guint i = 0; i < G_N_ELEMENTS (error_words); i++)
+    if (contains (lower, length, error_words[i]))
+      return VSMMU_QEMU_LINE_ERROR;
+  return VSMMU_QEMU_LINE_NONE;
 }
 
 /* libvirt has QEMU put the time before each line, and that is of no use in a message. */
@@ -40,11 +113,10 @@ keep_line (VsmmuQemuWords *words, const char *line, gsize length)
   g_autofree char *text = NULL;
   g_autofree char *valid = NULL;
 
-  if (words->line != NULL)
-    return;
   length -= program != NULL ? (gsize) (program - line) : 0;
   text = g_strndup (program != NULL ? program : line, length);
   valid = g_utf8_make_valid (text, -1);
+  g_free (words->line);
   words->line = g_utf8_substring (g_strchomp (valid), 0, MIN (g_utf8_strlen (valid, -1), LINE_MAX_SHOWN));
 }
 
@@ -75,13 +147,13 @@ vsmmu_qemu_words_read (VsmmuQemuWords *words, const char *text, gsize length)
   for (const char *line = text; line < end;) {
     const char *feed = memchr (line, '\n', (gsize) (end - line));
     gsize size = (gsize) ((feed != NULL ? feed : end) - line);
-    gboolean is_refused = contains (line, size, REFUSED);
-    gboolean is_unattached = contains (line, size, UNATTACHED);
+    VsmmuQemuLine meaning = judge_line (line, size);
 
-    words->n_refused += is_refused;
-    words->n_unattached += is_unattached;
-    if (is_refused || is_unattached)
+    words->n_lines[meaning]++;
+    if (meaning > words->worst) {
+      words->worst = meaning;
       keep_line (words, line, size);
+    }
     read_route (words, line, size);
     line += size + 1;
   }
@@ -96,12 +168,22 @@ vsmmu_qemu_words_clear (VsmmuQemuWords *words)
 const char *
 vsmmu_qemu_log_find_start (const char *text, gsize length)
 {
-  const char *found = text;
+  const char *found = NULL;
   const char *end = text + length;
-  const char *next;
+  const char *next = text;
+  gboolean goes_on = TRUE;
 
-  while ((next = memmem (found, (gsize) (end - found), START, strlen (START))) != NULL)
-    found = next + strlen (START);
+  while ((next = memmem (next, (gsize) (end - next), START, strlen (START))) != NULL)
+    found = next = next + strlen (START);
+  if (found == NULL)
+    return NULL;
+  /* The line itself, and then environment and arguments, of which each line but the last ends with a backslash. */
+  for (gboolean is_first = TRUE; goes_on && found < end; is_first = FALSE) {
+    const char *feed = memchr (found, '\n', (gsize) (end - found));
+
+    goes_on = is_first || (feed != NULL && feed > found && feed[-1] == '\\');
+    found = feed != NULL ? feed + 1 : end;
+  }
   return found;
 }
 
@@ -133,53 +215,109 @@ read_from (int fd, guint64 from, guint64 size, gsize *length)
   return g_steal_pointer (&text);
 }
 
-static VsmmuQemuLog *
-take_apart (const char *text, gsize length, guint64 from, guint64 start)
+/* Of the bytes before @size, as far as @text, which begins at @from, has them. */
+static guint64
+digest_before (const char *text, guint64 from, guint64 size)
 {
-  VsmmuQemuLog *log = g_new0 (VsmmuQemuLog, 1);
-  const char *begin = vsmmu_qemu_log_find_start (text, length);
-  gsize skip = start > from ? (gsize) (start - from) : 0;
+  gsize count = (gsize) MIN (size - from, DIGEST_MAX);
+  g_autofree char *sum =
+      g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *) text + (size - from) - count, count);
 
-  vsmmu_qemu_words_read (&log->since_start, begin, length - (gsize) (begin - text));
-  log->has_recent = start > 0;
-  /* A log that is smaller than it was is a new one. */
-  if (log->has_recent)
-    vsmmu_qemu_words_read (&log->since_attach, skip <= length ? text + skip : text,
-                           skip <= length ? length - skip : length);
-  return log;
+  sum[16] = '\0';
+  return g_ascii_strtoull (sum, NULL, 16);
 }
 
-VsmmuQemuLog *
-vsmmu_qemu_log_read (const char *path, guint64 start, GError **error)
+/* A part of a log: what of it was read, and from where. */
+typedef struct {
+  char *text;
+  gsize length;
+  guint64 from;
+  guint64 file;
+} Tail;
+
+/* Reads the end of the file; with errno set without */
+static gboolean
+read_tail (const char *path, guint64 max, Tail *tail)
 {
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  g_autofree char *text = NULL;
   struct stat status = { 0 };
-  guint64 from = 0;
-  gsize length = 0;
   int fault;
 
+  *tail = (Tail){ 0 };
   if (fd >= 0 && fstat (fd, &status) == 0 && S_ISREG (status.st_mode)) {
-    from = (gsize) status.st_size > LOG_MAX ? (guint64) status.st_size - LOG_MAX : 0;
-    text = read_from (fd, from, (guint64) status.st_size, &length);
+    tail->file = status.st_ino;
+    tail->from = (guint64) status.st_size > max ? (guint64) status.st_size - max : 0;
+    tail->text = read_from (fd, tail->from, (guint64) status.st_size, &tail->length);
   } else if (fd >= 0) {
     errno = EINVAL;
   }
   fault = errno;
   if (fd >= 0)
     close (fd);
-  if (text != NULL)
-    return take_apart (text, length, from, start);
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("'%s' cannot be read: %s"), path, g_strerror (fault));
-  return NULL;
+  errno = fault;
+  return tail->text != NULL;
 }
 
-guint64
-vsmmu_qemu_log_get_size (const char *path)
+/* Whether @tail has all that was written since @mark, into the same log. */
+static gboolean
+is_whole_since (const Tail *tail, const VsmmuLogMark *mark)
 {
-  struct stat status;
+  guint64 before = MIN (mark->size, DIGEST_MAX);
 
-  return path != NULL && stat (path, &status) == 0 ? (guint64) status.st_size : 0;
+  return tail->file == mark->file && mark->size - before >= tail->from && mark->size <= tail->from + tail->length &&
+         digest_before (tail->text, tail->from, mark->size) == mark->digest;
+}
+
+static VsmmuQemuLog *
+take_apart (const Tail *tail, const VsmmuLogMark *mark)
+{
+  VsmmuQemuLog *log = g_new0 (VsmmuQemuLog, 1);
+  const char *end = tail->text + tail->length;
+  const char *begin = vsmmu_qemu_log_find_start (tail->text, tail->length);
+  const char *since = tail->text;
+
+  log->since_start.is_partial = begin == NULL;
+  if (begin == NULL)
+    begin = tail->text;
+  vsmmu_qemu_words_read (&log->since_start, begin, (gsize) (end - begin));
+  log->has_recent = mark->size > 0;
+  if (!log->has_recent)
+    return log;
+  log->since_attach.is_partial = !is_whole_since (tail, mark);
+  if (!log->since_attach.is_partial)
+    since += mark->size - tail->from;
+  vsmmu_qemu_words_read (&log->since_attach, since, (gsize) (end - since));
+  return log;
+}
+
+VsmmuQemuLog *
+vsmmu_qemu_log_read (const char *path, const VsmmuLogMark *mark, GError **error)
+{
+  Tail tail;
+  g_autofree char *text = NULL;
+
+  if (!read_tail (path, LOG_MAX, &tail)) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("'%s' cannot be read: %s"), path, g_strerror (errno));
+    return NULL;
+  }
+  text = tail.text;
+  return take_apart (&tail, mark);
+}
+
+VsmmuLogMark
+vsmmu_qemu_log_mark (const char *path)
+{
+  Tail tail;
+  g_autofree char *text = NULL;
+  VsmmuLogMark mark = { 0 };
+
+  if (path == NULL || !read_tail (path, DIGEST_MAX, &tail))
+    return mark;
+  text = tail.text;
+  mark.size = tail.from + tail.length;
+  mark.file = tail.file;
+  mark.digest = digest_before (tail.text, tail.from, mark.size);
+  return mark;
 }
 
 gboolean

@@ -1,22 +1,36 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include <vsmmu/verify.h>
 
-/* What QEMU says when it cannot set a device up behind an accelerated vSMMU, and what KVM is given for an MSI. */
+/*
+ * What a line of QEMU's means for a device behind an accelerated vSMMU, from what matters least. Of a line that is not
+ * known, only that it does not speak for a device.
+ */
+typedef enum {
+  VSMMU_QEMU_LINE_NONE,       /* a trace, something of libvirt's, or known to be harmless */
+  VSMMU_QEMU_LINE_WARNING,    /* "warning: ..." */
+  VSMMU_QEMU_LINE_ERROR,      /* looks like an error, and is not known */
+  VSMMU_QEMU_LINE_UNATTACHED, /* Failed to attach GBPA hwpt: at a reset of the guest */
+  VSMMU_QEMU_LINE_REFUSED,    /* a device did not get its translation */
+  VSMMU_QEMU_LINES,
+} VsmmuQemuLine;
+
+/* What QEMU said, and what KVM is given for an MSI. */
 typedef struct {
-  guint n_refused;    /* IOMMU_VDEVICE_ALLOC failed: the guest wanted its translation */
-  guint n_unattached; /* Failed to attach GBPA hwpt: at a reset of the guest */
-  char *line;         /* (nullable): the first line of these, without its time */
-  guint n_routes;     /* trace kvm_arm_fixup_msi_route */
-  guint64 routes_and; /* GPAs of the routes: bits that all have, and */
-  guint64 routes_or;  /* that any has; they are equal when there is one GPA */
+  guint n_lines[VSMMU_QEMU_LINES];
+  VsmmuQemuLine worst;
+  char *line;          /* (nullable): the first one of the worst, without its time */
+  guint n_routes;      /* trace kvm_arm_fixup_msi_route */
+  guint64 routes_and;  /* GPAs of the routes: bits that all have, and */
+  guint64 routes_or;   /* that any has; they are equal when there is one GPA */
+  gboolean is_partial; /* something of what was said in that time is missing */
 } VsmmuQemuWords;
 
 /* The log of a domain. */
 typedef struct {
   VsmmuQemuWords since_start;  /* since the guest was started */
-  gboolean has_recent;         /* whether @recent was asked for */
+  gboolean has_recent;         /* whether @since_attach was asked for */
   VsmmuQemuWords since_attach; /* since a device was attached */
 } VsmmuQemuLog;
 
@@ -24,21 +38,24 @@ typedef struct {
 void vsmmu_qemu_words_read (VsmmuQemuWords *words, const char *text, gsize length);
 void vsmmu_qemu_words_clear (VsmmuQemuWords *words);
 
-/* The part of @text that is about the last start of the guest: from libvirt's "starting up" on. */
+/*
+ * The part of @text that QEMU said since the last start of the guest: behind libvirt's "starting up" and the command
+ * line; %NULL when that is not in @text.
+ */
 const char *vsmmu_qemu_log_find_start (const char *text, gsize length);
 
 /*
  * vsmmu_qemu_log_read:
  * @path: a file of libvirt's, of which the last part is read
- * @start: bytes that were there when the device was attached; 0 for no device
+ * @mark: where it ended when the device was attached; all zeros for no device
  *
  * Returns: (transfer full): or %NULL with @error set (%VSMMU_ERROR_PROBE)
  */
-VsmmuQemuLog *vsmmu_qemu_log_read (const char *path, guint64 start, GError **error);
+VsmmuQemuLog *vsmmu_qemu_log_read (const char *path, const VsmmuLogMark *mark, GError **error);
 void vsmmu_qemu_log_free (VsmmuQemuLog *log);
 
-/* How large the log is now; 0 when that cannot be told. */
-guint64 vsmmu_qemu_log_get_size (const char *path);
+/* Where the log ends now; @path: (nullable) */
+VsmmuLogMark vsmmu_qemu_log_mark (const char *path);
 
 /*
  * vsmmu_qemu_log_find:

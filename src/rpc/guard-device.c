@@ -256,14 +256,16 @@ find_by_host (const VsmmuDomain *domain, const VsmmuDevice *wanted)
   return NULL;
 }
 
-/* A mismatch that is ignored gets no verdict. */
+/* Nobody waits for a verdict that changes nothing. */
 static gboolean
 is_to_be_waited_for (const VsmmuGuard *guard, const VsmmuDomain *domain)
 {
-  VsmmuPolicyMismatch action = vsmmu_policy_get_on_mismatch (guard->policy);
+  VsmmuPolicyMismatch said;
+  gboolean is_said = vsmmu_policy_mismatch_of (domain->document, &said);
+  gboolean is_overruled;
 
-  vsmmu_policy_mismatch_of (domain, &action);
-  return action != VSMMU_POLICY_MISMATCH_IGNORE;
+  return vsmmu_policy_choose_mismatch (guard->policy, is_said ? &said : NULL, &is_overruled) !=
+         VSMMU_POLICY_MISMATCH_IGNORE;
 }
 
 char *

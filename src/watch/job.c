@@ -4,6 +4,7 @@
 #include "msi/verify.h"
 #include "probe/connection.h"
 #include "probe/monitor.h"
+#include "watch/detachment.h"
 #include "watch/watcher.h"
 
 VsmmuSession *
@@ -98,7 +99,8 @@ verify (VsmmuJob *job)
     .flags = job->flags,
     .device = job->alias,
     .is_guarded_only = TRUE,
-    .log_start = job->log_start,
+    .log_mark = job->log_mark,
+    .deadline = g_get_monotonic_time () + VSMMU_VERIFY_SECONDS * G_TIME_SPAN_SECOND,
   };
   VsmmuConnection *connection = borrow_connection (job->session, &job->error);
 
@@ -129,9 +131,16 @@ detach (VsmmuJob *job)
   VsmmuConnection *connection = borrow_connection (job->session, &job->error);
   VsmmuConnectionDomain *domain =
       connection != NULL ? vsmmu_connection_domain_new (connection, job->uuid, &job->error) : NULL;
+  g_autofree char *xml = NULL;
+  g_autofree char *device = NULL;
 
   if (domain != NULL)
-    vsmmu_connection_domain_detach (domain, job->alias, &job->error);
+    xml = vsmmu_connection_domain_get_xml (domain, VSMMU_DOMAIN_XML_LIVE, &job->error);
+  /* The alias may belong to another device by now. */
+  if (xml != NULL)
+    device = vsmmu_detachment_describe (xml, strlen (xml), job->alias, job->host, &job->error);
+  if (device != NULL)
+    vsmmu_connection_domain_detach (domain, device, &job->error);
   g_clear_pointer (&domain, vsmmu_connection_domain_free);
   return_connection (job->session, connection, job->error);
 }
@@ -246,6 +255,7 @@ vsmmu_job_free (VsmmuJob *job)
   g_clear_pointer (&job->running, g_ptr_array_unref);
   g_free (job->uuid);
   g_free (job->alias);
+  g_free (job->host);
   g_clear_pointer (&job->verification, vsmmu_verification_free);
   g_clear_error (&job->error);
   g_free (job);

@@ -38,20 +38,23 @@ struct _VsmmuJob {
   void (*done) (VsmmuJob *job);
   VsmmuBudget *budget; /* (nullable) (transfer full): what documents are read with */
 
-  char *uri;          /* VSMMU_JOB_CONNECT */
-  GPtrArray *running; /* VSMMU_JOB_CONNECT: result (element-type utf8), as vsmmu_connection_list_running() */
-  char *uuid;         /* of the domain, as the next ones */
-  guint serial;       /* of what the main context knows of the domain */
-  char *alias;        /* (nullable): of the device */
-  gint64 asked;       /* when it was begun, by the monotonic clock */
-  guint64 log_start;  /* as in #VsmmuVerifyOptions */
+  char *uri;             /* VSMMU_JOB_CONNECT */
+  GPtrArray *running;    /* VSMMU_JOB_CONNECT: result (element-type utf8), as vsmmu_connection_list_running() */
+  char *uuid;            /* of the domain, as the next ones */
+  guint serial;          /* of what the main context knows of the domain */
+  char *alias;           /* (nullable): of the device */
+  char *host;            /* VSMMU_JOB_DETACH: its address on the host */
+  gint64 asked;          /* when it was begun, by the monotonic clock */
+  VsmmuLogMark log_mark; /* as in #VsmmuVerifyOptions */
   VsmmuVerifyFlags flags;
   gboolean wants_trace;            /* VSMMU_JOB_VERIFY: of the MSI routes, while a device is unknown yet */
   gboolean is_traced;              /* whether we have started the trace; given, and result */
   VsmmuVerification *verification; /* result */
   GError *error;                   /* result */
 
-  guint overdue;       /* source; these two are the main context's at any time */
+  gint64 begun;        /* when it left the queue; this and the next ones are the main context's at any time */
+  gboolean is_slow;    /* its guest took too long the last time */
+  guint overdue;       /* source */
   gboolean is_overdue; /* it hangs, and is not waited for */
 };
 

@@ -23,6 +23,8 @@ add_verdict (JsonObject *object, const VsmmuWatchNews *news)
   json_object_set_object_member (object, "parts_us", vsmmu_verification_parts_to_json (news->verification));
   if (news->device->verdict == VSMMU_VERIFY_MISMATCH)
     json_object_set_string_member (object, "on_mismatch", vsmmu_policy_mismatch_to_string (news->action));
+  if (news->is_overruled)
+    json_object_set_string_member (object, "overruled", vsmmu_policy_mismatch_to_string (news->verification->action));
   json_object_set_int_member (object, "elapsed_us", news->elapsed);
 }
 

@@ -4,14 +4,21 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "check/policy.h"
 #include "probe/budget.h"
 #include "probe/qemu-log.h"
 #include "vsmmu/watch.h"
 #include "watch/job.h"
 
-/* Verifications at a time; and those that hang, as a QEMU may. libvirt has 20 threads for all its clients. */
+/*
+ * Verifications at a time: in all, of guests that took too long the last time, and when many hang, as a QEMU may. Those
+ * that hang do not count, but for the last: each holds one of the 20 threads that libvirt has for all its clients.
+ */
 #define RUNNING_MAX 4
-#define OVERDUE_MAX 8
+#define SLOW_MAX 1
+#define RUNNING_MAX_LATE 1
+#define OVERDUE_MANY 8
+#define OVERDUE_MAX 16
 
 /* Seconds after which a QEMU counts as one that hangs; a verification takes a fraction of one. */
 #define ANSWER_MAX 10
@@ -42,6 +49,7 @@ struct _VsmmuWatcher {
   GQueue waiting;      /* (element-type VsmmuJob): verifications that are not begun */
   GHashTable *running; /* (element-type VsmmuJob): borrowed; those that are */
   guint n_overdue;     /* of these */
+  guint n_slow;        /* of these, of guests that took too long */
   VsmmuVerifyFlags flags;
   gboolean is_enforcing;
   VsmmuBudget *budget; /* (nullable) */
@@ -74,6 +82,7 @@ typedef struct {
   gboolean is_traced;  /* we have QEMU write down its MSI routes */
   gboolean wants_all;
   gboolean is_silent; /* its QEMU did not answer in time, and that was said */
+  gboolean is_slow;   /* its last verification took as long as one may */
   guint attempt;
   guint timer; /* source */
 } Guest;
@@ -85,7 +94,7 @@ typedef struct {
   gboolean was_attached;       /* we saw it come */
   gint64 asked;                /* when something happened that makes us look */
   gint64 since;                /* of the verdict */
-  guint64 log_start;
+  VsmmuLogMark log_mark;
   guint n_detaches;
   guint detach; /* source of the next attempt */
 } Entry;
@@ -248,7 +257,7 @@ forget_log_starts (Guest *guest)
 
   g_hash_table_iter_init (&iter, guest->devices);
   while (g_hash_table_iter_next (&iter, NULL, &entry))
-    ((Entry *) entry)->log_start = 0;
+    ((Entry *) entry)->log_mark = (VsmmuLogMark){ 0 };
 }
 
 /* Something may be missed, and the same alias be another device: it is not seen being attached, and not detached. */
@@ -292,22 +301,19 @@ find_wanted (const Guest *guest, guint *count)
   return *count == 1 ? wanted : NULL;
 }
 
-/* What is done about a mismatch: the domain's own word counts more than that of the host. */
+/* What is done about a mismatch; @is_overruled: although the domain wants less. */
 static VsmmuPolicyMismatch
-choose_action (const Guest *guest, const VsmmuVerification *verification)
+choose_action (const Guest *guest, const VsmmuVerification *verification, gboolean *is_overruled)
 {
   g_autoptr (VsmmuPolicy) policy = NULL;
   g_autoptr (GError) error = NULL;
 
   if (!guest->daemon->watcher->is_enforcing)
     return VSMMU_POLICY_MISMATCH_REPORT;
-  if (verification->has_action)
-    return verification->action;
   policy = vsmmu_policy_load (FALSE, &error);
-  if (policy != NULL)
-    return vsmmu_policy_get_on_mismatch (policy);
-  tell (guest->daemon, VSMMU_WATCH_FAILED, guest, NULL, error->message);
-  return VSMMU_POLICY_MISMATCH_REPORT;
+  if (policy == NULL)
+    tell (guest->daemon, VSMMU_WATCH_FAILED, guest, NULL, error->message);
+  return vsmmu_policy_choose_mismatch (policy, verification->has_action ? &verification->action : NULL, is_overruled);
 }
 
 /* What an attempt to detach needs to find its device again. */
@@ -359,7 +365,10 @@ on_detached (VsmmuJob *job)
     settle (daemon->watcher);
   if (guest == NULL || guest->serial != job->serial)
     return;
-  if (job->error != NULL)
+  /* Another device has its alias: there is nothing to try again. */
+  if (g_error_matches (job->error, VSMMU_ERROR, VSMMU_ERROR_VALUE))
+    tell (guest->daemon, VSMMU_WATCH_DETACH_FAILED, guest, job->alias, job->error->message);
+  else if (job->error != NULL)
     schedule_detach (guest, job->alias, 0, job->error->message);
   else
     schedule_detach (guest, job->alias, DETACH_PATIENCE, _ ("the guest does not let it go"));
@@ -378,6 +387,7 @@ detach (Guest *guest, const char *alias)
   job->uuid = g_strdup (guest->uuid);
   job->serial = guest->serial;
   job->alias = g_strdup (alias);
+  job->host = g_strdup (entry->device->host);
   push (guest->daemon, job, on_detached);
 }
 
@@ -393,7 +403,8 @@ detach_again (gpointer data)
 }
 
 static void
-tell_verdict (const Guest *guest, const Entry *entry, const VsmmuJob *job, VsmmuPolicyMismatch action)
+tell_verdict (const Guest *guest, const Entry *entry, const VsmmuJob *job, VsmmuPolicyMismatch action,
+              gboolean is_overruled)
 {
   const VsmmuWatcher *watcher = guest->daemon->watcher;
   const VsmmuWatchNews news = {
@@ -404,6 +415,7 @@ tell_verdict (const Guest *guest, const Entry *entry, const VsmmuJob *job, Vsmmu
     .alias = entry->device->alias,
     .device = entry->device,
     .action = action,
+    .is_overruled = is_overruled,
     .verification = job->verification,
     .elapsed = entry->since - entry->asked,
     .reason = entry->device->reason,
@@ -421,6 +433,7 @@ update_device (Guest *guest, VsmmuVerifiedDevice *device, const VsmmuJob *job)
   VsmmuPolicyMismatch action = VSMMU_POLICY_MISMATCH_REPORT;
   gboolean is_news = guest->is_silent || entry->device == NULL || entry->device->verdict != device->verdict ||
                      g_strcmp0 (entry->device->reason, device->reason) != 0;
+  gboolean is_overruled = FALSE;
   gboolean is_other = entry->device == NULL || entry->device->verdict != device->verdict;
   g_autofree char *alias = g_strdup (device->alias);
 
@@ -435,11 +448,12 @@ update_device (Guest *guest, VsmmuVerifiedDevice *device, const VsmmuJob *job)
   if (is_other)
     entry->since = g_get_monotonic_time ();
   if (device->verdict == VSMMU_VERIFY_MISMATCH && is_news)
-    action = choose_action (guest, job->verification);
+    action = choose_action (guest, job->verification, &is_overruled);
   if (is_news)
-    tell_verdict (guest, entry, job, action);
+    tell_verdict (guest, entry, job, action, is_overruled);
+  /* Only a device of the host has DMA that goes astray, and an address there that it is detached by. */
   if (device->verdict != VSMMU_VERIFY_MISMATCH || action != VSMMU_POLICY_MISMATCH_DETACH || !entry->was_attached ||
-      entry->n_detaches > 0)
+      device->host == NULL || entry->n_detaches > 0)
     return;
   tell (guest->daemon, VSMMU_WATCH_DETACHING, guest, alias, device->reason);
   detach (guest, alias);
@@ -476,6 +490,7 @@ take_over (Guest *guest, VsmmuJob *job)
   }
   drop_missing (guest, job, found);
   guest->is_silent = FALSE;
+  guest->is_slow = FALSE;
 }
 
 /* Whether one that we saw come is to be looked at. */
@@ -553,6 +568,7 @@ on_overdue (gpointer data)
   job->overdue = 0;
   if (guest != NULL) {
     guest->is_silent = TRUE;
+    guest->is_slow = TRUE;
     reason = g_strdup_printf (_ ("QEMU has not answered for %d seconds; nothing new is known of the domain's devices "
                                  "until it does"),
                               ANSWER_MAX);
@@ -561,6 +577,7 @@ on_overdue (gpointer data)
   if (watcher->n_overdue < OVERDUE_MAX) {
     job->is_overdue = TRUE;
     watcher->n_overdue++;
+    watcher->n_slow -= job->is_slow;
     begin_verifications (watcher);
   }
   return G_SOURCE_REMOVE;
@@ -572,6 +589,7 @@ take_off (VsmmuWatcher *watcher, VsmmuJob *job)
   g_clear_handle_id (&job->overdue, g_source_remove);
   g_hash_table_remove (watcher->running, job);
   watcher->n_overdue -= job->is_overdue;
+  watcher->n_slow -= job->is_slow && !job->is_overdue;
 }
 
 static void
@@ -589,6 +607,8 @@ digest (Guest *guest, VsmmuJob *job)
     forget_guest (guest);
     return;
   }
+  if (is_failed && g_get_monotonic_time () - job->begun >= VSMMU_VERIFY_SECONDS * G_TIME_SPAN_SECOND)
+    guest->is_slow = TRUE;
   if (is_failed && guest->attempt == 0)
     tell (guest->daemon, VSMMU_WATCH_FAILED, guest, NULL, job->error->message);
   schedule (guest, is_failed);
@@ -622,16 +642,40 @@ begin_verification (VsmmuWatcher *watcher, VsmmuJob *job)
     return;
   }
   g_hash_table_add (watcher->running, job);
+  job->is_slow = guest->is_slow;
+  job->begun = g_get_monotonic_time ();
+  watcher->n_slow += job->is_slow;
   job->overdue = g_timeout_add_seconds (ANSWER_MAX, on_overdue, job);
   push (guest->daemon, job, on_verified);
+}
+
+/* (nullable) (transfer full): the first that waits and may begin */
+static VsmmuJob *
+take_next (VsmmuWatcher *watcher)
+{
+  guint n_running = g_hash_table_size (watcher->running) - watcher->n_overdue;
+
+  if (n_running >= (watcher->n_overdue < OVERDUE_MANY ? RUNNING_MAX : RUNNING_MAX_LATE))
+    return NULL;
+  for (GList *link = watcher->waiting.head; link != NULL; link = link->next) {
+    VsmmuJob *job = link->data;
+    const Guest *guest = find_guest (job);
+
+    if (guest != NULL && guest->is_slow && watcher->n_slow >= SLOW_MAX)
+      continue;
+    g_queue_delete_link (&watcher->waiting, link);
+    return job;
+  }
+  return NULL;
 }
 
 static void
 begin_verifications (VsmmuWatcher *watcher)
 {
-  while (!g_queue_is_empty (&watcher->waiting) &&
-         g_hash_table_size (watcher->running) - watcher->n_overdue < RUNNING_MAX)
-    begin_verification (watcher, g_queue_pop_head (&watcher->waiting));
+  VsmmuJob *job;
+
+  while ((job = take_next (watcher)) != NULL)
+    begin_verification (watcher, job);
 }
 
 /* One job for each guest at a time, for one device or for all. */
@@ -656,7 +700,7 @@ start_verification (Guest *guest)
   if (!guest->wants_all && alias != NULL) {
     entry = g_hash_table_lookup (guest->devices, alias);
     job->alias = g_strdup (alias);
-    job->log_start = entry->log_start;
+    job->log_mark = entry->log_mark;
   }
   guest->wants_all = FALSE;
   guest->is_busy = TRUE;
@@ -676,7 +720,7 @@ on_added (Guest *guest, const char *alias)
   entry->is_wanted = TRUE;
   entry->was_attached = TRUE;
   entry->asked = g_get_monotonic_time ();
-  entry->log_start = vsmmu_qemu_log_get_size (log);
+  entry->log_mark = vsmmu_qemu_log_mark (log);
   guest->attempt = 0;
   start_verification (guest);
 }

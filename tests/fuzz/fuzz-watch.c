@@ -8,6 +8,10 @@
 #include <string.h>
 
 #include "check/policy.h"
+#include "model/domain.h"
+#include "model/metadata-filter.h"
+#include "model/xml.h"
+#include "msi/guest-output.h"
 #include "probe/qemu-log.h"
 #include "vsmmu/vsmmu.h"
 
@@ -20,7 +24,8 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 static void
 read_log (const char *text, gsize length)
 {
-  const char *start = vsmmu_qemu_log_find_start (text, length);
+  const char *found = vsmmu_qemu_log_find_start (text, length);
+  const char *start = found != NULL ? found : text;
   VsmmuQemuWords all = { 0 };
   VsmmuQemuWords recent = { 0 };
 
@@ -28,9 +33,13 @@ read_log (const char *text, gsize length)
     g_error ("the last start is not in the log");
   vsmmu_qemu_words_read (&all, text, length);
   vsmmu_qemu_words_read (&recent, start, length - (gsize) (start - text));
-  if (recent.n_refused > all.n_refused || recent.n_unattached > all.n_unattached || recent.n_routes > all.n_routes)
+  if (recent.n_routes > all.n_routes)
     g_error ("a part says more than the whole");
-  if ((all.line != NULL) != (all.n_refused + all.n_unattached > 0))
+  for (guint i = 0; i < VSMMU_QEMU_LINES; i++)
+    if (i != VSMMU_QEMU_LINE_NONE && recent.n_lines[i] > all.n_lines[i])
+      g_error ("a part says more than the whole");
+  if ((all.line != NULL) != (all.worst != VSMMU_QEMU_LINE_NONE) ||
+      (all.worst != VSMMU_QEMU_LINE_NONE && all.n_lines[all.worst] == 0))
     g_error ("a complaint without a line, or a line without a complaint");
   if (all.line != NULL && (!g_utf8_validate (all.line, -1, NULL) || g_utf8_strlen (all.line, -1) > CHARACTERS_MAX))
     g_error ("a line that cannot be shown");
@@ -40,6 +49,47 @@ read_log (const char *text, gsize length)
   vsmmu_qemu_words_clear (&recent);
 }
 
+/* The children of the root, without or (@is_metadata) only its metadata. */
+static guint
+count_children (const xmlDoc *document, gboolean is_metadata)
+{
+  guint count = 0;
+
+  for (const xmlNode *node = vsmmu_xml_element (xmlDocGetRootElement (document)->children); node != NULL;
+       node = vsmmu_xml_element (node->next)) {
+    gboolean is_prefixed = node->ns != NULL && node->ns->prefix != NULL;
+
+    count += (!is_prefixed && strcmp ((const char *) node->name, "metadata") == 0) == is_metadata;
+  }
+  return count;
+}
+
+/* What libvirt wrote is well-formed, and then only its metadata are missing, and no line moves. */
+static void
+read_filtered (const char *xml)
+{
+  g_autoptr (GString) left = g_string_new (NULL);
+  g_autoptr (GString) bytewise = g_string_new (NULL);
+  VsmmuMetadataFilter filter = { 0 };
+  VsmmuMetadataFilter other = { 0 };
+  guint line;
+  g_autoptr (xmlDoc) before = vsmmu_xml_parse (xml, strlen (xml), "fuzz", &line, NULL);
+  g_autoptr (xmlDoc) after = NULL;
+
+  vsmmu_metadata_filter_feed (&filter, xml, strlen (xml), left);
+  for (const char *byte = xml; *byte != '\0'; byte++)
+    vsmmu_metadata_filter_feed (&other, byte, 1, bytewise);
+  if (!g_string_equal (left, bytewise))
+    g_error ("it matters in how many parts it came");
+  after = vsmmu_xml_parse (left->str, left->len, "fuzz", &line, NULL);
+  if (before == NULL)
+    return;
+  if (after == NULL)
+    g_error ("without its metadata it is no document: %s", left->str);
+  if (count_children (after, TRUE) != 0 || count_children (after, FALSE) != count_children (before, FALSE))
+    g_error ("something else is missing, or metadata are left: %s", left->str);
+}
+
 static void
 read_metadata (const char *text, gsize length)
 {
@@ -47,8 +97,12 @@ read_metadata (const char *text, gsize length)
   g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (xml, strlen (xml), "fuzz", NULL);
   VsmmuPolicyMismatch action = (VsmmuPolicyMismatch) G_MAXINT;
 
-  if (domain != NULL && vsmmu_policy_mismatch_of (domain, &action) && vsmmu_policy_mismatch_to_string (action) == NULL)
+  if (domain != NULL && vsmmu_policy_mismatch_of (domain->document, &action) &&
+      vsmmu_policy_mismatch_to_string (action) == NULL)
     g_error ("a word that there is not");
+  if (domain != NULL)
+    vsmmu_guest_may_write_log (domain->document, "/var/log/libvirt/qemu/fuzz.log");
+  read_filtered (xml);
 }
 
 int

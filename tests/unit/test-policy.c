@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "check/finding.h"
+#include "check/policy.h"
+#include "model/domain.h"
 #include "vsmmu/policy.h"
 
 #define ADD VSMMU_POLICY_IOMMUFD_ADD
@@ -39,17 +41,22 @@ static const struct {
   { "[policy]\nmode=\n", "'' is no value for 'mode' in [policy]: choose one of off, warn, enforce",
     VSMMU_POLICY_ENFORCE },
   { "[policy]\nmode=Warn\n", "'Warn' is no value", VSMMU_POLICY_ENFORCE },
-  { "[policy]\nmode=warn\nmodus=off\n", "there is no 'modus' in [policy], only 'mode'", VSMMU_POLICY_WARN },
+  { "[policy]\nmode=warn\nmodus=off\n", "there is no 'modus' in [policy], only 'mode', 'domains-decide'",
+    VSMMU_POLICY_WARN },
   { "[policy]\nmode[de]=warn\n", "there is no 'mode[de]' in [policy]", VSMMU_POLICY_ENFORCE },
   { "[policy]\nmode=off\niommufd=add\n", "there is no 'iommufd' in [policy]", VSMMU_POLICY_OFF },
-  { "[policies]\nmode=warn\n", "there is no group [policies]: choose one of policy, attach, hotplug, rules",
+  { "[policies]\nmode=warn\n", "there is no group [policies]: choose one of policy, attach, hotplug, hook, rules",
     VSMMU_POLICY_ENFORCE },
   { "[policy]\nmode=warn\n[x]\n", "there is no group [x]", VSMMU_POLICY_WARN },
-  { "[hotplug]\non-mismatch=destroy\n", "choose one of report, detach, ignore", VSMMU_POLICY_ENFORCE },
+  { "[hotplug]\non-mismatch=destroy\n", "choose one of ignore, report, detach", VSMMU_POLICY_ENFORCE },
   { "[hotplug]\nwait=-1\n", "'-1' is no value for 'wait' in [hotplug]: write a number of seconds, 0 to 60",
     VSMMU_POLICY_ENFORCE },
   { "[hotplug]\nwait=61\n", "0 to 60", VSMMU_POLICY_ENFORCE },
   { "[hotplug]\nwait=5s\n", "0 to 60", VSMMU_POLICY_ENFORCE },
+  { "[hook]\ntimeout=0\n", "'0' is no value for 'timeout' in [hook]: write a number of seconds, 1 to 60",
+    VSMMU_POLICY_ENFORCE },
+  { "[policy]\nmode=warn\n[hook]\ntimeout=61\n", "1 to 60", VSMMU_POLICY_WARN },
+  { "[policy]\ndomains-decide=maybe\n", "choose one of no, yes", VSMMU_POLICY_ENFORCE },
   { "[hotplug]\nwaits=5\n", "there is no 'waits' in [hotplug], only 'on-mismatch', 'wait'", VSMMU_POLICY_ENFORCE },
   { "[attach]\niommufd=yes\n", "choose one of add, refuse", VSMMU_POLICY_ENFORCE },
   { "[policy]\nmode=warn\n[rules]\nhost-num=off\n", "there is no rule 'host-num'; did you mean 'host-numa'?",
@@ -58,6 +65,43 @@ static const struct {
     VSMMU_POLICY_ENFORCE },
   { "[rules]\nhost-numa=no\n", "'no' is no value for 'host-numa' in [rules]: choose one of off, note, warning, error",
     VSMMU_POLICY_ENFORCE },
+};
+
+/* From the most lenient to the strictest. */
+static const char *const mismatches[] = { "ignore", "report", "detach" };
+
+/* What the metadata of a domain say: which of these words, G_MAXUINT for none that counts. */
+static const struct {
+  const char *metadata;
+  guint wanted;
+} domains[] = {
+#define HOTPLUG(word) "<v:hotplug xmlns:v='" VSMMU_POLICY_NAMESPACE "' on-mismatch='" word "'/>"
+#define METADATA(content) "<metadata>" content "</metadata>"
+  { "", G_MAXUINT },
+  { METADATA (""), G_MAXUINT },
+  { METADATA (HOTPLUG ("ignore")), 0 },
+  { METADATA (HOTPLUG ("report")), 1 },
+  { METADATA (HOTPLUG ("detach")), 2 },
+  { METADATA ("<hotplug xmlns='" VSMMU_POLICY_NAMESPACE "' on-mismatch='detach'/>"), 2 },
+  { METADATA ("<o:x xmlns:o='urn:o'/>" HOTPLUG ("ignore")), 0 },
+  /* Several: the strictest, in any order. */
+  { METADATA (HOTPLUG ("ignore") HOTPLUG ("detach")), 2 },
+  { METADATA (HOTPLUG ("detach") HOTPLUG ("ignore")), 2 },
+  { METADATA (HOTPLUG ("ignore") HOTPLUG ("report") HOTPLUG ("ignore")), 1 },
+  { METADATA (HOTPLUG ("ignore")) METADATA (HOTPLUG ("detach")), 2 },
+  { METADATA (HOTPLUG ("detach")) METADATA (HOTPLUG ("ignore")), 2 },
+  { METADATA (HOTPLUG ("detach") HOTPLUG ("never")), 2 },
+  /* No word of ours. */
+  { METADATA (HOTPLUG ("never")), G_MAXUINT },
+  { METADATA (HOTPLUG ("Detach")), G_MAXUINT },
+  { METADATA (HOTPLUG ("")), G_MAXUINT },
+  { METADATA ("<hotplug on-mismatch='detach'/>"), G_MAXUINT },
+  { METADATA ("<v:hotplug xmlns:v='urn:v' on-mismatch='detach'/>"), G_MAXUINT },
+  { METADATA ("<v:hotplug xmlns:v='" VSMMU_POLICY_NAMESPACE "' v:on-mismatch='ignore'/>"), G_MAXUINT },
+  { METADATA ("<v:x xmlns:v='" VSMMU_POLICY_NAMESPACE "' on-mismatch='detach'/>"), G_MAXUINT },
+  { METADATA ("<o:x xmlns:o='urn:o'>" HOTPLUG ("detach") "</o:x>"), G_MAXUINT },
+  { HOTPLUG ("detach"), G_MAXUINT },
+  { "<devices>" METADATA (HOTPLUG ("detach")) "</devices>", G_MAXUINT },
 };
 
 typedef struct {
@@ -166,6 +210,70 @@ test_a_file_that_is_none_is_an_error (Files *files, gconstpointer data G_GNUC_UN
   g_assert_cmpint (vsmmu_policy_load_mode (FALSE), ==, VSMMU_POLICY_ENFORCE);
 }
 
+/* @of_host: one of the words; G_MAXUINT for no such key */
+static void
+check_domains (const VsmmuPolicy *policy, guint of_host, gboolean is_free, guint *n_cases)
+{
+  guint effective = of_host != G_MAXUINT ? of_host : 1;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (domains); i++, ++*n_cases) {
+    g_autofree char *xml = g_strdup_printf ("<domain type='kvm'><name>x</name>%s</domain>", domains[i].metadata);
+    g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (xml, strlen (xml), "x.xml", NULL);
+    VsmmuPolicyMismatch said;
+    gboolean is_said = vsmmu_policy_mismatch_of (domain->document, &said);
+    gboolean is_lenient = domains[i].wanted != G_MAXUINT && domains[i].wanted < effective;
+    guint expected = domains[i].wanted == G_MAXUINT || (is_lenient && !is_free) ? effective : domains[i].wanted;
+    gboolean is_overruled = !is_lenient;
+    VsmmuPolicyMismatch chosen = vsmmu_policy_choose_mismatch (policy, is_said ? &said : NULL, &is_overruled);
+
+    g_test_message ("%u %d %s", of_host, is_free, domains[i].metadata);
+    g_assert_cmpint (is_said, ==, domains[i].wanted != G_MAXUINT);
+    g_assert_cmpstr (vsmmu_policy_mismatch_to_string (chosen), ==, mismatches[expected]);
+    g_assert_cmpint (is_overruled, ==, is_lenient && !is_free);
+  }
+}
+
+static void
+test_a_domain_may_only_be_stricter_than_its_host (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  static const char *const freedoms[] = { "", "domains-decide=no\n", "domains-decide=yes\n" };
+  guint n_cases = 0;
+
+  for (guint h = 0; h <= G_N_ELEMENTS (mismatches); h++)
+    for (guint f = 0; f < G_N_ELEMENTS (freedoms); f++) {
+      gboolean is_key = h < G_N_ELEMENTS (mismatches);
+      g_autofree char *text = g_strdup_printf ("[policy]\n%s[hotplug]\n%s%s\n", freedoms[f],
+                                               is_key ? "on-mismatch=" : "", is_key ? mismatches[h] : "");
+      g_autoptr (GError) error = NULL;
+      g_autoptr (VsmmuPolicy) policy = NULL;
+
+      put (files->host, text);
+      policy = vsmmu_policy_load (FALSE, &error);
+      g_assert_no_error (error);
+      check_domains (policy, is_key ? h : G_MAXUINT, f == 2, &n_cases);
+    }
+  /* A configuration that cannot be read. */
+  check_domains (NULL, G_MAXUINT, FALSE, &n_cases);
+  g_test_message ("%u cases", n_cases);
+  g_print ("# %u cases\n", n_cases);
+}
+
+static void
+test_seconds_are_those_of_the_file (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (VsmmuPolicy) policy = NULL;
+
+  put (files->host, "");
+  policy = vsmmu_policy_load (FALSE, NULL);
+  g_assert_cmpuint (vsmmu_policy_get_timeout (policy), ==, 10);
+  g_assert_cmpuint (vsmmu_policy_get_wait (policy), ==, 5);
+  g_clear_pointer (&policy, vsmmu_policy_free);
+  put (files->host, "[hotplug]\nwait=0\n[hook]\ntimeout=1\n");
+  policy = vsmmu_policy_load (FALSE, NULL);
+  g_assert_cmpuint (vsmmu_policy_get_timeout (policy), ==, 1);
+  g_assert_cmpuint (vsmmu_policy_get_wait (policy), ==, 0);
+}
+
 static void
 add (GPtrArray *findings, const char *rule)
 {
@@ -240,6 +348,8 @@ main (int argc, char **argv)
     { "/policy/the-user-does-not-count-for-others", test_the_user_does_not_count_for_others },
     { "/policy/what-is-wrong-is-named-with-its-file", test_what_is_wrong_is_named_with_its_file },
     { "/policy/a-file-that-is-none-is-an-error", test_a_file_that_is_none_is_an_error },
+    { "/policy/a-domain-may-only-be-stricter-than-its-host", test_a_domain_may_only_be_stricter_than_its_host },
+    { "/policy/seconds-are-those-of-the-file", test_seconds_are_those_of_the_file },
     { "/policy/rules-are-graded-and-errors-refuse", test_rules_are_graded_and_errors_refuse },
   };
   g_autofree char *directory = g_dir_make_tmp ("policy-XXXXXX", NULL);

@@ -121,11 +121,15 @@ test_metrics_follow_the_verdicts (void)
   for (guint i = 0; i < 1000; i++)
     vsmmu_verdicts_set (verdicts, verdict_new ("u1", "hostdev0", i % VSMMU_VERDICT_STATES), i * G_USEC_PER_SEC);
   vsmmu_verdicts_set (verdicts, verdict_new ("u2", "hostdev0", VSMMU_VERDICT_MISMATCH), 1000 * G_USEC_PER_SEC);
+  vsmmu_verdicts_set (verdicts, verdict_new ("u2", "hostdev0", VSMMU_VERDICT_MISMATCH), 1000 * G_USEC_PER_SEC);
   vsmmu_verdicts_count_error (verdicts);
   await_line (path, "\nvsmmu_verdicts{verdict=\"verified\"} 1\n");
   await_line (path, "\nvsmmu_verdicts{verdict=\"mismatch\"} 1\n");
   await_line (path, "\nvsmmu_last_check_timestamp_seconds 1000\n");
   await_line (path, "\nvsmmu_check_errors_total 1\n");
+  /* Of 1000 verdicts on a device every third was a mismatch, each after another verdict; and one more, that was said
+   * twice. */
+  await_line (path, "\nvsmmu_mismatches_total 334\n");
   vsmmu_metrics_free (metrics);
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
   g_assert_cmpint (g_rmdir (directory), ==, 0);

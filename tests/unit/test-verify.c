@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "check/policy.h"
 #include "model/host.h"
+#include "model/xml.h"
 #include "msi/evidence.h"
+#include "msi/guest-output.h"
 #include "vsmmu/vsmmu.h"
+#include "watch/detachment.h"
 
 #define SMMU_A "smmu3.0x000000000c000000"
 #define SMMU_B "smmu3.0x000000000c020000"
@@ -34,8 +38,14 @@
 
 #define REFUSED "2026-11-22T10:11:12.1Z qemu-system-aarch64: IOMMU_VDEVICE_ALLOC failed: Invalid argument\n"
 #define UNATTACHED "2026-11-22T10:11:12.1Z qemu-system-aarch64: Failed to attach GBPA hwpt 6 for hiodi devid 7"
+#define UNKNOWN_ERROR "2026-11-22T10:11:12.1Z qemu-system-aarch64: vfio: something new went wrong\n"
+#define WARNING "2026-11-22T10:11:12.1Z qemu-system-aarch64: warning: something is slow\n"
 #define ROUTE "kvm_arm_fixup_msi_route MSI iova = 0xfffff040 is translated into 0x8090040\n"
 #define OTHER_ROUTE "kvm_arm_fixup_msi_route MSI iova = 0xfffff040 is translated into 0x8080040\n"
+
+#define STARTING                                                                                                       \
+  "2026-11-22 10:11:12.123+0000: starting up libvirt version: 12.8.0, package: error\nLC_ALL=C \\\n"                   \
+  "/usr/bin/qemu-system-aarch64 \\\n-name guest=failed,debug-threads=on \\\n-msg timestamp=on\n"
 
 static void
 add_host_device (VsmmuHost *host, const char *name, VsmmuHostSmmu *smmu, guint number, guint64 window)
@@ -86,9 +96,12 @@ typedef struct {
   guint64 window;  /* 0 for the right one */
   const char *log; /* NULL when it cannot be read */
   const char *log_since_attach;
+  gboolean is_partial;      /* the log does not go back far enough */
+  gboolean is_log_of_guest; /* the guest can write into it */
   VsmmuVerifyVerdict verdict;
   const char *check; /* the evidence that the reason is from */
   const char *rule;
+  gboolean silent; /* the log speaks neither for nor against it */
 } Row;
 
 static const Row rows[] = {
@@ -121,7 +134,37 @@ static const Row rows[] = {
     .check = "vectors" },
   { "qemu-refused-it", RIGHT, "hostdev3", .log = "", .log_since_attach = REFUSED, .verdict = VSMMU_VERIFY_MISMATCH,
     .check = "log", .rule = "vsmmu-attach-failed" },
-  { "qemu-refused-something", RIGHT, "hostdev3", .log = REFUSED, .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors" },
+  { "qemu-refused-something", RIGHT, "hostdev3", .log = REFUSED, .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "log" },
+  { "qemu-refused-it-at-the-start", ALONE, "hostdev2", .log = REFUSED, .verdict = VSMMU_VERIFY_UNKNOWN_YET,
+    .check = "log" },
+  { "qemu-said-what-is-not-known", RIGHT, "hostdev3", .log = "", .log_since_attach = UNKNOWN_ERROR,
+    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "log" },
+  { "qemu-said-what-is-not-known-at-the-start", ALONE, "hostdev2", .log = UNKNOWN_ERROR,
+    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "log" },
+  { "what-is-not-known-beside-a-stranger", WRONG, "hostdev2", .log = REFUSED UNKNOWN_ERROR,
+    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "log" },
+  { "qemu-warned", ALONE, "hostdev2", .log = WARNING, .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors",
+    .silent = TRUE },
+  { "log-too-long", RIGHT, "hostdev3", .log = "", .log_since_attach = "", .is_partial = TRUE,
+    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
+  { "refused-in-a-log-too-long", RIGHT, "hostdev3", .log = "", .log_since_attach = REFUSED, .is_partial = TRUE,
+    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "log" },
+  { "early-stranger-in-a-log-too-long", WRONG, "hostdev2", .log = UNATTACHED, .is_partial = TRUE,
+    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "smmu" },
+  { "complaint-before-it-was-seen", RIGHT, "hostdev3", .log = REFUSED, .log_since_attach = "",
+    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
+  { "guest-says-refused", RIGHT, "hostdev3", .log = REFUSED, .log_since_attach = REFUSED, .is_log_of_guest = TRUE,
+    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
+  { "guest-says-stranger", WRONG, "hostdev2", .log = UNATTACHED, .is_log_of_guest = TRUE,
+    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "smmu" },
+  { "guest-says-route", ALONE, "hostdev2", .log = ROUTE, .is_log_of_guest = TRUE, .verdict = VSMMU_VERIFY_VERIFIED,
+    .check = "vectors", .silent = TRUE },
+  { "guest-says-other-route", ALONE, "hostdev2", .log = OTHER_ROUTE, .is_log_of_guest = TRUE,
+    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
+  { "guest-says-nothing", ALONE, "hostdev2", .log = "", .is_log_of_guest = TRUE, .verdict = VSMMU_VERIFY_VERIFIED,
+    .check = "vectors", .silent = TRUE },
+  { "other-route-in-a-log-too-long", ALONE, "hostdev2", .log = OTHER_ROUTE, .is_partial = TRUE,
+    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
   { "route", ALONE, "hostdev2", .log = ROUTE ROUTE, .verdict = VSMMU_VERIFY_VERIFIED, .check = "route" },
   { "other-route", ALONE, "hostdev2", .log = ROUTE OTHER_ROUTE, .verdict = VSMMU_VERIFY_MISMATCH, .check = "route",
     .rule = "msi-doorbell-mismatch" },
@@ -178,6 +221,8 @@ log_new (const Row *row)
   VsmmuQemuLog *log = g_new0 (VsmmuQemuLog, 1);
 
   vsmmu_qemu_words_read (&log->since_start, row->log, strlen (row->log));
+  log->since_start.is_partial = row->is_partial && row->log_since_attach == NULL;
+  log->since_attach.is_partial = row->is_partial;
   log->has_recent = row->log_since_attach != NULL;
   if (log->has_recent)
     vsmmu_qemu_words_read (&log->since_attach, row->log_since_attach, strlen (row->log_since_attach));
@@ -206,7 +251,7 @@ test_row (gconstpointer data)
   g_autoptr (GPtrArray) findings = host != NULL ? vsmmu_check_domain (domain, &options) : NULL;
   g_autoptr (VsmmuGuest) guest = guest_new (domain, row);
   g_autoptr (VsmmuQemuLog) log = row->log != NULL ? log_new (row) : NULL;
-  const VsmmuVerifySubject subject = { domain, host, findings, guest, log };
+  const VsmmuVerifySubject subject = { domain, host, findings, guest, log, row->is_log_of_guest };
   g_autoptr (VsmmuVerification) verification = vsmmu_verify_judge (&subject);
   const VsmmuVerifiedDevice *device;
   const VsmmuEvidence *evidence;
@@ -217,6 +262,12 @@ test_row (gconstpointer data)
   g_assert_cmpint (vsmmu_verification_get_worst (verification), ==, row->verdict);
   evidence = find_evidence (device, row->check);
   g_assert_nonnull (evidence);
+  for (guint i = 0; row->silent && i < device->evidence->len; i++) {
+    const VsmmuEvidence *one = g_ptr_array_index (device->evidence, i);
+
+    g_assert_cmpstr (one->check, !=, "route");
+    g_assert_true (strcmp (one->check, "log") != 0 || one->outcome == VSMMU_VERIFY_UNKNOWN_YET);
+  }
   if (row->verdict != VSMMU_VERIFY_VERIFIED)
     g_assert_cmpstr (device->reason, ==, evidence->text);
   g_assert_cmpuint (device->findings->len > 0, ==, row->rule != NULL);
@@ -232,14 +283,13 @@ test_row (gconstpointer data)
 static void
 test_log_counts_what_was_said_since_the_last_start (void)
 {
-  static const char text[] = "2026-11-22 10:11:12.1+0000: starting up libvirt version: 12.8.0\n" REFUSED UNATTACHED
-                             "2026-11-22 10:12:12.1+0000: starting up libvirt version: 12.8.0\n" REFUSED;
+  static const char text[] = STARTING REFUSED UNATTACHED STARTING REFUSED;
   VsmmuQemuWords words = { 0 };
   const char *start = vsmmu_qemu_log_find_start (text, strlen (text));
 
   vsmmu_qemu_words_read (&words, start, strlen (start));
-  g_assert_cmpuint (words.n_refused, ==, 1);
-  g_assert_cmpuint (words.n_unattached, ==, 0);
+  g_assert_cmpuint (words.n_lines[VSMMU_QEMU_LINE_REFUSED], ==, 1);
+  g_assert_cmpuint (words.n_lines[VSMMU_QEMU_LINE_UNATTACHED], ==, 0);
   g_assert_cmpstr (words.line, ==, "qemu-system-aarch64: IOMMU_VDEVICE_ALLOC failed: Invalid argument");
   vsmmu_qemu_words_clear (&words);
 }
@@ -285,32 +335,304 @@ test_log_is_found_on_this_host_only (void)
   }
 }
 
+#define DATE "2026-11-22T10:11:12.123456Z "
+#define QEMU DATE "qemu-system-aarch64: "
+#define LIBVIRT "2026-11-22 10:11:12.123+0000: "
+
+/* Lines as they are in logs, and what each means. */
+static const struct {
+  const char *line;
+  VsmmuQemuLine meaning;
+} lines[] = {
+  { QEMU "IOMMU_VDEVICE_ALLOC failed: Invalid argument", VSMMU_QEMU_LINE_REFUSED },
+  { QEMU "Device 0x8: Failed to install STE", VSMMU_QEMU_LINE_REFUSED },
+  { QEMU "Failed to install all STEs properly", VSMMU_QEMU_LINE_REFUSED },
+  { QEMU "[iommufd=24] error attach 0000:21:00.0 (31) pasid 0 to id=7: Invalid argument", VSMMU_QEMU_LINE_REFUSED },
+  { QEMU "Failed to allocate hwpt", VSMMU_QEMU_LINE_REFUSED },
+  { QEMU "Unable to attach the default HW pagetable: dev id 3", VSMMU_QEMU_LINE_REFUSED },
+  { QEMU "Failed to attach GBPA hwpt 6 for hiodi devid 7", VSMMU_QEMU_LINE_UNATTACHED },
+  { QEMU "IOMMU_HWPT_INVALIDATE failed: total 3 done 1", VSMMU_QEMU_LINE_ERROR },
+  { QEMU "vEVENTQ(type 1 id 3): overflowed", VSMMU_QEMU_LINE_ERROR },
+  { QEMU "vEVENTQ(type 1 id 3): lost 4 event(s)", VSMMU_QEMU_LINE_ERROR },
+  { QEMU "IOMMU_VEVENTQ_ALLOC failed: Cannot allocate memory", VSMMU_QEMU_LINE_ERROR },
+  { QEMU
+    "SMMUv3: multiple S1 context descriptors require SubstreamID support. Configure ssidsize > 0 (requires accel=on)",
+    VSMMU_QEMU_LINE_ERROR },
+  { QEMU "Tegra241 CMDQV: failed to mmap VINTF page0", VSMMU_QEMU_LINE_ERROR },
+  { QEMU "something that nobody has seen", VSMMU_QEMU_LINE_ERROR },
+  { QEMU "-device vfio-pci,id=hostdev0: something new", VSMMU_QEMU_LINE_ERROR },
+  { DATE "kvm: something from a program of another name", VSMMU_QEMU_LINE_ERROR },
+  { "qemu-system-aarch64: without a date", VSMMU_QEMU_LINE_ERROR },
+  { "vfio: an error without a program", VSMMU_QEMU_LINE_ERROR },
+  { "smmuv3: Invalid thing", VSMMU_QEMU_LINE_ERROR },
+  { "**\nERROR:../hw/arm/smmuv3.c:1:f: assertion failed", VSMMU_QEMU_LINE_ERROR },
+  { QEMU "warning: vfio-pci: host kernel reports ATS unsupported; ATS capability will be masked",
+    VSMMU_QEMU_LINE_WARNING },
+  { QEMU "warning: 0000:21:00.0: dma-buf unavailable, using mmap fallback, P2P DMA will not work",
+    VSMMU_QEMU_LINE_WARNING },
+  { QEMU "-device vfio-pci: warning: vfio 0000:21:00.0: Could not enable error recovery for the device",
+    VSMMU_QEMU_LINE_WARNING },
+  { QEMU "info: virtio-blk failed nothing", VSMMU_QEMU_LINE_NONE },
+  { QEMU "terminating on signal 15 from pid 1 (<unknown process>)", VSMMU_QEMU_LINE_NONE },
+  { "char device redirected to /dev/pts/3 (label charserial0)", VSMMU_QEMU_LINE_NONE },
+  { QEMU "char device redirected to /dev/pts/3 (label charserial0)", VSMMU_QEMU_LINE_NONE },
+  { LIBVIRT "Domain id=1 is tainted: custom-argv", VSMMU_QEMU_LINE_NONE },
+  { LIBVIRT "shutting down, reason=failed", VSMMU_QEMU_LINE_NONE },
+  { "smmuv3_accel_install_ste vSID=0xa00 ste type=abort hwpt_id=3", VSMMU_QEMU_LINE_NONE },
+  { "kvm_arm_fixup_msi_route MSI iova = 0xfffff040 is translated into 0x8090040", VSMMU_QEMU_LINE_NONE },
+  { "", VSMMU_QEMU_LINE_NONE },
+};
+
+/* Alone, behind each other one, and with the line feed that QEMU forgets. */
 static void
-test_a_domain_can_say_what_to_do (void)
+test_log_lines_mean_what_they_mean (void)
+{
+  guint n_cases = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (lines); i++)
+    for (guint j = 0; j < G_N_ELEMENTS (lines); j++, n_cases++) {
+      g_autofree char *text = g_strconcat (lines[j].line, "\n", lines[i].line, NULL);
+      VsmmuQemuLine worst = MAX (lines[i].meaning, lines[j].meaning);
+      VsmmuQemuWords words = { 0 };
+
+      g_test_message ("%s", text);
+      vsmmu_qemu_words_read (&words, text, strlen (text));
+      g_assert_cmpint (words.worst, ==, worst);
+      g_assert_cmpint (words.line != NULL, ==, worst != VSMMU_QEMU_LINE_NONE);
+      vsmmu_qemu_words_clear (&words);
+    }
+  g_print ("# %u cases\n", n_cases);
+}
+
+/* A log as a guest leaves it, and what is said of it by then. */
+static void
+write_log (const char *path, gsize padding, const char *since)
+{
+  g_autoptr (GString) text = g_string_new (STARTING);
+
+  while (text->len < padding)
+    g_string_append (text, LIBVIRT "Domain id=1 is tainted: custom-argv\n");
+  g_string_append (text, since);
+  g_unlink (path);
+  g_assert_true (g_file_set_contents_full (path, text->str, (gssize) text->len, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+}
+
+static void
+append_log (const char *path, gsize padding, const char *line)
+{
+  FILE *file = fopen (path, "a");
+
+  g_assert_nonnull (file);
+  for (gsize done = 0; done < padding; done += 64)
+    fprintf (file, "%-63s\n", "smmuv3_accel_install_ste vSID=0xa00 ste type=translate");
+  fputs (line, file);
+  fclose (file);
+}
+
+#define MIB ((gsize) 1 << 20)
+
+/* Only a log that is whole since the mark says that there was nothing. */
+static void
+test_a_log_is_read_from_the_attachment_on_or_said_to_be_partial (void)
 {
   static const struct {
-    const char *metadata;
-    gboolean is_said;
-    VsmmuPolicyMismatch action;
+    gsize before;
+    gsize after;
+    enum { SAME, TRUNCATED, ROTATED, OVERWRITTEN } fate;
+    gboolean is_partial;       /* since the attachment */
+    gboolean is_start_partial; /* since the start */
   } cases[] = {
-    { "", FALSE, VSMMU_POLICY_MISMATCH_REPORT },
-    { "<metadata><v:hotplug xmlns:v='" VSMMU_POLICY_NAMESPACE "' on-mismatch='detach'/></metadata>", TRUE,
-      VSMMU_POLICY_MISMATCH_DETACH },
-    { "<metadata><o:x xmlns:o='urn:o'/><hotplug xmlns='" VSMMU_POLICY_NAMESPACE "' on-mismatch='ignore'/></metadata>",
-      TRUE, VSMMU_POLICY_MISMATCH_IGNORE },
-    { "<metadata><hotplug on-mismatch='detach'/></metadata>", FALSE, VSMMU_POLICY_MISMATCH_REPORT },
-    { "<metadata><v:hotplug xmlns:v='" VSMMU_POLICY_NAMESPACE "' on-mismatch='explode'/></metadata>", FALSE,
-      VSMMU_POLICY_MISMATCH_REPORT },
+    { 0, 0, SAME, FALSE, FALSE },
+    { 10000, 0, SAME, FALSE, FALSE },
+    { 10000, 500000, SAME, FALSE, FALSE },
+    { 10000, MIB - 20000, SAME, FALSE, FALSE },
+    { 10000, MIB, SAME, TRUE, TRUE },
+    { 10000, 3 * MIB, SAME, TRUE, TRUE },
+    { 3 * MIB, 10000, SAME, FALSE, TRUE },
+    { 3 * MIB, MIB, SAME, TRUE, TRUE },
+    { 10000, 0, TRUNCATED, TRUE, TRUE },
+    { 10000, 9000, TRUNCATED, TRUE, TRUE },
+    { 10000, 20000, TRUNCATED, TRUE, TRUE },
+    { 10000, 0, ROTATED, TRUE, FALSE },
+    { 10000, 20000, ROTATED, TRUE, FALSE },
+    { 10000, 20000, OVERWRITTEN, TRUE, FALSE },
+  };
+  g_autofree char *directory = g_dir_make_tmp ("log-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (directory, "web.log", NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (VsmmuQemuLog) log = NULL;
+    VsmmuLogMark mark;
+
+    g_test_message ("case %u", i);
+    write_log (path, cases[i].before, "");
+    mark = vsmmu_qemu_log_mark (path);
+    if (cases[i].fate == TRUNCATED)
+      g_assert_cmpint (truncate (path, 0), ==, 0);
+    if (cases[i].fate == ROTATED) {
+      g_autofree char *old = g_strconcat (path, ".0", NULL);
+
+      g_assert_cmpint (g_rename (path, old), ==, 0);
+      write_log (path, cases[i].before, "");
+      g_assert_cmpint (g_unlink (old), ==, 0);
+    }
+    if (cases[i].fate == OVERWRITTEN) {
+      FILE *file = fopen (path, "r+");
+
+      fseek (file, (long) mark.size - 3, SEEK_SET);
+      fputs ("xx", file);
+      fclose (file);
+    }
+    append_log (path, cases[i].after, REFUSED);
+    log = vsmmu_qemu_log_read (path, &mark, NULL);
+    g_assert_true (log->has_recent);
+    g_assert_cmpint (log->since_attach.is_partial, ==, cases[i].is_partial);
+    g_assert_cmpint (log->since_start.is_partial, ==, cases[i].is_start_partial);
+    /* Never less than there is: what is partial has all that was read. */
+    g_assert_cmpuint (log->since_attach.n_lines[VSMMU_QEMU_LINE_REFUSED], ==, 1);
+    g_assert_cmpuint (log->since_start.n_lines[VSMMU_QEMU_LINE_REFUSED], ==, 1);
+  }
+  g_print ("# %u cases\n", (guint) G_N_ELEMENTS (cases));
+  g_assert_cmpuint (vsmmu_qemu_log_mark ("/nonexistent").size, ==, 0);
+  g_assert_cmpuint (vsmmu_qemu_log_mark (NULL).size, ==, 0);
+  g_unlink (path);
+  g_rmdir (directory);
+}
+
+#define SERIAL(attributes, content) "<devices><serial " attributes ">" content "</serial></devices>"
+#define ARG(value) "<qemu:arg value='" value "'/>"
+#define ARGS(content)                                                                                                  \
+  "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>" content "</qemu:commandline>"
+
+/* Ways of a guest's words into the log of its QEMU, and others. */
+static const struct {
+  const char *content;
+  gboolean may_write;
+} ways[] = {
+  { "", FALSE },
+  { "<devices/>", FALSE },
+  { SERIAL ("type='stdio'", ""), TRUE },
+  { "<devices><console type='stdio'/></devices>", TRUE },
+  { "<devices><parallel type='stdio'/></devices>", TRUE },
+  { "<devices><channel type='stdio'/></devices>", TRUE },
+  { "<devices><redirdev bus='usb' type='stdio'/></devices>", TRUE },
+  { "<devices><smartcard mode='passthrough' type='stdio'/></devices>", TRUE },
+  { "<devices><rng model='virtio'><backend model='egd' type='stdio'/></rng></devices>", TRUE },
+  { "<devices><serial type='pty'/><serial type='stdio'/></devices>", TRUE },
+  { SERIAL ("type='pty'", "<source path='/dev/pts/2'/>"), FALSE },
+  { SERIAL ("type='unix'", "<source mode='bind' path='/run/x'/>"), FALSE },
+  { SERIAL ("type='tcp'", "<source mode='bind' host='h' service='1'/>"), FALSE },
+  { SERIAL ("type='null'", ""), FALSE },
+  { SERIAL ("type='file'", "<source path='/srv/console'/>"), FALSE },
+  { SERIAL ("type='file'", "<source path='/var/log/libvirt/qemu/web.log'/>"), TRUE },
+  { SERIAL ("type='file'", "<source path='/var/log/libvirt/qemu/../qemu/web.log'/>"), TRUE },
+  { SERIAL ("type='file'", "<source path='/dev/stdout'/>"), TRUE },
+  { SERIAL ("type='file'", "<source path='/dev/fd/2'/>"), TRUE },
+  { SERIAL ("type='file'", "<source path='/proc/self/fd/1'/>"), TRUE },
+  { SERIAL ("type='file'", "<source path='console'/>"), TRUE },
+  { SERIAL ("type='file'", "<source/>"), TRUE },
+  { SERIAL ("type='dev'", "<source path='/dev/ttyS0'/>"), TRUE },
+  { SERIAL ("type='pipe'", "<source path='/srv/pipe'/>"), FALSE },
+  { SERIAL ("type='pipe'", "<source path='/dev/stderr'/>"), TRUE },
+  { SERIAL ("type='pty'", "<log file='/srv/log'/>"), FALSE },
+  { SERIAL ("type='pty'", "<log file='/dev/stdout' append='on'/>"), TRUE },
+  { SERIAL ("type='pty'", "<log file='/var/log/libvirt/qemu/web.log'/>"), TRUE },
+  { "<devices><disk type='file'><source file='/dev/stdout'/></disk></devices>", FALSE },
+  { ARGS (""), FALSE },
+  { ARGS (ARG ("-device") ARG ("arm-smmuv3,accel=on")), FALSE },
+  { ARGS (ARG ("-trace") ARG ("kvm_arm_fixup_msi_route")), FALSE },
+  { ARGS (ARG ("--trace") ARG ("x") ARG ("-object") ARG ("iommufd,id=i")), FALSE },
+  { ARGS (ARG ("-serial") ARG ("stdio")), TRUE },
+  { ARGS (ARG ("--serial") ARG ("stdio")), TRUE },
+  { ARGS (ARG ("-serial") ARG ("file:/srv/link")), TRUE },
+  { ARGS (ARG ("-chardev") ARG ("stdio,id=x")), TRUE },
+  { ARGS (ARG ("-nographic")), TRUE },
+  { ARGS (ARG ("-semihosting")), TRUE },
+  { ARGS (ARG ("-semihosting-config") ARG ("enable=on")), TRUE },
+  { ARGS (ARG ("-debugcon") ARG ("stdio")), TRUE },
+  { ARGS (ARG ("-monitor") ARG ("stdio")), TRUE },
+  { ARGS (ARG ("-readconfig") ARG ("/srv/x")), TRUE },
+  { ARGS (ARG ("-set") ARG ("chardev.charserial0.backend=stdio")), TRUE },
+  { ARGS (ARG ("-d") ARG ("guest_errors")), TRUE },
+  { ARGS (ARG ("-what-comes-next")), TRUE },
+  { ARGS (ARG ("-device") ARG ("x") ARG ("-serial") ARG ("stdio")), TRUE },
+};
+
+static void
+test_what_the_guest_can_write_itself_is_known (void)
+{
+  g_autofree char *directory = g_dir_make_tmp ("log-XXXXXX", NULL);
+  g_autofree char *log = g_build_filename (directory, "log", NULL);
+  g_autofree char *other = g_build_filename (directory, "link", NULL);
+  g_autofree char *linked =
+      g_strdup_printf ("<domain>" SERIAL ("type='file'", "<source path='%s'/>") "</domain>", other);
+  g_autoptr (xmlDoc) with_link = NULL;
+  guint line;
+
+  for (guint i = 0; i < G_N_ELEMENTS (ways); i++) {
+    g_autofree char *xml = g_strconcat ("<domain>", ways[i].content, "</domain>", NULL);
+    g_autoptr (xmlDoc) document = vsmmu_xml_parse (xml, strlen (xml), "x", &line, NULL);
+
+    g_test_message ("%s", xml);
+    g_assert_cmpint (vsmmu_guest_may_write_log (document, "/var/log/libvirt/qemu/web.log"), ==, ways[i].may_write);
+  }
+  g_print ("# %u cases\n", (guint) G_N_ELEMENTS (ways));
+  /* The same file by another name. */
+  g_assert_true (g_file_set_contents (log, "", 0, NULL));
+  with_link = vsmmu_xml_parse (linked, strlen (linked), "x", &line, NULL);
+  g_assert_false (vsmmu_guest_may_write_log (with_link, log));
+  g_assert_cmpint (symlink (log, other), ==, 0);
+  g_assert_true (vsmmu_guest_may_write_log (with_link, log));
+  g_unlink (other);
+  g_unlink (log);
+  g_rmdir (directory);
+}
+
+#define LIVE(devices) "<domain type='kvm' id='1'><name>web</name><devices>" devices "</devices></domain>"
+#define AT(alias, bus)                                                                                                 \
+  "<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x" bus                                  \
+  "' slot='0x00' function='0x1'/></source><alias name='" alias "'/></hostdev>"
+
+/* A device is detached when it is the one that the verdict was about, and by its address. */
+static void
+test_only_the_device_that_was_judged_is_detached (void)
+{
+  static const struct {
+    const char *xml;
+    gboolean is_described;
+  } cases[] = {
+    { LIVE (AT ("hostdev1", "21")), TRUE },
+    { LIVE (AT ("hostdev0", "61") AT ("hostdev1", "21")), TRUE },
+    { LIVE (AT ("hostdev1", "61")), FALSE },
+    { LIVE (AT ("hostdev0", "21")), FALSE },
+    { LIVE (AT ("hostdev0", "21") AT ("hostdev1", "61")), FALSE },
+    { LIVE (AT ("hostdev1", "61") AT ("hostdev1", "21")), FALSE },
+    { LIVE (AT ("hostdev1", "21") AT ("hostdev1", "21")), FALSE },
+    { LIVE ("<disk type='file'><target dev='vda'/><alias name='hostdev1'/></disk>" AT ("hostdev0", "21")), FALSE },
+    { LIVE ("<hostdev mode='subsystem' type='usb'><source><address bus='33' device='1'/></source>"
+            "<alias name='hostdev1'/></hostdev>"),
+      FALSE },
+    { LIVE (""), FALSE },
+    { "<domain", FALSE },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    g_autofree char *xml = g_strconcat (HEAD, cases[i].metadata, DEVICES TAIL, NULL);
-    g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (xml, strlen (xml), "web.xml", NULL);
-    VsmmuPolicyMismatch action = VSMMU_POLICY_MISMATCH_REPORT;
+    g_autoptr (GError) error = NULL;
+    g_autofree char *xml =
+        vsmmu_detachment_describe (cases[i].xml, strlen (cases[i].xml), "hostdev1", "0000:21:00.1", &error);
 
-    g_assert_cmpint (vsmmu_policy_mismatch_of (domain, &action), ==, cases[i].is_said);
-    g_assert_cmpint (action, ==, cases[i].action);
+    g_test_message ("%s", cases[i].xml);
+    g_assert_cmpint (xml != NULL, ==, cases[i].is_described);
+    g_assert_cmpint (error == NULL, ==, cases[i].is_described);
+    if (xml != NULL)
+      g_assert_cmpstr (xml, ==,
+                       "<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x21' slot='0x00' "
+                       "function='0x1'/></source></hostdev>");
   }
+  /* What has no address on the host has not this one either. */
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    g_assert_null (vsmmu_detachment_describe (cases[i].xml, strlen (cases[i].xml), "hostdev1", "0000:00:00.0", NULL));
+  g_print ("# %u cases\n", (guint) G_N_ELEMENTS (cases));
 }
 
 static void
@@ -339,7 +661,10 @@ main (int argc, char **argv)
   g_test_add_func ("/verify/log/since-start", test_log_counts_what_was_said_since_the_last_start);
   g_test_add_func ("/verify/log/anything", test_log_may_be_anything);
   g_test_add_func ("/verify/log/this-host-only", test_log_is_found_on_this_host_only);
-  g_test_add_func ("/verify/policy-of-a-domain", test_a_domain_can_say_what_to_do);
+  g_test_add_func ("/verify/log/lines", test_log_lines_mean_what_they_mean);
+  g_test_add_func ("/verify/log/whole-or-partial", test_a_log_is_read_from_the_attachment_on_or_said_to_be_partial);
+  g_test_add_func ("/verify/log/of-the-guest", test_what_the_guest_can_write_itself_is_known);
+  g_test_add_func ("/verify/detachment", test_only_the_device_that_was_judged_is_detached);
   g_test_add_func ("/verify/schedule", test_the_schedule_ends);
   return g_test_run ();
 }

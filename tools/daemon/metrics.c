@@ -27,8 +27,11 @@ describe (const VsmmuVerdicts *verdicts)
                           "vsmmu_last_check_timestamp_seconds %" G_GINT64_FORMAT "\n"
                           "# HELP vsmmu_check_errors_total Verifications that could not be carried out.\n"
                           "# TYPE vsmmu_check_errors_total counter\n"
-                          "vsmmu_check_errors_total %" G_GUINT64_FORMAT "\n",
-                          summary.checked / G_USEC_PER_SEC, summary.n_errors);
+                          "vsmmu_check_errors_total %" G_GUINT64_FORMAT "\n"
+                          "# HELP vsmmu_mismatches_total Devices that turned out to be a mismatch.\n"
+                          "# TYPE vsmmu_mismatches_total counter\n"
+                          "vsmmu_mismatches_total %" G_GUINT64_FORMAT "\n",
+                          summary.checked / G_USEC_PER_SEC, summary.n_errors, summary.n_mismatches);
   return g_string_free (text, FALSE);
 }
 

@@ -8,6 +8,7 @@ struct _VsmmuVerdicts {
   GArray *listeners;
   gint64 checked;
   guint64 n_errors;
+  guint64 n_mismatches;
 };
 
 typedef struct {
@@ -167,6 +168,8 @@ vsmmu_verdicts_set (VsmmuVerdicts *verdicts, VsmmuVerdict *verdict, gint64 now)
   verdict->since = before != NULL && before->state == verdict->state ? before->since : now;
   is_changed = before == NULL || !is_same (before, verdict);
   verdicts->checked = now;
+  if (verdict->state == VSMMU_VERDICT_MISMATCH && (before == NULL || before->state != VSMMU_VERDICT_MISMATCH))
+    verdicts->n_mismatches++;
   g_tree_replace (verdicts->verdicts, verdict, verdict);
   tell (verdicts, is_changed ? verdict : NULL);
 }
@@ -242,7 +245,9 @@ count (gpointer key, gpointer value, gpointer data)
 VsmmuVerdictsSummary
 vsmmu_verdicts_summarize (const VsmmuVerdicts *verdicts)
 {
-  VsmmuVerdictsSummary summary = { .checked = verdicts->checked, .n_errors = verdicts->n_errors };
+  VsmmuVerdictsSummary summary = { .checked = verdicts->checked,
+                                   .n_errors = verdicts->n_errors,
+                                   .n_mismatches = verdicts->n_mismatches };
 
   g_tree_foreach (verdicts->verdicts, count, &summary);
   return summary;

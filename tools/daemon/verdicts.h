@@ -85,6 +85,7 @@ typedef struct {
   guint n_verdicts[VSMMU_VERDICT_STATES];
   gint64 checked; /* when one was set last, in microseconds since 1970; 0 for never */
   guint64 n_errors;
+  guint64 n_mismatches; /* verdicts that became one, also of devices that are gone */
 } VsmmuVerdictsSummary;
 
 VsmmuVerdictsSummary vsmmu_verdicts_summarize (const VsmmuVerdicts *verdicts);

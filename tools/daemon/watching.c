@@ -79,6 +79,10 @@ set_verdict (VsmmuWatching *watching, const VsmmuWatchNews *news)
 
   if (verdict->state == VSMMU_VERDICT_MISMATCH)
     verdict->on_mismatch = vsmmu_policy_mismatch_to_string (news->action);
+  if (news->is_overruled)
+    g_message (
+        _ ("%s: on-mismatch='%s' in the metadata of the domain is more lenient than this host allows; '%s' applies"),
+        news->domain, vsmmu_policy_mismatch_to_string (news->verification->action), verdict->on_mismatch);
   vsmmu_verdicts_set (watching->verdicts, verdict, g_get_real_time ());
 }
 
@@ -107,10 +111,7 @@ on_news (const VsmmuWatchNews *news, gpointer data)
     tell_connections (watching, news);
     break;
   case VSMMU_WATCH_VERDICT:
-    if (news->device->verdict == VSMMU_VERIFY_MISMATCH && news->action == VSMMU_POLICY_MISMATCH_IGNORE)
-      vsmmu_verdicts_remove (watching->verdicts, news->uri, news->uuid, news->alias);
-    else
-      set_verdict (watching, news);
+    set_verdict (watching, news);
     break;
   case VSMMU_WATCH_REMOVED:
     vsmmu_verdicts_remove (watching->verdicts, news->uri, news->uuid, news->alias);
