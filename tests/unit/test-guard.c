@@ -214,8 +214,9 @@ static const struct {
     "<rng model='virtio'><backend model='random'>/dev/random</backend>" ADDRESS ("0x03") "</rng>", NULL,
     "emulated-endpoint" },
   { "what-is-no-pci-device-passes", "<channel type='pty'><target type='virtio' name='c'/></channel>", NULL, NULL },
-  { "what-is-no-device-passes", "<banana/>", NULL, NULL },
-  { "what-is-no-xml-passes", "no", NULL, NULL },
+  { "what-may-be-a-new-kind-is-refused", "<banana/>", NULL, "kind that is not known" },
+  { "what-is-no-xml-is-refused", "no", NULL, "device:1" },
+  { "what-we-do-not-read-is-refused", "<!DOCTYPE rng><rng model='virtio'/>", NULL, "device:1" },
 };
 
 static void
@@ -267,9 +268,11 @@ test_finding_what_was_attached (Fixture *fixture, gconstpointer data)
   g_autofree char *start = g_strdup_printf (START, " id='3'");
   g_autofree char *running = g_strconcat (start, row->running, VSMMU END, NULL);
   g_autofree char *alias = NULL;
+  g_autoptr (GError) error = NULL;
 
   fixture->around.running = running;
-  alias = vsmmu_guard_find_attached (fixture->guard, uuid, row->device);
+  g_assert_true (vsmmu_guard_judge_attached (fixture->guard, uuid, row->device, &alias, &error));
+  g_assert_no_error (error);
   g_assert_cmpstr (alias, ==, row->alias);
 }
 
