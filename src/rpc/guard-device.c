@@ -474,15 +474,6 @@ vsmmu_guard_update (VsmmuGuard *guard, const guint8 *uuid, guint flags, const ch
 
   return change_device (&call, uuid, flags, xml, error);
 }
-static VsmmuPolicyMismatch
-choose_action (const VsmmuGuard *guard, const VsmmuDomain *domain)
-{
-  VsmmuPolicyMismatch action = vsmmu_policy_get_on_mismatch (guard->policy);
-
-  vsmmu_policy_mismatch_of (domain, &action);
-  return action;
-}
-
 /* Whether what should not have been attached is detached again: before the client hears of it, that is refusing it. */
 static gboolean
 undoes (const VsmmuGuard *guard, VsmmuPolicyMismatch action)
@@ -549,7 +540,8 @@ find_later (const VsmmuDefinition *guest, const VsmmuDevice *device)
 
 /* Whether what other clients attached meanwhile lets @device stay. */
 static gboolean
-judge_company (const VsmmuGuard *guard, const VsmmuDefinition *guest, const VsmmuDevice *device, GError **error)
+judge_company (const VsmmuGuard *guard, const VsmmuDefinition *guest, const VsmmuDevice *device, gboolean is_undone,
+               GError **error)
 {
   VsmmuTarget target;
   g_autoptr (VsmmuHost) host = guard->ops->get_host (guard->self);
@@ -569,7 +561,7 @@ judge_company (const VsmmuGuard *guard, const VsmmuDefinition *guest, const Vsmm
     return TRUE;
   reason = vsmmu_render_refusal (own->len > 0 ? own : errors);
   /* Who came first stays. */
-  if (own->len == 0 || !undoes (guard, choose_action (guard, guest->domain))) {
+  if (own->len == 0 || !is_undone) {
     say_done (guard, _ ("%s was attached while another client attached devices: %s"), name, reason);
     return TRUE;
   }
@@ -603,19 +595,23 @@ vsmmu_guard_judge_attached (VsmmuGuard *guard, const guint8 *uuid, const char *x
   g_autoptr (VsmmuDefinition) guest = NULL;
   g_autoptr (GError) problem = NULL;
   const VsmmuDevice *device = NULL;
+  VsmmuPolicyMismatch action = vsmmu_policy_get_on_mismatch (guard->policy);
+  gboolean is_undone;
 
   *alias = NULL;
   if (vsmmu_policy_get_mode (guard->policy) == VSMMU_POLICY_OFF || !read_device (&call, xml, NULL) ||
       !vsmmu_hotplug_is_vfio (device_of (&call)))
     return TRUE;
   guest = find_guest (guard, uuid, &call, &device, &problem);
-  if (guest != NULL && judge_company (guard, guest, device, &problem) && vsmmu_policy_get_wait (guard->policy) > 0 &&
-      device->hostdev.is_pci &&
-      choose_action (guard, guest->domain) != VSMMU_POLICY_MISMATCH_IGNORE) /* has no verdict */
+  if (guest != NULL)
+    vsmmu_policy_mismatch_of (guest->domain, &action);
+  is_undone = undoes (guard, action);
+  if (guest != NULL && judge_company (guard, guest, device, is_undone, &problem) &&
+      vsmmu_policy_get_wait (guard->policy) > 0 && device->hostdev.is_pci && action != VSMMU_POLICY_MISMATCH_IGNORE)
     *alias = g_strdup (device->id);
   if (problem == NULL)
     return TRUE;
-  if (undoes (guard, VSMMU_POLICY_MISMATCH_REPORT)) {
+  if (is_undone) {
     g_propagate_error (error, g_steal_pointer (&problem));
     return FALSE;
   }
