@@ -2,6 +2,7 @@
 #include "rpc/guard-definition.h"
 
 #include <glib/gi18n-lib.h>
+#include <libvirt/libvirt.h>
 #include <string.h>
 
 #include "model/edit.h"
@@ -286,4 +287,51 @@ vsmmu_definition_remove_known (GPtrArray *findings, const GPtrArray *known)
     if (g_ptr_array_find_with_equal_func (findings, g_ptr_array_index (known, i), is_same_finding, &index))
       g_ptr_array_remove_index (findings, index);
   }
+}
+
+/* What cannot concern us need not be read; the place for a quick look at the bytes. */
+static gboolean
+may_concern (const char *xml G_GNUC_UNUSED)
+{
+  return TRUE;
+}
+
+/* Adds what libvirt has of the domain; nothing when there is no such domain, for libvirt to say so. */
+static gboolean
+add_definition (const VsmmuGuard *guard, const guint8 *uuid, gboolean is_inactive, GPtrArray *definitions,
+                GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  char *xml = guard->ops->get_domain_xml (guard->self, uuid, is_inactive, &problem);
+  VsmmuDefinition *definition;
+
+  if (problem != NULL) {
+    g_propagate_error (error, g_steal_pointer (&problem));
+    return FALSE;
+  }
+  if (xml == NULL || !may_concern (xml)) {
+    g_free (xml);
+    return TRUE;
+  }
+  definition = vsmmu_definition_new (xml, error);
+  if (definition != NULL)
+    g_ptr_array_add (definitions, definition);
+  return definition != NULL;
+}
+
+GPtrArray *
+vsmmu_definitions_find (const VsmmuGuard *guard, const guint8 *uuid, guint flags, GError **error)
+{
+  g_autoptr (GPtrArray) definitions = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_definition_free);
+  gboolean names_config = (flags & VIR_DOMAIN_DEVICE_MODIFY_CONFIG) != 0;
+  gboolean names_live = (flags & VIR_DOMAIN_DEVICE_MODIFY_LIVE) != 0 || !names_config;
+  const VsmmuDefinition *live;
+
+  if (names_live && !add_definition (guard, uuid, FALSE, definitions, error))
+    return NULL;
+  live = definitions->len > 0 ? g_ptr_array_index (definitions, 0) : NULL;
+  if (names_config && (live == NULL || live->domain->is_running) &&
+      !add_definition (guard, uuid, TRUE, definitions, error))
+    return NULL;
+  return g_steal_pointer (&definitions);
 }

@@ -34,6 +34,19 @@ VsmmuDefinition *vsmmu_definition_new (char *raw, GError **error);
 void vsmmu_definition_free (VsmmuDefinition *definition);
 
 /*
+ * vsmmu_definitions_find:
+ * @uuid: 16 bytes
+ * @flags: virDomainDeviceModifyFlags
+ *
+ * A guest that does not run has one definition only. What runs need not be what runs when libvirt gets the call: a
+ * guest that is attached a VFIO device is looked at again.
+ *
+ * Returns: (transfer full) (element-type VsmmuDefinition): those that @flags name, none when there is no such domain or
+ *   it cannot concern us; %NULL with @error set when they cannot be had
+ */
+GPtrArray *vsmmu_definitions_find (const VsmmuGuard *guard, const guint8 *uuid, guint flags, GError **error);
+
+/*
  * vsmmu_definition_find:
  * @device: the root of a device document, or %NULL
  * @alias: (nullable): the name of a device, instead

@@ -64,58 +64,6 @@ device_of (const Call *call)
   return call->document != NULL ? xmlDocGetRootElement (call->document) : NULL;
 }
 
-/* What cannot concern us need not be read; the place for a quick look at the bytes. */
-static gboolean
-may_concern (const char *xml G_GNUC_UNUSED)
-{
-  return TRUE;
-}
-
-/* Adds what libvirt has of the domain; nothing when there is no such domain, for libvirt to say so. */
-static gboolean
-add_definition (const VsmmuGuard *guard, const guint8 *uuid, gboolean is_inactive, GPtrArray *definitions,
-                GError **error)
-{
-  g_autoptr (GError) problem = NULL;
-  char *xml = guard->ops->get_domain_xml (guard->self, uuid, is_inactive, &problem);
-  VsmmuDefinition *definition;
-
-  if (problem != NULL) {
-    g_propagate_error (error, g_steal_pointer (&problem));
-    return FALSE;
-  }
-  if (xml == NULL || !may_concern (xml)) {
-    g_free (xml);
-    return TRUE;
-  }
-  definition = vsmmu_definition_new (xml, error);
-  if (definition != NULL)
-    g_ptr_array_add (definitions, definition);
-  return definition != NULL;
-}
-
-/*
- * (transfer full) (element-type VsmmuDefinition): those that @flags name; %NULL with @error set. A guest that does not
- * run has one only. It need not be the same that runs when libvirt gets the call; a guest that is attached a VFIO
- * device is looked at again.
- */
-static GPtrArray *
-find_definitions (const VsmmuGuard *guard, const guint8 *uuid, guint flags, GError **error)
-{
-  g_autoptr (GPtrArray) definitions = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_definition_free);
-  gboolean names_config = (flags & VIR_DOMAIN_DEVICE_MODIFY_CONFIG) != 0;
-  gboolean names_live = (flags & VIR_DOMAIN_DEVICE_MODIFY_LIVE) != 0 || !names_config;
-  const VsmmuDefinition *live;
-
-  if (names_live && !add_definition (guard, uuid, FALSE, definitions, error))
-    return NULL;
-  live = definitions->len > 0 ? g_ptr_array_index (definitions, 0) : NULL;
-  if (names_config && (live == NULL || live->domain->is_running) &&
-      !add_definition (guard, uuid, TRUE, definitions, error))
-    return NULL;
-  return g_steal_pointer (&definitions);
-}
-
 /* The accelerated vSMMU over bus @index, or %NULL. */
 static const VsmmuDevice *
 accelerated_over (const VsmmuDomain *domain, guint index)
@@ -134,21 +82,6 @@ needs_iommufd (const VsmmuGuard *guard, const VsmmuDomain *domain, const VsmmuDe
          vsmmu_policy_get_iommufd (guard->policy) == VSMMU_POLICY_IOMMUFD_ADD;
 }
 
-static void say_done (const VsmmuGuard *guard, const char *format, ...) G_GNUC_PRINTF (2, 3);
-
-/* Nothing is changed without a word. */
-static void
-say_done (const VsmmuGuard *guard, const char *format, ...)
-{
-  g_autofree char *text = NULL;
-  va_list arguments;
-
-  va_start (arguments, format);
-  text = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  guard->ops->say (guard->self, text);
-}
-
 static void
 add_iommufd (const VsmmuGuard *guard, VsmmuEdit *edit, const VsmmuDevice *device)
 {
@@ -159,7 +92,8 @@ add_iommufd (const VsmmuGuard *guard, VsmmuEdit *edit, const VsmmuDevice *device
     vsmmu_edit_add_attribute (edit, driver, "iommufd", "yes");
   else
     vsmmu_edit_append (edit, device->node, "<driver iommufd='yes'/>\n");
-  say_done (guard, _ ("%s comes behind an accelerated SMMUv3, and gets the iommufd='yes' that it needs there"), name);
+  vsmmu_guard_say (guard, _ ("%s comes behind an accelerated SMMUv3, and gets the iommufd='yes' that it needs there"),
+                   name);
 }
 
 static void
@@ -175,7 +109,7 @@ add_address (const VsmmuGuard *guard, VsmmuEdit *edit, const VsmmuDevice *device
     vsmmu_edit_restore (edit, given, address);
   else
     vsmmu_edit_append (edit, device->node, line);
-  say_done (guard, _ ("%s has no address, and gets a port that suits it: %02x:00.0"), name, bus);
+  vsmmu_guard_say (guard, _ ("%s has no address, and gets a port that suits it: %02x:00.0"), name, bus);
 }
 
 /*
@@ -431,7 +365,7 @@ change_device (Call *call, const guint8 *uuid, guint flags, const char *xml, GEr
 
   if (xml != NULL && !read_device (call, xml, error))
     return NULL;
-  definitions = find_definitions (call->guard, uuid, flags, error);
+  definitions = vsmmu_definitions_find (call->guard, uuid, flags, error);
   if (definitions == NULL || definitions->len == 0)
     return NULL;
   if (call->change == VSMMU_CHANGE_ATTACH && is_any_accelerated (definitions))
@@ -473,182 +407,4 @@ vsmmu_guard_update (VsmmuGuard *guard, const guint8 *uuid, guint flags, const ch
   g_auto (Call) call = { .guard = guard, .change = VSMMU_CHANGE_UPDATE };
 
   return change_device (&call, uuid, flags, xml, error);
-}
-/* Whether what should not have been attached is detached again: before the client hears of it, that is refusing it. */
-static gboolean
-undoes (const VsmmuGuard *guard, VsmmuPolicyMismatch action)
-{
-  return vsmmu_policy_get_mode (guard->policy) == VSMMU_POLICY_ENFORCE ||
-         vsmmu_policy_get_on_mismatch (guard->policy) == VSMMU_POLICY_MISMATCH_DETACH ||
-         action == VSMMU_POLICY_MISMATCH_DETACH;
-}
-
-/* (transfer full): errors that the rules on hosts have of @domain */
-static GPtrArray *
-find_host_errors (const VsmmuGuard *guard, const VsmmuDomain *domain, const VsmmuCheckOptions *options)
-{
-  GPtrArray *findings = vsmmu_check_domain (domain, options);
-
-  vsmmu_policy_apply (guard->policy, findings);
-  for (guint i = findings->len; i > 0; i--) {
-    const VsmmuFinding *finding = g_ptr_array_index (findings, i - 1);
-
-    if (finding->rule->group != VSMMU_RULE_GROUP_HOST || finding->severity != VSMMU_SEVERITY_ERROR)
-      g_ptr_array_remove_index (findings, i - 1);
-  }
-  return findings;
-}
-
-/* (transfer full): errors that @guest has through @device, even without those @later; %NULL with @error set */
-static GPtrArray *
-find_errors_through (const VsmmuGuard *guard, const VsmmuDefinition *guest, const VsmmuDevice *device, GPtrArray *later,
-                     const VsmmuCheckOptions *options, GError **error)
-{
-  g_autoptr (VsmmuDomain) with = vsmmu_definition_leave_out (guest, later, error);
-  g_autoptr (VsmmuDomain) without = NULL;
-  g_autoptr (GPtrArray) known = NULL;
-  GPtrArray *findings;
-
-  if (with == NULL)
-    return NULL;
-  g_ptr_array_add (later, (gpointer) device->node);
-  without = vsmmu_definition_leave_out (guest, later, error);
-  if (without == NULL)
-    return NULL;
-  findings = find_host_errors (guard, with, options);
-  known = find_host_errors (guard, without, options);
-  vsmmu_definition_remove_known (findings, known);
-  return findings;
-}
-
-/* (transfer container) (element-type xmlNode): VFIO devices that came to @guest after @device, in libvirt's order */
-static GPtrArray *
-find_later (const VsmmuDefinition *guest, const VsmmuDevice *device)
-{
-  GPtrArray *later = g_ptr_array_new ();
-  gboolean is_later = FALSE;
-
-  for (guint i = 0; i < guest->domain->hostdevs->len; i++) {
-    const VsmmuDevice *other = g_ptr_array_index (guest->domain->hostdevs, i);
-
-    if (is_later && strcmp (other->element, device->element) == 0)
-      g_ptr_array_add (later, (gpointer) other->node);
-    is_later = is_later || other == device;
-  }
-  return later;
-}
-
-/* Whether what other clients attached meanwhile lets @device stay. */
-static gboolean
-judge_company (const VsmmuGuard *guard, const VsmmuDefinition *guest, const VsmmuDevice *device, gboolean is_undone,
-               GError **error)
-{
-  VsmmuTarget target;
-  g_autoptr (VsmmuHost) host = guard->ops->get_host (guard->self);
-  const VsmmuCheckOptions options = { .target = &target, .host = host };
-  g_autoptr (GPtrArray) none = g_ptr_array_new ();
-  g_autoptr (GPtrArray) later = find_later (guest, device);
-  g_autoptr (GPtrArray) errors = NULL;
-  g_autoptr (GPtrArray) own = NULL;
-  g_autofree char *reason = NULL;
-  g_autofree char *name = vsmmu_device_describe (device);
-
-  if (!guard->ops->get_target (guard->self, &target, error) ||
-      (errors = find_errors_through (guard, guest, device, none, &options, error)) == NULL ||
-      (own = find_errors_through (guard, guest, device, later, &options, error)) == NULL)
-    return FALSE;
-  if (errors->len == 0)
-    return TRUE;
-  reason = vsmmu_render_refusal (own->len > 0 ? own : errors);
-  /* Who came first stays. */
-  if (own->len == 0 || !is_undone) {
-    say_done (guard, _ ("%s was attached while another client attached devices: %s"), name, reason);
-    return TRUE;
-  }
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, _ ("another client attached devices at the same time: %s"),
-               reason);
-  return FALSE;
-}
-
-/* (transfer full) (nullable): the device of a call as it is in the guest that runs; %NULL without @error: nowhere */
-static VsmmuDefinition *
-find_guest (const VsmmuGuard *guard, const guint8 *uuid, const Call *call, const VsmmuDevice **device, GError **error)
-{
-  g_autoptr (GPtrArray) definitions = find_definitions (guard, uuid, VIR_DOMAIN_DEVICE_MODIFY_LIVE, error);
-  VsmmuDefinition *guest = definitions != NULL && definitions->len > 0 ? g_ptr_array_index (definitions, 0) : NULL;
-  g_autoptr (VsmmuDomain) plugged = NULL;
-
-  if (guest == NULL || !guest->domain->is_running)
-    return NULL;
-  plugged = vsmmu_hotplug_apply (call->hotplug, guest->domain);
-  *device = plugged->plug->target;
-  if (*device == NULL || accelerated_over (guest->domain, (*device)->address.bus) == NULL)
-    return NULL;
-  return g_ptr_array_steal_index (definitions, 0);
-}
-
-gboolean
-vsmmu_guard_judge_attached (VsmmuGuard *guard, const guint8 *uuid, const char *xml, char **alias, GError **error)
-{
-  /* It is found in the guest as one that is to be detached. */
-  g_auto (Call) call = { .guard = guard, .change = VSMMU_CHANGE_DETACH };
-  g_autoptr (VsmmuDefinition) guest = NULL;
-  g_autoptr (GError) problem = NULL;
-  const VsmmuDevice *device = NULL;
-  VsmmuPolicyMismatch action = vsmmu_policy_get_on_mismatch (guard->policy);
-  gboolean is_undone;
-
-  *alias = NULL;
-  if (vsmmu_policy_get_mode (guard->policy) == VSMMU_POLICY_OFF || !read_device (&call, xml, NULL) ||
-      !vsmmu_hotplug_is_vfio (device_of (&call)))
-    return TRUE;
-  guest = find_guest (guard, uuid, &call, &device, &problem);
-  if (guest != NULL)
-    vsmmu_policy_mismatch_of (guest->domain, &action);
-  is_undone = undoes (guard, action);
-  if (guest != NULL && judge_company (guard, guest, device, is_undone, &problem) &&
-      vsmmu_policy_get_wait (guard->policy) > 0 && device->hostdev.is_pci && action != VSMMU_POLICY_MISMATCH_IGNORE)
-    *alias = g_strdup (device->id);
-  if (problem == NULL)
-    return TRUE;
-  if (is_undone) {
-    g_propagate_error (error, g_steal_pointer (&problem));
-    return FALSE;
-  }
-  say_done (guard, _ ("cannot check a device that was attached: %s"), problem->message);
-  return TRUE;
-}
-
-char *
-vsmmu_guard_write_undo (const char *xml)
-{
-  g_auto (Call) call = { .change = VSMMU_CHANGE_DETACH };
-  const xmlNode *device = read_device (&call, xml, NULL) ? device_of (&call) : NULL;
-  const xmlNode *source = device != NULL ? vsmmu_xml_child (device, "source") : NULL;
-  gboolean is_mdev = device != NULL && g_strcmp0 (vsmmu_xml_attribute (device, "type"), "mdev") == 0;
-  g_autofree char *element = source != NULL ? vsmmu_definition_write_element (source) : NULL;
-
-  return g_strdup_printf ("<hostdev mode='subsystem' type='%s'>%s</hostdev>", is_mdev ? "mdev' model='vfio-pci" : "pci",
-                          element != NULL ? element : "");
-}
-
-gboolean
-vsmmu_guard_judge_answer (VsmmuGuard *guard, const char *device, const VsmmuAnswer *answer, GError **error)
-{
-  gboolean is_detached = answer->state == VSMMU_ANSWER_GONE ||
-                         (answer->state == VSMMU_ANSWER_MISMATCH && answer->action == VSMMU_POLICY_MISMATCH_DETACH);
-  g_autofree char *reason = answer->findings != NULL ? vsmmu_render_refusal (answer->findings) : NULL;
-
-  if (answer->state == VSMMU_ANSWER_UNKNOWN)
-    say_done (guard,
-              _ ("%s is attached; it is not known yet whether its interrupts arrive: ask 'virt-vsmmu verify' later"),
-              device);
-  if (answer->state == VSMMU_ANSWER_MISMATCH && !is_detached)
-    say_done (guard, _ ("interrupts of %s do not arrive: %s"), device, reason);
-  if (is_detached)
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                 answer->state == VSMMU_ANSWER_GONE ? _ ("the device was attached as %s, and detached again: %s")
-                                                    : _ ("the device was attached as %s, and is being detached: %s"),
-                 device, reason);
-  return !is_detached;
 }

@@ -18,6 +18,9 @@ struct _VsmmuGuard {
   gpointer self;
 };
 
+/* Says a sentence: nothing is changed, and no mismatch left alone, without a word. */
+void vsmmu_guard_say (const VsmmuGuard *guard, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
 void vsmmu_guard_say_notes (const VsmmuGuard *guard, const GPtrArray *notes);
 
 /*
