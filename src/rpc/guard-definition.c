@@ -93,8 +93,6 @@ vsmmu_definition_new (char *raw, GError **error)
 void
 vsmmu_definition_free (VsmmuDefinition *definition)
 {
-  if (definition == NULL)
-    return;
   vsmmu_domain_free (definition->domain);
   xmlFreeDoc (definition->document);
   g_free (definition->lifted);
@@ -111,9 +109,7 @@ is_same_value (const char *one, const char *other)
   guint64 number = g_ascii_strtoull (one, &end_of_one, 0);
   guint64 other_number = g_ascii_strtoull (other, &end_of_other, 0);
 
-  return (*one != '\0' && *other != '\0' && *end_of_one == '\0' && *end_of_other == '\0')
-             ? number == other_number
-             : g_ascii_strcasecmp (one, other) == 0;
+  return *end_of_one == '\0' && *end_of_other == '\0' ? number == other_number : g_ascii_strcasecmp (one, other) == 0;
 }
 
 static const xmlNode *

@@ -234,6 +234,25 @@ judge_plug (Call *call, const VsmmuDefinition *definition, const VsmmuHost *host
          vsmmu_guard_judge (call->guard, look_at_plug (call, definition, host), error);
 }
 
+static gboolean
+is_accelerated_guest (const VsmmuDefinition *definition)
+{
+  return definition->domain->is_running && vsmmu_domain_is_accelerated (definition->domain);
+}
+
+/* Whether @target may be unplugged from the guest, if @definition is one that runs. */
+static gboolean
+judge_unplug (const Call *call, const VsmmuDefinition *definition, const xmlNode *target, GError **error)
+{
+  g_auto (Call) unplug = { .guard = call->guard, .change = VSMMU_CHANGE_DETACH };
+  g_autofree char *device = vsmmu_definition_write_element (target);
+
+  if (call->change != VSMMU_CHANGE_DETACH || !is_accelerated_guest (definition))
+    return TRUE;
+  return read_device (&unplug, device, error) &&
+         (unplug.hotplug == NULL || judge_plug (&unplug, definition, NULL, error));
+}
+
 /* Whether @definition may become what @call makes of it, whichever device is meant. */
 static gboolean
 judge_candidates (Call *call, const VsmmuDefinition *definition, GError **error)
@@ -250,29 +269,28 @@ judge_candidates (Call *call, const VsmmuDefinition *definition, GError **error)
   if (meant->len == 0 && call->change == VSMMU_CHANGE_UPDATE)
     return judge_result (call, definition, NULL, error);
   for (guint i = 0; i < meant->len; i++)
-    if (!judge_result (call, definition, g_ptr_array_index (meant, i), error))
+    if (!judge_unplug (call, definition, g_ptr_array_index (meant, i), error) ||
+        !judge_result (call, definition, g_ptr_array_index (meant, i), error))
       return FALSE;
   return TRUE;
 }
 
+/* What has no address gets one of libvirt's in a guest, which is not the one that it would get at a start. */
 static gboolean
-judge_definition (Call *call, const VsmmuDefinition *definition, const VsmmuHost *host, GError **error)
+judge_attach (Call *call, const VsmmuDefinition *definition, const VsmmuHost *host, GError **error)
 {
-  gboolean is_plug =
-      definition->domain->is_running && call->hotplug != NULL && vsmmu_domain_is_accelerated (definition->domain);
-
-  if (call->change == VSMMU_CHANGE_ATTACH)
-    return is_plug ? judge_plug (call, definition, host, error) : judge_result (call, definition, NULL, error);
-  if (call->change == VSMMU_CHANGE_DETACH && is_plug && !judge_plug (call, definition, NULL, error))
+  if (is_accelerated_guest (definition) && !judge_plug (call, definition, host, error))
     return FALSE;
-  return judge_candidates (call, definition, error);
+  return (is_accelerated_guest (definition) && vsmmu_xml_child (device_of (call), "address") == NULL) ||
+         judge_result (call, definition, NULL, error);
 }
 
 static gboolean
 judge (Call *call, const GPtrArray *definitions, const VsmmuHost *host, GError **error)
 {
   for (guint i = 0; i < definitions->len; i++)
-    if (!judge_definition (call, g_ptr_array_index (definitions, i), host, error))
+    if (call->change == VSMMU_CHANGE_ATTACH ? !judge_attach (call, g_ptr_array_index (definitions, i), host, error)
+                                            : !judge_candidates (call, g_ptr_array_index (definitions, i), error))
       return FALSE;
   return TRUE;
 }

@@ -334,6 +334,17 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
 #define PLAIN START RNG (ADDRESS ("0x04")) END
 #define BOTH (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG)
 
+#define CMDQV "<iommu model='smmuv3'><driver pciBus='1' accel='on' cmdqv='on'/></iommu>"
+
+#define TWO_HOSTDEVS                                                                                                   \
+  START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) HOSTDEV ("0x0006", "0x01", ADDRESS ("0x04")) VSMMU END
+#define TWO_INTERFACES                                                                                                 \
+  START "<interface type='hostdev'><mac address='52:54:00:00:00:ac'/><driver iommufd='yes'/><source><address "         \
+        "type='pci' domain='2' bus='1'/></source>" ADDRESS (                                                           \
+            "0x02") "<alias name='ua-h'/></interface>"                                                                 \
+                    "<interface type='user'><mac address='52:54:00:00:00:ab'/><model type='virtio'/>" ADDRESS (        \
+                        "0x04") "<alias name='ua-n'/></interface>" VSMMU END
+
 typedef char *Change (VsmmuGuard *guard, const guint8 *domain, guint flags, const char *xml, GError **error);
 
 static char *
@@ -402,6 +413,31 @@ static const struct {
   { "the-name-of-the-last-device", NULL,
     START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='ua-h'/>") VSMMU END, detach_alias,
     VIR_DOMAIN_AFFECT_CONFIG, "ua-h", "vsmmu-empty", 1 },
+  { "a-device-that-qemu-does-not-let-go", START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) CMDQV END, PLAIN,
+    vsmmu_guard_detach, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0002", "0x01", ""), "unplug-last-device", 1 },
+  { "a-device-that-qemu-does-not-let-go-by-name",
+    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='hostdev0'/>") CMDQV END, PLAIN, detach_alias,
+    VIR_DOMAIN_AFFECT_LIVE, "hostdev0", "unplug-last-device", 1 },
+  { "one-of-two-host-devices", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    HOSTDEV ("0x0006", "0x01", ""), NULL, 1 },
+  { "one-of-two-host-devices-wherever-it-is", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    HOSTDEV ("6", "1", ADDRESS ("0x09")), NULL, 1 },
+  { "one-of-two-host-devices-that-is-needed", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    HOSTDEV ("2", "1", ADDRESS ("0x09")), "vsmmu-empty", 1 },
+  { "one-of-the-controllers", NULL, GOOD, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<controller type='pci' index='3' model='pcie-root-port'/>", NULL, 1 },
+  { "one-of-two-interfaces-by-address", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<interface type='user'>" ADDRESS ("4") "</interface>", NULL, 1 },
+  { "one-of-two-interfaces-by-alias", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<interface type='user'><alias name='ua-n'/></interface>", NULL, 1 },
+  { "one-of-two-interfaces-by-mac", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<interface type='user'><mac address='52:54:00:00:00:AB'/></interface>", NULL, 1 },
+  { "one-of-two-interfaces-by-the-other-mac", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<interface type='user'><mac address='52:54:00:00:00:AC'/></interface>", "vsmmu-empty", 1 },
+  { "one-of-two-interfaces-by-nothing", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<interface type='user'/>", "vsmmu-empty", 1 },
+  { "both-by-an-address-that-only-the-definition-has", START RNG (ADDRESS ("0x03")) VSMMU END, TWO_INTERFACES,
+    vsmmu_guard_detach, BOTH, "<interface type='user'><alias name='ua-n'/></interface>", NULL, 2 },
   { "one-of-too-many", NULL,
     START VSMMU RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("")
         RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") END,
