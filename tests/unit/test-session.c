@@ -333,6 +333,7 @@ try_answer (guint row, guint bad, Answer how)
   }
   message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
   g_assert_nonnull (strstr (message, how == SILENCE ? "did not answer" : "cannot"));
+  g_assert_true ((strstr (message, "it is Monday") != NULL) == (how < BROKEN_ERROR));
   expect_end (&bed);
   bed_end (&bed);
   return FALSE;
