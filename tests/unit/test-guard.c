@@ -395,6 +395,13 @@ static const struct {
     vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG, DISK (""), "endpoint-auto-placed", 1 },
   { "a-disk-that-is-not-there", NULL, GOOD, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG, DISK (ADDRESS ("0x03")),
     "emulated-endpoint", 1 },
+  { "a-device-that-fits-nowhere",
+    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")) VSMMU END, PLAIN,
+    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0006", "0x01", ""), "hotplug-outside-vsmmu", 1 },
+  { "a-device-that-is-wanted-outside", GOOD, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE,
+    "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='6' bus='1'/></source>" ADDRESS (
+        "4") "</hostdev>",
+    NULL, 1 },
   { "one-more-where-one-is-wrong-already", NULL, START DISK (ADDRESS ("0x03")) "\n" VSMMU END, vsmmu_guard_attach,
     VIR_DOMAIN_AFFECT_CONFIG, RNG (ADDRESS ("0x02")), "emulated-endpoint", 1 },
   { "a-right-one-where-one-is-wrong-already", NULL, START DISK (ADDRESS ("0x03")) "\n" VSMMU END, vsmmu_guard_attach,
