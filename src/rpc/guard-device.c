@@ -365,8 +365,8 @@ convert (Call *call, const GPtrArray *definitions, const VsmmuHost *host, const 
       return NULL;
   }
   if (n_concerned > 0 && call->hotplug == NULL) {
-    refuse (error, _ ("the device is of a kind that is not known here, and the domain has an accelerated SMMUv3; "
-                      "define the whole domain with the device instead"));
+    refuse (error, _ ("a device of an unknown kind cannot be checked against the accelerated SMMUv3 of the domain; "
+                      "define the whole domain with it instead"));
     return NULL;
   }
   return n_concerned > 0 ? lower_for_all (call, n_concerned == definitions->len, xml, converted, error)

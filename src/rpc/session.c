@@ -166,10 +166,12 @@ read_reply (GBytes *reply, xdrproc_t codec, gpointer answer, int *code, GError *
     message = vsmmu_rpc_error_read (reply, code);
   if (message != NULL)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-                 _ ("cannot check this call, since libvirt does not answer a question about it: %s"), message);
+                 _ ("cannot check this call because a query to libvirt failed (%s); fix the cause and try again"),
+                 message);
   else
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL,
-                 _ ("cannot check this call, since libvirt's answer to procedure %d cannot be decoded"),
+                 _ ("cannot check this call because libvirt's reply to procedure %d cannot be decoded; check the "
+                    "libvirt version"),
                  header.procedure);
   return FALSE;
 }
@@ -404,8 +406,8 @@ wait_for_turn (VsmmuSession *session, const char *uuid, GError **error)
   if (!g_hash_table_contains (session->busy, uuid) && !session->has_ended)
     return TRUE;
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-               _ ("another call on this connection is changing a device of the domain and was not answered yet; wait "
-                  "for it, and try again"));
+               _ ("another call on this connection that changes a device of the domain is still unanswered; wait for "
+                  "it and try again"));
   return FALSE;
 }
 
@@ -430,9 +432,9 @@ begin_change (VsmmuSession *session, const VsmmuFrameHeader *header, const Vsmmu
   if (!wait_for_turn (session, change->uuid, error))
     return FALSE;
   if (g_hash_table_size (session->changes) >= CHANGES_MAX || g_hash_table_contains (session->changes, serial)) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                 _ ("too many calls on this connection that change devices were not answered yet; wait for them, and "
-                    "try again"));
+    g_set_error (
+        error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
+        _ ("too many calls that change devices are unanswered on this connection; wait for them and try again"));
     return FALSE;
   }
   g_hash_table_add (session->busy, g_strdup (change->uuid));

@@ -224,7 +224,7 @@ static const struct {
     "<rng model='virtio'><backend model='random'>/dev/random</backend>" ADDRESS ("0x03") "</rng>", NULL,
     "emulated-endpoint" },
   { "what-is-no-pci-device-passes", "<channel type='pty'><target type='virtio' name='c'/></channel>", NULL, NULL },
-  { "what-may-be-a-new-kind-is-refused", "<banana/>", NULL, "kind that is not known" },
+  { "what-may-be-a-new-kind-is-refused", "<banana/>", NULL, "unknown kind" },
   { "what-is-no-xml-is-refused", "no", NULL, "device:1" },
   { "what-we-do-not-read-is-refused", "<!DOCTYPE rng><rng model='virtio'/>", NULL, "device:1" },
 };
@@ -478,6 +478,7 @@ test_changing_definitions (Fixture *fixture, gconstpointer data)
   if (row->refused != NULL) {
     g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
     g_assert_nonnull (strstr (error->message, row->refused));
+    g_assert_null (becomes);
   } else {
     g_assert_no_error (error);
   }
@@ -509,6 +510,30 @@ test_an_old_libvirt_gets_no_vsmmu_by_itself (Fixture *fixture, gconstpointer dat
   g_assert_null (vsmmu_guard_attach (fixture->guard, uuid, VIR_DOMAIN_AFFECT_CONFIG, VSMMU, &error));
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
   g_assert_nonnull (strstr (error->message, "define the domain with it"));
+}
+
+static void
+test_an_old_libvirt_gets_devices_without_iommufd (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct {
+    Change *change;
+    const char *device;
+  } rows[] = {
+    { vsmmu_guard_attach, HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")) },
+    { vsmmu_guard_update, HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) },
+    { vsmmu_guard_detach, HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) },
+  };
+
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autofree char *becomes = rows[i].change (fixture->guard, uuid, 0, rows[i].device, &error);
+
+    g_assert_no_error (error);
+    g_assert_nonnull (becomes);
+    g_assert_null (strstr (becomes, "iommufd"));
+    g_assert_nonnull (strstr (becomes, "<driver name='vfio'/>"));
+  }
 }
 
 /* A device that was attached to a guest in which others were attached meanwhile; see grace-host.json for the SMMUs. */
@@ -662,6 +687,7 @@ main (int argc, char **argv)
   }
   ADD ("no-versions", NULL, test_without_the_versions_nothing_that_matters_passes);
   ADD ("old-libvirt-vsmmu", NULL, test_an_old_libvirt_gets_no_vsmmu_by_itself);
+  ADD ("old-libvirt-devices", NULL, test_an_old_libvirt_gets_devices_without_iommufd);
   g_test_add_func ("/guard/undo", test_what_is_attached_is_undone_by_its_source);
   return g_test_run ();
 }

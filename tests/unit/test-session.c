@@ -361,6 +361,28 @@ test_each_question_answered_in_each_way (void)
 }
 
 static void
+test_what_is_wrong_is_refused_and_versions_are_asked_for_once (void)
+{
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  for (guint i = 0; i < 3; i++) {
+    g_autofree char *message = NULL;
+
+    call (&bed, ATTACH, i, 1, RNG (AT ("0x02")), 0);
+    answer_xml (&bed, expect_question (&bed, GET_XML), RUNNING);
+    if (i == 0) {
+      answer_version (&bed, GET_LIB_VERSION, expect_question (&bed, GET_LIB_VERSION));
+      answer_version (&bed, GET_VERSION, expect_question (&bed, GET_VERSION));
+    }
+    message = expect_error (&bed, i, VIR_ERR_CONFIG_UNSUPPORTED);
+    g_assert_nonnull (strstr (message, "emulated-endpoint"));
+  }
+  expect_end (&bed);
+  bed_end (&bed);
+}
+
+static void
 test_late_replies_reach_nobody (void)
 {
   g_autofree char *message = NULL;
@@ -672,6 +694,7 @@ main (int argc, char **argv)
   signal (SIGPIPE, SIG_IGN);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/session/questions", test_each_question_answered_in_each_way);
+  g_test_add_func ("/session/wrong", test_what_is_wrong_is_refused_and_versions_are_asked_for_once);
   g_test_add_func ("/session/late", test_late_replies_reach_nobody);
   g_test_add_func ("/session/serials", test_serials_of_ours_are_for_no_client);
   g_test_add_func ("/session/one-by-one", test_changes_to_one_domain_wait_for_each_other);
