@@ -17,8 +17,8 @@
 typedef struct {
   const VsmmuGuard *guard;
   VsmmuChange change;
-  xmlDocPtr document; /* of the device; %NULL when only its alias is given, as is the next */
-  VsmmuHotplug *hotplug;
+  xmlDocPtr document;    /* the device as libvirt gets it; %NULL when only its alias is given, as is the next */
+  VsmmuHotplug *hotplug; /* as its user would write it */
   const char *alias;
   VsmmuTarget target;      /* once it is asked for */
   VsmmuHotplugPlace place; /* in the guest as it runs */
@@ -40,19 +40,27 @@ refuse (GError **error, const char *message)
   return FALSE;
 }
 
-/* Reads the device of a call. What we cannot read, libvirt may read otherwise, so it goes no further. */
+/* What we cannot read, libvirt may read otherwise, so it goes no further. */
+static gboolean
+read_document (Call *call, const char *xml, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  guint line;
+
+  g_clear_pointer (&call->document, xmlFreeDoc);
+  call->document = vsmmu_xml_parse (xml, strlen (xml), VSMMU_GUARD_DEVICE, &line, &problem);
+  return call->document != NULL || refuse (error, problem->message);
+}
+
 static gboolean
 read_device (Call *call, const char *xml, GError **error)
 {
   g_autoptr (GError) problem = NULL;
   VsmmuHotplugAction action = call->change == VSMMU_CHANGE_DETACH ? VSMMU_HOTPLUG_DETACH : VSMMU_HOTPLUG_ATTACH;
-  guint line;
 
-  g_clear_pointer (&call->document, xmlFreeDoc);
   g_clear_pointer (&call->hotplug, vsmmu_hotplug_free);
-  call->document = vsmmu_xml_parse (xml, strlen (xml), VSMMU_GUARD_DEVICE, &line, &problem);
-  if (call->document == NULL)
-    return refuse (error, problem->message);
+  if (!read_document (call, xml, error))
+    return FALSE;
   call->hotplug = vsmmu_hotplug_new_from_data (action, xml, strlen (xml), VSMMU_GUARD_DEVICE, &problem);
   return call->hotplug != NULL || g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NOT_DEVICE) ||
          refuse (error, problem->message);
@@ -321,7 +329,7 @@ lower_for_all (Call *call, gboolean is_for_all, const char *given, const char *c
   if (!call->guard->ops->get_target (call->guard->self, &call->target, error))
     return NULL;
   lowered = lower (call, completed, error);
-  if (lowered == NULL || !read_device (call, lowered, error))
+  if (lowered == NULL || !read_document (call, lowered, error))
     return NULL;
   if (is_for_all || strcmp (lowered, given) == 0)
     return g_steal_pointer (&lowered);

@@ -524,7 +524,13 @@ test_an_old_libvirt_gets_devices_without_iommufd (Fixture *fixture, gconstpointe
     { vsmmu_guard_detach, HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) },
   };
 
+  g_autofree char *lowered = NULL;
+  g_autofree char *running = NULL;
+
   fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  lowered = vsmmu_guard_domain (fixture->guard, fixture->good, TRUE, NULL);
+  running = g_strconcat ("<domain id='3'", lowered + strlen ("<domain"), NULL);
+  fixture->around.running = running;
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
     g_autoptr (GError) error = NULL;
     g_autofree char *becomes = rows[i].change (fixture->guard, uuid, 0, rows[i].device, &error);
