@@ -257,6 +257,8 @@ static const struct {
     HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
         HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03") "<alias name='hostdev9'/>"),
     HOSTDEV ("0x0002", "0x02", ""), "hostdev9" },
+  { "the-only-device-behind-the-vsmmu", HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03") "<alias name='hostdev9'/>"),
+    HOSTDEV ("0x0002", "0x02", ""), "hostdev9" },
   { "one-behind-no-vsmmu",
     HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
         HOSTDEV ("0x0002", "0x02", ADDRESS ("0x04") "<alias name='hostdev9'/>"),
@@ -481,6 +483,7 @@ test_changing_definitions (Fixture *fixture, gconstpointer data)
     g_assert_null (becomes);
   } else {
     g_assert_no_error (error);
+    g_assert_true (becomes == NULL || row->change == vsmmu_guard_attach);
   }
   g_assert_cmpuint (fixture->around.n_asked, ==, row->n_asked);
 }
@@ -614,6 +617,7 @@ test_judging_what_came_at_the_same_time (Fixture *fixture, gconstpointer data)
   else
     g_assert_no_error (error);
   g_assert_true (row->stays || strstr (error->message, "host-smmu-mismatch") != NULL);
+  g_assert_true ((alias != NULL) == (row->stays && strcmp (row->name, "elsewhere") != 0));
   g_assert_true ((fixture->around.said->len > 0) == (row->said != NULL));
   g_assert_true (row->said == NULL || strstr (fixture->around.said->str, row->said) != NULL);
 }
