@@ -623,6 +623,35 @@ test_judging_what_came_at_the_same_time (Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_what_cannot_be_judged_stays_when_the_policy_only_warns (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct {
+    const char *policy;
+    gboolean stays;
+    gboolean is_said;
+  } rows[] = {
+    { "", FALSE, FALSE },
+    { "[policy]\nmode=warn\n", TRUE, TRUE },
+    { "[policy]\nmode=off\n", TRUE, FALSE },
+  };
+  g_autofree char *start = g_strdup_printf (START, " id='3'");
+  g_autofree char *running = g_strconcat (start, FIRST OURS VSMMU END, NULL);
+
+  fixture->around.has_no_target = TRUE;
+  fixture->around.running = running;
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *alias = NULL;
+    g_autoptr (GError) error = NULL;
+
+    set_policy (fixture, rows[i].policy);
+    g_assert_true (vsmmu_guard_judge_attached (fixture->guard, uuid, OURS, &alias, &error) == rows[i].stays);
+    g_assert_true ((error == NULL) == rows[i].stays);
+    g_assert_true ((fixture->around.said->len > 0) == rows[i].is_said);
+    g_string_truncate (fixture->around.said, 0);
+  }
+}
+
+static void
 test_what_is_attached_is_undone_by_its_source (void)
 {
   static const struct {
@@ -698,6 +727,7 @@ main (int argc, char **argv)
   ADD ("no-versions", NULL, test_without_the_versions_nothing_that_matters_passes);
   ADD ("old-libvirt-vsmmu", NULL, test_an_old_libvirt_gets_no_vsmmu_by_itself);
   ADD ("old-libvirt-devices", NULL, test_an_old_libvirt_gets_devices_without_iommufd);
+  ADD ("not-judged", NULL, test_what_cannot_be_judged_stays_when_the_policy_only_warns);
   g_test_add_func ("/guard/undo", test_what_is_attached_is_undone_by_its_source);
   return g_test_run ();
 }
