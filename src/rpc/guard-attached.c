@@ -129,7 +129,7 @@ static VsmmuDefinition *
 find_guest (const VsmmuGuard *guard, const guint8 *uuid, const VsmmuHotplug *hotplug, const VsmmuDevice **device,
             GError **error)
 {
-  g_autoptr (GPtrArray) definitions = vsmmu_definitions_find (guard, uuid, VIR_DOMAIN_DEVICE_MODIFY_LIVE, error);
+  g_autoptr (GPtrArray) definitions = vsmmu_definitions_find (guard, uuid, VIR_DOMAIN_DEVICE_MODIFY_LIVE, NULL, error);
   VsmmuDefinition *guest = definitions != NULL && definitions->len > 0 ? g_ptr_array_index (definitions, 0) : NULL;
   g_autoptr (VsmmuDomain) plugged = NULL;
   const VsmmuDevice *vsmmu;

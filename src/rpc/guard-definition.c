@@ -285,17 +285,17 @@ vsmmu_definition_remove_known (GPtrArray *findings, const GPtrArray *known)
   }
 }
 
-/* What cannot concern us need not be read; the place for a quick look at the bytes. */
+/* Whether the domain, or what @device makes of it, may concern us; the place for a quick look at the bytes of both. */
 static gboolean
-may_concern (const char *xml G_GNUC_UNUSED)
+may_concern (const char *xml G_GNUC_UNUSED, const char *device G_GNUC_UNUSED)
 {
   return TRUE;
 }
 
 /* Adds what libvirt has of the domain; nothing when there is no such domain, for libvirt to say so. */
 static gboolean
-add_definition (const VsmmuGuard *guard, const guint8 *uuid, gboolean is_inactive, GPtrArray *definitions,
-                GError **error)
+add_definition (const VsmmuGuard *guard, const guint8 *uuid, gboolean is_inactive, const char *device,
+                GPtrArray *definitions, GError **error)
 {
   g_autoptr (GError) problem = NULL;
   char *xml = guard->ops->get_domain_xml (guard->self, uuid, is_inactive, &problem);
@@ -305,7 +305,7 @@ add_definition (const VsmmuGuard *guard, const guint8 *uuid, gboolean is_inactiv
     g_propagate_error (error, g_steal_pointer (&problem));
     return FALSE;
   }
-  if (xml == NULL || !may_concern (xml)) {
+  if (xml == NULL || !may_concern (xml, device)) {
     g_free (xml);
     return TRUE;
   }
@@ -316,18 +316,18 @@ add_definition (const VsmmuGuard *guard, const guint8 *uuid, gboolean is_inactiv
 }
 
 GPtrArray *
-vsmmu_definitions_find (const VsmmuGuard *guard, const guint8 *uuid, guint flags, GError **error)
+vsmmu_definitions_find (const VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *device, GError **error)
 {
   g_autoptr (GPtrArray) definitions = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_definition_free);
   gboolean names_config = (flags & VIR_DOMAIN_DEVICE_MODIFY_CONFIG) != 0;
   gboolean names_live = (flags & VIR_DOMAIN_DEVICE_MODIFY_LIVE) != 0 || !names_config;
   const VsmmuDefinition *live;
 
-  if (names_live && !add_definition (guard, uuid, FALSE, definitions, error))
+  if (names_live && !add_definition (guard, uuid, FALSE, device, definitions, error))
     return NULL;
   live = definitions->len > 0 ? g_ptr_array_index (definitions, 0) : NULL;
   if (names_config && (live == NULL || live->domain->is_running) &&
-      !add_definition (guard, uuid, TRUE, definitions, error))
+      !add_definition (guard, uuid, TRUE, device, definitions, error))
     return NULL;
   return g_steal_pointer (&definitions);
 }

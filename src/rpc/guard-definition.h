@@ -37,6 +37,7 @@ void vsmmu_definition_free (VsmmuDefinition *definition);
  * vsmmu_definitions_find:
  * @uuid: 16 bytes
  * @flags: virDomainDeviceModifyFlags
+ * @device: (nullable): XML of a device that comes to it
  *
  * A guest that does not run has one definition only. What runs need not be what runs when libvirt gets the call: a
  * guest that is attached a VFIO device is looked at again.
@@ -44,7 +45,8 @@ void vsmmu_definition_free (VsmmuDefinition *definition);
  * Returns: (transfer full) (element-type VsmmuDefinition): those that @flags name, none when there is no such domain or
  *   it cannot concern us; %NULL with @error set when they cannot be had
  */
-GPtrArray *vsmmu_definitions_find (const VsmmuGuard *guard, const guint8 *uuid, guint flags, GError **error);
+GPtrArray *vsmmu_definitions_find (const VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *device,
+                                   GError **error);
 
 /*
  * vsmmu_definition_find:

@@ -391,7 +391,7 @@ change_device (Call *call, const guint8 *uuid, guint flags, const char *xml, GEr
 
   if (xml != NULL && !read_device (call, xml, error))
     return NULL;
-  definitions = vsmmu_definitions_find (call->guard, uuid, flags, error);
+  definitions = vsmmu_definitions_find (call->guard, uuid, flags, xml, error);
   if (definitions == NULL || definitions->len == 0)
     return NULL;
   if (call->change == VSMMU_CHANGE_ATTACH && is_any_accelerated (definitions))
