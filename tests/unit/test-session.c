@@ -263,6 +263,9 @@ static const struct {
   { "update-both", UPDATE_FLAGS, VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG, RNG (AT ("0x03")), TRUE },
 };
 
+/* The call for which each question meets silence, which takes time. */
+#define BOTH_ROW 4
+
 /* How the daemon may answer a question. */
 typedef enum {
   WELL,
@@ -313,7 +316,8 @@ try_answer (guint row, guint bad, Answer how)
   guint n_asked = 0;
   Bed bed;
 
-  bed_start (&bed, how == SILENCE ? SHORT_MILLISECONDS : SECONDS_MAX * 1000);
+  /* What comes before the silence must be in time. */
+  bed_start (&bed, how != SILENCE ? SECONDS_MAX * 1000 : bad == 0 ? SHORT_MILLISECONDS : 10 * SHORT_MILLISECONDS);
   call (&bed, calls[row].procedure, 7, 1, calls[row].device, calls[row].flags);
   for (guint i = 0; i < G_N_ELEMENTS (questions); i++) {
     if (questions[i] == 0)
@@ -351,7 +355,7 @@ test_each_question_answered_in_each_way (void)
         /* Which question comes second depends on the call. */
         gboolean is_xml = bad == 0 || (calls[row].is_asked_twice && bad == 1);
 
-        if (how == NO_DOMAIN && !is_xml)
+        if ((how == NO_DOMAIN && !is_xml) || (how == SILENCE && bad > 0 && row != BOTH_ROW))
           continue;
         n_passed += try_answer (row, bad, how);
         n_cases++;
