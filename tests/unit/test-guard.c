@@ -431,6 +431,8 @@ static const struct {
   { "a-device-that-qemu-does-not-let-go-by-name",
     START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='hostdev0'/>") CMDQV END, PLAIN, detach_alias,
     VIR_DOMAIN_AFFECT_LIVE, "hostdev0", "unplug-last-device", 1 },
+  { "an-update-of-a-device-that-qemu-does-not-let-go", START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) CMDQV END,
+    PLAIN, vsmmu_guard_update, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")), NULL, 1 },
   { "one-of-two-host-devices", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
     HOSTDEV ("0x0006", "0x01", ""), NULL, 1 },
   { "one-of-two-host-devices-wherever-it-is", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
