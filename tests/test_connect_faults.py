@@ -81,8 +81,8 @@ def test_a_daemon_that_is_killed_in_a_call_is_named(peer):
 
 
 def test_a_daemon_that_is_killed_in_a_reply_is_named(peer):
-    half = wire.frame(14, b"12345678", type=wire.REPLY)[:-4]
-    peer.client.sendall(wire.frame(14))
+    half = wire.frame(2, b"12345678", type=wire.REPLY)[:-4]
+    peer.client.sendall(wire.frame(2))
     peer.daemon.sendall(half)
     peer.daemon.close()
     assert wire.read_to_end(peer.client) == half

@@ -303,6 +303,15 @@ vsmmu_policy_mismatch_to_string (VsmmuPolicyMismatch action)
   return mismatches[action];
 }
 
+/* (nullable): what an attribute of an element of ours says, which is in no namespace */
+static const char *
+get_word (const xmlNode *node, const char *name)
+{
+  const xmlAttr *attribute = xmlHasNsProp ((xmlNode *) node, (const xmlChar *) name, NULL);
+
+  return attribute != NULL && attribute->children != NULL ? (const char *) attribute->children->content : NULL;
+}
+
 /* The strictest word of @node and its siblings; %FALSE when there is none. */
 static gboolean
 read_hotplugs (xmlNode *node, VsmmuPolicyMismatch *action)
@@ -310,7 +319,7 @@ read_hotplugs (xmlNode *node, VsmmuPolicyMismatch *action)
   gboolean is_said = FALSE;
 
   for (node = vsmmu_xml_element (node); node != NULL; node = vsmmu_xml_element (node->next)) {
-    const char *word = vsmmu_xml_attribute (node, "on-mismatch");
+    const char *word = get_word (node, "on-mismatch");
 
     for (guint i = 0; mismatches[i] != NULL && vsmmu_xml_is_ns (node, "hotplug", VSMMU_POLICY_NAMESPACE); i++) {
       if (g_strcmp0 (word, mismatches[i]) != 0)

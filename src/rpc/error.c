@@ -16,3 +16,17 @@ vsmmu_rpc_error_reply (const VsmmuFrameHeader *call, int domain, int code, const
   header.status = VSMMU_FRAME_ERROR;
   return vsmmu_frame_encode (&header, (xdrproc_t) xdr_rpc_error, &error, NULL);
 }
+
+char *
+vsmmu_rpc_error_read (GBytes *reply, int *code)
+{
+  rpc_error error = { 0 };
+  char *message = NULL;
+
+  if (vsmmu_frame_decode (reply, (xdrproc_t) xdr_rpc_error, &error, NULL)) {
+    *code = error.code;
+    message = g_strdup (error.message != NULL ? *error.message : "");
+  }
+  xdr_free ((xdrproc_t) xdr_rpc_error, (char *) &error);
+  return message;
+}

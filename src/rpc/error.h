@@ -13,3 +13,12 @@
  * Returns: (transfer full): the frame of a reply with which the call fails
  */
 GBytes *vsmmu_rpc_error_reply (const VsmmuFrameHeader *call, int domain, int code, const char *message);
+
+/*
+ * vsmmu_rpc_error_read:
+ * @reply: a reply that is no good one
+ * @code: (out): virErrorNumber
+ *
+ * Returns: (transfer full) (nullable): what libvirt says; %NULL when that cannot be decoded
+ */
+char *vsmmu_rpc_error_read (GBytes *reply, int *code);

@@ -6,47 +6,70 @@
 #include "check/policy.h"
 #include "model/edit.h"
 #include "model/hotplug.h"
-#include "rpc/guard-internal.h"
+#include "rpc/guard-definition.h"
 #include "vsmmu/lower.h"
 #include "vsmmu/vsmmu.h"
 
-/* A domain that a device is to come to, change in, or leave. */
+/* Of so many devices a call may mean any; with more it has to say which. */
+#define CANDIDATES_MAX 16
+
+/* A call about one device of a domain. */
 typedef struct {
-  char *xml; /* as the user would write it */
-  gsize length;
-  VsmmuDomain *domain;
-  VsmmuTarget target;
-} Subject;
+  const VsmmuGuard *guard;
+  VsmmuChange change;
+  xmlDocPtr document;    /* the device as libvirt gets it; %NULL when only its alias is given, as is the next */
+  VsmmuHotplug *hotplug; /* as its user would write it */
+  const char *alias;
+  VsmmuTarget target;      /* once it is asked for */
+  VsmmuHotplugPlace place; /* in the guest as it runs */
+} Call;
 
 static void
-subject_clear (Subject *subject)
+call_clear (Call *call)
 {
-  g_free (subject->xml);
-  vsmmu_domain_free (subject->domain);
+  xmlFreeDoc (call->document);
+  vsmmu_hotplug_free (call->hotplug);
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Subject, subject_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Call, call_clear)
 
-/* %FALSE without @error: a domain we have nothing to do with, or one that libvirt has something to say about. */
 static gboolean
-find_subject (const VsmmuGuard *guard, const guint8 *uuid, guint flags, Subject *subject, GError **error)
+refuse (GError **error, const char *message)
 {
-  gboolean is_inactive =
-      (flags & (VIR_DOMAIN_DEVICE_MODIFY_LIVE | VIR_DOMAIN_DEVICE_MODIFY_CONFIG)) == VIR_DOMAIN_DEVICE_MODIFY_CONFIG;
-  g_autofree char *xml = guard->ops->get_domain_xml (guard->self, uuid, is_inactive, error);
-  g_autoptr (GError) problem = NULL;
+  g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, message);
+  return FALSE;
+}
 
-  if (xml == NULL || strstr (xml, VSMMU_GUARD_WORD) == NULL)
+/* What we cannot read, libvirt may read otherwise, so it goes no further. */
+static gboolean
+read_document (Call *call, const char *xml, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  guint line;
+
+  g_clear_pointer (&call->document, xmlFreeDoc);
+  call->document = vsmmu_xml_parse (xml, strlen (xml), VSMMU_GUARD_DEVICE, &line, &problem);
+  return call->document != NULL || refuse (error, problem->message);
+}
+
+static gboolean
+read_device (Call *call, const char *xml, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  VsmmuHotplugAction action = call->change == VSMMU_CHANGE_DETACH ? VSMMU_HOTPLUG_DETACH : VSMMU_HOTPLUG_ATTACH;
+
+  g_clear_pointer (&call->hotplug, vsmmu_hotplug_free);
+  if (!read_document (call, xml, error))
     return FALSE;
-  subject->xml = vsmmu_guard_lift_document (xml, &subject->length, &problem);
-  if (subject->xml != NULL)
-    subject->domain = vsmmu_domain_new_from_data (subject->xml, subject->length, VSMMU_GUARD_DOMAIN, &problem);
-  if (subject->domain == NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, _ ("the XML of the domain cannot be read: %s"),
-                 problem->message);
-    return FALSE;
-  }
-  return vsmmu_domain_is_accelerated (subject->domain) && guard->ops->get_target (guard->self, &subject->target, error);
+  call->hotplug = vsmmu_hotplug_new_from_data (action, xml, strlen (xml), VSMMU_GUARD_DEVICE, &problem);
+  return call->hotplug != NULL || g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NOT_DEVICE) ||
+         refuse (error, problem->message);
+}
+
+static const xmlNode *
+device_of (const Call *call)
+{
+  return call->document != NULL ? xmlDocGetRootElement (call->document) : NULL;
 }
 
 /* The accelerated vSMMU over bus @index, or %NULL. */
@@ -67,21 +90,6 @@ needs_iommufd (const VsmmuGuard *guard, const VsmmuDomain *domain, const VsmmuDe
          vsmmu_policy_get_iommufd (guard->policy) == VSMMU_POLICY_IOMMUFD_ADD;
 }
 
-static void say_done (const VsmmuGuard *guard, const char *format, ...) G_GNUC_PRINTF (2, 3);
-
-/* Nothing is changed without a word. */
-static void
-say_done (const VsmmuGuard *guard, const char *format, ...)
-{
-  g_autofree char *text = NULL;
-  va_list arguments;
-
-  va_start (arguments, format);
-  text = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  guard->ops->say (guard->self, text);
-}
-
 static void
 add_iommufd (const VsmmuGuard *guard, VsmmuEdit *edit, const VsmmuDevice *device)
 {
@@ -92,7 +100,8 @@ add_iommufd (const VsmmuGuard *guard, VsmmuEdit *edit, const VsmmuDevice *device
     vsmmu_edit_add_attribute (edit, driver, "iommufd", "yes");
   else
     vsmmu_edit_append (edit, device->node, "<driver iommufd='yes'/>\n");
-  say_done (guard, _ ("%s comes behind an accelerated SMMUv3, and gets the iommufd='yes' that it needs there"), name);
+  vsmmu_guard_say (guard, _ ("%s comes behind an accelerated SMMUv3, and gets the iommufd='yes' that it needs there"),
+                   name);
 }
 
 static void
@@ -108,85 +117,59 @@ add_address (const VsmmuGuard *guard, VsmmuEdit *edit, const VsmmuDevice *device
     vsmmu_edit_restore (edit, given, address);
   else
     vsmmu_edit_append (edit, device->node, line);
-  say_done (guard, _ ("%s has no address, and gets a port that suits it: %02x:00.0"), name, bus);
+  vsmmu_guard_say (guard, _ ("%s has no address, and gets a port that suits it: %02x:00.0"), name, bus);
 }
 
 /*
- * (transfer full): @xml with the address and the iommufd that the device needs and its user left out; %NULL with @error
- * set when it cannot be read
+ * (transfer full): @xml with the address and the iommufd that the device needs in @definition and its user left out;
+ * %NULL with @error set when it cannot be read
  */
 static char *
-complete (const VsmmuGuard *guard, const Subject *subject, const VsmmuHost *host, const char *xml,
-          const VsmmuHotplug *hotplug, VsmmuHotplugPlace *place, GError **error)
+complete (Call *call, const VsmmuDefinition *definition, const VsmmuHost *host, const char *xml, GError **error)
 {
-  g_autoptr (VsmmuDomain) changed = vsmmu_hotplug_apply (hotplug, subject->domain);
+  g_autoptr (VsmmuDomain) changed = vsmmu_hotplug_apply (call->hotplug, definition->domain);
   const VsmmuDevice *device = changed->plug->device;
   g_autoptr (VsmmuEdit) edit = vsmmu_edit_new (xml, strlen (xml), device->node->doc, VSMMU_GUARD_DEVICE, error);
   guint bus = device->address.bus;
+  VsmmuHotplugPlace place;
   gsize length;
 
   if (edit == NULL)
     return NULL;
-  *place = vsmmu_hotplug_choose_bus (hotplug, subject->domain, host, &bus);
-  if (*place == VSMMU_PLACE_CHOSEN)
-    add_address (guard, edit, device, bus);
-  if (needs_iommufd (guard, changed, device, bus))
-    add_iommufd (guard, edit, device);
+  place = vsmmu_hotplug_choose_bus (call->hotplug, definition->domain, host, &bus);
+  if (definition->domain->is_running)
+    call->place = place;
+  if (place == VSMMU_PLACE_CHOSEN)
+    add_address (call->guard, edit, device, bus);
+  if (needs_iommufd (call->guard, changed, device, bus))
+    add_iommufd (call->guard, edit, device);
   return vsmmu_edit_finish (edit, &length);
 }
 
-/* (transfer full) (nullable): @xml for the libvirt of @subject; %NULL without @error: as it was @given */
+/* (transfer full): @xml for the libvirt of @call, or %NULL with @error set */
 static char *
-lower (const VsmmuGuard *guard, const Subject *subject, const char *xml, const char *given, GError **error)
+lower (const Call *call, const char *xml, GError **error)
 {
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GError) problem = NULL;
   gsize length;
-  g_autofree char *lowered =
-      vsmmu_lower_device (xml, strlen (xml), VSMMU_GUARD_DEVICE, &subject->target, notes, &length, &problem);
+  char *lowered = vsmmu_lower_device (xml, strlen (xml), VSMMU_GUARD_DEVICE, &call->target, notes, &length, &problem);
 
-  vsmmu_guard_say_notes (guard, notes);
+  vsmmu_guard_say_notes (call->guard, notes);
   if (lowered == NULL)
-    g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, problem->message);
-  return lowered != NULL && strcmp (lowered, given) != 0 ? g_steal_pointer (&lowered) : NULL;
+    refuse (error, problem->message);
+  return lowered;
 }
 
-/* Whether the definition of @subject with @xml in it may pass. */
-static gboolean
-check_definition (const VsmmuGuard *guard, const Subject *subject, const char *xml, GError **error)
+/* A guest that runs had at its start what it needs for that. */
+static void
+remove_what_is_for_start (GPtrArray *findings)
 {
-  g_autoptr (VsmmuEdit) edit =
-      vsmmu_edit_new (subject->xml, subject->length, subject->domain->document, VSMMU_GUARD_DOMAIN, error);
-  const xmlNode *devices = vsmmu_xml_child (xmlDocGetRootElement (subject->domain->document), "devices");
-  g_autofree char *line = g_strconcat (xml, "\n", NULL);
-  g_autofree char *text = NULL;
-  g_autoptr (VsmmuDomain) domain = NULL;
-  const VsmmuCheckOptions options = { .target = &subject->target };
-  gsize length;
+  static const char *const rules[] = { "vsmmu-empty", "cmdqv-vsmmu-empty", NULL };
 
-  if (edit == NULL)
-    return FALSE;
-  vsmmu_edit_append (edit, devices, line);
-  text = vsmmu_edit_finish (edit, &length);
-  domain = vsmmu_domain_new_from_data (text, length, VSMMU_GUARD_DOMAIN, error);
-  return domain != NULL && vsmmu_guard_judge (guard, vsmmu_check_domain (domain, &options), error);
-}
-
-/* (transfer full): what there is to say of @hotplug; of the rest of the guest was said when it was defined and started
- */
-static GPtrArray *
-look_at (const Subject *subject, const VsmmuHost *host, const VsmmuHotplug *hotplug)
-{
-  const VsmmuCheckOptions options = { .target = &subject->target, .host = host, .hotplug = hotplug };
-  GPtrArray *findings = vsmmu_check_domain (subject->domain, &options);
-
-  for (guint i = findings->len; i > 0; i--) {
-    const VsmmuFinding *finding = g_ptr_array_index (findings, i - 1);
-
-    if (finding->rule->group != VSMMU_RULE_GROUP_HOTPLUG && strcmp (finding->file, VSMMU_GUARD_DEVICE) != 0)
+  for (guint i = findings->len; i > 0; i--)
+    if (g_strv_contains (rules, ((const VsmmuFinding *) g_ptr_array_index (findings, i - 1))->rule->id))
       g_ptr_array_remove_index (findings, i - 1);
-  }
-  return findings;
 }
 
 /* Where no vSMMU fits, the user did not ask to have none. */
@@ -201,134 +184,253 @@ insist_on_vsmmu (GPtrArray *findings)
   }
 }
 
-/* Whether @xml may come to the guest of @subject, which runs. */
-static gboolean
-check_plug (const VsmmuGuard *guard, const Subject *subject, const VsmmuHost *host, const char *xml,
-            VsmmuHotplugPlace place, GError **error)
+/* (transfer full): what there is to say of plugging or unplugging, but for what there was to say of the guest before */
+static GPtrArray *
+look_at_plug (const Call *call, const VsmmuDefinition *definition, const VsmmuHost *host)
 {
-  g_autoptr (VsmmuHotplug) hotplug =
-      vsmmu_hotplug_new_from_data (VSMMU_HOTPLUG_ATTACH, xml, strlen (xml), VSMMU_GUARD_DEVICE, error);
-  GPtrArray *findings;
+  const VsmmuCheckOptions before = { .target = &call->target, .host = host };
+  const VsmmuCheckOptions after = { .target = &call->target, .host = host, .hotplug = call->hotplug };
+  g_autoptr (GPtrArray) known = vsmmu_check_domain (definition->domain, &before);
+  GPtrArray *findings = vsmmu_check_domain (definition->domain, &after);
 
-  if (hotplug == NULL)
-    return FALSE;
-  findings = look_at (subject, host, hotplug);
-  if (place == VSMMU_PLACE_NONE)
+  vsmmu_definition_remove_known (findings, known);
+  if (call->place == VSMMU_PLACE_NONE)
     insist_on_vsmmu (findings);
-  return vsmmu_guard_judge (guard, findings, error);
+  return findings;
+}
+
+/* (transfer full): what there is to say of @result, but for what there was to say of @definition */
+static GPtrArray *
+look_at_result (const Call *call, const VsmmuDefinition *definition, const VsmmuDomain *result)
+{
+  const VsmmuCheckOptions options = { .target = &call->target };
+  g_autoptr (GPtrArray) known = vsmmu_check_domain (definition->domain, &options);
+  GPtrArray *findings = vsmmu_check_domain (result, &options);
+
+  vsmmu_definition_remove_known (findings, known);
+  if (definition->domain->is_running)
+    remove_what_is_for_start (findings);
+  return findings;
+}
+
+static gboolean
+concerns (const VsmmuDefinition *definition, const VsmmuDomain *result)
+{
+  return vsmmu_domain_is_accelerated (definition->domain) || vsmmu_domain_is_accelerated (result);
+}
+
+/* Whether @definition may become what @call makes of it when @target (nullable) is the device that is meant. */
+static gboolean
+judge_result (Call *call, const VsmmuDefinition *definition, const xmlNode *target, GError **error)
+{
+  const xmlNode *device = call->change == VSMMU_CHANGE_DETACH ? NULL : device_of (call);
+  g_autoptr (VsmmuDomain) result =
+      vsmmu_definition_change (definition, target, device, definition->domain->is_running, error);
+
+  if (result == NULL)
+    return FALSE;
+  return !concerns (definition, result) ||
+         (call->guard->ops->get_target (call->guard->self, &call->target, error) &&
+          vsmmu_guard_judge (call->guard, look_at_result (call, definition, result), error));
+}
+
+/* Whether the guest may be plugged the device; where libvirt puts it is not for the definition to say. */
+static gboolean
+judge_plug (Call *call, const VsmmuDefinition *definition, const VsmmuHost *host, GError **error)
+{
+  return call->guard->ops->get_target (call->guard->self, &call->target, error) &&
+         vsmmu_guard_judge (call->guard, look_at_plug (call, definition, host), error);
+}
+
+static gboolean
+is_accelerated_guest (const VsmmuDefinition *definition)
+{
+  return definition->domain->is_running && vsmmu_domain_is_accelerated (definition->domain);
+}
+
+/* Whether @target may be unplugged from the guest, if @definition is one that runs. */
+static gboolean
+judge_unplug (const Call *call, const VsmmuDefinition *definition, const xmlNode *target, GError **error)
+{
+  g_auto (Call) unplug = { .guard = call->guard, .change = VSMMU_CHANGE_DETACH };
+  g_autofree char *device = vsmmu_definition_write_element (target);
+
+  if (call->change != VSMMU_CHANGE_DETACH || !is_accelerated_guest (definition))
+    return TRUE;
+  return read_device (&unplug, device, error) &&
+         (unplug.hotplug == NULL || judge_plug (&unplug, definition, NULL, error));
+}
+
+/* Whether @definition may become what @call makes of it, whichever device is meant. */
+static gboolean
+judge_candidates (Call *call, const VsmmuDefinition *definition, GError **error)
+{
+  g_autoptr (GPtrArray) meant = vsmmu_definition_find (definition, device_of (call), call->alias);
+
+  if (meant->len > CANDIDATES_MAX) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
+                 _ ("cannot tell which of %u devices is meant; specify the device with its <address> and <alias>, as "
+                    "'virsh dumpxml' shows it"),
+                 meant->len);
+    return FALSE;
+  }
+  if (meant->len == 0 && call->change == VSMMU_CHANGE_UPDATE)
+    return judge_result (call, definition, NULL, error);
+  for (guint i = 0; i < meant->len; i++)
+    if (!judge_unplug (call, definition, g_ptr_array_index (meant, i), error) ||
+        !judge_result (call, definition, g_ptr_array_index (meant, i), error))
+      return FALSE;
+  return TRUE;
+}
+
+/* What has no address gets one of libvirt's in a guest, which is not the one that it would get at a start. */
+static gboolean
+judge_attach (Call *call, const VsmmuDefinition *definition, const VsmmuHost *host, GError **error)
+{
+  if (is_accelerated_guest (definition) && !judge_plug (call, definition, host, error))
+    return FALSE;
+  return (is_accelerated_guest (definition) && vsmmu_xml_child (device_of (call), "address") == NULL) ||
+         judge_result (call, definition, NULL, error);
+}
+
+static gboolean
+judge (Call *call, const GPtrArray *definitions, const VsmmuHost *host, GError **error)
+{
+  for (guint i = 0; i < definitions->len; i++)
+    if (call->change == VSMMU_CHANGE_ATTACH ? !judge_attach (call, g_ptr_array_index (definitions, i), host, error)
+                                            : !judge_candidates (call, g_ptr_array_index (definitions, i), error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Whether libvirt needs other XML for @definition than a client writes; -1 with @error set. */
+static int
+needs_lowering (const Call *call, const VsmmuDefinition *definition, GError **error)
+{
+  g_autoptr (VsmmuDomain) result = NULL;
+
+  if (vsmmu_domain_is_accelerated (definition->domain))
+    return TRUE;
+  if (call->change == VSMMU_CHANGE_DETACH)
+    return FALSE;
+  result = vsmmu_definition_change (definition, NULL, device_of (call), FALSE, error);
+  return result != NULL ? vsmmu_domain_is_accelerated (result) : -1;
+}
+
+/*
+ * (transfer full): @completed for libvirt, which gives the same XML to all definitions. @given goes to one that is not
+ * accelerated, and needs nothing.
+ */
+static char *
+lower_for_all (Call *call, gboolean is_for_all, const char *given, const char *completed, GError **error)
+{
+  g_autofree char *lowered = NULL;
+
+  if (!call->guard->ops->get_target (call->guard->self, &call->target, error))
+    return NULL;
+  lowered = lower (call, completed, error);
+  if (lowered == NULL || !read_document (call, lowered, error))
+    return NULL;
+  if (is_for_all || strcmp (lowered, given) == 0)
+    return g_steal_pointer (&lowered);
+  refuse (error, _ ("the running guest and its definition need different XML for this device, since only one of them "
+                    "has an accelerated SMMUv3; make one call for each, with --live and with --config"));
+  return NULL;
+}
+
+static gboolean
+is_any_accelerated (const GPtrArray *definitions)
+{
+  for (guint i = 0; i < definitions->len; i++)
+    if (vsmmu_domain_is_accelerated (((const VsmmuDefinition *) g_ptr_array_index (definitions, i))->domain))
+      return TRUE;
+  return FALSE;
+}
+
+/*
+ * (transfer full): @xml as libvirt is to get it for all of @definitions, which @call then has too; %NULL with @error
+ * set
+ */
+static char *
+convert (Call *call, const GPtrArray *definitions, const VsmmuHost *host, const char *xml, GError **error)
+{
+  g_autofree char *converted = g_strdup (xml);
+  guint n_concerned = 0;
+
+  for (guint i = 0; i < definitions->len; i++) {
+    const VsmmuDefinition *definition = g_ptr_array_index (definitions, i);
+    g_autofree char *given = NULL;
+    int is_concerned = needs_lowering (call, definition, error);
+
+    if (is_concerned < 0)
+      return NULL;
+    n_concerned += (guint) is_concerned;
+    if (!is_concerned || call->change != VSMMU_CHANGE_ATTACH || call->hotplug == NULL)
+      continue;
+    given = g_steal_pointer (&converted);
+    converted = complete (call, definition, host, given, error);
+    if (converted == NULL || !read_device (call, converted, error))
+      return NULL;
+  }
+  if (n_concerned > 0 && call->hotplug == NULL) {
+    refuse (error, _ ("a device of an unknown kind cannot be checked against the accelerated SMMUv3 of the domain; "
+                      "define the whole domain with it instead"));
+    return NULL;
+  }
+  return n_concerned > 0 ? lower_for_all (call, n_concerned == definitions->len, xml, converted, error)
+                         : g_steal_pointer (&converted);
+}
+
+/* (transfer full) (nullable): @xml as libvirt is to get it; %NULL without @error: just that */
+static char *
+change_device (Call *call, const guint8 *uuid, guint flags, const char *xml, GError **error)
+{
+  g_autoptr (GPtrArray) definitions = NULL;
+  g_autoptr (VsmmuHost) host = NULL;
+  g_autofree char *converted = NULL;
+
+  if (xml != NULL && !read_device (call, xml, error))
+    return NULL;
+  definitions = vsmmu_definitions_find (call->guard, uuid, flags, xml, error);
+  if (definitions == NULL || definitions->len == 0)
+    return NULL;
+  if (call->change == VSMMU_CHANGE_ATTACH && is_any_accelerated (definitions))
+    host = call->guard->ops->get_host (call->guard->self);
+  if (xml != NULL && (converted = convert (call, definitions, host, xml, error)) == NULL)
+    return NULL;
+  return judge (call, definitions, host, error) && xml != NULL && strcmp (converted, xml) != 0
+             ? g_steal_pointer (&converted)
+             : NULL;
 }
 
 char *
 vsmmu_guard_attach (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *xml, GError **error)
 {
-  g_autoptr (GError) problem = NULL;
-  g_autoptr (VsmmuHotplug) hotplug =
-      vsmmu_hotplug_new_from_data (VSMMU_HOTPLUG_ATTACH, xml, strlen (xml), VSMMU_GUARD_DEVICE, &problem);
-  g_auto (Subject) subject = { 0 };
-  VsmmuHotplugPlace place;
-  g_autoptr (VsmmuHost) host = NULL;
-  g_autofree char *completed = NULL;
+  g_auto (Call) call = { .guard = guard, .change = VSMMU_CHANGE_ATTACH };
 
-  if (hotplug == NULL) {
-    vsmmu_guard_may_pass_unread (xml, problem, error);
-    return NULL;
-  }
-  if (!find_subject (guard, uuid, flags, &subject, error))
-    return NULL;
-  host = guard->ops->get_host (guard->self);
-  completed = complete (guard, &subject, host, xml, hotplug, &place, error);
-  if (completed == NULL || (subject.domain->is_running ? !check_plug (guard, &subject, host, completed, place, error)
-                                                       : !check_definition (guard, &subject, completed, error)))
-    return NULL;
-  return lower (guard, &subject, completed, xml, error);
-}
-
-/* (nullable): the device of @domain that is @wanted of the host */
-static const VsmmuDevice *
-find_by_host (const VsmmuDomain *domain, const VsmmuDevice *wanted)
-{
-  for (guint i = 0; i < domain->hostdevs->len; i++) {
-    const VsmmuDevice *device = g_ptr_array_index (domain->hostdevs, i);
-
-    if (device->hostdev.is_pci && memcmp (&device->hostdev.host, &wanted->hostdev.host, sizeof (VsmmuPciAddress)) == 0)
-      return device;
-  }
-  return NULL;
-}
-
-/* Nobody waits for a verdict that changes nothing. */
-static gboolean
-is_to_be_waited_for (const VsmmuGuard *guard, const VsmmuDomain *domain)
-{
-  VsmmuPolicyMismatch said;
-  gboolean is_said = vsmmu_policy_mismatch_of (domain->document, &said);
-  gboolean is_overruled;
-
-  return vsmmu_policy_choose_mismatch (guard->policy, is_said ? &said : NULL, &is_overruled) !=
-         VSMMU_POLICY_MISMATCH_IGNORE;
-}
-
-char *
-vsmmu_guard_find_attached (VsmmuGuard *guard, const guint8 *uuid, const char *xml)
-{
-  g_autoptr (VsmmuHotplug) hotplug =
-      vsmmu_hotplug_new_from_data (VSMMU_HOTPLUG_ATTACH, xml, strlen (xml), VSMMU_GUARD_DEVICE, NULL);
-  g_auto (Subject) subject = { 0 };
-  g_autoptr (VsmmuDomain) changed = NULL;
-  const VsmmuDevice *device;
-
-  if (hotplug == NULL || vsmmu_policy_get_wait (guard->policy) == 0 ||
-      !vsmmu_hotplug_is_vfio (xmlDocGetRootElement (vsmmu_hotplug_get_document (hotplug))) ||
-      !find_subject (guard, uuid, VIR_DOMAIN_DEVICE_MODIFY_LIVE, &subject, NULL) || !subject.domain->is_running ||
-      !is_to_be_waited_for (guard, subject.domain))
-    return NULL;
-  changed = vsmmu_hotplug_apply (hotplug, subject.domain);
-  if (!vsmmu_device_is_hostdev (changed->plug->device) || !changed->plug->device->hostdev.is_pci)
-    return NULL;
-  device = find_by_host (subject.domain, changed->plug->device);
-  return device != NULL && accelerated_over (subject.domain, device->address.bus) != NULL ? g_strdup (device->id)
-                                                                                          : NULL;
-}
-
-gboolean
-vsmmu_guard_judge_answer (VsmmuGuard *guard, const char *device, const VsmmuAnswer *answer, GError **error)
-{
-  gboolean is_detached = answer->state == VSMMU_ANSWER_GONE ||
-                         (answer->state == VSMMU_ANSWER_MISMATCH && answer->action == VSMMU_POLICY_MISMATCH_DETACH);
-  g_autofree char *reason = answer->findings != NULL ? vsmmu_render_refusal (answer->findings) : NULL;
-
-  if (answer->state == VSMMU_ANSWER_UNKNOWN)
-    say_done (guard,
-              _ ("%s is attached; it is not known yet whether its interrupts arrive: ask 'virt-vsmmu verify' later"),
-              device);
-  if (answer->state == VSMMU_ANSWER_MISMATCH && !is_detached)
-    say_done (guard, _ ("interrupts of %s do not arrive: %s"), device, reason);
-  if (is_detached)
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                 answer->state == VSMMU_ANSWER_GONE ? _ ("the device was attached as %s, and detached again: %s")
-                                                    : _ ("the device was attached as %s, and is being detached: %s"),
-                 device, reason);
-  return !is_detached;
+  return change_device (&call, uuid, flags, xml, error);
 }
 
 char *
 vsmmu_guard_detach (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *xml, GError **error)
 {
-  g_autoptr (VsmmuHotplug) hotplug =
-      vsmmu_hotplug_new_from_data (VSMMU_HOTPLUG_DETACH, xml, strlen (xml), VSMMU_GUARD_DEVICE, NULL);
-  g_auto (Subject) subject = { 0 };
+  g_auto (Call) call = { .guard = guard, .change = VSMMU_CHANGE_DETACH };
 
-  if (hotplug == NULL || !find_subject (guard, uuid, flags, &subject, error))
-    return NULL;
-  if (subject.domain->is_running)
-    vsmmu_guard_mention (guard, look_at (&subject, NULL, hotplug));
-  return lower (guard, &subject, xml, xml, error);
+  return change_device (&call, uuid, flags, xml, error);
+}
+
+void
+vsmmu_guard_detach_alias (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *alias, GError **error)
+{
+  g_auto (Call) call = { .guard = guard, .change = VSMMU_CHANGE_DETACH, .alias = alias };
+
+  change_device (&call, uuid, flags, NULL, error);
 }
 
 char *
 vsmmu_guard_update (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *xml, GError **error)
 {
-  g_auto (Subject) subject = { 0 };
+  g_auto (Call) call = { .guard = guard, .change = VSMMU_CHANGE_UPDATE };
 
-  return find_subject (guard, uuid, flags, &subject, error) ? lower (guard, &subject, xml, xml, error) : NULL;
+  return change_device (&call, uuid, flags, xml, error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "model/concern.h"
 #include "model/edit.h"
 #include "model/tags.h"
 #include "model/text.h"
@@ -23,7 +24,7 @@ vsmmu_guard_lift (VsmmuGuard *guard, const char *xml)
   g_autoptr (GError) error = NULL;
   gsize length;
   g_autofree char *lifted =
-      strstr (xml, VSMMU_GUARD_WORD) != NULL ? vsmmu_guard_lift_document (xml, &length, &error) : NULL;
+      vsmmu_document_may_concern (xml, strlen (xml)) ? vsmmu_guard_lift_document (xml, &length, &error) : NULL;
 
   if (error != NULL)
     guard->ops->say (guard->self, error->message);

@@ -9,14 +9,14 @@
 #define VSMMU_GUARD_DOMAIN "domain"
 #define VSMMU_GUARD_DEVICE "device"
 
-/* Without this word a document has nothing to do with us. */
-#define VSMMU_GUARD_WORD "smmuv3"
-
 struct _VsmmuGuard {
   const VsmmuPolicy *policy;
   const VsmmuGuardOps *ops;
   gpointer self;
 };
+
+/* Says a sentence: nothing is changed, and no mismatch left alone, without a word. */
+void vsmmu_guard_say (const VsmmuGuard *guard, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 void vsmmu_guard_say_notes (const VsmmuGuard *guard, const GPtrArray *notes);
 

@@ -25,6 +25,18 @@ vsmmu_guard_free (VsmmuGuard *guard)
 }
 
 void
+vsmmu_guard_say (const VsmmuGuard *guard, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list arguments;
+
+  va_start (arguments, format);
+  text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  guard->ops->say (guard->self, text);
+}
+
+void
 vsmmu_guard_say_notes (const VsmmuGuard *guard, const GPtrArray *notes)
 {
   for (guint i = 0; i < notes->len; i++)

@@ -15,8 +15,8 @@ typedef struct _VsmmuGuard VsmmuGuard;
 /*
  * VsmmuGuardOps:
  * @get_target: which libvirt and QEMU the daemon has
- * @get_domain_xml: (transfer full): the domain with @uuid (16 bytes) as it runs; when it does not or
- *   @is_inactive, as it is defined
+ * @get_domain_xml: (transfer full) (nullable): the domain with @uuid (16 bytes) as it runs; when it does not or
+ *   @is_inactive, as it is defined; %NULL without @error set: there is none
  * @get_host: (transfer full) (nullable): the host that the daemon runs on; %NULL when nothing can be known of it
  * @say: something that is not refused: a finding or a note, in one line
  *
@@ -55,18 +55,28 @@ char *vsmmu_guard_domain (VsmmuGuard *guard, const char *xml, gboolean is_kept, 
  * @flags: virDomainDeviceModifyFlags
  * @xml: the device
  *
- * As vsmmu_guard_domain(), and gives a device that has no address one behind the right vSMMU.
+ * Judges what each definition that @flags name becomes with the device, and gives one that has no address one behind
+ * the right vSMMU.
  */
 char *vsmmu_guard_attach (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *xml, GError **error);
 
 /*
- * vsmmu_guard_find_attached:
+ * vsmmu_guard_judge_attached:
  * @xml: of a device that vsmmu_guard_attach() let pass, and libvirt attached
+ * @alias: (out) (transfer full) (nullable): of the device, when virt-vsmmud will have a verdict on it, and the policy
+ * is to wait for that
+ * @error: %VSMMU_ERROR_REFUSED, or why that cannot be told
  *
- * Returns: (transfer full) (nullable): its alias; %NULL when it is none that virt-vsmmud has a verdict on, or the
- * policy is not to wait for that
+ * Looks at the guest once more: another client may have attached a device at the same time.
+ *
+ * Returns: %FALSE with @error set when the device is to be detached again; what else there is to say is said
  */
-char *vsmmu_guard_find_attached (VsmmuGuard *guard, const guint8 *uuid, const char *xml);
+gboolean vsmmu_guard_judge_attached (VsmmuGuard *guard, const guint8 *uuid, const char *xml, char **alias,
+                                     GError **error);
+
+/* (transfer full): a device for libvirt to detach, to undo that @xml was attached: by its source, whatever its alias is
+ */
+char *vsmmu_guard_write_undo (const char *xml);
 
 /*
  * vsmmu_guard_judge_answer:
@@ -77,8 +87,11 @@ char *vsmmu_guard_find_attached (VsmmuGuard *guard, const guint8 *uuid, const ch
  */
 gboolean vsmmu_guard_judge_answer (VsmmuGuard *guard, const char *device, const VsmmuAnswer *answer, GError **error);
 
-/* As vsmmu_guard_domain(), for a device to be detached: says what to mind, and refuses nothing of its own. */
+/* As vsmmu_guard_domain(), for a device to be detached: refuses what leaves errors that were not there before. */
 char *vsmmu_guard_detach (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *xml, GError **error);
+
+/* The same for the device that is called @alias. */
+void vsmmu_guard_detach_alias (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *alias, GError **error);
 
 /* As vsmmu_guard_domain(), for a device to be changed. */
 char *vsmmu_guard_update (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *xml, GError **error);

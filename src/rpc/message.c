@@ -98,6 +98,8 @@ static const VsmmuProcedure procedures[] = {
   /* virDomainManagedSaveDefineXML */
   { 389, VSMMU_XML_DEFINES, OPTIONAL (rpc_domain_optional_flags), DOMAIN (rpc_domain_optional_flags),
     FLAGS (rpc_domain_optional_flags) },
+  /* virDomainDetachDeviceAlias */
+  { 392, VSMMU_XML_NAMES, STRING (rpc_domain_xml_flags), DOMAIN (rpc_domain_xml_flags), FLAGS (rpc_domain_xml_flags) },
   /* virDomainCheckpointCreateXML, as a snapshot */
   { 411, VSMMU_XML_DEFINES, STRING (rpc_domain_xml_flags), DOMAIN (rpc_domain_xml_flags),
     FLAGS (rpc_domain_xml_flags) },

@@ -12,6 +12,7 @@ typedef enum {
   VSMMU_XML_ATTACHES, /* a call brings a device for a domain */
   VSMMU_XML_UPDATES,
   VSMMU_XML_DETACHES,
+  VSMMU_XML_NAMES,    /* a call brings the alias of a device to be detached in the place of XML */
   VSMMU_XML_IS_ASKED, /* the call has none; its reply has a domain: lift it */
 } VsmmuXmlRole;
 

@@ -445,8 +445,10 @@ step (VsmmuRelay *relay, int timeout)
   for (guint i = 0; i < G_N_ELEMENTS (relay->flows); i++)
     if ((sinks[i].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0)
       drop_sink (&relay->flows[i]);
-  for (guint i = 0; i < G_N_ELEMENTS (relay->flows); i++)
-    advance (&relay->flows[i], sources[i].revents != 0);
+  /* The way to the client first: when an answer to a refused call is written there, the way to the daemon may be done.
+   */
+  for (guint i = G_N_ELEMENTS (relay->flows); i > 0; i--)
+    advance (&relay->flows[i - 1], sources[i - 1].revents != 0);
   return TRUE;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gstdio.h>
 #include <libvirt/libvirt.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rpc/guard.h"
 #include "vsmmu/vsmmu.h"
@@ -9,13 +11,20 @@
 typedef struct {
   VsmmuTarget target;
   const char *running; /* (nullable): the domain that is asked for */
+  const char *defined; /* (nullable): its definition, when that is another */
+  gboolean has_no_target;
+  guint n_asked; /* for the domain */
   gboolean asked_for_definition;
   GString *said;
 } Surroundings;
 
 static gboolean
-get_target (gpointer self, VsmmuTarget *target, GError **error G_GNUC_UNUSED)
+get_target (gpointer self, VsmmuTarget *target, GError **error)
 {
+  if (((Surroundings *) self)->has_no_target) {
+    g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, "no versions");
+    return FALSE;
+  }
   *target = ((Surroundings *) self)->target;
   return TRUE;
 }
@@ -27,7 +36,8 @@ get_domain_xml (gpointer self, const guint8 *uuid, gboolean is_inactive, GError 
 
   g_assert_cmpuint (uuid[0], ==, 7);
   surroundings->asked_for_definition = is_inactive;
-  return g_strdup (surroundings->running);
+  surroundings->n_asked++;
+  return g_strdup (is_inactive && surroundings->defined != NULL ? surroundings->defined : surroundings->running);
 }
 
 static VsmmuHost *
@@ -312,8 +322,9 @@ static const struct {
     "<rng model='virtio'><backend model='random'>/dev/random</backend>" ADDRESS ("0x03") "</rng>", NULL,
     "emulated-endpoint" },
   { "what-is-no-pci-device-passes", "<channel type='pty'><target type='virtio' name='c'/></channel>", NULL, NULL },
-  { "what-is-no-device-passes", "<banana/>", NULL, NULL },
-  { "what-is-no-xml-passes", "no", NULL, NULL },
+  { "what-may-be-a-new-kind-is-refused", "<banana/>", NULL, "unknown kind" },
+  { "what-is-no-xml-is-refused", "no", NULL, "device:1" },
+  { "what-we-do-not-read-is-refused", "<!DOCTYPE rng><rng model='virtio'/>", NULL, "device:1" },
 };
 
 static void
@@ -344,6 +355,8 @@ static const struct {
     HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
         HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03") "<alias name='hostdev9'/>"),
     HOSTDEV ("0x0002", "0x02", ""), "hostdev9" },
+  { "the-only-device-behind-the-vsmmu", HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03") "<alias name='hostdev9'/>"),
+    HOSTDEV ("0x0002", "0x02", ""), "hostdev9" },
   { "one-behind-no-vsmmu",
     HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
         HOSTDEV ("0x0002", "0x02", ADDRESS ("0x04") "<alias name='hostdev9'/>"),
@@ -366,9 +379,11 @@ test_finding_what_was_attached (Fixture *fixture, gconstpointer data)
   g_autofree char *start = g_strdup_printf (START, " id='3'");
   g_autofree char *running = g_strconcat (start, row->running, VSMMU END, NULL);
   g_autofree char *alias = NULL;
+  g_autoptr (GError) error = NULL;
 
   fixture->around.running = running;
-  alias = vsmmu_guard_find_attached (fixture->guard, uuid, row->device);
+  g_assert_true (vsmmu_guard_judge_attached (fixture->guard, uuid, row->device, &alias, &error));
+  g_assert_no_error (error);
   g_assert_cmpstr (alias, ==, row->alias);
 }
 
@@ -412,6 +427,352 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
   g_assert_true (row->refused == NULL || strstr (error->message, row->refused) != NULL);
   g_assert_true ((fixture->around.said->len > 0) == (row->said != NULL));
   g_assert_true (row->said == NULL || strstr (fixture->around.said->str, row->said) != NULL);
+}
+
+#define RNG(address) "<rng model='virtio'><backend model='random'>/dev/random</backend>" address "</rng>"
+#define DISK(address)                                                                                                  \
+  "<disk type='file' device='disk'><source file='/a'/><target dev='vda' bus='virtio'/>" address "</disk>"
+#define PLAIN START RNG (ADDRESS ("0x04")) END
+#define BOTH (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG)
+
+#define CMDQV "<iommu model='smmuv3'><driver pciBus='1' accel='on' cmdqv='on'/></iommu>"
+
+#define TWO_HOSTDEVS                                                                                                   \
+  START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) HOSTDEV ("0x0006", "0x01", ADDRESS ("0x04")) VSMMU END
+#define TWO_INTERFACES                                                                                                 \
+  START "<interface type='hostdev'><mac address='52:54:00:00:00:ac'/><driver iommufd='yes'/><source><address "         \
+        "type='pci' domain='2' bus='1'/></source>" ADDRESS (                                                           \
+            "0x02") "<alias name='ua-h'/></interface>"                                                                 \
+                    "<interface type='user'><mac address='52:54:00:00:00:ab'/><model type='virtio'/>" ADDRESS (        \
+                        "0x04") "<alias name='ua-n'/></interface>" VSMMU END
+
+typedef char *Change (VsmmuGuard *guard, const guint8 *domain, guint flags, const char *xml, GError **error);
+
+static char *
+detach_alias (VsmmuGuard *guard, const guint8 *domain, guint flags, const char *alias, GError **error)
+{
+  vsmmu_guard_detach_alias (guard, domain, flags, alias, error);
+  return NULL;
+}
+
+/* Definitions of which the flags name one or both. */
+static const struct {
+  const char *name;
+  const char *running; /* %NULL: the guest does not run */
+  const char *defined;
+  Change *change;
+  guint flags;
+  const char *device;
+  const char *refused; /* (nullable) */
+  guint n_asked;
+} changes[] = {
+  { "both-when-only-the-definition-suffers", PLAIN, GOOD, vsmmu_guard_attach, BOTH, RNG (ADDRESS ("0x03")),
+    "emulated-endpoint", 2 },
+  { "both-when-only-the-guest-suffers", GOOD, PLAIN, vsmmu_guard_attach, BOTH, RNG (ADDRESS ("0x03")),
+    "emulated-endpoint", 2 },
+  { "both-when-neither-does", PLAIN, PLAIN, vsmmu_guard_attach, BOTH, RNG (ADDRESS ("0x03")), NULL, 2 },
+  { "only-live", PLAIN, GOOD, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE, RNG (ADDRESS ("0x03")), NULL, 1 },
+  { "only-config", GOOD, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG, RNG (ADDRESS ("0x03")), NULL, 1 },
+  { "current", GOOD, PLAIN, vsmmu_guard_attach, 0, RNG (ADDRESS ("0x03")), "emulated-endpoint", 1 },
+  { "a-guest-that-does-not-run-has-one", NULL, GOOD, vsmmu_guard_attach, BOTH, RNG (ADDRESS ("0x03")),
+    "emulated-endpoint", 1 },
+  { "different-xml-for-both", GOOD, PLAIN, vsmmu_guard_attach, BOTH, RNG (""), "one call for each", 2 },
+  { "a-vsmmu-over-a-port", NULL, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<iommu model='smmuv3'><driver pciBus='2' accel='on'/></iommu>", "pci-bus-not-root", 1 },
+  { "a-vsmmu-over-a-port-in-other-words", NULL, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<iommu model='&#115;mmuv3'><driver pciBus='&#50;' accel='on'/></iommu>", "pci-bus-not-root", 1 },
+  { "a-vsmmu-that-is-right", NULL, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<iommu model='smmuv3'><driver pciBus='1' accel='on' ats='on' ril='on' ssidsize='0' oas='48' cmdqv='off'/></iommu>",
+    NULL, 1 },
+  { "a-vsmmu-for-a-guest-that-runs", PLAIN, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE,
+    "<iommu model='smmuv3'><driver pciBus='2' accel='on'/></iommu>", "pci-bus-not-root", 1 },
+  { "a-disk-that-moves", NULL, START DISK (ADDRESS ("0x04")) VSMMU END, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
+    DISK (ADDRESS ("0x03")), "emulated-endpoint", 1 },
+  { "a-disk-that-stays", NULL, START DISK (ADDRESS ("0x04")) VSMMU END, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
+    DISK (ADDRESS ("0x04")), NULL, 1 },
+  { "a-disk-without-an-address-stays-in-a-guest", START DISK (ADDRESS ("0x04")) VSMMU END, PLAIN, vsmmu_guard_update,
+    VIR_DOMAIN_AFFECT_LIVE, DISK (""), NULL, 1 },
+  { "a-disk-without-an-address-goes-to-the-first-port", NULL, START DISK (ADDRESS ("0x04")) VSMMU END,
+    vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG, DISK (""), "endpoint-auto-placed", 1 },
+  { "a-disk-that-is-not-there", NULL, GOOD, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG, DISK (ADDRESS ("0x03")),
+    "emulated-endpoint", 1 },
+  { "a-device-that-fits-nowhere",
+    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")) VSMMU END, PLAIN,
+    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0006", "0x01", ""), "hotplug-outside-vsmmu", 1 },
+  { "a-device-that-is-wanted-outside", GOOD, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE,
+    "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='6' bus='1'/></source>" ADDRESS (
+        "4") "</hostdev>",
+    NULL, 1 },
+  { "one-more-where-one-is-wrong-already", NULL, START DISK (ADDRESS ("0x03")) "\n" VSMMU END, vsmmu_guard_attach,
+    VIR_DOMAIN_AFFECT_CONFIG, RNG (ADDRESS ("0x02")), "emulated-endpoint", 1 },
+  { "a-right-one-where-one-is-wrong-already", NULL, START DISK (ADDRESS ("0x03")) "\n" VSMMU END, vsmmu_guard_attach,
+    VIR_DOMAIN_AFFECT_CONFIG, RNG (ADDRESS ("0x04")), NULL, 1 },
+  { "an-update-that-repairs", NULL, START DISK (ADDRESS ("0x03")) VSMMU END, vsmmu_guard_update,
+    VIR_DOMAIN_AFFECT_CONFIG, DISK (ADDRESS ("0x04")), NULL, 1 },
+  { "an-update-of-what-cannot-be-read", NULL, PLAIN, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
+    "<!DOCTYPE disk><disk/>", "device:1", 0 },
+  { "the-bus-under-a-vsmmu", NULL, GOOD, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<controller type='pci' index='0x1' model='pcie-expander-bus'/>", "pci-bus-missing", 1 },
+  { "the-last-device-of-a-vsmmu", NULL, GOOD, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, HOSTDEV ("2", "0x1", ""),
+    "vsmmu-empty", 1 },
+  { "the-last-device-in-a-guest", GOOD, PLAIN, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("2", "0x1", ""),
+    NULL, 1 },
+  { "the-wrong-device", NULL, START DISK (ADDRESS ("0x03")) VSMMU END, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    DISK (""), NULL, 1 },
+  { "what-a-device-is-called", NULL, START RNG (ADDRESS ("0x04") "<alias name='ua-r'/>") VSMMU END, detach_alias,
+    VIR_DOMAIN_AFFECT_CONFIG, "ua-r", NULL, 1 },
+  { "a-name-that-nothing-has", NULL, GOOD, detach_alias, VIR_DOMAIN_AFFECT_CONFIG, "ua-x", NULL, 1 },
+  { "the-name-of-the-last-device", NULL,
+    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='ua-h'/>") VSMMU END, detach_alias,
+    VIR_DOMAIN_AFFECT_CONFIG, "ua-h", "vsmmu-empty", 1 },
+  { "a-device-that-qemu-does-not-let-go", START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) CMDQV END, PLAIN,
+    vsmmu_guard_detach, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0002", "0x01", ""), "unplug-last-device", 1 },
+  { "a-device-that-qemu-does-not-let-go-by-name",
+    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='hostdev0'/>") CMDQV END, PLAIN, detach_alias,
+    VIR_DOMAIN_AFFECT_LIVE, "hostdev0", "unplug-last-device", 1 },
+  { "an-update-of-a-device-that-qemu-does-not-let-go", START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) CMDQV END,
+    PLAIN, vsmmu_guard_update, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")), NULL, 1 },
+  { "one-of-two-host-devices", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    HOSTDEV ("0x0006", "0x01", ""), NULL, 1 },
+  { "one-of-two-host-devices-wherever-it-is", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    HOSTDEV ("6", "1", ADDRESS ("0x09")), NULL, 1 },
+  { "one-of-two-host-devices-that-is-needed", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    HOSTDEV ("2", "1", ADDRESS ("0x09")), "vsmmu-empty", 1 },
+  { "one-of-the-controllers", NULL, GOOD, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<controller type='pci' index='3' model='pcie-root-port'/>", NULL, 1 },
+  { "one-of-two-interfaces-by-address", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<interface type='user'>" ADDRESS ("4") "</interface>", NULL, 1 },
+  { "one-of-two-interfaces-by-alias", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<interface type='user'><alias name='ua-n'/></interface>", NULL, 1 },
+  { "one-of-two-interfaces-by-mac", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<interface type='user'><mac address='52:54:00:00:00:AB'/></interface>", NULL, 1 },
+  { "one-of-two-interfaces-by-the-other-mac", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<interface type='user'><mac address='52:54:00:00:00:AC'/></interface>", "vsmmu-empty", 1 },
+  { "one-of-two-interfaces-by-nothing", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<interface type='user'/>", "vsmmu-empty", 1 },
+  { "both-by-an-address-that-only-the-definition-has", START RNG (ADDRESS ("0x03")) VSMMU END, TWO_INTERFACES,
+    vsmmu_guard_detach, BOTH, "<interface type='user'><alias name='ua-n'/></interface>", NULL, 2 },
+  { "one-of-too-many", NULL,
+    START VSMMU RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("")
+        RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") END,
+    vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""), "which of 17 devices", 1 },
+};
+
+static char *
+fill_in (const char *format, const char *id)
+{
+  g_auto (GStrv) pieces = g_strsplit (format, "%s", 2);
+
+  return g_strjoinv (id, pieces);
+}
+
+static void
+test_changing_definitions (Fixture *fixture, gconstpointer data)
+{
+  const typeof (changes[0]) *row = data;
+  g_autofree char *running = row->running != NULL ? fill_in (row->running, " id='3'") : fill_in (row->defined, "");
+  g_autofree char *defined = fill_in (row->defined, "");
+  g_autofree char *becomes = NULL;
+  g_autoptr (GError) error = NULL;
+
+  fixture->around.running = running;
+  fixture->around.defined = defined;
+  becomes = row->change (fixture->guard, uuid, row->flags, row->device, &error);
+  if (row->refused != NULL) {
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+    g_assert_nonnull (strstr (error->message, row->refused));
+    g_assert_null (becomes);
+  } else {
+    g_assert_no_error (error);
+    g_assert_true (becomes == NULL || row->change == vsmmu_guard_attach);
+  }
+  g_assert_cmpuint (fixture->around.n_asked, ==, row->n_asked);
+}
+
+static void
+test_without_the_versions_nothing_that_matters_passes (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static Change *const all[] = { vsmmu_guard_attach, vsmmu_guard_update, vsmmu_guard_detach };
+
+  fixture->around.has_no_target = TRUE;
+  for (guint i = 0; i < G_N_ELEMENTS (all); i++) {
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (all[i](fixture->guard, uuid, 0, HOSTDEV ("0x0002", "0x01", ""), &error));
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE);
+  }
+}
+
+static void
+test_an_old_libvirt_gets_no_vsmmu_by_itself (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *plain = g_strdup_printf (PLAIN, "");
+
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  fixture->around.running = plain;
+  g_assert_null (vsmmu_guard_attach (fixture->guard, uuid, VIR_DOMAIN_AFFECT_CONFIG, VSMMU, &error));
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+  g_assert_nonnull (strstr (error->message, "define the domain with it"));
+}
+
+static void
+test_an_old_libvirt_gets_devices_without_iommufd (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct {
+    Change *change;
+    const char *device;
+  } rows[] = {
+    { vsmmu_guard_attach, HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")) },
+    { vsmmu_guard_update, HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) },
+    { vsmmu_guard_detach, HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) },
+  };
+
+  g_autofree char *lowered = NULL;
+  g_autofree char *running = NULL;
+
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  lowered = vsmmu_guard_domain (fixture->guard, fixture->good, TRUE, NULL);
+  running = g_strconcat ("<domain id='3'", lowered + strlen ("<domain"), NULL);
+  fixture->around.running = running;
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autofree char *becomes = rows[i].change (fixture->guard, uuid, 0, rows[i].device, &error);
+
+    g_assert_no_error (error);
+    g_assert_nonnull (becomes);
+    g_assert_null (strstr (becomes, "iommufd"));
+    g_assert_nonnull (strstr (becomes, "<driver name='vfio'/>"));
+  }
+}
+
+/* A device that was attached to a guest in which others were attached meanwhile; see grace-host.json for the SMMUs. */
+#define FIRST HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
+#define OURS HOSTDEV ("0x0006", "0x01", ADDRESS ("0x03"))
+#define OURS_AS_NIC                                                                                                    \
+  "<interface type='hostdev' managed='yes'><driver name='vfio' iommufd='yes'/><source><address type='pci' "            \
+  "domain='0x0006' bus='0x01' slot='0x00' function='0x0'/></source>" ADDRESS ("0x03") "</interface>"
+static const struct {
+  const char *name;
+  const char *policy;
+  const char *devices;
+  const char *device;
+  gboolean stays;
+  const char *said;
+} company[] = {
+  { "of-the-same-smmu", "", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")), HOSTDEV ("0x0002", "0x02", ""), TRUE,
+    NULL },
+  { "of-another-smmu", "", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), FALSE, NULL },
+  { "the-first-stays-and-says-it", "", OURS FIRST, HOSTDEV ("0x0006", "0x01", ""), TRUE, "another client" },
+  { "of-three-the-second", "", FIRST OURS HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05")), HOSTDEV ("0x0006", "0x01", ""),
+    FALSE, NULL },
+  { "an-interface", "", OURS_AS_NIC FIRST, OURS_AS_NIC, FALSE, NULL },
+  { "elsewhere", "", FIRST HOSTDEV ("0x0006", "0x01", ADDRESS ("0x04")), HOSTDEV ("0x0006", "0x01", ""), TRUE, NULL },
+  { "off", "[policy]\nmode=off\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, NULL },
+  { "warn", "[policy]\nmode=warn\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, "another client" },
+  { "warn-and-detach", "[policy]\nmode=warn\n[hotplug]\non-mismatch=detach\n", FIRST OURS,
+    HOSTDEV ("0x0006", "0x01", ""), FALSE, NULL },
+  { "rule-off", "[rules]\nhost-smmu-mismatch=off\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, NULL },
+  { "a-domain-that-wants-it", "[policy]\nmode=warn\n",
+    FIRST OURS "</devices><metadata><p:hotplug xmlns:p='" VSMMU_POLICY_NAMESPACE
+               "' on-mismatch='detach'/></metadata><devices>",
+    HOSTDEV ("0x0006", "0x01", ""), FALSE, NULL },
+};
+
+static void
+set_policy (Fixture *fixture, const char *text)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  int fd = g_file_open_tmp ("vsmmu-XXXXXX", &path, NULL);
+
+  g_close (fd, NULL);
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_setenv ("VIRT_VSMMU_CONF", path, TRUE);
+  vsmmu_guard_free (fixture->guard);
+  vsmmu_policy_free (fixture->policy);
+  fixture->policy = vsmmu_policy_load (FALSE, &error);
+  g_assert_no_error (error);
+  fixture->guard = vsmmu_guard_new (fixture->policy, &ops, &fixture->around);
+  g_unsetenv ("VIRT_VSMMU_CONF");
+  unlink (path);
+}
+
+static void
+test_judging_what_came_at_the_same_time (Fixture *fixture, gconstpointer data)
+{
+  const typeof (company[0]) *row = data;
+  g_autofree char *start = g_strdup_printf (START, " id='3'");
+  g_autofree char *running = g_strconcat (start,
+                                          "<controller type='pci' index='5' model='pcie-root-port'>"
+                                          "<address type='pci' bus='0x01' slot='0x02' function='0x0'/></controller>",
+                                          row->devices, VSMMU END, NULL);
+  g_autofree char *alias = NULL;
+  g_autoptr (GError) error = NULL;
+
+  set_policy (fixture, row->policy);
+  fixture->around.running = running;
+  g_assert_true (vsmmu_guard_judge_attached (fixture->guard, uuid, row->device, &alias, &error) == row->stays);
+  if (!row->stays)
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+  else
+    g_assert_no_error (error);
+  g_assert_true (row->stays || strstr (error->message, "host-smmu-mismatch") != NULL);
+  g_assert_true ((alias != NULL) == (row->stays && strcmp (row->name, "elsewhere") != 0));
+  g_assert_true ((fixture->around.said->len > 0) == (row->said != NULL));
+  g_assert_true (row->said == NULL || strstr (fixture->around.said->str, row->said) != NULL);
+}
+
+static void
+test_what_cannot_be_judged_stays_when_the_policy_only_warns (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct {
+    const char *policy;
+    gboolean stays;
+    gboolean is_said;
+  } rows[] = {
+    { "", FALSE, FALSE },
+    { "[policy]\nmode=warn\n", TRUE, TRUE },
+    { "[policy]\nmode=off\n", TRUE, FALSE },
+  };
+  g_autofree char *start = g_strdup_printf (START, " id='3'");
+  g_autofree char *running = g_strconcat (start, FIRST OURS VSMMU END, NULL);
+
+  fixture->around.has_no_target = TRUE;
+  fixture->around.running = running;
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *alias = NULL;
+    g_autoptr (GError) error = NULL;
+
+    set_policy (fixture, rows[i].policy);
+    g_assert_true (vsmmu_guard_judge_attached (fixture->guard, uuid, OURS, &alias, &error) == rows[i].stays);
+    g_assert_true ((error == NULL) == rows[i].stays);
+    g_assert_true ((fixture->around.said->len > 0) == rows[i].is_said);
+    g_string_truncate (fixture->around.said, 0);
+  }
+}
+
+static void
+test_what_is_attached_is_undone_by_its_source (void)
+{
+  static const struct {
+    const char *given;
+    const char *undone;
+  } rows[] = {
+    { HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='ua-x'/>"),
+      "<hostdev mode='subsystem' type='pci'><source><address domain=\"0x0002\" bus=\"0x01\" slot=\"0x00\" "
+      "function=\"0x0\"/></source></hostdev>" },
+    { "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='u'/></source></hostdev>",
+      "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid=\"u\"/></source></hostdev>" },
+    { "<interface type='hostdev'><source>\n<address type='pci' bus='1'/></source></interface>",
+      "<hostdev mode='subsystem' type='pci'><source> <address type=\"pci\" bus=\"1\"/></source></hostdev>" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *undo = vsmmu_guard_write_undo (rows[i].given);
+
+    g_assert_cmpstr (undo, ==, rows[i].undone);
+  }
 }
 
 int
@@ -460,5 +821,20 @@ main (int argc, char **argv)
 
     g_test_add (path, Fixture, &judged[i], set_up, test_judging_an_answer, tear_down);
   }
+  for (guint i = 0; i < G_N_ELEMENTS (changes); i++) {
+    g_autofree char *path = g_strconcat ("/guard/changes/", changes[i].name, NULL);
+
+    g_test_add (path, Fixture, &changes[i], set_up, test_changing_definitions, tear_down);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (company); i++) {
+    g_autofree char *path = g_strconcat ("/guard/company/", company[i].name, NULL);
+
+    g_test_add (path, Fixture, &company[i], set_up, test_judging_what_came_at_the_same_time, tear_down);
+  }
+  ADD ("no-versions", NULL, test_without_the_versions_nothing_that_matters_passes);
+  ADD ("old-libvirt-vsmmu", NULL, test_an_old_libvirt_gets_no_vsmmu_by_itself);
+  ADD ("old-libvirt-devices", NULL, test_an_old_libvirt_gets_devices_without_iommufd);
+  ADD ("not-judged", NULL, test_what_cannot_be_judged_stays_when_the_policy_only_warns);
+  g_test_add_func ("/guard/undo", test_what_is_attached_is_undone_by_its_source);
   return g_test_run ();
 }

@@ -707,6 +707,23 @@ test_a_client_that_has_closed_its_side_still_gets_replies (void)
 }
 
 static void
+test_a_client_that_has_closed_its_side_after_a_refused_call_ends (void)
+{
+  for (guint i = 0; i < 200; i++) {
+    Bed bed;
+
+    bed_start (&bed);
+    say (bed.client, REFUSE, VSMMU_FRAME_CALL, 1, 10);
+    shutdown (bed.client, SHUT_WR);
+    expect (bed.client, PASS, VSMMU_FRAME_REPLY, 1, 4);
+    expect_end (bed.daemon);
+    hang_up (&bed.daemon);
+    expect_end (bed.client);
+    bed_end (&bed, NO_ERROR);
+  }
+}
+
+static void
 test_a_daemon_that_does_not_close_its_side_is_waited_for_as_long_as_asked (void)
 {
   for (int seconds = 0; seconds < 2; seconds++) {
@@ -819,6 +836,7 @@ main (int argc, char **argv)
     { "/relay/cut-short", test_a_frame_cut_short_is_not_completed_by_others },
     { "/relay/end", test_when_one_side_ends_what_it_said_is_through },
     { "/relay/half-closed", test_a_client_that_has_closed_its_side_still_gets_replies },
+    { "/relay/half-closed-refused", test_a_client_that_has_closed_its_side_after_a_refused_call_ends },
     { "/relay/quit-after", test_a_daemon_that_does_not_close_its_side_is_waited_for_as_long_as_asked },
     { "/relay/daemon-dies-asked", test_a_daemon_that_dies_ends_the_wait_for_it },
     { "/relay/daemon-dies", test_a_daemon_that_dies_in_a_call_or_a_frame_is_an_error },

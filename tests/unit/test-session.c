@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "rpc/error.h"
+#include "rpc/libvirt.h"
+#include "rpc/session.h"
+#include "vsmmu/vsmmu.h"
+
+#define SECONDS_MAX 10
+#define QUIET_MILLISECONDS 50
+#define SHORT_MILLISECONDS 100
+#define FIRST_SERIAL 0xf0000000u
+
+enum {
+  GET_VERSION = 4,
+  ATTACH = 8,
+  DETACH = 13,
+  GET_XML = 14,
+  PING = 60, /* any that is not looked at */
+  GET_LIB_VERSION = 157,
+  ATTACH_FLAGS = 160,
+  DETACH_FLAGS = 161,
+  UPDATE_FLAGS = 174,
+  DETACH_ALIAS = 392,
+};
+
+/* A client and a daemon, which are the tests, with a session between them. */
+typedef struct {
+  int client;
+  int daemon;
+  int session_client;
+  int session_daemon;
+  VsmmuPolicy *policy;
+  VsmmuSession *session;
+  GThread *thread;
+} Bed;
+
+static gpointer
+run (gpointer data)
+{
+  Bed *bed = data;
+
+  vsmmu_relay_run (bed->session_client, bed->session_client, bed->session_daemon, -1, &vsmmu_session_filter,
+                   bed->session, NULL);
+  close (bed->session_client);
+  close (bed->session_daemon);
+  return NULL;
+}
+
+static void
+make_pair (int *ours, int *theirs)
+{
+  const struct timeval patience = { .tv_sec = SECONDS_MAX };
+  int fds[2];
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+  *ours = fds[0];
+  *theirs = fds[1];
+  setsockopt (*ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof (patience));
+}
+
+static void
+bed_start (Bed *bed, guint milliseconds)
+{
+  *bed = (Bed){ .policy = vsmmu_policy_load (FALSE, NULL) };
+  bed->session = vsmmu_session_new (bed->policy, "unix:path=/nonexistent");
+  vsmmu_session_set_patience (bed->session, milliseconds);
+  make_pair (&bed->client, &bed->session_client);
+  make_pair (&bed->daemon, &bed->session_daemon);
+  bed->thread = g_thread_new ("relay", run, bed);
+}
+
+static void
+bed_end (Bed *bed)
+{
+  close (bed->client);
+  g_thread_join (bed->thread);
+  close (bed->daemon);
+  vsmmu_session_free (bed->session);
+  vsmmu_policy_free (bed->policy);
+}
+
+static void
+put (int fd, GBytes *frame)
+{
+  gsize size;
+  const guint8 *bytes = g_bytes_get_data (frame, &size);
+
+  g_assert_cmpint (send (fd, bytes, size, MSG_NOSIGNAL), ==, (gssize) size);
+}
+
+static GBytes *
+get (int fd, VsmmuFrameHeader *header)
+{
+  guint8 bytes[VSMMU_FRAME_HEADER_BYTES];
+  g_autofree guint8 *whole = NULL;
+
+  g_assert_cmpint (recv (fd, bytes, sizeof (bytes), MSG_WAITALL), ==, sizeof (bytes));
+  vsmmu_frame_header_read (bytes, header);
+  whole = g_malloc (header->length);
+  memcpy (whole, bytes, sizeof (bytes));
+  if (header->length > sizeof (bytes))
+    g_assert_cmpint (recv (fd, whole + sizeof (bytes), header->length - sizeof (bytes), MSG_WAITALL), ==,
+                     (gssize) (header->length - sizeof (bytes)));
+  return g_bytes_new_take (g_steal_pointer (&whole), header->length);
+}
+
+static void
+say (int fd, gint32 procedure, guint32 type, guint32 serial, guint32 status, xdrproc_t codec, gpointer payload)
+{
+  const VsmmuFrameHeader header = { 0, VSMMU_PROGRAM_REMOTE, 1, procedure, type, serial, status };
+  g_autoptr (GBytes) frame = vsmmu_frame_encode (&header, codec, payload, NULL);
+
+  put (fd, frame);
+}
+
+static void
+say_nothing (int fd, gint32 procedure, guint32 type, guint32 serial)
+{
+  say (fd, procedure, type, serial, VSMMU_FRAME_OK, (xdrproc_t) xdr_void, NULL);
+}
+
+/* A call about a device of the domain whose UUID begins with @domain. */
+static void
+call (Bed *bed, gint32 procedure, guint32 serial, guint8 domain, const char *xml, guint flags)
+{
+  rpc_domain_xml_flags arguments = { { (char *) "guest", { (char) domain }, -1 }, (char *) xml, flags };
+  rpc_domain_xml short_arguments = { { (char *) "guest", { (char) domain }, -1 }, (char *) xml };
+  gboolean has_flags = procedure != ATTACH && procedure != DETACH;
+
+  say (bed->client, procedure, VSMMU_FRAME_CALL, serial, VSMMU_FRAME_OK,
+       has_flags ? (xdrproc_t) xdr_rpc_domain_xml_flags : (xdrproc_t) xdr_rpc_domain_xml,
+       has_flags ? (gpointer) &arguments : &short_arguments);
+}
+
+static void
+expect_silence (int fd)
+{
+  struct pollfd input = { .fd = fd, .events = POLLIN };
+
+  g_assert_cmpint (poll (&input, 1, QUIET_MILLISECONDS), ==, 0);
+}
+
+/* The client has nothing more to say, and the daemon has got it all. */
+static void
+expect_end (Bed *bed)
+{
+  char byte;
+
+  shutdown (bed->client, SHUT_WR);
+  g_assert_cmpint (recv (bed->daemon, &byte, 1, 0), ==, 0);
+}
+
+static void
+expect (int fd, gint32 procedure, guint32 type, guint32 serial)
+{
+  VsmmuFrameHeader header;
+  g_autoptr (GBytes) frame = get (fd, &header);
+
+  g_assert_cmpint (header.procedure, ==, procedure);
+  g_assert_cmpuint (header.type, ==, type);
+  g_assert_cmpuint (header.serial, ==, serial);
+}
+
+/* (transfer full): what the client is told in the reply to its call */
+static char *
+expect_error (Bed *bed, guint32 serial, int code)
+{
+  VsmmuFrameHeader header;
+  g_autoptr (GBytes) frame = get (bed->client, &header);
+  int found = 0;
+  char *message = vsmmu_rpc_error_read (frame, &found);
+
+  g_assert_cmpuint (header.type, ==, VSMMU_FRAME_REPLY);
+  g_assert_cmpuint (header.status, ==, VSMMU_FRAME_ERROR);
+  g_assert_cmpuint (header.serial, ==, serial);
+  g_assert_cmpint (found, ==, code);
+  return message;
+}
+
+/* Reads a question of the session's, which has to be @procedure; its serial. */
+static guint32
+expect_question (Bed *bed, gint32 procedure)
+{
+  VsmmuFrameHeader header;
+  g_autoptr (GBytes) frame = get (bed->daemon, &header);
+
+  g_assert_cmpint (header.procedure, ==, procedure);
+  g_assert_cmpuint (header.serial, >=, FIRST_SERIAL);
+  return header.serial;
+}
+
+static void
+answer_xml (Bed *bed, guint32 serial, const char *text)
+{
+  rpc_xml xml = { (char *) text };
+
+  say (bed->daemon, GET_XML, VSMMU_FRAME_REPLY, serial, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_xml, &xml);
+}
+
+static void
+answer_error (Bed *bed, gint32 procedure, guint32 serial, int code)
+{
+  const VsmmuFrameHeader header = { 0, VSMMU_PROGRAM_REMOTE, 1, procedure, VSMMU_FRAME_CALL, serial, 0 };
+  g_autoptr (GBytes) frame = vsmmu_rpc_error_reply (&header, VIR_FROM_QEMU, code, "it is Monday");
+
+  put (bed->daemon, frame);
+}
+
+static void
+answer_version (Bed *bed, gint32 procedure, guint32 serial)
+{
+  rpc_version version = { procedure == GET_VERSION ? 11001003 : 12008000 };
+
+  say (bed->daemon, procedure, VSMMU_FRAME_REPLY, serial, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_version, &version);
+}
+
+#define GUEST(id, devices)                                                                                             \
+  "<domain type='kvm'" id "><name>guest</name><memory unit='GiB'>4</memory><vcpu>4</vcpu><os firmware='efi'>"          \
+  "<type arch='aarch64' machine='virt'>hvm</type></os><features><acpi/><gic version='3'/></features>"                  \
+  "<devices><controller type='pci' index='0' model='pcie-root'/>"                                                      \
+  "<controller type='pci' index='1' model='pcie-expander-bus'><target busNr='64'/></controller>"                       \
+  "<controller type='pci' index='2' model='pcie-root-port'>"                                                           \
+  "<address type='pci' bus='0x01' slot='0x00' function='0x0'/></controller>"                                           \
+  "<controller type='pci' index='3' model='pcie-root-port'/>"                                                          \
+  "<controller type='pci' index='4' model='pcie-root-port'/>" devices "</devices></domain>"
+#define VSMMU                                                                                                          \
+  "<iommu model='smmuv3'><driver pciBus='1' accel='on' ats='off' ril='on' ssidsize='0' oas='44' cmdqv='off'/></iommu>"
+#define RNG(address) "<rng model='virtio'><backend model='random'>/dev/random</backend>" address "</rng>"
+#define HOSTDEV(address)                                                                                               \
+  "<hostdev mode='subsystem' type='pci' managed='yes'><driver iommufd='yes'/><source><address domain='0x0002' "        \
+  "bus='0x01' slot='0x00' function='0x0'/></source>" address "</hostdev>"
+#define AT(bus) "<address type='pci' domain='0x0000' bus='" bus "' slot='0x00' function='0x0'/>"
+#define THERE RNG (AT ("0x03") "<alias name='ua-rng'/>")
+#define RUNNING GUEST (" id='3'", THERE VSMMU)
+#define DEFINED GUEST ("", THERE VSMMU)
+
+static const struct {
+  const char *name;
+  gint32 procedure;
+  guint flags;
+  const char *device;
+  gboolean is_asked_twice; /* for the definition too */
+} calls[] = {
+  { "attach", ATTACH, 0, RNG (AT ("0x04")), FALSE },
+  { "attach-current", ATTACH_FLAGS, 0, RNG (AT ("0x04")), FALSE },
+  { "attach-live", ATTACH_FLAGS, VIR_DOMAIN_AFFECT_LIVE, RNG (AT ("0x04")), FALSE },
+  { "attach-config", ATTACH_FLAGS, VIR_DOMAIN_AFFECT_CONFIG, RNG (AT ("0x04")), FALSE },
+  { "attach-both", ATTACH_FLAGS, VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG, RNG (AT ("0x04")), TRUE },
+  { "detach", DETACH, 0, RNG (), FALSE },
+  { "detach-config", DETACH_FLAGS, VIR_DOMAIN_AFFECT_CONFIG, RNG (), FALSE },
+  { "detach-both", DETACH_FLAGS, VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG, RNG (), TRUE },
+  { "detach-alias", DETACH_ALIAS, VIR_DOMAIN_AFFECT_LIVE, "ua-rng", FALSE },
+  { "detach-alias-both", DETACH_ALIAS, VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG, "ua-rng", TRUE },
+  { "update-live", UPDATE_FLAGS, VIR_DOMAIN_AFFECT_LIVE, RNG (AT ("0x03")), FALSE },
+  { "update-force", UPDATE_FLAGS, VIR_DOMAIN_DEVICE_MODIFY_FORCE, RNG (AT ("0x03")), FALSE },
+  { "update-both", UPDATE_FLAGS, VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG, RNG (AT ("0x03")), TRUE },
+};
+
+/* The call for which each question meets silence, which takes time. */
+#define BOTH_ROW 4
+
+/* How the daemon may answer a question. */
+typedef enum {
+  WELL,
+  NO_DOMAIN,
+  INTERNAL_ERROR,
+  ENCODING_ERROR, /* VIR_ERR_RPC, as for metadata that is too large */
+  ACCESS_DENIED,
+  BROKEN_ERROR,
+  BROKEN_PAYLOAD,
+  OTHER_STATUS,
+  WITH_DESCRIPTORS,
+  SILENCE,
+  N_ANSWERS,
+} Answer;
+
+static void
+answer (Bed *bed, gint32 procedure, guint32 serial, gboolean is_second, Answer how)
+{
+  static const int codes[] = { [NO_DOMAIN] = VIR_ERR_NO_DOMAIN,
+                               [INTERNAL_ERROR] = VIR_ERR_INTERNAL_ERROR,
+                               [ENCODING_ERROR] = VIR_ERR_RPC,
+                               [ACCESS_DENIED] = VIR_ERR_ACCESS_DENIED };
+  rpc_version word = { 1 };
+
+  if (how == SILENCE)
+    return;
+  if (how == WELL && procedure == GET_XML)
+    answer_xml (bed, serial, is_second ? DEFINED : RUNNING);
+  else if (how == WELL)
+    answer_version (bed, procedure, serial);
+  else if (how < BROKEN_ERROR)
+    answer_error (bed, procedure, serial, codes[how]);
+  else if (how == BROKEN_PAYLOAD)
+    say (bed->daemon, procedure, VSMMU_FRAME_REPLY, serial, VSMMU_FRAME_OK, (xdrproc_t) xdr_int, &word);
+  else if (how == WITH_DESCRIPTORS)
+    say (bed->daemon, procedure, VSMMU_FRAME_REPLY_WITH_FDS, serial, VSMMU_FRAME_OK, (xdrproc_t) xdr_int, &(int){ 0 });
+  else
+    say (bed->daemon, procedure, VSMMU_FRAME_REPLY, serial,
+         how == OTHER_STATUS ? VSMMU_FRAME_CONTINUE : VSMMU_FRAME_ERROR, (xdrproc_t) xdr_rpc_version, &word);
+}
+
+/* Whether the call @row gets through when question number @bad is answered in that way. */
+static gboolean
+try_answer (guint row, guint bad, Answer how)
+{
+  const gint32 questions[] = { GET_XML, calls[row].is_asked_twice ? GET_XML : 0, GET_LIB_VERSION, GET_VERSION };
+  g_autofree char *message = NULL;
+  guint n_asked = 0;
+  Bed bed;
+
+  /* What comes before the silence must be in time. */
+  bed_start (&bed, how != SILENCE ? SECONDS_MAX * 1000 : bad == 0 ? SHORT_MILLISECONDS : 10 * SHORT_MILLISECONDS);
+  call (&bed, calls[row].procedure, 7, 1, calls[row].device, calls[row].flags);
+  for (guint i = 0; i < G_N_ELEMENTS (questions); i++) {
+    if (questions[i] == 0)
+      continue;
+    answer (&bed, questions[i], expect_question (&bed, questions[i]),
+            i == 1 || calls[row].flags == VIR_DOMAIN_AFFECT_CONFIG, n_asked == bad ? how : WELL);
+    /* The other definition is still asked for. */
+    if (n_asked++ == bad && how != WELL && (how != NO_DOMAIN || !calls[row].is_asked_twice))
+      break;
+  }
+  if (how == WELL || (how == NO_DOMAIN && questions[bad] == GET_XML)) {
+    expect (bed.daemon, calls[row].procedure, VSMMU_FRAME_CALL, 7);
+    say_nothing (bed.daemon, calls[row].procedure, VSMMU_FRAME_REPLY, 7);
+    expect (bed.client, calls[row].procedure, VSMMU_FRAME_REPLY, 7);
+    bed_end (&bed);
+    return TRUE;
+  }
+  message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, how == SILENCE ? "did not answer" : "cannot"));
+  g_assert_true ((strstr (message, "it is Monday") != NULL) == (how < BROKEN_ERROR));
+  expect_end (&bed);
+  bed_end (&bed);
+  return FALSE;
+}
+
+static void
+test_each_question_answered_in_each_way (void)
+{
+  guint n_cases = 0;
+  guint n_passed = 0;
+
+  for (guint row = 0; row < G_N_ELEMENTS (calls); row++)
+    for (guint bad = 0; bad < (calls[row].is_asked_twice ? 4 : 3); bad++)
+      for (Answer how = bad == 0 ? WELL : NO_DOMAIN; how < N_ANSWERS; how++) {
+        /* Which question comes second depends on the call. */
+        gboolean is_xml = bad == 0 || (calls[row].is_asked_twice && bad == 1);
+
+        if ((how == NO_DOMAIN && !is_xml) || (how == SILENCE && bad > 0 && row != BOTH_ROW))
+          continue;
+        n_passed += try_answer (row, bad, how);
+        n_cases++;
+      }
+  g_test_message ("%u cases, of which %u pass", n_cases, n_passed);
+  g_assert_cmpuint (n_passed, ==, G_N_ELEMENTS (calls) * 2 + 4);
+}
+
+static void
+test_what_is_wrong_is_refused_and_versions_are_asked_for_once (void)
+{
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  for (guint i = 0; i < 3; i++) {
+    g_autofree char *message = NULL;
+
+    call (&bed, ATTACH, i, 1, RNG (AT ("0x02")), 0);
+    answer_xml (&bed, expect_question (&bed, GET_XML), RUNNING);
+    if (i == 0) {
+      answer_version (&bed, GET_LIB_VERSION, expect_question (&bed, GET_LIB_VERSION));
+      answer_version (&bed, GET_VERSION, expect_question (&bed, GET_VERSION));
+    }
+    message = expect_error (&bed, i, VIR_ERR_CONFIG_UNSUPPORTED);
+    g_assert_nonnull (strstr (message, "emulated-endpoint"));
+  }
+  expect_end (&bed);
+  bed_end (&bed);
+}
+
+static void
+test_late_replies_reach_nobody (void)
+{
+  g_autofree char *message = NULL;
+  guint32 serial;
+  Bed bed;
+
+  bed_start (&bed, SHORT_MILLISECONDS);
+  call (&bed, ATTACH_FLAGS, 7, 1, RNG (), VIR_DOMAIN_AFFECT_LIVE);
+  serial = expect_question (&bed, GET_XML);
+  message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
+  answer_xml (&bed, serial, RUNNING);
+  answer_xml (&bed, serial, RUNNING);
+  answer_error (&bed, GET_XML, serial + 5, VIR_ERR_INTERNAL_ERROR);
+  say (bed.daemon, GET_XML, VSMMU_FRAME_REPLY_WITH_FDS, serial, VSMMU_FRAME_OK, (xdrproc_t) xdr_int, &(int){ 0 });
+  say_nothing (bed.client, PING, VSMMU_FRAME_CALL, 8);
+  expect (bed.daemon, PING, VSMMU_FRAME_CALL, 8);
+  say_nothing (bed.daemon, PING, VSMMU_FRAME_REPLY, 8);
+  expect (bed.client, PING, VSMMU_FRAME_REPLY, 8);
+  bed_end (&bed);
+}
+
+static void
+test_serials_of_ours_are_for_no_client (void)
+{
+  static const guint32 serials[] = { FIRST_SERIAL, FIRST_SERIAL + 1, G_MAXUINT32 };
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  for (guint i = 0; i < G_N_ELEMENTS (serials); i++) {
+    g_autofree char *message = NULL;
+    g_autofree char *again = NULL;
+
+    say_nothing (bed.client, PING, VSMMU_FRAME_CALL, serials[i]);
+    message = expect_error (&bed, serials[i], VIR_ERR_CONFIG_UNSUPPORTED);
+    g_assert_nonnull (strstr (message, "new connection"));
+    call (&bed, ATTACH, serials[i], 1, RNG (), 0);
+    again = expect_error (&bed, serials[i], VIR_ERR_CONFIG_UNSUPPORTED);
+  }
+  expect_silence (bed.daemon);
+  say_nothing (bed.client, PING, VSMMU_FRAME_CALL, FIRST_SERIAL - 1);
+  expect (bed.daemon, PING, VSMMU_FRAME_CALL, FIRST_SERIAL - 1);
+  say_nothing (bed.daemon, PING, VSMMU_FRAME_REPLY, FIRST_SERIAL - 1);
+  expect (bed.client, PING, VSMMU_FRAME_REPLY, FIRST_SERIAL - 1);
+  bed_end (&bed);
+}
+
+/* Lets a call through whose domain is none of ours. */
+static void
+let_through (Bed *bed, gint32 procedure, guint32 serial)
+{
+  answer_xml (bed, expect_question (bed, GET_XML), GUEST (" id='3'", THERE));
+  expect (bed->daemon, procedure, VSMMU_FRAME_CALL, serial);
+}
+
+/* By the pairs of calls of which the second waits for the first. */
+static void
+test_changes_to_one_domain_wait_for_each_other (void)
+{
+  static const gint32 procedures[] = { ATTACH, ATTACH_FLAGS, DETACH, DETACH_FLAGS, UPDATE_FLAGS, DETACH_ALIAS };
+  guint n_cases = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (procedures) * G_N_ELEMENTS (procedures); i++, n_cases++) {
+    gint32 first = procedures[i / G_N_ELEMENTS (procedures)];
+    gint32 second = procedures[i % G_N_ELEMENTS (procedures)];
+    Bed bed;
+
+    bed_start (&bed, SECONDS_MAX * 1000);
+    call (&bed, first, 7, 1, RNG (), 0);
+    let_through (&bed, first, 7);
+    call (&bed, second, 8, 1, RNG (), 0);
+    /* A domain of another name, and another call, do not wait. */
+    call (&bed, ATTACH, 9, 2, RNG (), 0);
+    let_through (&bed, ATTACH, 9);
+    say_nothing (bed.client, PING, VSMMU_FRAME_CALL, 10);
+    expect (bed.daemon, PING, VSMMU_FRAME_CALL, 10);
+    expect_silence (bed.daemon);
+    /* Neither does a reply to another call with that number change anything. */
+    say_nothing (bed.client, PING, VSMMU_FRAME_CALL, 7);
+    expect (bed.daemon, PING, VSMMU_FRAME_CALL, 7);
+    say_nothing (bed.daemon, PING, VSMMU_FRAME_REPLY, 7);
+    expect (bed.client, PING, VSMMU_FRAME_REPLY, 7);
+    expect_silence (bed.daemon);
+    if (i % 2 == 0)
+      say_nothing (bed.daemon, first, VSMMU_FRAME_REPLY, 7);
+    else
+      answer_error (&bed, first, 7, VIR_ERR_OPERATION_FAILED);
+    expect (bed.client, first, VSMMU_FRAME_REPLY, 7);
+    let_through (&bed, second, 8);
+    bed_end (&bed);
+  }
+  g_test_message ("%u cases", n_cases);
+}
+
+static void
+test_a_refused_change_lets_the_next_one_go_on (void)
+{
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH, 7, 1, "<rng", 0);
+  message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
+  call (&bed, ATTACH, 8, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 8);
+  bed_end (&bed);
+}
+
+static void
+test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain (void)
+{
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  bed_start (&bed, 5 * SHORT_MILLISECONDS);
+  call (&bed, ATTACH, 1, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 1);
+  call (&bed, ATTACH, 2, 1, RNG (), 0);
+  message = expect_error (&bed, 2, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "still unanswered"));
+  call (&bed, ATTACH, 3, 2, RNG (), 0);
+  let_through (&bed, ATTACH, 3);
+  bed_end (&bed);
+}
+
+static void
+test_so_many_calls_wait_and_no_more (void)
+{
+  const guint n_waiting = 16;
+  const guint n_more = 4;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH, 1, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 1);
+  for (guint i = 0; i < n_waiting + n_more; i++)
+    call (&bed, ATTACH, 100 + i, 1, RNG (), 0);
+  for (guint i = 0; i < n_more; i++) {
+    VsmmuFrameHeader header;
+    g_autoptr (GBytes) frame = get (bed.client, &header);
+
+    g_assert_cmpuint (header.status, ==, VSMMU_FRAME_ERROR);
+  }
+  expect_silence (bed.client);
+  /* All else goes on. */
+  say_nothing (bed.client, PING, VSMMU_FRAME_CALL, 2);
+  expect (bed.daemon, PING, VSMMU_FRAME_CALL, 2);
+  call (&bed, ATTACH, 3, 2, RNG (), 0);
+  let_through (&bed, ATTACH, 3);
+  bed_end (&bed);
+}
+
+static void
+test_a_number_in_use_is_for_no_other_change (void)
+{
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH, 7, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 7);
+  call (&bed, ATTACH, 7, 2, RNG (), 0);
+  message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "too many calls"));
+  /* The first is still the one that others wait for. */
+  call (&bed, ATTACH, 8, 1, RNG (), 0);
+  expect_silence (bed.daemon);
+  say_nothing (bed.daemon, ATTACH, VSMMU_FRAME_REPLY, 7);
+  expect (bed.client, ATTACH, VSMMU_FRAME_REPLY, 7);
+  let_through (&bed, ATTACH, 8);
+  bed_end (&bed);
+}
+
+/* How many calls the daemon may have at once; each on a domain of its own. */
+static void
+test_so_many_changes_are_with_the_daemon_and_no_more (void)
+{
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  for (guint i = 0; i < 256; i++) {
+    call (&bed, DETACH_ALIAS, i, (guint8) i, "ua-x", 0);
+    answer_error (&bed, GET_XML, expect_question (&bed, GET_XML), VIR_ERR_NO_DOMAIN);
+    expect (bed.daemon, DETACH_ALIAS, VSMMU_FRAME_CALL, i);
+  }
+  say_nothing (bed.daemon, DETACH_ALIAS, VSMMU_FRAME_REPLY, 3);
+  expect (bed.client, DETACH_ALIAS, VSMMU_FRAME_REPLY, 3);
+  call (&bed, DETACH_ALIAS, 1000, 3, "ua-x", 0);
+  answer_error (&bed, GET_XML, expect_question (&bed, GET_XML), VIR_ERR_NO_DOMAIN);
+  expect (bed.daemon, DETACH_ALIAS, VSMMU_FRAME_CALL, 1000);
+  {
+    rpc_domain_xml_flags arguments = { { (char *) "guest", { 1, 1 }, -1 }, (char *) "ua-x", 0 };
+
+    say (bed.client, DETACH_ALIAS, VSMMU_FRAME_CALL, 1001, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_domain_xml_flags,
+         &arguments);
+  }
+  message = expect_error (&bed, 1001, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "too many calls"));
+  bed_end (&bed);
+}
+
+/* Attaches a VFIO device, until libvirt says that it did. */
+static void
+attach_device (Bed *bed, guint flags)
+{
+  call (bed, ATTACH_FLAGS, 7, 1, HOSTDEV (AT ("0x02")), flags);
+  answer_xml (bed, expect_question (bed, GET_XML), GUEST (" id='3'", THERE));
+  if ((flags & VIR_DOMAIN_AFFECT_CONFIG) != 0)
+    answer_xml (bed, expect_question (bed, GET_XML), GUEST ("", THERE));
+  expect (bed->daemon, ATTACH_FLAGS, VSMMU_FRAME_CALL, 7);
+  say_nothing (bed->daemon, ATTACH_FLAGS, VSMMU_FRAME_REPLY, 7);
+}
+
+/* Reads the call with which a device is detached again; its serial. */
+static guint32
+expect_undo (Bed *bed, guint flags)
+{
+  VsmmuFrameHeader header;
+  g_autoptr (GBytes) frame = get (bed->daemon, &header);
+  rpc_domain_xml_flags arguments = { 0 };
+
+  g_assert_cmpint (header.procedure, ==, DETACH_FLAGS);
+  g_assert_cmpuint (header.serial, >=, FIRST_SERIAL);
+  g_assert_true (vsmmu_frame_decode (frame, (xdrproc_t) xdr_rpc_domain_xml_flags, &arguments, NULL));
+  g_assert_cmpuint (arguments.flags, ==, flags);
+  g_assert_cmpint (arguments.domain.uuid[0], ==, 1);
+  g_assert_cmpstr (arguments.xml, ==,
+                   "<hostdev mode='subsystem' type='pci'><source><address domain=\"0x0002\" bus=\"0x01\" slot=\"0x00\" "
+                   "function=\"0x0\"/></source></hostdev>");
+  xdr_free ((xdrproc_t) xdr_rpc_domain_xml_flags, (char *) &arguments);
+  return header.serial;
+}
+
+static const struct {
+  const char *name;
+  guint flags;
+  guint undone;
+  gboolean can_detach;
+  Answer how;
+  const char *said;
+} undone[] = {
+  { "live", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, INTERNAL_ERROR, "is being detached again" },
+  { "current", 0, VIR_DOMAIN_AFFECT_LIVE, TRUE, BROKEN_ERROR, "is being detached again" },
+  { "both", VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG, VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG, TRUE,
+    BROKEN_PAYLOAD, "is being detached again" },
+  { "silence", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, SILENCE, "is being detached again" },
+  { "stays", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, FALSE, INTERNAL_ERROR, "detach it at once" },
+};
+
+static void
+test_what_was_attached_and_cannot_be_judged_is_detached_again (gconstpointer data)
+{
+  const typeof (undone[0]) *row = data;
+  g_autofree char *message = NULL;
+  guint32 serial;
+  Bed bed;
+
+  bed_start (&bed, row->how == SILENCE ? 1000 : SECONDS_MAX * 1000);
+  attach_device (&bed, row->flags);
+  /* Until that is over nothing else comes to the guest. */
+  if (row->how != SILENCE)
+    call (&bed, ATTACH, 8, 1, RNG (), 0);
+  answer (&bed, GET_XML, expect_question (&bed, GET_XML), FALSE, row->how);
+  serial = expect_undo (&bed, row->undone);
+  if (row->can_detach)
+    say_nothing (bed.daemon, DETACH_FLAGS, VSMMU_FRAME_REPLY, serial);
+  else
+    answer_error (&bed, DETACH_FLAGS, serial, VIR_ERR_OPERATION_FAILED);
+  message = expect_error (&bed, 7, VIR_ERR_OPERATION_FAILED);
+  g_assert_nonnull (strstr (message, row->said));
+  if (row->how != SILENCE)
+    let_through (&bed, ATTACH, 8);
+  bed_end (&bed);
+}
+
+static void
+test_a_guest_that_has_gone_has_no_device_to_judge (void)
+{
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  attach_device (&bed, VIR_DOMAIN_AFFECT_LIVE);
+  answer_error (&bed, GET_XML, expect_question (&bed, GET_XML), VIR_ERR_NO_DOMAIN);
+  expect (bed.client, ATTACH_FLAGS, VSMMU_FRAME_REPLY, 7);
+  bed_end (&bed);
+}
+
+static void
+test_only_vfio_devices_are_judged_again (void)
+{
+  static const char *const devices[] = { RNG (), "<hostdev mode='subsystem' type='usb'/>",
+                                         "<interface type='network'/>" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (devices); i++) {
+    Bed bed;
+
+    bed_start (&bed, SECONDS_MAX * 1000);
+    call (&bed, ATTACH, 7, 1, devices[i], 0);
+    let_through (&bed, ATTACH, 7);
+    say_nothing (bed.daemon, ATTACH, VSMMU_FRAME_REPLY, 7);
+    expect (bed.client, ATTACH, VSMMU_FRAME_REPLY, 7);
+    expect_silence (bed.daemon);
+    bed_end (&bed);
+  }
+}
+
+static void
+test_the_end_of_a_connection_ends_all_waiting (void)
+{
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH, 7, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 7);
+  call (&bed, ATTACH, 8, 1, RNG (), 0);
+  call (&bed, ATTACH, 9, 2, RNG (), 0);
+  expect_question (&bed, GET_XML);
+  bed_end (&bed);
+}
+
+int
+main (int argc, char **argv)
+{
+  signal (SIGPIPE, SIG_IGN);
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/session/questions", test_each_question_answered_in_each_way);
+  g_test_add_func ("/session/wrong", test_what_is_wrong_is_refused_and_versions_are_asked_for_once);
+  g_test_add_func ("/session/late", test_late_replies_reach_nobody);
+  g_test_add_func ("/session/serials", test_serials_of_ours_are_for_no_client);
+  g_test_add_func ("/session/one-by-one", test_changes_to_one_domain_wait_for_each_other);
+  g_test_add_func ("/session/refused", test_a_refused_change_lets_the_next_one_go_on);
+  g_test_add_func ("/session/no-answer", test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain);
+  g_test_add_func ("/session/waiting", test_so_many_calls_wait_and_no_more);
+  g_test_add_func ("/session/number-in-use", test_a_number_in_use_is_for_no_other_change);
+  g_test_add_func ("/session/bound", test_so_many_changes_are_with_the_daemon_and_no_more);
+  for (guint i = 0; i < G_N_ELEMENTS (undone); i++) {
+    g_autofree char *path = g_strdup_printf ("/session/undone/%s", undone[i].name);
+
+    g_test_add_data_func (path, &undone[i], test_what_was_attached_and_cannot_be_judged_is_detached_again);
+  }
+  g_test_add_func ("/session/gone", test_a_guest_that_has_gone_has_no_device_to_judge);
+  g_test_add_func ("/session/vfio-only", test_only_vfio_devices_are_judged_again);
+  g_test_add_func ("/session/end", test_the_end_of_a_connection_ends_all_waiting);
+  return g_test_run ();
+}
