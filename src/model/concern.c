@@ -72,3 +72,11 @@ vsmmu_document_may_concern (const char *xml, gsize length)
       return TRUE;
   return FALSE;
 }
+
+gboolean
+vsmmu_document_is_running (const char *xml)
+{
+  const char *end = strchr (xml, '>');
+
+  return end != NULL && memmem (xml, (gsize) (end - xml), " id='", strlen (" id='")) != NULL;
+}

@@ -14,3 +14,6 @@
  * Returns: %FALSE only when vsmmu_domain_is_accelerated() is %FALSE of all domains that libvirt could read in it
  */
 gboolean vsmmu_document_may_concern (const char *xml, gsize length);
+
+/* Whether @xml is a domain that runs, as libvirt writes it: only such a one has an id. */
+gboolean vsmmu_document_is_running (const char *xml);

@@ -773,15 +773,6 @@ vsmmu_guest_ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConn
   return TRUE;
 }
 
-/* As libvirt writes it: only a domain that runs has an id. */
-static gboolean
-is_running (const char *xml)
-{
-  const char *end = strchr (xml, '>');
-
-  return end != NULL && memmem (xml, (gsize) (end - xml), " id='", strlen (" id='")) != NULL;
-}
-
 /* What libxml2 keeps of a document. */
 static gsize
 measure (const xmlNode *root)
@@ -832,7 +823,7 @@ vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, const
   g_autoptr (VsmmuDomain) domain = NULL;
 
   if (may_concern != NULL)
-    *may_concern = xml == NULL || vsmmu_document_may_concern (xml, strlen (xml)) || !is_running (xml);
+    *may_concern = xml == NULL || vsmmu_document_may_concern (xml, strlen (xml)) || !vsmmu_document_is_running (xml);
   if (xml == NULL || (may_concern != NULL && !*may_concern))
     return NULL;
   vsmmu_connection_domain_take_budget (running, strlen (xml));

@@ -286,50 +286,56 @@ vsmmu_definition_remove_known (GPtrArray *findings, const GPtrArray *known)
   }
 }
 
-/* Whether the domain, or what @device makes of it, may concern us. */
+/* Whether the domain, or what @device makes of it, may concern us; both may be %NULL. */
 static gboolean
 may_concern (const char *xml, const char *device)
 {
-  return vsmmu_document_may_concern (xml, strlen (xml)) ||
-         (device != NULL && vsmmu_document_may_concern (device, strlen (device)));
+  return xml != NULL && (vsmmu_document_may_concern (xml, strlen (xml)) ||
+                         (device != NULL && vsmmu_document_may_concern (device, strlen (device))));
 }
 
-/* Adds what libvirt has of the domain; nothing when there is no such domain, for libvirt to say so. */
+/* @xml: (out) (transfer full): what libvirt has of the domain; %NULL when there is none, for libvirt to say so */
 static gboolean
-add_definition (const VsmmuGuard *guard, const guint8 *uuid, gboolean is_inactive, const char *device,
-                GPtrArray *definitions, GError **error)
+ask (const VsmmuGuard *guard, const guint8 *uuid, gboolean is_inactive, char **xml, GError **error)
 {
   g_autoptr (GError) problem = NULL;
-  char *xml = guard->ops->get_domain_xml (guard->self, uuid, is_inactive, &problem);
-  VsmmuDefinition *definition;
 
-  if (problem != NULL) {
+  *xml = guard->ops->get_domain_xml (guard->self, uuid, is_inactive, &problem);
+  if (problem != NULL)
     g_propagate_error (error, g_steal_pointer (&problem));
-    return FALSE;
-  }
-  if (xml == NULL || !may_concern (xml, device)) {
-    g_free (xml);
-    return TRUE;
-  }
-  definition = vsmmu_definition_new (xml, error);
+  return *error == NULL;
+}
+
+/* @xml: (transfer full) (nullable) */
+static gboolean
+add_definition (GPtrArray *definitions, char *xml, GError **error)
+{
+  VsmmuDefinition *definition = xml != NULL ? vsmmu_definition_new (xml, error) : NULL;
+
   if (definition != NULL)
     g_ptr_array_add (definitions, definition);
-  return definition != NULL;
+  return definition != NULL || xml == NULL;
 }
 
 GPtrArray *
 vsmmu_definitions_find (const VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *device, GError **error)
 {
   g_autoptr (GPtrArray) definitions = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_definition_free);
+  g_autoptr (GError) problem = NULL;
   gboolean names_config = (flags & VIR_DOMAIN_DEVICE_MODIFY_CONFIG) != 0;
   gboolean names_live = (flags & VIR_DOMAIN_DEVICE_MODIFY_LIVE) != 0 || !names_config;
-  const VsmmuDefinition *live;
+  g_autofree char *live = NULL;
+  g_autofree char *config = NULL;
+  gboolean is_good = (!names_live || ask (guard, uuid, FALSE, &live, &problem)) &&
+                     (!names_config || (live != NULL && !vsmmu_document_is_running (live)) ||
+                      ask (guard, uuid, TRUE, &config, &problem));
 
-  if (names_live && !add_definition (guard, uuid, FALSE, device, definitions, error))
-    return NULL;
-  live = definitions->len > 0 ? g_ptr_array_index (definitions, 0) : NULL;
-  if (names_config && (live == NULL || live->domain->is_running) &&
-      !add_definition (guard, uuid, TRUE, device, definitions, error))
-    return NULL;
-  return g_steal_pointer (&definitions);
+  /* The one that cannot concern us may still need another change than the other one. */
+  if (is_good && (may_concern (live, device) || may_concern (config, device)))
+    is_good = add_definition (definitions, g_steal_pointer (&live), &problem) &&
+              add_definition (definitions, g_steal_pointer (&config), &problem);
+  if (is_good)
+    return g_steal_pointer (&definitions);
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return NULL;
 }
