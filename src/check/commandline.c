@@ -15,6 +15,9 @@ static const char *const smmu_messages[] = {
   [VSMMU_REACH_BY_JSON] = N_ ("the QEMU argument '%s' is not valid JSON, and may make an SMMUv3"),
   [VSMMU_REACH_BY_GLOBAL] = N_ ("the QEMU argument '%s' changes SMMUv3s in a way that cannot be checked"),
   [VSMMU_REACH_BY_SET] = N_ ("the QEMU argument '%s' may change an SMMUv3 in a way that cannot be checked"),
+  [VSMMU_REACH_BY_MACHINE] =
+      N_ ("the QEMU argument '%s' makes an SMMUv3 that QEMU's own builds do not have, and that may "
+          "be accelerated"),
   [VSMMU_REACH_BY_CONFIG] = N_ ("QEMU reads more options from the file '%s', which may make an accelerated SMMUv3 and "
                                 "cannot be checked"),
   [VSMMU_REACH_BY_OVERRIDE] = N_ ("the override of '%s' makes or changes an SMMUv3 in a way that cannot be checked"),
@@ -46,6 +49,8 @@ static const char *const smmu_hints[] = {
                                 "model='smmuv3'>"),
   [VSMMU_REACH_BY_SET] = N_ ("remove '%s' and this argument, and set the option on <driver> of the <iommu "
                              "model='smmuv3'>"),
+  [VSMMU_REACH_BY_MACHINE] = N_ ("remove '%s' and this argument, and add <iommu model='smmuv3'> with <driver "
+                                 "pciBus='INDEX' accel='on'/>, where INDEX is that of its root bus"),
   [VSMMU_REACH_BY_CONFIG] = N_ ("remove '%s' and this argument, and describe the devices of that file with elements"),
   [VSMMU_REACH_BY_OVERRIDE] = N_ ("remove <qemu:property name='%s'>, and set the option on <driver> of an <iommu "
                                   "model='smmuv3'>; 'virt-vsmmu adapt --lift' does so where it can"),

@@ -3,9 +3,13 @@
 
 #include "model/arguments.h"
 
-/* Drivers of QEMU whose names begin so. */
-#define SMMU_DRIVERS "arm-smmu"
+/* Drivers of QEMU whose names have that in them, or begin so; builds other than QEMU's own have more of them. */
+#define SMMU_DRIVERS "smmu"
 #define VFIO_DRIVERS "vfio-"
+
+/* The one that is accelerated only when its properties say so; and what -machine calls it. */
+#define SMMU_DRIVER "arm-smmuv3"
+#define SMMU_OF_MACHINE "smmuv3"
 
 /* What QEMU 11.1.3 makes of an arm-smmuv3 and of a vfio-pci: classes and interfaces, as qom-list-types has them. */
 static const char *const smmu_classes[] = { "arm-smmuv3", "arm-smmu",   "sys-bus-device", "device",
@@ -42,7 +46,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Search, search_clear)
 static gboolean
 is_smmu (const char *driver)
 {
-  return driver != NULL && g_str_has_prefix (driver, SMMU_DRIVERS);
+  return driver != NULL && strstr (driver, SMMU_DRIVERS) != NULL;
 }
 
 static gboolean
@@ -83,6 +87,8 @@ judge_device (GHashTable *values)
 
   if (!is_smmu (driver))
     return kind;
+  if (strcmp (driver, SMMU_DRIVER) != 0)
+    return VSMMU_REACH_ACCELERATED;
   g_hash_table_iter_init (&iter, values);
   while (g_hash_table_iter_next (&iter, &name, &value))
     kind = MAX (kind, judge_property (name, value));
@@ -106,7 +112,7 @@ static VsmmuReachKind
 judge_change (const Search *search, const char *id, const char *name, const char *value)
 {
   if (strcmp (name, "driver") == 0 && is_smmu (value))
-    return VSMMU_REACH_SMMU;
+    return strcmp (value, SMMU_DRIVER) == 0 ? VSMMU_REACH_SMMU : VSMMU_REACH_ACCELERATED;
   if (g_strv_contains (smmu_properties, name))
     return judge_property (name, value);
   if (g_hash_table_contains (search->smmus, id))
@@ -153,6 +159,15 @@ judge_object (const VsmmuOption *option)
                                                                                           : VSMMU_REACH_NONE;
 }
 
+/* An emulated one for the whole machine is for other rules. */
+static VsmmuReachKind
+judge_machine (const VsmmuOption *option)
+{
+  const char *iommu = vsmmu_option_get (option, "iommu");
+
+  return is_smmu (iommu) && strcmp (iommu, SMMU_OF_MACHINE) != 0 ? VSMMU_REACH_ACCELERATED : VSMMU_REACH_NONE;
+}
+
 static VsmmuReachKind
 judge_option (const Search *search, const VsmmuOption *option, VsmmuReachWay *way)
 {
@@ -176,6 +191,9 @@ judge_option (const Search *search, const VsmmuOption *option, VsmmuReachWay *wa
   case VSMMU_OPTION_SET:
     *way = VSMMU_REACH_BY_SET;
     return judge_set (search, option->value->value);
+  case VSMMU_OPTION_MACHINE:
+    *way = VSMMU_REACH_BY_MACHINE;
+    return judge_machine (option);
   case VSMMU_OPTION_CONFIG:
     *way = VSMMU_REACH_BY_CONFIG;
     return VSMMU_REACH_ACCELERATED;
@@ -200,9 +218,9 @@ add_options (Search *search, const GPtrArray *options)
   for (guint i = 0; i < options->len; i++) {
     const VsmmuOption *option = g_ptr_array_index (options, i);
     VsmmuReachWay way = VSMMU_REACH_BY_DEVICE;
+    VsmmuReachKind kind = option->value != NULL ? judge_option (search, option, &way) : VSMMU_REACH_NONE;
 
-    if (option->value != NULL)
-      add (search, option->value, option->name, judge_option (search, option, &way), way);
+    add (search, option->value, option->name, kind, way);
   }
 }
 
