@@ -190,7 +190,8 @@ def test_a_property_that_no_iommu_has_stays_an_override_of_the_vsmmu(program):
     assert [device.get("alias") for device in again.iter(f"{{{QEMU}}}device")] == ["ua-iommu0", "ua-iommu1", "ua-iommu0"]
 
 
-BROKEN = sorted(path for path in (ROOT / "examples").glob("broken-*.xml") if "pciBus=" in path.read_text(encoding="utf-8"))
+# The other one has no pciBus, and so nothing that is lowered.
+BROKEN = [ROOT / "examples" / f"broken-{name}.xml" for name in ("first-try", "topology")]
 
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
