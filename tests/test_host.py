@@ -183,7 +183,7 @@ READINESS = {
     "no-devices-known": "host.devices=null",
     "no-devices": "host.devices=[]",
     "one-device": "-0000:22:00.0",
-    "group-shared-by-all": "0000:22:00.0.group=2",
+    "group-shared-by-all": "0000:21:00.0.group=0 0000:22:00.0.group=0",
     "pages": 'host.hugepages=[{"size_kib":2048,"total":0,"free":0},{"size_kib":1048576,"total":8,"free":2}]',
     "no-pages-needed": "host.hugepages=[] smmu0.capabilities.cmdqv=false",
     "libvirt-too-old": 'host.tools.libvirt="12.6.9"',
