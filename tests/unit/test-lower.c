@@ -413,6 +413,8 @@ static const struct {
   { "alias-of-two-others", VERSION (11, 3, 0),
     BODY (VSMMU "<rng model='virtio'><alias name='ua-a'/></rng>\n<rng model='virtio'><alias name='ua-a'/></rng>\n",
           "") },
+  { "alias-that-is-taken", VERSION (11, 3, 0),
+    BODY (VSMMU "<rng model='virtio'><alias name='ua-iommu0'/></rng>\n", "") },
   { "attribute-not-carried", VERSION (11, 3, 0),
     BODY ("<iommu model='smmuv3'><driver pciBus='2' accel='on' stage='2'/><x/></iommu>\n", "") },
   { "numa-node", VERSION (11, 3, 0),
