@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+import golden
 from conftest import give_up
 from program import DATA
 
@@ -177,6 +178,48 @@ def test_a_domain_without_an_accelerated_vsmmu_is_drawn_too(program, dot):
     path = DATA / "rules" / "not-migratable" / "quiet-emulated.xml"
     graph, = dot(draw(program, path))
     assert "guest" in graph.nodes and "no errors and no warnings" in graph.list
+
+
+# Pictures that are compared to the last attribute: the document, and whether it is drawn with examples/grace-host.json.
+PICTURES = {
+    "nic-only": (EXAMPLES / "nic-only.xml", True),
+    "two-gpu-grace": (EXAMPLES / "two-gpu-grace.xml", True),
+    "mismatched-smmus": (EXAMPLES / "mismatched-smmus.xml", True),
+    "broken-topology": (EXAMPLES / "broken-topology.xml", False),
+    "root-bus-with-an-error": (DATA / "rules" / "pxb-bus-range-overlap" / "fires.xml", False),
+    "port-with-an-error": (DATA / "rules" / "pci-address-invalid" / "fires-slot-of-port.xml", False),
+    "guest-with-an-error": (DATA / "rules" / "machine-not-virt" / "fires-sbsa.xml", False),
+    "device-with-an-error": (DATA / "rules" / "hostdev-without-iommufd" / "fires.xml", False),
+    "adrift": (DATA / "rules" / "pci-address-invalid" / "fires-expander-on-port.xml", False),
+    "switch": (DATA / "rules" / "hostdev-outside-vsmmu" / "quiet-behind-switch.xml", False),
+    "models-mixed": (DATA / "rules" / "iommu-models-mixed" / "fires-machine-wide.xml", False),
+    "over-no-root-bus": (DATA / "rules" / "pci-bus-not-root" / "fires-port.xml", False),
+    "bus-missing": (DATA / "rules" / "pci-bus-missing" / "fires.xml", False),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_the_one_that_was_found_right(name, program):
+    path, is_with_host = PICTURES[name]
+    host = ["--host", EXAMPLES / "grace-host.json"] if is_with_host else []
+    golden.compare(DATA / "graph" / f"{name}.dot", draw(program, *host, path))
+
+
+@pytest.mark.parametrize("name", ["partial-host", "many"])
+def test_a_picture_of_a_made_up_guest_is_the_one_that_was_found_right(name, program, tmp_path):
+    """Facts that are not known are left out; names beyond the first few are counted."""
+    host, count, spare = json.loads(facts(3)), 2, 1
+    if name == "many":
+        count, spare = 1, 14
+    else:
+        host["smmus"][0]["capabilities"] = {"nesting": {"value": False, "source": "given"},
+                                            "ssidsize": {"value": 20, "source": "given"}}
+        del host["name"], host["smmus"][0]["numa_node"]
+    (tmp_path / "host.json").write_text(json.dumps(host), encoding="utf-8")
+    disks = "".join(f"<disk type='file'><source file='/x'/><target dev='vd{letter}' bus='virtio'/></disk>"
+                    for letter in "abcdefghijkl")
+    text = draw(program, "--host", tmp_path / "host.json", "-", input=gpus(count, spare, extra=disks).encode())
+    golden.compare(DATA / "graph" / f"{name}.dot", text)
 
 
 def squeeze(text):

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 import bed
+import golden
 import hosts
 import machines
 from facts import as_root
@@ -154,6 +155,59 @@ def test_readiness_tells_what_is_special_about_a_machine(name, expected, program
     assert {title: found[title] for title in expected} == expected
     assert outcome.status == (1 if any(result.startswith("FAIL") for result in found.values()) else 0)
     assert outcome.err == ""
+
+
+# Each answer of each check, by the changes to the small machine that bring it; see facts.py.
+READINESS = {
+    "all": 'host.tools.libvirt="12.7.0" host.tools.qemu="11.1.0" host.tools.qemu_accel=true host.tools.qemu_auto=true',
+    "x86": 'host.architecture="x86_64"',
+    "no-architecture": "host.architecture=null",
+    "no-smmus-known": "host.devices=[] host.smmus=null",
+    "no-smmu": "host.devices=[] host.smmus=[]",
+    "no-smmu-driver": 'host.devices=[] host.smmus=[] host.kernel.options.CONFIG_ARM_SMMU_V3="n"',
+    "one-cannot-be-nested": "smmu0.capabilities.nesting=false",
+    "nesting-not-known": "smmu0.capabilities.canwbs=null",
+    "not-compatible": "smmu0.registers.idr5=0x55",
+    "no-kvm": "host.nodes./dev/kvm=false",
+    "kvm-not-known": "host.nodes./dev/kvm=null",
+    "no-iommufd": "host.nodes./dev/iommu=false",
+    "iommufd-not-known": "host.nodes./dev/iommu=null",
+    "no-smmu-iommufd": 'host.kernel.options.CONFIG_ARM_SMMU_V3_IOMMUFD="n"',
+    "smmu-iommufd-is-a-module": 'host.kernel.options.CONFIG_ARM_SMMU_V3_IOMMUFD="m"',
+    "smmu-iommufd-not-known": "host.kernel.options.CONFIG_ARM_SMMU_V3_IOMMUFD=null",
+    "no-cdev": 'host.devices=[] host.kernel.options.CONFIG_VFIO_DEVICE_CDEV="n"',
+    "cdev-not-known": "host.devices=[] host.kernel.options.CONFIG_VFIO_DEVICE_CDEV=null",
+    "other-window": '0000:21:00.0/group.regions=[{"start":"0xa0000000","end":"0xa00fffff","type":"msi"}]',
+    "no-window": "0000:21:00.0/group.regions=[]",
+    "window-not-known": "0000:21:00.0/group.regions=null 0000:22:00.0/group.regions=null",
+    "no-devices-known": "host.devices=null",
+    "no-devices": "host.devices=[]",
+    "one-device": "-0000:22:00.0",
+    "group-shared-by-all": "0000:21:00.0.group=0 0000:22:00.0.group=0",
+    "pages": 'host.hugepages=[{"size_kib":2048,"total":0,"free":0},{"size_kib":1048576,"total":8,"free":2}]',
+    "no-pages-needed": "host.hugepages=[] smmu0.capabilities.cmdqv=false",
+    "libvirt-too-old": 'host.tools.libvirt="12.6.9"',
+    "libvirt-new": 'host.tools.libvirt="13.0.0"',
+    "qemu-not-asked": 'host.tools.qemu="11.1.0"',
+    "qemu-without-accel": 'host.tools.qemu="10.2.0" host.tools.qemu_accel=false',
+    "qemu-without-auto": 'host.tools.qemu="11.0.0" host.tools.qemu_accel=true host.tools.qemu_auto=false',
+    "qemu-auto-not-known": 'host.tools.qemu="11.0.0" host.tools.qemu_accel=true',
+}
+
+
+def test_each_answer_of_each_check_is_the_one_that_was_found_right(program, facts):
+    """What differs from the machine as it is, in every word."""
+    plain = program.run("host", "--host", facts.file("small")).out.split("\n\n")[0]
+    texts = ["as it is\n" + plain]
+    answers = plain.replace("\n ", "\0 ").splitlines()
+    for name, words in READINESS.items():
+        outcome = program.run("host", "--host", facts.file("small " + words))
+        shown = outcome.out.split("\n\n")[0]
+        assert outcome.err == "" and outcome.status == (1 if " : FAIL (" in shown else 0), name
+        different = [answer for answer in shown.replace("\n ", "\0 ").splitlines() if answer not in answers]
+        assert different, name
+        texts.append("\n".join((name, *different)).replace("\0", "\n"))
+    golden.compare(DATA / "readiness.txt", "\n\n".join(texts) + "\n")
 
 
 def test_every_check_that_does_not_pass_says_what_to_do(program, trees):

@@ -7,6 +7,7 @@ tests/data/rules/RULE/fires*.xml and quiet*.xml; in them stand, as comments,
   host: FACTS              check with --host and these facts, in the words of tests/facts.py
   attach: FILE             check with --attach, or with “detach” with --detach; FILE is beside the document, in a
                            directory of its own, and may have “here” comments too
+What the findings of all cases of a rule say, and their hints, is in RULE/expected.txt; see golden.py for how to renew it.
 """
 
 import collections
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 
 import pytest
 
+import golden
 from conftest import give_up
 from program import DATA
 
@@ -29,6 +31,8 @@ CHECKED_ELSEWHERE = {"schema-violation", "too-many-findings", "msi-doorbell-zero
                      "msi-doorbell-not-controller", "msi-window-mismatch", "msi-address-unmapped", "msi-address-wrong-target",
                      "msi-device-on-other-bus", "vsmmu-attach-failed"}
 
+# libxml2's words, which differ from version to version.
+LIBXML2 = re.compile(r"(?<=not well-formed XML: ).+")
 EXPECTED = re.compile(r"<!-- here: (\S+) (\S+) -->")
 ALSO = re.compile(r"<!-- also: ([a-z0-9 -]+) -->")
 TARGET = re.compile(r"<!-- target: (\S+) -->")
@@ -124,6 +128,27 @@ def test_findings_have_a_hint_and_lie_in_the_element_they_name(path, findings_of
         assert full_path(finding["element"]) in lines, f"no such element: {finding}"
         first, last = lines[full_path(finding["element"])]
         assert first <= finding["line"] <= last, finding
+
+
+def described(path, findings):
+    """The findings of a case as expected.txt has them."""
+    lines = [path.name]
+    for finding in findings:
+        # It is said of every case; how, its own cases pin.
+        if finding["rule"] == "not-migratable" != path.parent.name:
+            continue
+        file = pathlib.Path(finding["file"]).relative_to(path.parent)
+        message = LIBXML2.sub("(libxml2's words)", finding["message"])
+        lines += [f"  {file}:{finding['line']} {finding['element']}",
+                  f"    {finding['severity']}: {message} [{finding['rule']}]",
+                  f"    hint: {finding['hint']}"]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("rule", sorted({case.values[0].parent.name for case in CASES}))
+def test_findings_say_what_was_found_right(rule, findings_of):
+    paths = sorted(DATA.glob(f"rules/{rule}/*.xml"))
+    golden.compare(DATA / "rules" / rule / "expected.txt", "\n".join(described(path, findings_of(path)) for path in paths))
 
 
 def test_every_rule_has_cases_of_both_kinds(program):

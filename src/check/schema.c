@@ -101,25 +101,57 @@ next_element (xmlNode *node)
   return next;
 }
 
-/* Adds the files that @path includes to @todo; FALSE for one that is not on this machine. */
+/* What makes libxml2 read another file than the one that @href names beside the schema; no libvirt's schema has it. */
+static gboolean
+is_plain (const char *path, const xmlDoc *grammar, GError **error)
+{
+  const xmlError *last = grammar == NULL ? xmlGetLastError () : NULL;
+  g_autofree char *message = last != NULL ? g_strdup (last->message) : NULL;
+
+  if (grammar == NULL)
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s is no schema of libvirt: %s"), path,
+                 message != NULL ? g_strchomp (message) : _ ("it cannot be read"));
+  else if (grammar->intSubset != NULL)
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ,
+                 _ ("%s has a document type declaration, which is not supported in a schema"), path);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+/* Adds the file that an element of @path includes to @todo, if any; FALSE for one that is not on this machine. */
+static gboolean
+follow_include (const char *path, xmlNode *node, GPtrArray *todo, GError **error)
+{
+  const char *href = vsmmu_xml_attribute (node, "href");
+  g_autofree char *directory = g_path_get_dirname (path);
+
+  if (xmlHasNsProp (node, (const xmlChar *) "base", XML_XML_NAMESPACE) != NULL) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s sets xml:base, which is not supported in a schema"),
+                 path);
+    return FALSE;
+  }
+  if (href == NULL)
+    return TRUE;
+  /* libxml2 opens a%62 as ab. */
+  if (strpbrk (href, ":%") != NULL) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s includes '%s', which is no file"), path, href);
+    return FALSE;
+  }
+  g_ptr_array_add (todo, g_canonicalize_filename (href, directory));
+  return TRUE;
+}
+
 static gboolean
 follow_includes (const char *path, GPtrArray *todo, GError **error)
 {
   g_autoptr (xmlDoc) grammar = xmlReadFile (path, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 
-  for (xmlNode *node = grammar != NULL ? xmlDocGetRootElement (grammar) : NULL; node != NULL;
-       node = next_element (node)) {
-    const char *href = vsmmu_xml_attribute (node, "href");
-    g_autofree char *directory = g_path_get_dirname (path);
-
-    if (href == NULL)
-      continue;
-    if (strchr (href, ':') != NULL) {
-      g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s includes '%s', which is no file"), path, href);
+  if (!is_plain (path, grammar, error))
+    return FALSE;
+  for (xmlNode *node = xmlDocGetRootElement (grammar); node != NULL; node = next_element (node))
+    if (!follow_include (path, node, todo, error))
       return FALSE;
-    }
-    g_ptr_array_add (todo, g_canonicalize_filename (href, directory));
-  }
   return TRUE;
 }
 
@@ -130,7 +162,7 @@ is_local (const char *path, GError **error)
   g_autoptr (GPtrArray) todo = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
 
-  g_ptr_array_add (todo, g_strdup (path));
+  g_ptr_array_add (todo, g_canonicalize_filename (path, NULL));
   for (guint i = 0; i < todo->len; i++)
     if (g_hash_table_add (seen, g_ptr_array_index (todo, i)) &&
         !follow_includes (g_ptr_array_index (todo, i), todo, error))

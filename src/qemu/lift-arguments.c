@@ -34,7 +34,7 @@ tree_free (gpointer data)
 static gboolean
 is_device (const VsmmuOption *option, const char *driver)
 {
-  if (strcmp (option->name->value, "-device") != 0 || option->values == NULL)
+  if (strcmp (option->name->value, "-device") != 0)
     return FALSE;
   return g_strcmp0 (vsmmu_option_get (option, ""), driver) == 0 ||
          g_strcmp0 (vsmmu_option_get (option, "driver"), driver) == 0;

@@ -16,7 +16,6 @@ typedef struct {
   guint32 used; /* slots on pcie-root, one bit each */
   gboolean needs_bus_nr;
   GHashTable *aliases; /* of the document: devices have them, or overrides name them */
-  GHashTable *doubles; /* aliases that two devices have */
   GHashTable *renamed; /* id with a newer libvirt → id of the stand-in */
 } Room;
 
@@ -24,7 +23,6 @@ static void
 room_clear (Room *room)
 {
   g_clear_pointer (&room->aliases, g_hash_table_unref);
-  g_clear_pointer (&room->doubles, g_hash_table_unref);
   g_clear_pointer (&room->renamed, g_hash_table_unref);
 }
 
@@ -57,13 +55,12 @@ find_room (const VsmmuDomain *domain, Room *room)
   room->index = domain->n_buses;
   room->needs_bus_nr = !has_bus_numbers (domain);
   room->aliases = g_hash_table_new (g_str_hash, g_str_equal);
-  room->doubles = g_hash_table_new (g_str_hash, g_str_equal);
   room->renamed = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
   for (guint i = 0; i < domain->devices->len; i++) {
     const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
 
-    if (device->alias != NULL && !g_hash_table_add (room->aliases, (gpointer) device->alias))
-      g_hash_table_add (room->doubles, (gpointer) device->alias);
+    if (device->alias != NULL)
+      g_hash_table_add (room->aliases, (gpointer) device->alias);
     if (device->address_kind == VSMMU_ADDRESS_PCI && device->address.bus == 0)
       room->used |= 1u << device->address.slot;
   }
@@ -224,10 +221,6 @@ lower_vsmmu (VsmmuLowering *lowering, guint number, Room *room, GError **error)
                                   lowering->domain->file, iommu->iommu.driver_line, iommu->iommu.pci_bus);
   if (lowering->strategy == VSMMU_STRATEGY_OVERRIDE && !vsmmu_options_any (&iommu->iommu))
     return TRUE;
-  if (iommu->alias != NULL && g_str_has_prefix (iommu->alias, "ua-") &&
-      g_hash_table_contains (room->doubles, iommu->alias))
-    return vsmmu_lowering_refuse (error, _ ("%s:%u: another device has the same alias"), lowering->domain->file,
-                                  iommu->line);
   note_unknown (lowering, iommu);
   if (lowering->strategy == VSMMU_STRATEGY_STAND_IN)
     return stand_in (lowering, iommu, number, room, error);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "golden.h"
 #include "msi/guest.h"
+#include "msi/machine.h"
 #include "probe/guest-memory.h"
 #include "probe/guest-pci.h"
 #include "vsmmu/vsmmu.h"
@@ -15,9 +17,10 @@
 #define MEMORY_END G_GUINT64_CONSTANT (0x4000000000)
 
 /* A disk behind a vSMMU on bus 33 of the guest, a random number generator behind none on bus 1. */
-#define GUEST(iommu)                                                                                                   \
+#define GUEST(iommu) GUEST_OF ("<gic version='3'/>", "", iommu)
+#define GUEST_OF(gic, arguments, iommu)                                                                                \
   "<domain type='kvm' id='1'><name>web</name><memory unit='MiB'>512</memory><os><type arch='aarch64' "                 \
-  "machine='virt'>hvm</type></os><features><acpi/><gic version='3'/></features><devices>"                              \
+  "machine='virt'>hvm</type></os><features><acpi/>" gic "</features>" arguments "<devices>"                            \
   "<controller type='usb' model='none'/><controller type='pci' index='0' model='pcie-root'/>"                          \
   "<controller type='pci' index='1' model='pcie-expander-bus'><target busNr='32'/><address type='pci' slot='1'/>"      \
   "</controller>"                                                                                                      \
@@ -29,6 +32,12 @@
   "<iommu model='smmuv3'><driver pciBus='1' " iommu "/><alias name='iommu0'/></iommu></devices></domain>"
 #define ACCELERATED GUEST ("accel='on'")
 #define EMULATED GUEST ("")
+#define GIC_OF_THE_HOST GUEST_OF ("<gic version='host'/>", "", "accel='on'")
+#define NO_CONTROLLER                                                                                                  \
+  GUEST_OF ("<gic version='3'/>",                                                                                      \
+            "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='-machine'/>"            \
+            "<q:arg value='msi=off'/></q:commandline>",                                                                \
+            "accel='on'")
 
 /* A guest that is read: what is where, everything else is zeros. */
 typedef struct {
@@ -520,6 +529,124 @@ test_a_page_is_read_once_and_no_more_pages_than_a_guest_has_use_for (void)
   g_assert_cmpuint (n_pages, ==, 4096);
 }
 
+static void
+describe (GString *text, const char *name, const VsmmuGuest *guest)
+{
+  g_string_append_printf (text, "%s\n", name);
+  for (guint i = 0; i < guest->devices->len; i++) {
+    const VsmmuGuestDevice *device = g_ptr_array_index (guest->devices, i);
+    g_autofree char *address = vsmmu_guest_device_get_address (device);
+
+    g_string_append_printf (text, "  %s (%s) at %s behind %s: %u of %u %s: %s: %s\n", device->alias, device->name,
+                            address, device->vsmmu, device->vectors->len, device->n_vectors, device->interrupts,
+                            vsmmu_guest_verdict_to_string (device->verdict), device->reason);
+  }
+  for (guint i = 0; i < guest->findings->len; i++) {
+    const VsmmuFinding *finding = g_ptr_array_index (guest->findings, i);
+
+    g_string_append_printf (text, "  %s:%u %s\n    %s: %s [%s]\n    hint: %s\n", finding->file, finding->line,
+                            finding->element, vsmmu_severity_to_string (finding->severity), finding->message,
+                            finding->rule->id, finding->hint);
+  }
+  g_string_append_c (text, '\n');
+}
+
+/* Guests that are wrong, or not as the domain has them, and what is said of them in every word. */
+static const struct {
+  const char *name;
+  const char *xml;
+  gboolean has_smmu;
+  guint n_changes;
+  struct {
+    guint64 address;
+    guint32 word;
+  } words[4];
+} guests[] = {
+  { "good", ACCELERATED },
+  { "all-vectors-wrong", ACCELERATED, .words = { { TABLE + 0x1000, 0x1000 }, { TABLE + 0x1010, 0x1000 } } },
+  { "one-vector-wrong", ACCELERATED, .words = { { TABLE + 0x1010, DOORBELL + 0x1000 } } },
+  { "three-vectors-wrong", ACCELERATED,
+    .words = { { TABLE + 0x1000, 0x1000 }, { TABLE + 0x1010, 0x1000 }, { TABLE + 0x102c, 0 }, { 0 } } },
+  { "first-vector-right", ACCELERATED, .words = { { TABLE + 0x1010, 0x1000 }, { TABLE + 0x102c, 0 } } },
+  { "no-smmu", EMULATED },
+  { "fault", EMULATED, .has_smmu = TRUE },
+  { "changing", ACCELERATED, .n_changes = 100 },
+  { "absent", ACCELERATED, .words = { { FUNCTION (33, 0), G_MAXUINT32 }, { FUNCTION (0, 2) + 0x18, 0 } } },
+  { "stranger", ACCELERATED, .words = { { FUNCTION (0, 5), DISK_ID } } },
+  { "no-controller", NO_CONTROLLER },
+  { "gic-of-the-host", GIC_OF_THE_HOST },
+  { "wrong-without-controller", NO_CONTROLLER, .words = { { TABLE + 0x1000, 0x1000 } } },
+};
+
+static void
+test_what_is_said_of_guests_was_found_right (void)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (guests); i++) {
+    g_auto (Fake) fake = fake_new ();
+    g_autoptr (VsmmuGuest) guest = NULL;
+
+    if (guests[i].has_smmu)
+      add_smmu (&fake);
+    for (guint w = 0; w < G_N_ELEMENTS (guests[i].words) && guests[i].words[w].address != 0; w++)
+      fake_set (&fake, guests[i].words[w].address, guests[i].words[w].word);
+    fake.changing = TABLE + 8;
+    fake.n_changes = guests[i].n_changes;
+    guest = read_fake (&fake, guests[i].xml, NULL);
+    g_assert_nonnull (guest);
+    describe (text, guests[i].name, guest);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (configurations); i++) {
+    g_auto (Fake) fake = fake_new ();
+    g_autoptr (VsmmuGuest) guest = NULL;
+
+    for (guint w = 0; w < G_N_ELEMENTS (configurations[i].words) && configurations[i].words[w].offset != 0; w++)
+      fake_set (&fake, FUNCTION (33, 0) + configurations[i].words[w].offset, configurations[i].words[w].word);
+    guest = read_fake (&fake, ACCELERATED, NULL);
+    g_assert_nonnull (guest);
+    describe (text, configurations[i].name, guest);
+  }
+  g_print ("# %u cases\n", (guint) (G_N_ELEMENTS (guests) + G_N_ELEMENTS (configurations)));
+  golden_compare ("guest/expected.txt", text->str);
+}
+
+/* As "info mtree" of QEMU 11.1.3 has them. */
+static void
+test_the_memory_map_is_that_of_the_machine (void)
+{
+  static const struct {
+    const char *name;
+    const char *xml;
+  } machines[] = {
+    { "its", "<features><gic version='3'/></features>" },
+    { "gicv2m", "<features><gic version='2'/></features>" },
+    { "unknown", "<features><gic version='host'/></features>" },
+    { "255-gib", "<memory unit='GiB'>255</memory>" },
+    { "256-gib", "<memory unit='GiB'>256</memory>" },
+    { "more-than-there-is", "<memory unit='EiB'>15</memory>" },
+  };
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (machines); i++) {
+    g_autofree char *xml = g_strdup_printf (
+        "<domain type='kvm'>%s<os><type arch='aarch64' machine='virt'/></os></domain>", machines[i].xml);
+    g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (xml, strlen (xml), "web", NULL);
+    g_autoptr (GArray) regions = vsmmu_msi_regions_of (domain);
+
+    g_string_append_printf (text, "%s\n", machines[i].name);
+    for (guint r = 0; r < regions->len; r++) {
+      const VsmmuGuestRegion *region = &g_array_index (regions, VsmmuGuestRegion, r);
+
+      g_string_append_printf (text, "  %#018" G_GINT64_MODIFIER "x-%#018" G_GINT64_MODIFIER "x %s\n", region->start,
+                              region->start + region->size - 1, region->name);
+    }
+    g_string_append_c (text, '\n');
+  }
+  g_print ("# %u cases\n", (guint) G_N_ELEMENTS (machines));
+  golden_compare ("guest/regions.txt", text->str);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -547,6 +674,8 @@ main (int argc, char **argv)
   g_test_add_func ("/guest/gone", test_a_guest_that_goes_while_it_is_read_is_an_error_at_every_moment);
   g_test_add_func ("/guest/no-host-bridge", test_a_guest_without_a_host_bridge_is_refused);
   g_test_add_func ("/guest/ecam", test_the_ecam_is_found_where_qemu_has_it);
+  g_test_add_func ("/guest/words", test_what_is_said_of_guests_was_found_right);
+  g_test_add_func ("/guest/memory-map", test_the_memory_map_is_that_of_the_machine);
   g_test_add_func ("/guest/pages", test_a_page_is_read_once_and_no_more_pages_than_a_guest_has_use_for);
   return g_test_run ();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "golden.h"
 #include "vsmmu/lower.h"
 
 #define VERSION VSMMU_VERSION_ENCODE
@@ -212,6 +213,246 @@ test_lifting_refuses_two_devices_with_one_name (void)
   g_assert_nonnull (strstr (error->message, "'ua-a'"));
 }
 
+#define Q "xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'"
+#define HEAD(name)                                                                                                     \
+  "<domain type='kvm'>\n<name>" name "</name>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n"   \
+  "<controller type='pci' index='0' model='pcie-root'/>\n"                                                             \
+  "<controller type='pci' index='1' model='pcie-root-port'><address type='pci' slot='2'/></controller>\n"
+#define IOMMUFD_DEVICE                                                                                                 \
+  "<hostdev type='pci'><driver name='vfio' iommufd='yes'/><source><address bus='9'/></source>"                         \
+  "<address type='pci' bus='1'/></hostdev>\n"
+#define PLAIN_DEVICE "<hostdev type='pci'><source><address bus='9'/></source><address type='pci' bus='1'/></hostdev>\n"
+#define MOVED                                                                                                          \
+  "<q:override " Q ">\n<q:device alias='pci.1'><q:frontend><q:property name='bus' type='string' value='root1'/>"       \
+  "<q:property name='addr' type='string' value='0x0'/></q:frontend></q:device>\n</q:override>\n"
+
+/* Guests with these arguments of QEMU: by hand, as somebody writes them for an older libvirt. */
+static const struct {
+  const char *name;
+  const char *devices;
+  gboolean is_port_moved;
+  const char *arguments[8];
+} by_hand[] = {
+  { "pcie-root", PLAIN_DEVICE, FALSE, { "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on" } },
+  { "lone-first", PLAIN_DEVICE, FALSE, { "-S", "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on" } },
+  { "lone-twice", PLAIN_DEVICE, FALSE, { "-S", "-S", "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on" } },
+  { "lone-last", PLAIN_DEVICE, FALSE, { "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on", "-S" } },
+  { "lone-alone", PLAIN_DEVICE, FALSE, { "-S" } },
+  { "device-last", PLAIN_DEVICE, FALSE, { "-device" } },
+  { "device-last-behind-a-vsmmu",
+    PLAIN_DEVICE,
+    FALSE,
+    { "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on", "-device" } },
+  { "device-last-with-two-dashes", PLAIN_DEVICE, FALSE, { "--device" } },
+  { "object-last", PLAIN_DEVICE, FALSE, { "-object" } },
+  { "global-last", PLAIN_DEVICE, FALSE, { "-global" } },
+  { "machine-last", PLAIN_DEVICE, FALSE, { "-machine" } },
+  { "set-last", PLAIN_DEVICE, FALSE, { "-set" } },
+  { "device-is-empty", PLAIN_DEVICE, FALSE, { "-device", "" } },
+  { "argument-is-empty", PLAIN_DEVICE, FALSE, { "", "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on" } },
+  { "value-first", PLAIN_DEVICE, FALSE, { "x", "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on" } },
+  { "not-known-first", PLAIN_DEVICE, FALSE, { "-nosuch", "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on" } },
+  { "device-takes-a-device", PLAIN_DEVICE, FALSE, { "-device", "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on" } },
+  { "expander",
+    PLAIN_DEVICE,
+    TRUE,
+    { "-device", "pxb-pcie,id=root1,bus=pcie.0,addr=0x1e", "-device", "arm-smmuv3,primary-bus=root1,accel=on" } },
+  { "bus-number",
+    PLAIN_DEVICE,
+    TRUE,
+    { "-device", "pxb-pcie,id=root1,bus=pcie.0,addr=0x1e.3,bus_nr=8", "-device",
+      "arm-smmuv3,primary-bus=root1,accel=on" } },
+  { "numa-node",
+    PLAIN_DEVICE,
+    TRUE,
+    { "-device", "pxb-pcie,id=root1,bus=pcie.0,addr=0x1e,numa_node=1", "-device",
+      "arm-smmuv3,primary-bus=root1,accel=on" } },
+  { "bus-number-and-numa-node",
+    PLAIN_DEVICE,
+    TRUE,
+    { "-device", "pxb-pcie,id=root1,bus=pcie.0,addr=0x1e,bus_nr=8,numa_node=0", "-device",
+      "arm-smmuv3,primary-bus=root1,accel=on,ats=on,ril=off,ssidsize=5,oas=48" } },
+  { "numa-node-too-large",
+    PLAIN_DEVICE,
+    TRUE,
+    { "-device", "pxb-pcie,id=root1,bus=pcie.0,addr=0x1e,numa_node=256", "-device",
+      "arm-smmuv3,primary-bus=root1,accel=on" } },
+  { "numa-node-is-no-number",
+    PLAIN_DEVICE,
+    TRUE,
+    { "-device", "pxb-pcie,id=root1,bus=pcie.0,addr=0x1e,numa_node=x", "-device",
+      "arm-smmuv3,primary-bus=root1,accel=on" } },
+  { "expander-with-more",
+    PLAIN_DEVICE,
+    TRUE,
+    { "-device", "pxb-pcie,id=root1,bus=pcie.0,addr=0x1e,romfile=x", "-device",
+      "arm-smmuv3,primary-bus=root1,accel=on" } },
+  { "slot-past-the-last",
+    PLAIN_DEVICE,
+    TRUE,
+    { "-device", "pxb-pcie,id=root1,bus=pcie.0,addr=0x20", "-device", "arm-smmuv3,primary-bus=root1,accel=on" } },
+  { "bus-named-once-more",
+    PLAIN_DEVICE,
+    TRUE,
+    { "-device", "pxb-pcie,id=root1,bus=pcie.0,addr=0x1e", "-device", "arm-smmuv3,primary-bus=root1,accel=on",
+      "-device", "virtio-rng-pci,bus=root1" } },
+  { "vsmmu-without-bus", PLAIN_DEVICE, FALSE, { "-device", "arm-smmuv3,accel=on" } },
+  { "vsmmu-with-more", PLAIN_DEVICE, FALSE, { "-device", "arm-smmuv3,primary-bus=pcie.0,accel=on,stage=nested" } },
+  { "two-and-one-stays",
+    PLAIN_DEVICE,
+    TRUE,
+    { "-device", "pxb-pcie,id=root1,bus=pcie.0,addr=0x1e", "-device", "arm-smmuv3,primary-bus=root1,accel=on",
+      "-device", "arm-smmuv3,primary-bus=nosuch,accel=on" } },
+};
+
+static char *
+write_by_hand (guint number)
+{
+  g_autoptr (GString) xml = g_string_new (HEAD ("by-hand"));
+
+  g_string_append_printf (xml, "%s</devices>\n<q:commandline " Q ">\n", by_hand[number].devices);
+  for (guint i = 0; i < G_N_ELEMENTS (by_hand[number].arguments) && by_hand[number].arguments[i] != NULL; i++)
+    g_string_append_printf (xml, "<q:arg value='%s'/>\n", by_hand[number].arguments[i]);
+  g_string_append_printf (xml, "</q:commandline>\n%s</domain>\n", by_hand[number].is_port_moved ? MOVED : "");
+  return g_string_free (g_steal_pointer (&xml), FALSE);
+}
+
+/* What became of a document: the words said of it, and what it is then, or the lines that went and came. */
+static void
+describe (GString *text, const char *name, const char *before, const char *after, const GPtrArray *notes,
+          const GError *error)
+{
+  g_auto (GStrv) was = g_strsplit (before, "\n", -1);
+  g_auto (GStrv) is = g_strsplit (after != NULL ? after : before, "\n", -1);
+
+  g_string_append_printf (text, "%s\n", name);
+  if (error != NULL)
+    g_string_append_printf (text, "  refused: %s\n", error->message);
+  for (guint i = 0; i < notes->len; i++)
+    g_string_append_printf (text, "  note: %s\n", (const char *) g_ptr_array_index (notes, i));
+  for (guint i = 0; was[i] != NULL; i++)
+    if (!g_strv_contains ((const char *const *) is, was[i]))
+      g_string_append_printf (text, "  - %s\n", was[i]);
+  for (guint i = 0; is[i] != NULL; i++)
+    if (!g_strv_contains ((const char *const *) was, is[i]))
+      g_string_append_printf (text, "  + %s\n", is[i]);
+  g_string_append_c (text, '\n');
+}
+
+static void
+test_what_is_written_by_hand_is_lifted_as_it_was_found_right (void)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (by_hand); i++) {
+    g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+    g_autoptr (GError) error = NULL;
+    g_autofree char *xml = write_by_hand (i);
+    gsize length = 0;
+    g_autofree char *lifted = vsmmu_lift (xml, strlen (xml), "domain.xml", notes, &length, &error);
+
+    g_assert_true ((lifted == NULL) == (error != NULL));
+    describe (text, by_hand[i].name, "", lifted, notes, error);
+  }
+  g_print ("# %u cases\n", (guint) G_N_ELEMENTS (by_hand));
+  golden_compare ("lower/lifted.txt", text->str);
+}
+
+/* The same ones are lifted before they are lowered, and what is said of that is said too. */
+static void
+test_what_is_written_by_hand_is_lowered_as_it_was_found_right (void)
+{
+  static const VsmmuTarget target = { VERSION (11, 3, 0), 0 };
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (by_hand); i++) {
+    g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+    g_autoptr (GError) error = NULL;
+    g_autofree char *hand = write_by_hand (i);
+    /* What libvirt's newest words add, so that there is something to lower. */
+    g_autofree char *xml = g_strconcat (
+        HEAD ("both") "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='64'/></controller>\n"
+                      "<iommu model='smmuv3'><driver pciBus='2' accel='on'/></iommu>\n",
+        hand + strlen (HEAD ("by-hand")), NULL);
+    gsize length = 0;
+    g_autofree char *lowered = vsmmu_lower_domain (xml, strlen (xml), "domain.xml", &target, notes, &length, &error);
+
+    g_assert_true ((lowered == NULL) == (error != NULL));
+    /* What it is lowered to is above; here it is what is said. */
+    describe (text, by_hand[i].name, xml, NULL, notes, error);
+  }
+  g_print ("# %u cases\n", (guint) G_N_ELEMENTS (by_hand));
+  golden_compare ("lower/lowered-by-hand.txt", text->str);
+}
+
+#define EXPANDER "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='64'/></controller>\n"
+#define VSMMU "<iommu model='smmuv3'>\n<driver pciBus='2' accel='on'/>\n</iommu>\n"
+#define BODY(rest, after) HEAD ("web") EXPANDER rest "</devices>\n" after "</domain>\n"
+
+static const struct {
+  const char *name;
+  guint libvirt;
+  const char *xml;
+} lowered[] = {
+  { "devices-are-known", VERSION (12, 1, 0), BODY (IOMMUFD_DEVICE VSMMU, "") },
+  { "devices-are-known-and-not-the-domain", VERSION (12, 1, 0),
+    BODY (IOMMUFD_DEVICE VSMMU, "<iommufd enabled='yes'/>\n") },
+  { "the-domain-is-known", VERSION (12, 2, 0), BODY (IOMMUFD_DEVICE VSMMU, "<iommufd enabled='yes'/>\n") },
+  { "neither-is-known", VERSION (12, 0, 0), BODY (IOMMUFD_DEVICE VSMMU, "") },
+  { "stand-in", VERSION (11, 3, 0), BODY (IOMMUFD_DEVICE VSMMU, "") },
+  { "iommufd-of-the-domain", VERSION (11, 3, 0), BODY (PLAIN_DEVICE VSMMU, "<iommufd enabled='yes'/>\n") },
+  { "no-iommufd", VERSION (11, 3, 0), BODY (PLAIN_DEVICE VSMMU, "") },
+  { "alias-twice", VERSION (11, 3, 0),
+    BODY ("<iommu model='smmuv3'><driver pciBus='2'/><alias name='ua-a'/></iommu>\n"
+          "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-a'/></rng>\n",
+          "") },
+  { "alias-of-two-vsmmus", VERSION (11, 10, 0),
+    BODY ("<iommu model='smmuv3'><driver pciBus='2' accel='on'/><alias name='ua-a'/></iommu>\n"
+          "<iommu model='smmuv3'><driver pciBus='0' accel='on'/><alias name='ua-a'/></iommu>\n",
+          "") },
+  { "alias-of-two-others", VERSION (11, 3, 0),
+    BODY (VSMMU "<rng model='virtio'><alias name='ua-a'/></rng>\n<rng model='virtio'><alias name='ua-a'/></rng>\n",
+          "") },
+  { "alias-that-is-taken", VERSION (11, 3, 0),
+    BODY (VSMMU "<rng model='virtio'><alias name='ua-iommu0'/></rng>\n", "") },
+  { "attribute-not-carried", VERSION (11, 3, 0),
+    BODY ("<iommu model='smmuv3'><driver pciBus='2' accel='on' stage='2'/><x/></iommu>\n", "") },
+  { "numa-node", VERSION (11, 3, 0),
+    HEAD ("web") "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='64'><node>1</node></target>"
+                 "</controller>\n" VSMMU "</devices>\n</domain>\n" },
+  { "hole", VERSION (11, 3, 0),
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n"
+    "<controller type='pci' index='0' model='pcie-root'><pcihole64 unit='KiB'>1024</pcihole64></controller>\n"
+    "<controller type='pci' index='2' model='pcie-expander-bus'/>\n" VSMMU "</devices>\n</domain>\n" },
+  { "initiators", VERSION (11, 3, 0),
+    BODY ("<hostdev type='pci'><acpi nodeset='1,3'/><source><address bus='9'/></source></hostdev>\n"
+          "<hostdev type='pci'><acpi index='7' nodeset='0'/><source><address bus='8'/></source></hostdev>\n" VSMMU,
+          "") },
+  { "bus-missing", VERSION (11, 3, 0), BODY ("<iommu model='smmuv3'><driver pciBus='9' accel='on'/></iommu>\n", "") },
+  { "nothing-new", VERSION (11, 10, 0), BODY ("<iommu model='smmuv3'><driver pciBus='2'/></iommu>\n", "") },
+  { "too-old", VERSION (8, 1, 0), BODY (VSMMU, "") },
+};
+
+static void
+test_what_is_lowered_is_what_was_found_right (void)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (lowered); i++) {
+    const VsmmuTarget target = { lowered[i].libvirt, 0 };
+    g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+    g_autoptr (GError) error = NULL;
+    gsize length = 0;
+    g_autofree char *xml =
+        vsmmu_lower_domain (lowered[i].xml, strlen (lowered[i].xml), "domain.xml", &target, notes, &length, &error);
+
+    g_assert_true ((xml == NULL) == (error != NULL));
+    describe (text, lowered[i].name, lowered[i].xml, xml, notes, error);
+  }
+  g_print ("# %u cases\n", (guint) G_N_ELEMENTS (lowered));
+  golden_compare ("lower/lowered.txt", text->str);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -222,5 +463,8 @@ main (int argc, char **argv)
   g_test_add_func ("/lower/room", test_no_room_for_stand_ins_is_refused);
   g_test_add_func ("/lift/not-lowered", test_lifting_leaves_alone_what_is_not_lowered);
   g_test_add_func ("/lift/one-name", test_lifting_refuses_two_devices_with_one_name);
+  g_test_add_func ("/lower/words", test_what_is_lowered_is_what_was_found_right);
+  g_test_add_func ("/lower/by-hand", test_what_is_written_by_hand_is_lowered_as_it_was_found_right);
+  g_test_add_func ("/lift/by-hand", test_what_is_written_by_hand_is_lifted_as_it_was_found_right);
   return g_test_run ();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "golden.h"
 #include "model/domain.h"
 
 #define ROOT_PORT "<controller type='pci' model='pcie-root-port'/>"
@@ -231,6 +232,66 @@ test_the_first_vsmmu_of_a_bus_stands_over_it (void)
   g_assert_null (domain->buses[0].vsmmu);
 }
 
+#define RNG(bus, slot, function, rest)                                                                                 \
+  "<rng model='virtio'><address type='pci' bus='" bus "' slot='" slot "' function='" function "' " rest "/></rng>"
+
+/* Devices so many times behind others, and what libvirt makes of their addresses or says against them. */
+static const struct {
+  const char *name;
+  const char *devices;
+  const char *repeated;
+  guint count;
+} described[] = {
+  { "one-function", RNG ("0", "5", "0", "") },
+  { "multifunction-on", RNG ("0", "5", "0", "multifunction='on'") RNG ("0", "5", "1", "") },
+  { "multifunction-not-given", RNG ("0", "5", "0", "") RNG ("0", "5", "1", "") },
+  { "multifunction-off", RNG ("0", "5", "0", "multifunction='off'") RNG ("0", "5", "1", "") },
+  { "multifunction-off-second", RNG ("0", "5", "1", "") RNG ("0", "5", "0", "multifunction='off'") },
+  { "multifunction-off-alone", RNG ("0", "5", "0", "multifunction='off'") },
+  { "function-1-alone", RNG ("0", "5", "1", "") },
+  { "same-address", RNG ("0", "5", "0", "") RNG ("0", "5", "0", "") },
+  { "other-domain", "<rng model='virtio'><address type='pci' domain='1' bus='0' slot='5'/></rng>" },
+  { "slot-0-of-pcie-root", RNG ("0", "0", "1", "") },
+  { "slot-1-of-a-port", ROOT_PORT RNG ("1", "1", "0", "") },
+  { "bus-added", RNG ("9", "0", "0", "") },
+  { "last-bus-added", RNG ("255", "0", "0", "") },
+  { "port-on-a-port",
+    ROOT_PORT "<controller type='pci' model='pcie-root-port'><address type='pci' bus='1'/></controller>" },
+  { "expander-on-a-missing-bus",
+    "<controller type='pci' index='1' model='pcie-expander-bus'><address type='pci' bus='9' slot='1'/></controller>" },
+  { "conventional-on-a-missing-bus", "<sound model='ac97'><address type='pci' bus='4' slot='1'/></sound>" },
+  { "conventional-on-the-last-bus", "<sound model='ac97'><address type='pci' bus='255' slot='1'/></sound>" },
+  { "too-many-expanders", "", "<controller type='pci' model='pcie-expander-bus'/>", 40 },
+  { "too-many-devices", "", "<rng model='virtio'/>", 400 },
+  { "too-many-conventional-devices", "", "<sound model='ac97'/>", 8000 },
+};
+
+static void
+test_what_becomes_of_addresses_is_what_was_found_right (void)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (described); i++) {
+    g_autofree char *repeated = repeat (described[i].repeated != NULL ? described[i].repeated : "", described[i].count);
+    g_autofree char *devices = g_strconcat (described[i].devices, repeated, NULL);
+    g_autoptr (VsmmuDomain) domain = read_guest (devices);
+
+    g_string_append_printf (text, "%s\n  %u buses; %s\n", described[i].name, domain->n_buses, domain->address_error);
+    for (guint d = 0; d < domain->devices->len && described[i].count == 0; d++) {
+      const VsmmuDevice *device = g_ptr_array_index (domain->devices, d);
+
+      if (device->address_kind == VSMMU_ADDRESS_PCI && device->ordinal != 0)
+        g_string_append_printf (text, "  %s %02x:%02x.%x%s%s\n", device->element, device->address.bus,
+                                device->address.slot, device->address.function,
+                                device->address.multifunction ? " multifunction" : "",
+                                device->address_given ? "" : " chosen");
+    }
+    g_string_append_c (text, '\n');
+  }
+  g_print ("# %u cases\n", (guint) G_N_ELEMENTS (described));
+  golden_compare ("slots.txt", text->str);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -245,5 +306,6 @@ main (int argc, char **argv)
                    test_chassis_and_port_follow_from_index_and_address);
   g_test_add_func ("/slots/the-first-refusal-is-told-with-its-device", test_the_first_refusal_is_told_with_its_device);
   g_test_add_func ("/slots/the-first-vsmmu-of-a-bus-stands-over-it", test_the_first_vsmmu_of_a_bus_stands_over_it);
+  g_test_add_func ("/slots/words", test_what_becomes_of_addresses_is_what_was_found_right);
   return g_test_run ();
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check/finding.h"
+#include "golden.h"
 #include "model/host.h"
 #include "model/xml.h"
 #include "msi/evidence.h"
@@ -16,12 +18,13 @@
 #define HEAD                                                                                                           \
   "<domain type='kvm' id='1'><name>web</name><memory unit='MiB'>512</memory><os><type arch='aarch64' "                 \
   "machine='virt'>hvm</type></os><features><acpi/><gic version='3'/></features>"
-#define DEVICES                                                                                                        \
+#define DEVICES DEVICES_BEHIND (" accel='on'")
+#define DEVICES_BEHIND(accel)                                                                                          \
   "<devices><controller type='usb' model='none'/><controller type='pci' index='0' model='pcie-root'/>"                 \
   "<controller type='pci' index='1' model='pcie-expander-bus'><target busNr='32'/></controller>"                       \
   "<controller type='pci' index='2' model='pcie-root-port'><address type='pci' bus='1'/></controller>"                 \
   "<controller type='pci' index='3' model='pcie-root-port'><address type='pci' bus='1' slot='1'/></controller>"        \
-  "<iommu model='smmuv3'><driver pciBus='1' accel='on'/><alias name='iommu0'/></iommu><memballoon model='none'/>"
+  "<iommu model='smmuv3'><driver pciBus='1'" accel "/><alias name='iommu0'/></iommu><memballoon model='none'/>"
 #define HOSTDEV(number, bus)                                                                                           \
   "<hostdev type='pci' managed='yes'><driver iommufd='yes'/><source><address bus='0x" bus                              \
   "'/></source><alias name='hostdev" number "'/><address type='pci' bus='" number "'/></hostdev>"
@@ -30,6 +33,18 @@
 #define ALONE HEAD DEVICES HOSTDEV ("2", "21") TAIL
 #define RIGHT HEAD DEVICES HOSTDEV ("2", "21") HOSTDEV ("3", "22") TAIL
 #define WRONG HEAD DEVICES HOSTDEV ("2", "21") HOSTDEV ("3", "61") TAIL
+#define EMULATED HEAD DEVICES_BEHIND ("") HOSTDEV ("2", "21") TAIL
+#define BEHIND_NONE                                                                                                    \
+  HEAD DEVICES "<hostdev type='pci' managed='yes'><source><address bus='0x21'/></source><alias name='hostdev2'/>"      \
+               "<address type='pci' slot='9'/></hostdev>" TAIL
+#define GIC_OF_THE_HOST                                                                                                \
+  "<domain type='kvm' id='1'><name>web</name><memory unit='MiB'>512</memory><os><type arch='aarch64' "                 \
+  "machine='virt'>hvm</type></os><features><acpi/><gic version='host'/></features>" DEVICES HOSTDEV ("2", "21") TAIL
+#define NOT_UNDERSTOOD                                                                                                 \
+  "<domain type='kvm' id='1' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>web</name>"                 \
+  "<memory unit='MiB'>512</memory><os><type arch='aarch64' machine='virt'>hvm</type></os><features><acpi/>"            \
+  "<gic version='3'/></features><qemu:commandline><qemu:arg value='-global'/><qemu:arg value='arm-smmuv3.ats=on'/>"    \
+  "</qemu:commandline>" DEVICES HOSTDEV ("2", "21") TAIL
 #define NO_ITS                                                                                                         \
   "<domain type='kvm' id='1' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>web</name>"                 \
   "<memory unit='MiB'>512</memory><os><type arch='aarch64' machine='virt'>hvm</type></os><features><acpi/>"            \
@@ -102,6 +117,11 @@ typedef struct {
   const char *check; /* the evidence that the reason is from */
   const char *rule;
   gboolean silent; /* the log speaks neither for nor against it */
+  gboolean has_no_regions;
+  gboolean is_asked;            /* QEMU was asked what it offers for another vSMMU, which is accelerated */
+  gboolean is_emulated_asked;   /* and for one that is not */
+  const char *guest_finding;    /* a rule that the guest's own vectors break */
+  gboolean is_finding_of_vsmmu; /* and it is about the vSMMU */
 } Row;
 
 static const Row rows[] = {
@@ -168,6 +188,27 @@ static const Row rows[] = {
   { "route", ALONE, "hostdev2", .log = ROUTE ROUTE, .verdict = VSMMU_VERIFY_VERIFIED, .check = "route" },
   { "other-route", ALONE, "hostdev2", .log = ROUTE OTHER_ROUTE, .verdict = VSMMU_VERIFY_MISMATCH, .check = "route",
     .rule = "msi-doorbell-mismatch" },
+  { "no-regions", ALONE, "hostdev2", .log = "", .has_no_regions = TRUE, .verdict = VSMMU_VERIFY_VERIFIED,
+    .check = "vectors" },
+  { "asked", ALONE, "hostdev2", .log = "", .is_asked = TRUE, .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors" },
+  { "asked-of-an-emulated-one", ALONE, "hostdev2", .log = "", .is_emulated_asked = TRUE,
+    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors" },
+  { "emulated", EMULATED, "hostdev2", .log = REFUSED OTHER_ROUTE, .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors",
+    .silent = TRUE },
+  { "emulated-beside-one-that-is-asked", EMULATED, "hostdev2", .log = "", .is_asked = TRUE,
+    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
+  { "emulated-with-a-finding-of-the-vsmmu", EMULATED, "hostdev2", .log = "", .guest_finding = "msi-doorbell-mismatch",
+    .is_finding_of_vsmmu = TRUE, .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
+  { "behind-none", BEHIND_NONE, "hostdev2", .log = "", .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors",
+    .silent = TRUE },
+  { "gic-of-the-host", GIC_OF_THE_HOST, "hostdev2", .log = "", .verdict = VSMMU_VERIFY_UNKNOWN_YET,
+    .check = "doorbell" },
+  { "not-understood", NOT_UNDERSTOOD, "hostdev2", .log = "", .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "smmu" },
+  { "wrong-vector", ALONE, "hostdev2", .log = "", .guest_finding = "msi-address-unmapped",
+    .verdict = VSMMU_VERIFY_MISMATCH, .check = "vectors", .rule = "msi-address-unmapped" },
+  { "other-doorbell", ALONE, "hostdev2", .log = "", .guest_finding = "msi-doorbell-mismatch",
+    .is_finding_of_vsmmu = TRUE, .verdict = VSMMU_VERIFY_MISMATCH, .check = "doorbell",
+    .rule = "msi-doorbell-mismatch" },
 };
 
 static void
@@ -184,6 +225,26 @@ seen_free (gpointer data)
   g_free (seen);
 }
 
+static void
+add_smmu (VsmmuGuest *guest, gboolean is_accelerated)
+{
+  VsmmuGuestSmmu *smmu = g_new0 (VsmmuGuestSmmu, 1);
+
+  smmu->is_accelerated = is_accelerated;
+  smmu->has_msi_gpa = TRUE;
+  g_ptr_array_add (guest->smmus, smmu);
+}
+
+static void
+add_finding (VsmmuGuest *guest, const VsmmuDomain *domain, const Row *row)
+{
+  const VsmmuDevice *device = g_ptr_array_index (row->is_finding_of_vsmmu ? domain->iommus : domain->hostdevs, 0);
+
+  g_ptr_array_add (guest->findings, vsmmu_finding_new (vsmmu_rules_find (row->guest_finding), VSMMU_SEVERITY_ERROR,
+                                                       domain->file, device->line, vsmmu_device_path (device, ""),
+                                                       g_strdup ("a vector is wrong"), g_strdup ("do this")));
+}
+
 /* What vsmmu_guest_read() would make of the device. */
 static VsmmuGuest *
 guest_new (const VsmmuDomain *domain, const Row *row)
@@ -193,13 +254,20 @@ guest_new (const VsmmuDomain *domain, const Row *row)
 
   guest->name = g_strdup ("web");
   vsmmu_msi_machine_of (domain, &guest->machine);
-  guest->smmus = g_ptr_array_new ();
-  guest->findings = g_ptr_array_new ();
+  guest->smmus = g_ptr_array_new_with_free_func (g_free);
+  guest->findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  if (row->is_asked)
+    add_smmu (guest, TRUE);
+  if (row->is_emulated_asked)
+    add_smmu (guest, FALSE);
+  if (row->guest_finding != NULL)
+    add_finding (guest, domain, row);
   guest->devices = g_ptr_array_new_with_free_func (seen_free);
   *seen = (VsmmuGuestDevice){
     .alias = g_strdup (row->alias),
     .name = g_strdup ("hostdev"),
     .vsmmu = g_strdup ("iommu0"),
+    .host = g_strdup ("0000:21:00.0"),
     .bus = 33,
     .has_path = TRUE,
     .path = VSMMU_MSI_PATH_DIRECT,
@@ -211,6 +279,7 @@ guest_new (const VsmmuDomain *domain, const Row *row)
     .verdict = row->seen,
     .reason = row->seen == VSMMU_GUEST_VERIFIED ? NULL : g_strdup ("because"),
   };
+  g_array_set_size (seen->vectors, 2);
   g_ptr_array_add (guest->devices, seen);
   return guest;
 }
@@ -241,18 +310,29 @@ find_evidence (const VsmmuVerifiedDevice *device, const char *check)
   return NULL;
 }
 
+/* Calls @look with the verdict on a row. */
 static void
-test_row (gconstpointer data)
+judge_row (const Row *row, void (*look) (const Row *, const VsmmuVerification *, gpointer), gpointer data)
 {
-  const Row *row = data;
   g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (row->xml, strlen (row->xml), "web.xml", NULL);
   g_autoptr (VsmmuHost) host = row->has_no_host ? NULL : host_new (row->window != 0 ? row->window : 0x08000000);
   const VsmmuCheckOptions options = { .host = host };
-  g_autoptr (GPtrArray) findings = host != NULL ? vsmmu_check_domain (domain, &options) : NULL;
+  g_autoptr (GPtrArray) findings = NULL;
   g_autoptr (VsmmuGuest) guest = guest_new (domain, row);
   g_autoptr (VsmmuQemuLog) log = row->log != NULL ? log_new (row) : NULL;
-  const VsmmuVerifySubject subject = { domain, host, findings, guest, log, row->is_log_of_guest };
-  g_autoptr (VsmmuVerification) verification = vsmmu_verify_judge (&subject);
+  g_autoptr (VsmmuVerification) verification = NULL;
+  VsmmuVerifySubject subject = { domain, host, NULL, guest, log, row->is_log_of_guest };
+
+  for (guint i = 0; host != NULL && i < host->groups->len; i++)
+    ((VsmmuHostGroup *) g_ptr_array_index (host->groups, i))->has_regions = !row->has_no_regions;
+  subject.host_findings = findings = host != NULL ? vsmmu_check_domain (domain, &options) : NULL;
+  verification = vsmmu_verify_judge (&subject);
+  look (row, verification, data);
+}
+
+static void
+check_row (const Row *row, const VsmmuVerification *verification, gpointer data G_GNUC_UNUSED)
+{
   const VsmmuVerifiedDevice *device;
   const VsmmuEvidence *evidence;
 
@@ -278,6 +358,49 @@ test_row (gconstpointer data)
     g_assert_cmpuint (finding->line, >, 0);
     g_assert_cmpstr (finding->hint, !=, "");
   }
+}
+
+static void
+test_row (gconstpointer data)
+{
+  judge_row (data, check_row, NULL);
+}
+
+static void
+describe_row (const Row *row, const VsmmuVerification *verification, gpointer data)
+{
+  const VsmmuVerifiedDevice *device = g_ptr_array_index (verification->devices, 0);
+  GString *text = data;
+
+  g_string_append_printf (text, "%s\n  %s at %s behind %s%s, %s of %s: %s: %s\n", row->name, device->alias,
+                          device->address, device->is_accelerated ? "accelerated " : "", device->vsmmu, device->host,
+                          device->smmu, vsmmu_verify_verdict_to_string (device->verdict), device->reason);
+  for (guint i = 0; i < device->evidence->len; i++) {
+    const VsmmuEvidence *evidence = g_ptr_array_index (device->evidence, i);
+
+    g_string_append_printf (text, "  %s (%s) %s: %s\n", evidence->check, evidence->is_needed ? "needed" : "not needed",
+                            vsmmu_verify_verdict_to_string (evidence->outcome), evidence->text);
+  }
+  for (guint i = 0; i < device->findings->len; i++) {
+    const VsmmuFinding *finding = g_ptr_array_index (device->findings, i);
+
+    g_string_append_printf (text, "  %s:%u %s\n    %s: %s [%s]\n    hint: %s\n", finding->file, finding->line,
+                            finding->element, vsmmu_severity_to_string (finding->severity), finding->message,
+                            finding->rule->id, finding->hint);
+  }
+  g_string_append_c (text, '\n');
+}
+
+/* All evidence of all rows, and the findings, in every word. */
+static void
+test_what_is_said_of_the_rows_was_found_right (void)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    judge_row (&rows[i], describe_row, text);
+  g_print ("# %u cases\n", (guint) G_N_ELEMENTS (rows));
+  golden_compare ("verify/expected.txt", text->str);
 }
 
 static void
@@ -658,6 +781,7 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, &rows[i], test_row);
   }
+  g_test_add_func ("/verify/words", test_what_is_said_of_the_rows_was_found_right);
   g_test_add_func ("/verify/log/since-start", test_log_counts_what_was_said_since_the_last_start);
   g_test_add_func ("/verify/log/anything", test_log_may_be_anything);
   g_test_add_func ("/verify/log/this-host-only", test_log_is_found_on_this_host_only);
