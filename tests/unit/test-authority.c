@@ -52,10 +52,10 @@ connect (GTestDBus *bus)
 static void
 check_question (const Fixture *fixture, GDBusMessage *question)
 {
-  g_autofree char *expected = g_strdup_printf (
-      "(('system-bus-name', {'name': <'%s'>}), 'org.vsmmu1.%s', @a{ss} {}, uint32 %d, '')",
-      g_dbus_connection_get_unique_name (fixture->other), fixture->action == VSMMU_ACTION_READ ? "read" : "manage",
-      fixture->may_ask_user);
+  g_autofree char *expected =
+      g_strdup_printf ("(('system-bus-name', {'name': <'%s'>}), 'org.vsmmu1.%s', @a{ss} {}, uint32 %d, '')",
+                       g_dbus_connection_get_unique_name (fixture->other),
+                       fixture->action == VSMMU_ACTION_READ ? "read" : "manage", fixture->may_ask_user);
   g_autofree char *asked = g_variant_print (g_dbus_message_get_body (question), TRUE);
 
   g_assert_cmpstr (asked, ==, expected);

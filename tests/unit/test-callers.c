@@ -93,13 +93,11 @@ set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   bus = stream_new (fds[0]);
   client = stream_new (fds[1]);
   g_dbus_connection_new (
-      bus, guid,
-      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER | G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING, NULL, NULL,
-      take_bus, fixture);
-  g_dbus_connection_new (
-      client, NULL,
-      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL,
-      take_connection, fixture);
+      bus, guid, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER | G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING, NULL,
+      NULL, take_bus, fixture);
+  g_dbus_connection_new (client, NULL,
+                         G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                         NULL, NULL, take_connection, fixture);
   while (fixture->bus == NULL || fixture->connection == NULL)
     g_main_context_iteration (NULL, TRUE);
   fixture->callers = vsmmu_callers_new (fixture->connection);

@@ -8,12 +8,9 @@
 #define STRING_MAX 4194304
 #define PROCEDURE 14
 
-static const VsmmuFrameHeader header = { .length = 1,
-                                         .program = 0x20008086,
-                                         .version = 1,
-                                         .procedure = PROCEDURE,
-                                         .type = VSMMU_FRAME_REPLY,
-                                         .serial = 7 };
+static const VsmmuFrameHeader header = {
+  .length = 1, .program = 0x20008086, .version = 1, .procedure = PROCEDURE, .type = VSMMU_FRAME_REPLY, .serial = 7
+};
 
 static bool_t
 encode_many (XDR *xdr, rpc_xml *xml)

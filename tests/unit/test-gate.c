@@ -110,8 +110,8 @@ static void
 call (Fixture *fixture, GDBusConnection *caller, gsize n_bytes, GUnixFDList *descriptors, Answers *answers)
 {
   g_autofree char *filler = g_strnfill (n_bytes, 'x');
-  g_autoptr (GDBusMessage) message = g_dbus_message_new_method_call (
-      g_dbus_connection_get_unique_name (fixture->server), PATH, INTERFACE, "Call");
+  g_autoptr (GDBusMessage) message =
+      g_dbus_message_new_method_call (g_dbus_connection_get_unique_name (fixture->server), PATH, INTERFACE, "Call");
 
   /* A string is followed by a byte. */
   if (n_bytes > 0) {
