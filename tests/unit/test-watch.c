@@ -5,9 +5,11 @@
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/libvirt.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fake-libvirt.h"
+#include "probe/qemu-log.h"
 #include "vsmmu/watch.h"
 
 #define URI "test+fake:///guest"
@@ -211,6 +213,33 @@ test_the_trace_is_on_while_it_is_wanted (Fixture *fixture, gconstpointer data G_
     g_assert_cmpstr (g_ptr_array_index (fixture->libvirt->commands, i), ==, expected[i]);
 }
 
+/* A log that is a link would lead elsewhere, and a FIFO hold up who reads. */
+static void
+test_a_log_is_a_file (void)
+{
+  g_autofree char *directory = g_dir_make_tmp ("log-XXXXXX", NULL);
+  g_autofree char *file = g_build_filename (directory, "file", NULL);
+  g_autofree char *link = g_build_filename (directory, "link", NULL);
+  g_autofree char *fifo = g_build_filename (directory, "fifo", NULL);
+  const char *const paths[] = { directory, link, fifo, "/dev/null" };
+  const VsmmuLogMark none = { 0 };
+  g_autoptr (VsmmuQemuLog) log = NULL;
+
+  g_assert_true (g_file_set_contents (file, "x\n", -1, NULL));
+  g_assert_cmpint (symlink (file, link), ==, 0);
+  g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
+  log = vsmmu_qemu_log_read (file, &none, NULL);
+  g_assert_nonnull (log);
+  for (guint i = 0; i < G_N_ELEMENTS (paths); i++) {
+    g_assert_null (vsmmu_qemu_log_read (paths[i], &none, NULL));
+    g_assert_cmpuint (vsmmu_qemu_log_mark (paths[i]).size, ==, 0);
+  }
+  g_unlink (fifo);
+  g_unlink (link);
+  g_unlink (file);
+  g_rmdir (directory);
+}
+
 /* Has the linker load its library. */
 static int (*volatile monitor_command) (virDomainPtr, const char *, char **,
                                         unsigned int) = virDomainQemuMonitorCommand;
@@ -225,6 +254,7 @@ main (int argc, char **argv)
   ADD ("kept", DETACH, test_what_the_guest_keeps_is_detached_again);
   ADD ("another", DETACH, test_another_device_is_not_detached);
   ADD ("reported", REPORT, test_what_is_to_be_reported_stays);
+  g_test_add_func ("/watch/log", test_a_log_is_a_file);
   ADD ("trace", REPORT, test_the_trace_is_on_while_it_is_wanted);
   return g_test_run ();
 }
