@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import re
+import select
 import shlex
 import signal
 import socket
@@ -244,6 +245,18 @@ def test_a_document_without_end_is_read_in_bounded_memory(hook):
 # What hangs, and what is broken around it
 #
 
+def read_to_end(pipe):
+    """What is in a pipe, whose end must come: libvirt waits for it."""
+    read = b""
+    deadline = time.monotonic() + 20
+    while True:
+        assert select.select([pipe], [], [], max(0, deadline - time.monotonic()))[0], "somebody has the pipe still"
+        chunk = os.read(pipe.fileno(), 65536)
+        if not chunk:
+            return read
+        read += chunk
+
+
 class Call:
     """A call of the hook that goes on; `input` is not closed before wait()."""
 
@@ -278,8 +291,8 @@ class Call:
     def wait(self):
         """(status, standard error) and all pipes at their end, as libvirt waits for it; no longer than a hang may take."""
         status = self.process.wait(60)
-        assert self.process.stdout.read() == b""
-        err = self.process.stderr.read().decode()
+        assert read_to_end(self.process.stdout) == b""
+        err = read_to_end(self.process.stderr).decode()
         self.seconds = time.monotonic() - self.begun
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
@@ -408,6 +421,95 @@ def test_it_does_not_matter_what_the_hook_inherits(hook, build_dir):
 
 
 @SANITIZED
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2],
+                         ids=lambda number: number.name)
+def test_a_signal_that_was_blocked_ends_the_wait_all_the_same(build_dir, number):
+    """Without a shell in between, which would unblock it."""
+    for operation in OPERATIONS[:3]:
+        hook = subprocess.Popen([build_dir / "tools" / "virt-vsmmu-hook", "guest", operation, "begin", "-"], stdin=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, env={"VIRT_VSMMU_CONF": "/nonexistent"},
+                                preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {number}))
+        with hook:
+            await_true(lambda: handles_alarms(hook.pid))
+            hook.send_signal(number)
+            assert f"ended by signal {int(number)}" in hook.stderr.read()
+        assert hook.returncode == expected(operation), operation
+
+
+def handles_alarms(pid):
+    """Whether that process is a hook that is ready for signals."""
+    handled = int(re.search(r"^SigCgt:\s+(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[1], 16)
+    return handled >> (signal.SIGALRM - 1) & 1
+
+
+@SANITIZED
+def test_no_check_outlives_its_hook(make_hook):
+    """It waits for its configuration, which nobody writes."""
+    hook = make_hook(emulated_host())
+    os.mkfifo(hook.conf)
+    for operation in OPERATIONS:
+        call = Call(hook, operation, TWO_SMMUS).close()
+        n_processes = 2 + (operation == "reconnect")
+        await_true(lambda: len(call.processes()) == n_processes)
+        processes = call.processes()
+        os.kill(processes[-1], signal.SIGKILL)
+        # All end by themselves after ten seconds.
+        await_true(lambda: not any(is_hook(pid) for pid in processes), 5)
+        call.wait()
+
+
+def is_hook(pid):
+    """Whether that process is there, and more than a zombie."""
+    try:
+        return re.search(r"^State:\t([A-Z])", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[1] not in "ZX"
+    except OSError:
+        return False
+
+
+# What a shell puts in the place of standard input, and what is then said of it. The tests' host has no /dev/null.
+NO_INPUT = {"<&-": "cannot read: Is a directory", "</dev/null": "<stdin>", ">/dev/null 0>&1": "cannot read: Bad file descriptor", "</": "cannot read: Is a directory"}
+
+
+@SANITIZED
+@pytest.mark.parametrize("redirection", NO_INPUT)
+def test_input_that_cannot_be_read_refuses_a_start_and_kills_no_guest(hook, redirection):
+    for operation in OPERATIONS:
+        run = subprocess.run(["sh", "-c", f'exec "$0" guest {operation} begin - {redirection}', hook.script], capture_output=True,
+                             text=True, timeout=60, env={"PATH": os.environ["PATH"], "LC_ALL": "C"})
+        assert run.returncode == expected(operation), operation
+        assert "could not be checked: <stdin>" in run.stderr and NO_INPUT[redirection] in run.stderr
+        assert ("cannot read" in run.stderr) == ("cannot read" in NO_INPUT[redirection])
+        assert len(hook.read_log()) == 1
+
+
+# A root directory that has all that the hook needs, but no /sys.
+WITHOUT_SYS = """set -e
+mount -t tmpfs none /mnt
+for directory in /usr /bin /lib* /etc "$BUILD" "$HOOK"; do
+  if [ -h "$directory" ]; then cp -P "$directory" /mnt; else mkdir -p "/mnt$directory"; mount --rbind "$directory" "/mnt$directory"; fi
+done
+mkdir /mnt/dev
+mount --bind "$HOOK/host/dev" /mnt/dev
+exec chroot /mnt "$BUILD/tools/virt-vsmmu-hook" guest "$0" begin -
+"""
+
+
+@SANITIZED
+@pytest.mark.parametrize("mode", MODES)
+def test_a_host_that_cannot_be_looked_at_refuses_a_start_and_kills_no_guest(hook, build_dir, mode):
+    hook.configure(f"[policy]\nmode={mode}\n")
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "BUILD": str(build_dir.resolve()), "HOOK": str(hook.directory),
+                   "VIRT_VSMMU_CONF": str(hook.conf)}
+    for operation in OPERATIONS:
+        run = subprocess.run(["unshare", "--mount", "sh", "-c", WITHOUT_SYS, operation], input=GOOD, capture_output=True, text=True,
+                             timeout=60, env=environment)
+        assert run.returncode == expected(operation, mode), (operation, run.stderr)
+        assert ("could not be checked: /: there is no host to look at" in run.stderr) == (mode != "off")
+        assert ("is refused" in run.stderr) == bool(run.returncode)
+        assert len(hook.read_log()) == (mode != "off")
+
+
+@SANITIZED
 def test_a_log_that_nobody_reads_changes_no_answer(hook):
     filler = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     with filler, contextlib.suppress(BlockingIOError):
@@ -453,6 +555,15 @@ def test_what_refuses_nothing_is_told_once(hook, xml, mode, rule):
     assert answer.status == 0
     assert [re.search(r"\[([a-z-]+)\]", line)[1] for line in answer.log] == [rule]
     assert answer.err == f"virt-vsmmu-hook: {answer.log[0]}\n"
+
+
+def test_of_a_guest_that_runs_only_errors_are_told(hook):
+    """A warning is for one that does not run yet."""
+    assert hook.call(OUTSIDE, "reconnect") == Answer(0, "", "", [])
+    both = OUTSIDE.replace("<acpi/>", "")
+    told = hook.call(both, "reconnect")
+    assert told.status == 0 and re.findall(r"\[([a-z-]+)\]", told.err) == ["needs-acpi"] and len(told.log) == 1
+    assert [re.search(r"\[([a-z-]+)\]", line)[1] for line in hook.call(both).log] == ["needs-acpi", "hostdev-outside-vsmmu"]
 
 
 @pytest.mark.parametrize("mode, status, n_logged", [("enforce", 1, 1), ("warn", 0, 1), ("off", 0, 0)])

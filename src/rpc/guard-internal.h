@@ -29,9 +29,6 @@ void vsmmu_guard_say_notes (const VsmmuGuard *guard, const GPtrArray *notes);
  */
 gboolean vsmmu_guard_judge (const VsmmuGuard *guard, GPtrArray *findings, GError **error);
 
-/* Says @findings (transfer full), and refuses nothing. */
-void vsmmu_guard_mention (const VsmmuGuard *guard, GPtrArray *findings);
-
 /*
  * vsmmu_guard_may_pass_unread:
  * @xml: a document that defines, creates, changes or restores something, and that we cannot read

@@ -116,14 +116,3 @@ vsmmu_guard_may_pass_unread (const char *xml, const GError *problem, GError **er
                  problem->message);
   return may_pass;
 }
-
-void
-vsmmu_guard_mention (const VsmmuGuard *guard, GPtrArray *findings)
-{
-  g_autoptr (GPtrArray) owned = findings;
-
-  if (vsmmu_policy_get_mode (guard->policy) == VSMMU_POLICY_OFF)
-    return;
-  vsmmu_policy_apply (guard->policy, findings);
-  say_findings (guard, findings);
-}

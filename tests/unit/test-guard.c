@@ -141,6 +141,27 @@ test_a_good_domain_is_lowered_where_libvirt_does_not (Fixture *fixture, gconstpo
   g_assert_cmpstr (lifted, ==, fixture->good);
 }
 
+/* Nothing is changed without a word. */
+static void
+test_what_is_lost_in_lowering_is_said (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *odd = g_strdup_printf (
+      START HOSTDEV ("0x0002", "0x01",
+                     ADDRESS ("0x02")) "<iommu model='smmuv3'><driver pciBus='1' accel='on'/><banana/></iommu>" END,
+      "");
+  g_autofree char *lowered = NULL;
+  g_autofree char *converted = NULL;
+
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  lowered = vsmmu_guard_domain (fixture->guard, odd, TRUE, NULL);
+  g_assert_nonnull (strstr (lowered, "arm-smmuv3"));
+  g_assert_nonnull (strstr (fixture->around.said->str, "<banana> is no part of an SMMUv3 and is not carried\n"));
+  g_string_truncate (fixture->around.said, 0);
+  converted = vsmmu_guard_domain (fixture->guard, odd, FALSE, NULL);
+  g_assert_cmpstr (converted, ==, lowered);
+  g_assert_nonnull (strstr (fixture->around.said->str, "<banana> is no part of an SMMUv3 and is not carried\n"));
+}
+
 static void
 test_a_domain_with_errors_is_refused_and_said_why (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
@@ -326,6 +347,31 @@ static const struct {
   { "what-is-no-xml-is-refused", "no", NULL, "device:1" },
   { "what-we-do-not-read-is-refused", "<!DOCTYPE rng><rng model='virtio'/>", NULL, "device:1" },
 };
+
+/* Behind the vSMMU that a device belongs to there is no port left; only its user can want it elsewhere. */
+static void
+test_a_device_whose_ports_are_taken_is_refused (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct {
+    const char *device;
+    gboolean is_refused;
+  } rows[] = { { HOSTDEV ("0x0012", "0x01", ""), TRUE },
+               { HOSTDEV ("0x0012", "0x01", "<address type='pci'/>"), TRUE },
+               { HOSTDEV ("0x0012", "0x01", ADDRESS ("0x04")), FALSE } };
+  g_autofree char *running = g_strdup_printf (START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
+                                                  HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")) VSMMU END,
+                                              " id='3'");
+
+  fixture->around.running = running;
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (vsmmu_guard_attach (fixture->guard, uuid, VIR_DOMAIN_AFFECT_LIVE, rows[i].device, &error));
+    g_assert_true ((error != NULL) == rows[i].is_refused);
+    g_assert_true (error == NULL || strstr (error->message, "[hotplug-outside-vsmmu]") != NULL);
+    g_assert_true ((strstr (fixture->around.said->str, "[hotplug-outside-vsmmu]") != NULL) == !rows[i].is_refused);
+  }
+}
 
 static void
 test_attaching (Fixture *fixture, gconstpointer data)
@@ -679,6 +725,26 @@ static const struct {
     HOSTDEV ("0x0006", "0x01", ""), FALSE, NULL },
 };
 
+/* What does not run, or not any more, has nothing attached to it. */
+static void
+test_only_a_guest_that_runs_is_judged (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *start = g_strdup_printf (START, "");
+  g_autofree char *defined = g_strconcat (start, FIRST OURS VSMMU END, NULL);
+  const char *const domains[] = { defined, NULL };
+
+  for (guint i = 0; i < G_N_ELEMENTS (domains); i++) {
+    g_autofree char *alias = NULL;
+    g_autoptr (GError) error = NULL;
+
+    fixture->around.running = domains[i];
+    g_assert_true (vsmmu_guard_judge_attached (fixture->guard, uuid, OURS, &alias, &error));
+    g_assert_no_error (error);
+    g_assert_null (alias);
+    g_assert_cmpstr (fixture->around.said->str, ==, "");
+  }
+}
+
 static void
 set_policy (Fixture *fixture, const char *text)
 {
@@ -752,6 +818,35 @@ test_what_cannot_be_judged_stays_when_the_policy_only_warns (Fixture *fixture, g
   }
 }
 
+/* A domain with an error and a warning, and a plug with an error. */
+static void
+test_the_mode_says_what_is_refused_and_said (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct {
+    const char *policy;
+    gboolean is_refused;
+    gboolean is_said;
+  } rows[] = {
+    { "", TRUE, FALSE },
+    { "[policy]\nmode=warn\n", FALSE, TRUE },
+    { "[policy]\nmode=off\n", FALSE, FALSE },
+    { "[rules]\nneeds-acpi=off\n", FALSE, FALSE },
+    { "[rules]\nneeds-acpi=warning\n", FALSE, TRUE },
+  };
+  g_auto (GStrv) halves = g_strsplit (fixture->good, "<acpi/>", 2);
+  g_autofree char *broken = g_strjoinv ("", halves);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (GError) error = NULL;
+
+    set_policy (fixture, rows[i].policy);
+    g_assert_null (vsmmu_guard_domain (fixture->guard, broken, TRUE, &error));
+    g_assert_true ((error != NULL) == rows[i].is_refused);
+    g_assert_true ((strstr (fixture->around.said->str, "[needs-acpi]") != NULL) == rows[i].is_said);
+    g_string_truncate (fixture->around.said, 0);
+  }
+}
+
 static void
 test_what_is_attached_is_undone_by_its_source (void)
 {
@@ -792,6 +887,10 @@ main (int argc, char **argv)
   ADD ("native", NULL, test_a_good_domain_passes_as_it_is_where_libvirt_knows_it);
   ADD ("lowered", NULL, test_a_good_domain_is_lowered_where_libvirt_does_not);
   ADD ("refused", NULL, test_a_domain_with_errors_is_refused_and_said_why);
+  ADD ("lost", NULL, test_what_is_lost_in_lowering_is_said);
+  ADD ("no-port", NULL, test_a_device_whose_ports_are_taken_is_refused);
+  ADD ("not-running", NULL, test_only_a_guest_that_runs_is_judged);
+  ADD ("mode", NULL, test_the_mode_says_what_is_refused_and_said);
   ADD ("converted", NULL, test_a_domain_only_to_be_converted_is_not_judged);
   ADD ("unread", NULL, test_what_cannot_be_read_is_refused_whatever_it_says);
   ADD ("id", NULL, test_an_id_does_not_change_what_an_override_is_for);

@@ -30,6 +30,7 @@ typedef struct {
   int client; /* the tests' ends; -1 when closed */
   int daemon;
   int relay_client;
+  int relay_out; /* where the relay writes what is for the client */
   int relay_daemon;
   int quit_after;
   const VsmmuRelayFilter *filter;
@@ -132,18 +133,23 @@ static gpointer
 run (gpointer data)
 {
   Bed *bed = data;
-  gboolean is_done = vsmmu_relay_run (bed->relay_client, bed->relay_client, bed->relay_daemon, bed->quit_after,
+  gboolean is_done = vsmmu_relay_run (bed->relay_client, bed->relay_out, bed->relay_daemon, bed->quit_after,
                                       bed->filter, bed, &bed->error);
 
   g_assert_true (is_done == (bed->error == NULL));
+  if (bed->relay_out != bed->relay_client)
+    close (bed->relay_out);
   close (bed->relay_client);
   close (bed->relay_daemon);
   return NULL;
 }
 
-/* @type is that of the client's socket: SOCK_SEQPACKET keeps apart what is written at once. */
+/*
+ * @type is that of the client's socket: SOCK_SEQPACKET keeps apart what is written at once.
+ * @out: where what is for the client goes; -1 for that socket too
+ */
 static void
-bed_start_with (Bed *bed, int type, const VsmmuRelayFilter *with, int quit_after)
+bed_start_apart (Bed *bed, int type, int out, const VsmmuRelayFilter *with, int quit_after)
 {
   const struct timeval patience = { .tv_sec = SECONDS_MAX };
   int client[2];
@@ -151,7 +157,7 @@ bed_start_with (Bed *bed, int type, const VsmmuRelayFilter *with, int quit_after
 
   g_assert_cmpint (socketpair (AF_UNIX, type, 0, client), ==, 0);
   g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM, 0, daemon), ==, 0);
-  *bed = (Bed){ client[0], daemon[0], client[1], daemon[1], quit_after, with };
+  *bed = (Bed){ client[0], daemon[0], client[1], out >= 0 ? out : client[1], daemon[1], quit_after, with };
   g_mutex_init (&bed->mutex);
   g_cond_init (&bed->cond);
   for (guint i = 0; i < 2; i++) {
@@ -164,12 +170,30 @@ bed_start_with (Bed *bed, int type, const VsmmuRelayFilter *with, int quit_after
 }
 
 static void
+bed_start_with (Bed *bed, int type, const VsmmuRelayFilter *with, int quit_after)
+{
+  bed_start_apart (bed, type, -1, with, quit_after);
+}
+
+static void
 bed_start (Bed *bed)
 {
   bed_start_with (bed, SOCK_STREAM, &filter, -1);
 }
 
 #define NO_ERROR -1
+
+static void
+bed_clear (Bed *bed)
+{
+  if (bed->client >= 0)
+    close (bed->client);
+  if (bed->daemon >= 0)
+    close (bed->daemon);
+  g_mutex_clear (&bed->mutex);
+  g_cond_clear (&bed->cond);
+  g_clear_error (&bed->error);
+}
 
 /* Waits for the end of the relay, which comes with the error @code. */
 static void
@@ -181,13 +205,7 @@ bed_end (Bed *bed, int code)
     g_assert_no_error (bed->error);
   else
     g_assert_error (bed->error, VSMMU_ERROR, code);
-  if (bed->client >= 0)
-    close (bed->client);
-  if (bed->daemon >= 0)
-    close (bed->daemon);
-  g_mutex_clear (&bed->mutex);
-  g_cond_clear (&bed->cond);
-  g_clear_error (&bed->error);
+  bed_clear (bed);
 }
 
 static void
@@ -565,6 +583,41 @@ test_who_does_not_read_stops_that_direction_only (void)
   }
 }
 
+/* As ssh has it: what comes from the client and what goes to it are two descriptors. */
+static void
+test_who_does_not_read_another_descriptor_stops_that_direction_only (gconstpointer data)
+{
+  gboolean is_pipe = GPOINTER_TO_INT (data);
+  int out[2];
+  Bed bed;
+  gsize taken;
+
+  g_assert_cmpint (is_pipe ? pipe2 (out, O_CLOEXEC) : socketpair (AF_UNIX, SOCK_STREAM, 0, out), ==, 0);
+  bed_start_apart (&bed, SOCK_STREAM, out[1], &filter, -1);
+  taken = fill_up (bed.daemon, 64 * 1024 * 1024);
+  g_assert_cmpuint (taken, >, 64 * 1024);
+  g_assert_cmpuint (taken, <, 4 * 1024 * 1024);
+  say (bed.client, PASS, VSMMU_FRAME_CALL, 2, 100000);
+  expect (bed.daemon, PASS, VSMMU_FRAME_CALL, 2, 100000);
+  /* Nor what is held back. */
+  say (bed.client, HOLD, VSMMU_FRAME_CALL, 3, 100);
+  expect (bed.daemon, HOLD, VSMMU_FRAME_CALL, 3, 100);
+  hang_up (&bed.daemon);
+  for (gsize n = 0; n < taken;) {
+    guint8 bytes[4096];
+    gssize n_read = read (out[0], bytes, sizeof (bytes));
+
+    g_assert_cmpint (n_read, >, 0);
+    n += (gsize) n_read;
+  }
+  expect_end (out[0]);
+  close (out[0]);
+  g_thread_join (g_steal_pointer (&bed.thread));
+  /* The two calls have no answer. */
+  g_assert_nonnull (bed.error);
+  bed_clear (&bed);
+}
+
 static void
 test_bytes_of_file_descriptors_are_no_frames (void)
 {
@@ -848,5 +901,9 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
     g_test_add_func (tests[i].path, tests[i].test);
+  g_test_add_data_func ("/relay/slow-reader-apart/pipe", GINT_TO_POINTER (TRUE),
+                        test_who_does_not_read_another_descriptor_stops_that_direction_only);
+  g_test_add_data_func ("/relay/slow-reader-apart/socket", GINT_TO_POINTER (FALSE),
+                        test_who_does_not_read_another_descriptor_stops_that_direction_only);
   return g_test_run ();
 }

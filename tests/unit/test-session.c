@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <poll.h>
@@ -698,13 +699,50 @@ test_the_end_of_a_connection_ends_all_waiting (void)
 {
   Bed bed;
 
-  bed_start (&bed, SECONDS_MAX * 1000);
+  /* Who waited for all of it would wait for weeks. */
+  bed_start (&bed, G_MAXINT);
   call (&bed, ATTACH, 7, 1, RNG (), 0);
   let_through (&bed, ATTACH, 7);
   call (&bed, ATTACH, 8, 1, RNG (), 0);
   call (&bed, ATTACH, 9, 2, RNG (), 0);
   expect_question (&bed, GET_XML);
   bed_end (&bed);
+}
+
+/*
+ * Long before a daemon that lives would have to answer: by what the client called, and how many questions of ours the
+ * daemon answered before it died.
+ */
+static void
+test_a_daemon_that_dies_in_our_question_ends_the_wait (void)
+{
+  guint n_cases = 0;
+
+  for (guint row = 0; row < G_N_ELEMENTS (calls); row++)
+    for (guint n_answered = 0; n_answered < 3; n_answered++, n_cases++) {
+      const gint32 questions[] = { GET_XML, calls[row].is_asked_twice ? GET_XML : GET_LIB_VERSION,
+                                   calls[row].is_asked_twice ? GET_LIB_VERSION : GET_VERSION };
+      char bytes[4096];
+      Bed bed;
+
+      bed_start (&bed, G_MAXINT);
+      call (&bed, calls[row].procedure, 7, 1, calls[row].device, calls[row].flags);
+      for (guint i = 0; i < n_answered; i++)
+        answer (&bed, questions[i], expect_question (&bed, questions[i]),
+                i == 1 || calls[row].flags == VIR_DOMAIN_AFFECT_CONFIG, WELL);
+      expect_question (&bed, questions[n_answered]);
+      close (bed.daemon);
+      /* An error, or nothing more: but not the call, and in time. */
+      errno = 0;
+      while (recv (bed.client, bytes, sizeof (bytes), 0) > 0)
+        ;
+      g_assert_cmpint (errno, !=, EAGAIN);
+      g_thread_join (bed.thread);
+      close (bed.client);
+      vsmmu_session_free (bed.session);
+      vsmmu_policy_free (bed.policy);
+    }
+  g_test_message ("%u cases", n_cases);
 }
 
 int
@@ -729,6 +767,7 @@ main (int argc, char **argv)
   }
   g_test_add_func ("/session/gone", test_a_guest_that_has_gone_has_no_device_to_judge);
   g_test_add_func ("/session/vfio-only", test_only_vfio_devices_are_judged_again);
+  g_test_add_func ("/session/daemon-dies", test_a_daemon_that_dies_in_our_question_ends_the_wait);
   g_test_add_func ("/session/end", test_the_end_of_a_connection_ends_all_waiting);
   return g_test_run ();
 }

@@ -5,7 +5,6 @@
 #include <grp.h>
 
 enum {
-  /* A user who is asked for a password needs some time. */
   POLKIT_TIMEOUT_MS = 120 * 1000,
   POLKIT_FLAG_ASK_USER = 1,
 };
@@ -27,8 +26,10 @@ vsmmu_authority_init (VsmmuAuthority *authority, GDBusConnection *bus, gboolean 
 {
   const struct group *group = getgrnam ("libvirt");
 
-  *authority =
-      (VsmmuAuthority){ .bus = bus, .is_session = is_session, .group = group != NULL ? (gint64) group->gr_gid : -1 };
+  *authority = (VsmmuAuthority){ .bus = bus,
+                                 .is_session = is_session,
+                                 .group = group != NULL ? (gint64) group->gr_gid : -1,
+                                 .patience = POLKIT_TIMEOUT_MS };
 }
 
 static gboolean
@@ -104,7 +105,7 @@ vsmmu_authority_check (const VsmmuAuthority *authority, const VsmmuCaller *calle
                           "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization",
                           g_variant_new ("((sa{sv})sa{ss}us)", "system-bus-name", &subject, action_ids[action], NULL,
                                          may_ask_user ? POLKIT_FLAG_ASK_USER : 0, ""),
-                          G_VARIANT_TYPE ("((bba{ss}))"), G_DBUS_CALL_FLAGS_NONE, POLKIT_TIMEOUT_MS, cancellable,
+                          G_VARIANT_TYPE ("((bba{ss}))"), G_DBUS_CALL_FLAGS_NONE, authority->patience, cancellable,
                           take_decision, task);
 }
 

@@ -16,6 +16,7 @@ typedef struct {
   GDBusConnection *bus;
   gboolean is_session;
   gint64 group; /* id of the group libvirt; -1 when there is none */
+  int patience; /* milliseconds that polkit has; a user who is asked for a password needs some time */
 } VsmmuAuthority;
 
 void vsmmu_authority_init (VsmmuAuthority *authority, GDBusConnection *bus, gboolean is_session);
