@@ -16,9 +16,18 @@
 #include "model/domain.h"
 #include "model/metadata.h"
 #include "stop.h"
+#include "turn.h"
 #include "vsmmu/vsmmu.h"
 
 #define NAME "domain.xml"
+
+/* What is not done for every input, and for one of how many it is. */
+typedef enum { TURN_TEXT, TURN_JSON, TURN_SARIF, TURN_DOT, TURN_ARGUMENTS, TURN_LEGACY, TURN_PLAN, TURN_DETACH } Turn;
+
+static const guint every[] = {
+  [TURN_TEXT] = 2,      [TURN_JSON] = 4,   [TURN_SARIF] = 16, [TURN_DOT] = 8,
+  [TURN_ARGUMENTS] = 2, [TURN_LEGACY] = 4, [TURN_PLAN] = 4,   [TURN_DETACH] = 2,
+};
 
 int LLVMFuzzerInitialize (int *argc, char ***argv);
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -144,13 +153,20 @@ expect_utf8 (char *rendered)
   g_free (rendered);
 }
 
-/* SARIF lists all rules, which takes more time than everything else, so it has its turn only now and then. */
-static void
-render (const GPtrArray *findings, gboolean with_sarif)
+static gboolean
+has_turn (guint32 hash, Turn turn)
 {
-  expect_utf8 (vsmmu_render_text (findings, TRUE));
-  expect_utf8 (vsmmu_render_json (findings, 1));
-  if (with_sarif)
+  return is_turn (hash, turn, every[turn]);
+}
+
+static void
+render (const GPtrArray *findings, guint32 hash)
+{
+  if (has_turn (hash, TURN_TEXT))
+    expect_utf8 (vsmmu_render_text (findings, TRUE));
+  if (has_turn (hash, TURN_JSON))
+    expect_utf8 (vsmmu_render_json (findings, 1));
+  if (has_turn (hash, TURN_SARIF))
     expect_utf8 (vsmmu_render_sarif (findings));
 }
 
@@ -181,7 +197,7 @@ generate (const VsmmuDomain *domain, VsmmuArgumentSyntax syntax)
 
 /* Attaches a device to our guest, or detaches it. */
 static void
-plug (const char *data, gsize size, VsmmuHotplugAction action)
+plug (const char *data, gsize size, VsmmuHotplugAction action, guint32 hash)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VsmmuHotplug) hotplug = vsmmu_hotplug_new_from_data (action, data, size, "device.xml", &error);
@@ -193,7 +209,7 @@ plug (const char *data, gsize size, VsmmuHotplugAction action)
   if (hotplug == NULL)
     return;
   findings = vsmmu_check_domain (guest, &options);
-  render (findings, FALSE);
+  render (findings, hash);
 }
 
 /* What others keep in <metadata> makes no difference to a domain, read or not. */
@@ -229,10 +245,28 @@ expect_refused_by_libvirt (const char *data, gsize size)
     g_error ("libvirt reads what we say that nobody reads");
 }
 
-/* The size of the input chooses what else to look at, so that inputs are plain XML. */
+static void
+use_domain (const char *data, gsize size, const VsmmuDomain *domain, const GPtrArray *findings, guint32 hash)
+{
+  if (vsmmu_domain_is_accelerated (domain) && !vsmmu_document_may_concern (data, size))
+    g_error ("the look at the bytes missed an SMMUv3");
+  expect_same_without_metadata (data, size, domain);
+  if (has_turn (hash, TURN_ARGUMENTS))
+    generate (domain, VSMMU_ARGUMENT_SYNTAX_JSON);
+  if (has_turn (hash, TURN_LEGACY))
+    generate (domain, VSMMU_ARGUMENT_SYNTAX_LEGACY);
+  if (has_turn (hash, TURN_DOT))
+    expect_utf8 (vsmmu_render_dot (domain, NULL, findings));
+  if (has_turn (hash, TURN_PLAN))
+    plan (data, size);
+}
+
+/* The input itself chooses what else to look at, so that inputs are plain XML. */
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
+  const char *text = (const char *) data;
+  guint32 hash = fingerprint (data, size);
   const VsmmuCheckOptions options = {
     .target = &targets[size % G_N_ELEMENTS (targets)],
     .host = size % 2 == 0 ? host : NULL,
@@ -240,23 +274,16 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     .hotplug = size % 3 < G_N_ELEMENTS (plugs) ? plugs[size % 3] : NULL,
     .domains_only = size % 5 == 0,
   };
-  g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data ((const char *) data, size, NAME, NULL);
-  g_autoptr (GPtrArray) findings = check ((const char *) data, size, domain, &options);
+  g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (text, size, NAME, NULL);
+  g_autoptr (GPtrArray) findings = check (text, size, domain, &options);
 
   if (findings != NULL)
-    render (findings, size % 11 == 0);
+    render (findings, hash);
   if (domain != NULL) {
-    if (vsmmu_domain_is_accelerated (domain) && !vsmmu_document_may_concern ((const char *) data, size))
-      g_error ("the look at the bytes missed an SMMUv3");
-    expect_same_without_metadata ((const char *) data, size, domain);
-    generate (domain, VSMMU_ARGUMENT_SYNTAX_JSON);
-    generate (domain, VSMMU_ARGUMENT_SYNTAX_LEGACY);
-    expect_utf8 (vsmmu_render_dot (domain, NULL, findings));
-    plan ((const char *) data, size);
+    use_domain (text, size, domain, findings, hash);
   } else {
-    expect_refused_by_libvirt ((const char *) data, size);
-    plug ((const char *) data, size, VSMMU_HOTPLUG_ATTACH);
-    plug ((const char *) data, size, VSMMU_HOTPLUG_DETACH);
+    expect_refused_by_libvirt (text, size);
+    plug (text, size, has_turn (hash, TURN_DETACH) ? VSMMU_HOTPLUG_DETACH : VSMMU_HOTPLUG_ATTACH, hash);
   }
   return 0;
 }

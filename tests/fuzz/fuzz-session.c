@@ -26,12 +26,36 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 #define CALL_BYTES 3
 #define CALLS_MAX 12
 #define DOMAINS 2
-#define PATIENCE_MILLISECONDS 3
+/* A session need not wait as long as it may when its daemon is known to be silent. */
+#define PATIENCE_MILLISECONDS 5000
+#define SILENCE_MICROSECONDS 200
 #define GET_VERSION 4
 #define GET_XML 14
 #define GET_LIB_VERSION 157
 
 static VsmmuPolicy *policy;
+
+/* Whether the daemon has left a call without an answer. */
+static int is_silent;
+
+gboolean __real_g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end);
+gboolean __wrap_g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end);
+
+/* In the place of GLib's, by the linker. */
+gboolean
+__wrap_g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end)
+{
+  gboolean is_over;
+
+  do {
+    gint64 slice = g_get_monotonic_time () + SILENCE_MICROSECONDS;
+
+    if (__real_g_cond_wait_until (cond, mutex, MIN (slice, end)))
+      return TRUE;
+    is_over = g_atomic_int_get (&is_silent) || slice >= end;
+  } while (!is_over);
+  return FALSE;
+}
 
 static const gint32 procedures[] = { 8, 160, 13, 161, 174, 392, 11, GET_XML, 60 };
 #define N_CHANGES 6
@@ -165,9 +189,13 @@ answer (Daemon *daemon, const VsmmuFrameHeader *call)
     send_frame (daemon->fd, &reply, (xdrproc_t) xdr_int, &(int){ how });
     break;
   case 6: /* nothing */
+    g_atomic_int_set (&is_silent, TRUE);
     break;
   case 7: /* too late, or twice, or never asked for */
-    g_usleep ((how & 16) != 0 ? 2 * PATIENCE_MILLISECONDS * 1000 : 0);
+    if ((how & 16) != 0) {
+      g_atomic_int_set (&is_silent, TRUE);
+      g_usleep (2 * SILENCE_MICROSECONDS);
+    }
     answer_well (daemon, &reply, how / 8);
     reply.serial = FIRST_SERIAL + how / 32;
     answer_well (daemon, &reply, how / 8);
@@ -281,6 +309,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     return 0;
   middle = (Middle){ vsmmu_session_new (policy, "unix:path=/nonexistent"), client[1], daemon_fds[1] };
   vsmmu_session_set_patience (middle.session, PATIENCE_MILLISECONDS);
+  g_atomic_int_set (&is_silent, FALSE);
   daemon = (Daemon){ .answers = data + n_used, .n_answers = size - n_used, .fd = daemon_fds[0] };
   threads[0] = g_thread_new ("relay", relay, &middle);
   threads[1] = g_thread_new ("daemon", serve, &daemon);
