@@ -402,8 +402,9 @@ gboolean
 vsmmu_xml_is_malformed (const char *data, gsize length)
 {
   ParseState state = { 0 };
-  g_autoptr (xmlDoc) document = length <= VSMMU_DOCUMENT_MAX_BYTES ? read_document (data, length, &state) : NULL;
 
+  if (length <= VSMMU_DOCUMENT_MAX_BYTES)
+    xmlFreeDoc (read_document (data, length, &state));
   g_free (state.message);
   return state.fault == FAULT_MALFORMED;
 }
