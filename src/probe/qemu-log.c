@@ -83,6 +83,17 @@ is_dated (const char *line, gsize length, char separator)
   return TRUE;
 }
 
+/* Traces have a date, too, but before the name of an event, and not "qemu-system-aarch64: ". */
+static gboolean
+names_program (const char *line, gsize length)
+{
+  const char *end = line + length;
+  const char *name = memchr (line, ' ', length);
+  const char *after = name != NULL ? memchr (name + 1, ' ', (gsize) (end - name - 1)) : NULL;
+
+  return after == NULL || after[-1] == ':';
+}
+
 static VsmmuQemuLine
 judge_line (const char *line, gsize length)
 {
@@ -96,7 +107,7 @@ judge_line (const char *line, gsize length)
   for (guint i = 0; i < G_N_ELEMENTS (forms); i++)
     if (contains (line, length, forms[i].words))
       return forms[i].meaning;
-  if (is_dated (line, length, 'T'))
+  if (is_dated (line, length, 'T') && names_program (line, length))
     return VSMMU_QEMU_LINE_ERROR;
   lower = g_ascii_strdown (line, (gssize) length);
   for (guint i = 0; i < G_N_ELEMENTS (error_words); i++)

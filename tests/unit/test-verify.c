@@ -503,6 +503,10 @@ static const struct {
   { LIBVIRT "shutting down, reason=failed", VSMMU_QEMU_LINE_NONE },
   { "smmuv3_accel_install_ste vSID=0xa00 ste type=abort hwpt_id=3", VSMMU_QEMU_LINE_NONE },
   { "kvm_arm_fixup_msi_route MSI iova = 0xfffff040 is translated into 0x8090040", VSMMU_QEMU_LINE_NONE },
+  { "1970-01-01T00:00:56.458842Z kvm_arm_fixup_msi_route MSI iova = 0xfffff040 is translated into 0x8090040",
+    VSMMU_QEMU_LINE_NONE },
+  { "2026-11-30T10:11:12.123456Z smmuv3_accel_install_ste vSID=0xa00 ste type=abort hwpt_id=3", VSMMU_QEMU_LINE_NONE },
+  { "2026-11-30T10:11:12.123456Z vfio_region_read_error (0000:21:00.0:region0+0x0, 4) failed", VSMMU_QEMU_LINE_ERROR },
   { "", VSMMU_QEMU_LINE_NONE },
 };
 
