@@ -1,5 +1,6 @@
 """What virt-vsmmu makes of its command line: arguments, files, exit status, where output goes."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -13,6 +14,7 @@ import subprocess
 import pytest
 
 from program import DATA
+from waiting import PATIENCE, measure
 
 COMMANDS = ("check", "args", "adapt", "graph", "host", "plan", "msi", "verify", "watch", "explain")
 GRACE = DATA / "grace.xml"
@@ -308,8 +310,8 @@ def test_what_the_configuration_we_install_shows_is_the_default(program, tmp_pat
     assert program.run("explain", "host-numa").out.startswith("host-numa (warning,")
 
 
-def on_terminal(program, *arguments, environment=None):
-    """What the program writes to a terminal, and its status."""
+def on_terminal(program, *arguments, environment=None, on_text=lambda text: None):
+    """What the program writes to a terminal, of which on_text() hears whenever there is more, and its status."""
     leader, follower = pty.openpty()
     process = subprocess.Popen([program.path, *arguments], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower,
                                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **(environment or {})})
@@ -318,10 +320,11 @@ def on_terminal(program, *arguments, environment=None):
     try:
         while chunk := os.read(leader, 65536):
             text += chunk
+            on_text(text)
     except OSError:  # the last process on the terminal is gone
         pass
     os.close(leader)
-    return text.decode().replace("\r\n", "\n"), process.wait()
+    return text.decode().replace("\r\n", "\n"), process.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("arguments, environment, coloured", [
@@ -348,25 +351,34 @@ def test_json_has_no_colours(program):
     assert ESCAPE not in program.check("--color=always", BROKEN).out
 
 
-def feed_slowly(path):
-    """Writes grace.xml to a pipe once progress is due."""
-    return subprocess.Popen(["sh", "-c", 'exec >"$1"; sleep 2.4; cat "$2"', "sh", path, GRACE])
+@contextlib.contextmanager
+def slow_document(path):
+    """A pipe, and a function that writes grace.xml to it. Nobody waits for who opens the other end."""
+    os.mkfifo(path)
+    with open(os.open(path, os.O_RDWR), "wb", buffering=0) as pipe:
+        def write(*_):
+            if not pipe.closed:
+                pipe.write(GRACE.read_bytes())
+                pipe.close()
+
+        yield write
 
 
 def test_no_progress_is_shown_in_a_pipe(program, tmp_path):
-    os.mkfifo(tmp_path / "slow")
-    process = subprocess.Popen([program.path, "check", tmp_path / "slow", GRACE], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
-    feeder = feed_slowly(tmp_path / "slow")
-    out, err = process.communicate()
-    assert (feeder.wait(), err) == (0, "") and "2 documents checked" in out
+    with slow_document(tmp_path / "slow") as write:
+        process = subprocess.Popen([program.path, "check", tmp_path / "slow", GRACE], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        measure(2.4)  # Progress is due after two seconds.
+        assert process.poll() is None
+        write()
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, "") and "2 documents checked" in out
 
 
 def test_progress_is_shown_on_a_terminal_and_cleared(program, tmp_path):
-    os.mkfifo(tmp_path / "slow")
-    feeder = feed_slowly(tmp_path / "slow")
-    text, status = on_terminal(program, "check", tmp_path / "slow", GRACE)
-    assert (status, feeder.wait()) == (0, 0)
+    with slow_document(tmp_path / "slow") as write:
+        text, status = on_terminal(program, "check", tmp_path / "slow", GRACE, on_text=write)
+    assert status == 0
     assert " of 2 documents checked" in text and "\r\x1b[K" in text
     assert text.endswith("2 documents checked: 0 errors, 0 warnings, 2 notes\n")
 

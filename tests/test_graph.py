@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from conftest import give_up
+from means import give_up
 from program import DATA
 
 GRACE = DATA / "grace.xml"

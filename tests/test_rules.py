@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from conftest import give_up
+from means import give_up
 from program import DATA
 
 CASES = [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in sorted(DATA.glob("rules/*/*.xml"))]

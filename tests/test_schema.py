@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from conftest import give_up
+from means import give_up
 
 ROOT = pathlib.Path(__file__).parent.parent
 DATA = ROOT / "tests" / "schema"

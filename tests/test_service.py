@@ -16,7 +16,8 @@ import guests
 import hosts
 import machines
 from program import DATA
-from service import MIB, Client, Limits, Service, Signals, await_true, error_of, memory_file
+from service import MIB, Client, Limits, Service, Signals, error_of, memory_file
+from waiting import PATIENCE, await_true, measure
 
 EXAMPLES = DATA.parent.parent / "examples"
 GRACE = (DATA / "grace.xml").read_text(encoding="utf-8")
@@ -28,7 +29,7 @@ OUR_ERROR = "org.vsmmu1.Error."
 SETTLED = 3
 # Sanitizers take memory without end, and threads of their own.
 SANITIZED = "VSMMU_SANITIZED" in os.environ
-unsanitized = pytest.mark.skipif(SANITIZED, reason="measures memory or wake-ups, which are the sanitizer's here")
+unsanitized = pytest.mark.unsanitized("measures memory or wake-ups, which are the sanitizer's here")
 
 
 @pytest.fixture(scope="module")
@@ -307,7 +308,7 @@ def test_who_calls_too_often_gets_an_error_and_may_call_again_later(serve):
         except dbus.DBusException as error:
             errors.add(error.get_dbus_name())
     assert errors == {DBUS_ERROR + "LimitsExceeded"}
-    time.sleep(0.2)
+    await_true(lambda: error_free(client))
     assert client.ListVerdicts() == []
     client.close()
 
@@ -320,7 +321,7 @@ def test_thousands_of_hostile_calls_leave_nothing_behind(serve):
     def call(rounds):
         for document in documents * rounds:
             send_and_wait(service, 250, document)
-        time.sleep(SETTLED)
+        measure(SETTLED)
         return service.status("VmRSS")
 
     # What is allocated once, by whatever is called for the first time, and where the heap has holes then, is no leak.
@@ -352,7 +353,6 @@ def error_free(client):
         client.ListVerdicts()
         return True
     except dbus.DBusException:
-        time.sleep(0.1)
         return False
 
 
@@ -390,9 +390,9 @@ def test_idle_it_neither_wakes_up_nor_takes_much_memory(serve, tmp_path):
     saved = tmp_path / "saved.json"
     saved.write_text("{}", encoding="utf-8")
     service = serve("--saved-facts", saved, "--metrics", tmp_path / "metrics.prom")
-    time.sleep(SETTLED)
+    measure(SETTLED)
     before = service.switches
-    time.sleep(5)
+    measure(5)
     print(f"idle: {service.switches - before} wake-ups in 5 s, {service.status('VmRSS')} KiB")
     assert service.switches == before
     assert service.status("VmRSS") < 12 * 1024
@@ -405,9 +405,9 @@ def test_after_work_it_does_not_wake_up_either(serve):
     for _ in range(20):
         client.Check(GRACE, {"this-host": True})
     client.close()
-    time.sleep(SETTLED)
+    measure(SETTLED)
     before = service.switches
-    time.sleep(4)
+    measure(4)
     print(f"after work: {service.switches - before} wake-ups in 4 s, {service.status('VmRSS')} KiB")
     assert service.switches == before
     assert service.status("VmRSS") < 12 * 1024
@@ -424,9 +424,9 @@ def test_200_defined_domains_cost_no_more(libvirt_daemon, serve):
         client = Client(service.address)
         await_true(lambda: client.get("Connections")[0][1] == "connected")
         client.close()
-        time.sleep(SETTLED)
+        measure(SETTLED)
         before = service.switches
-        time.sleep(6)
+        measure(6)
         print(f"200 domains: {service.switches - before} wake-ups in 6 s, {service.status('VmRSS')} KiB")
         assert service.switches - before <= 2
         assert service.status("VmRSS") < 14 * 1024
@@ -484,7 +484,7 @@ def limits():
 def test_a_guest_takes_memory_only_while_it_must(word, least, most, guest_daemon, serve):
     """Nobody is told anything of it."""
     service = serve(uri=guest_daemon.uri)
-    time.sleep(SETTLED)
+    measure(SETTLED)
     # From here on VmHWM is of what comes.
     pathlib.Path(f"/proc/{service.daemon.pid}/clear_refs").write_text("5", encoding="ascii")
     domain = guest_daemon.connection.createXML(heavy_domain(0, word), guest_daemon.libvirt.VIR_DOMAIN_START_PAUSED)
@@ -524,7 +524,7 @@ def test_with_megabytes_of_everything_it_stays_within_its_limits(heavy_guests, g
         return {str(verdict["domain"]) for verdict in client.ListVerdicts()} == {names[-1]} and not any(
             caller.is_alive() for caller in callers)
 
-    await_true(lambda: is_done() or time.sleep(0.1), 120)
+    await_true(is_done, 120)
     heavy_guests[-1].destroy()
     await_true(lambda: service.status("VmRSS") < 14 * 1024, 20)
     print(f"{len(names)} guests and {len(callers) * len(calls)} calls with 4 MiB each: at most {service.status('VmHWM')} KiB and {n_threads} "
@@ -557,7 +557,7 @@ def test_the_first_call_on_a_bus_of_a_session_starts_it(build_dir, tmp_path):
     assert [uri for uri, _ in client.get("Connections")] == ["qemu:///session"]
     client.close()
     bus.terminate()
-    bus.wait(20)
+    bus.wait(PATIENCE)
 
 
 def test_help_and_version(build_dir):
@@ -576,13 +576,13 @@ def test_wrong_usage_is_refused(arguments, build_dir):
 
 
 def test_without_a_bus_it_says_so(build_dir):
-    answer = subprocess.run([build_dir / "tools" / "virt-vsmmud", "--session"], capture_output=True, text=True, timeout=20,
+    answer = subprocess.run([build_dir / "tools" / "virt-vsmmud", "--session"], capture_output=True, text=True, timeout=PATIENCE,
                             env={"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere", "LC_ALL": "C.UTF-8"})
     assert answer.returncode == 2 and "there is no bus" in answer.stderr
 
 
 def test_there_is_one_on_a_bus(service, build_dir):
-    answer = subprocess.run([build_dir / "tools" / "virt-vsmmud", "--session"], capture_output=True, text=True, timeout=20,
+    answer = subprocess.run([build_dir / "tools" / "virt-vsmmud", "--session"], capture_output=True, text=True, timeout=PATIENCE,
                             env={"DBUS_SESSION_BUS_ADDRESS": service.address, "LC_ALL": "C.UTF-8"})
     assert answer.returncode == 2 and "org.vsmmu1" in answer.stderr
 
@@ -590,7 +590,7 @@ def test_there_is_one_on_a_bus(service, build_dir):
 def test_it_ends_with_its_bus(build_dir, tmp_path):
     service = Service(build_dir / "tools" / "virt-vsmmud", tmp_path)
     service.bus.terminate()
-    assert service.daemon.wait(20) == 2 and "the bus is gone" in service.said
+    assert service.daemon.wait(PATIENCE) == 2 and "the bus is gone" in service.said
     service.stop()
 
 
