@@ -66,6 +66,14 @@ class Client:
         self.bus.close()
 
 
+def try_connect(address):
+    """A Client, or None as long as nobody listens there: a socket has a file before that."""
+    try:
+        return Client(address)
+    except dbus.DBusException:
+        return None
+
+
 SIGNATURES = {"Check": "va{sv}", "Args": "va{sv}", "Adapt": "va{sv}", "Plan": "a{sv}", "HostFacts": "", "Resolve": "sa{sv}",
               "Verify": "ssa{sv}", "ListVerdicts": ""}
 
@@ -125,10 +133,9 @@ class Service:
         self.bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--address", self.address],
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            await_true((directory / "bus").exists)
+            client = await_true(lambda: try_connect(self.address))
             self.daemon = subprocess.Popen([*([] if journal is None else journal.inside), *([] if limits is None else limits.inside), program, "--session", "--connect", uri, *options], env=environment, stdout=subprocess.DEVNULL,
                                            stderr=self.errors)
-            client = Client(self.address)
             await_true(lambda: client.bus.name_has_owner(NAME) or self.daemon.poll() is not None)
             client.close()
             assert self.daemon.poll() is None, f"virt-vsmmud ended with {self.daemon.returncode}: {self.said}"

@@ -22,15 +22,18 @@ def measure(seconds):
     time.sleep(seconds)
 
 
-def await_idle(pid):
-    """Waits until all threads of a process have been asleep for a tenth of a second, as one that waits for something is."""
+def await_idle(pid, seconds=0.1):
+    """Waits until no thread of a process has run for so long, as in one that waits for something."""
     def switches():
         tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
         return [line for task in tasks for line in (task / "status").read_text(encoding="ascii").splitlines() if "ctxt_switches" in line]
 
     def is_idle():
-        before = switches()
-        time.sleep(0.1)
-        return switches() == before
+        try:
+            before = switches()
+            time.sleep(seconds)
+            return switches() == before
+        except OSError:  # a thread that has just ended
+            return False
 
     await_true(is_idle)

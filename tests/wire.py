@@ -24,13 +24,13 @@ def frame(procedure, payload=b"", *, type=CALL, serial=1, program=REMOTE, versio
 
 
 def read_exactly(peer, size):
-    data = b""
+    data = bytearray()
     while len(data) < size:
-        piece = peer.recv(size - len(data))
+        piece = peer.recv(min(size - len(data), 1 << 20))
         if not piece:
             raise EOFError(f"{len(data)} of {size} bytes")
         data += piece
-    return data
+    return bytes(data)
 
 
 def read_frame(peer):
