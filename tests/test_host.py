@@ -161,6 +161,7 @@ def test_readiness_tells_what_is_special_about_a_machine(name, expected, program
 def test_every_check_that_does_not_pass_says_what_to_do(program, trees):
     for root in trees.values():
         lines = program.run("host", "--host", root).out.split("\n\n")[0].splitlines()
+        assert any(" : " in line for line in lines), root
         for line, following in zip(lines, [*lines[1:], ""]):
             if not line.startswith(" "):
                 assert (" : PASS (" in line) != following.startswith("    hint: "), line

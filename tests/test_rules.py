@@ -337,7 +337,9 @@ def test_findings_past_the_thousandth_are_counted_in_one_of_their_own(program):
 
 
 def test_every_rule_is_explained(program):
-    for rule in program.rules():
+    rules = program.rules()
+    assert rules
+    for rule in rules:
         outcome = program.run("explain", rule)
         assert (outcome.status, outcome.err) == (0, "")
         head, explanation, source = outcome.out.rstrip("\n").split("\n\n")
