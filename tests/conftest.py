@@ -13,6 +13,8 @@ from facts import Facts
 from means import give_up
 from program import Program
 
+SLOW = 5
+slow = []
 MARKERS = {
     "unsanitized(reason)": "not with sanitizers, and why",
     "long(reason)": "for measuring: only with VSMMU_LONG set",
@@ -38,6 +40,25 @@ def require_tree(suite):
         bed.require(suite=suite)
     except bed.Unavailable as error:
         give_up(str(error))
+
+
+def pytest_runtest_logreport(report):
+    """Keeps what took long, for the summary."""
+    if report.when == "call" and report.duration > SLOW:
+        reasons = [text for name, text in report.user_properties if name == "slow"]
+        slow.append((report.duration, report.nodeid, reasons[0] if reasons else "NOBODY SAYS WHY: it needs the marker slow(reason)"))
+
+
+def pytest_runtest_setup(item):
+    if marker := item.get_closest_marker("slow"):
+        item.user_properties.append(("slow", marker.args[0]))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if slow:
+        terminalreporter.section(f"tests that took more than {SLOW} seconds, and why")
+    for duration, name, reason in sorted(slow, reverse=True):
+        terminalreporter.write_line(f"{duration:6.1f} s  {name}: {reason}")
 
 
 @contextlib.contextmanager

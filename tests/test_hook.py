@@ -319,6 +319,7 @@ def test_a_host_that_does_not_answer_holds_nobody_up(make_hook):
     print(f"{len(calls)} cases")
 
 
+@pytest.mark.slow("the hook itself waits for ten seconds")
 @unsanitized
 def test_what_does_not_end_holds_nobody_up(hook, make_hook):
     """Input, a configuration, and processes that are stopped; all at once, as each waits for ten seconds."""

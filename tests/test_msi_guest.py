@@ -12,6 +12,8 @@ import guests
 from program import DATA, Outcome
 from waiting import PATIENCE, await_true
 
+pytestmark = pytest.mark.slow("guests boot")
+
 DOORBELL = 0x08090040  # GITS_TRANSLATER of the machine 'virt'
 SCHEMA = json.loads((DATA.parent.parent / "schemas" / "guest.schema.json").read_text(encoding="utf-8"))
 

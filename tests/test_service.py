@@ -267,6 +267,7 @@ def test_what_is_too_large_is_refused(call, client):
     assert error_of(call, client) == DBUS_ERROR + "LimitsExceeded"
 
 
+@pytest.mark.slow("facts of 16,000 devices")
 def test_an_answer_that_is_too_large_is_refused(serve, facts, tmp_path):
     host = facts.of("grace")
     device = host["devices"][-1]
@@ -312,6 +313,7 @@ def test_who_calls_too_often_gets_an_error_and_may_call_again_later(serve):
     client.close()
 
 
+@pytest.mark.slow("thousands of calls, and waits until memory has gone back")
 @unsanitized
 def test_thousands_of_hostile_calls_leave_nothing_behind(serve):
     service = serve()
@@ -375,6 +377,7 @@ def test_a_slow_call_holds_up_nobody(serve):
 
 # What it costs
 
+@pytest.mark.slow("measures for five seconds")
 @unsanitized
 def test_idle_it_neither_wakes_up_nor_takes_much_memory(serve, tmp_path):
     saved = tmp_path / "saved.json"
@@ -388,6 +391,7 @@ def test_idle_it_neither_wakes_up_nor_takes_much_memory(serve, tmp_path):
     assert service.status("VmRSS") < 12 * 1024
 
 
+@pytest.mark.slow("measures for four seconds")
 @unsanitized
 def test_after_work_it_does_not_wake_up_either(serve):
     service = serve()
@@ -403,6 +407,7 @@ def test_after_work_it_does_not_wake_up_either(serve):
     assert service.status("VmRSS") < 12 * 1024
 
 
+@pytest.mark.slow("measures for six seconds")
 @unsanitized
 def test_200_defined_domains_cost_no_more(libvirt_daemon, serve):
     """libvirtd itself asks every client each five seconds whether it is there: keepalive_interval of libvirtd.conf."""
@@ -469,6 +474,7 @@ def limits():
     limits.remove()
 
 
+@pytest.mark.slow("4 MiB of XML, and memory goes back late")
 @unsanitized
 @pytest.mark.parametrize("word, least, most", [("", 12, 64), ("&amp;", 32, 256)], ids=["cannot concern", "may concern"])
 def test_a_guest_takes_memory_only_while_it_must(word, least, most, guest_daemon, serve):
@@ -487,6 +493,7 @@ def test_a_guest_takes_memory_only_while_it_must(word, least, most, guest_daemon
         domain.destroy()
 
 
+@pytest.mark.slow("4 MiB of XML for each of several guests")
 @unsanitized
 def test_with_megabytes_of_everything_it_stays_within_its_limits(heavy_guests, guest_daemon, limits, serve):
     service = serve(uri=guest_daemon.uri, limits=limits)

@@ -130,6 +130,7 @@ def test_only_who_may_read_hears_signals(bus):
     assert heard - {"root"} == {"member"}
 
 
+@pytest.mark.slow("a flood has to last while others call")
 @pytest.mark.parametrize("connections", [8])
 def test_a_flood_of_who_may_nothing_holds_up_nobody(connections, bus):
     assert bus.call("member", "ListVerdicts") == "(@aa{sv} [],)"

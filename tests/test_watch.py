@@ -20,6 +20,8 @@ from program import DATA
 from service import Client, Service, Signals
 from waiting import PATIENCE, await_idle, await_true, measure
 
+pytestmark = pytest.mark.slow("guests boot, and libvirt is killed and replaced")
+
 DOORBELL = "0x08090040"  # GITS_TRANSLATER of the machine 'virt'
 SCHEMA = json.loads((DATA.parent.parent / "schemas" / "verification.schema.json").read_text(encoding="utf-8"))
 NEXT_ALIAS = "virtio-disk2"
