@@ -1,5 +1,6 @@
 """The real libvirts and QEMUs in their Debian trees, as tests see them: see tests/bed/bed."""
 
+import contextlib
 import lzma
 import os
 import pathlib
@@ -8,7 +9,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
+
+from waiting import await_true
 
 BED = pathlib.Path(__file__).parent / "bed" / "bed"
 GUEST = pathlib.Path(os.environ.get("VSMMU_CACHE", "/var/cache/libvirt-vsmmu")) / "guest"
@@ -102,14 +104,17 @@ class Daemon:
             raise
 
     def _connect(self):
-        deadline = time.monotonic() + SECONDS_TO_START
-        while self.connection is None:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise Failed("libvirtd did not start; its last words:\n" + "\n".join(self.log.read_text().splitlines()[-5:]))
-            try:
+        def is_connected():
+            if self.process.poll() is not None:
+                raise Failed(f"libvirtd did not start; its last words:\n{self._last_words()}")
+            with contextlib.suppress(self.libvirt.libvirtError):
                 self.connection = self.libvirt.open(self.uri)
-            except self.libvirt.libvirtError:
-                time.sleep(0.05)
+            return self.connection is not None
+
+        await_true(is_connected, SECONDS_TO_START, lambda: f"libvirtd, whose last words are\n{self._last_words()}\nand which")
+
+    def _last_words(self):
+        return "\n".join(self.log.read_text().splitlines()[-5:])
 
     def crash(self):
         """Kills libvirtd as a fault of its own would, guests being left alone, and waits until another one serves."""

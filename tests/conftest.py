@@ -10,14 +10,29 @@ import pytest
 import bed
 import guests
 from facts import Facts
+from means import give_up
 from program import Program
 
+SLOW = 5
+slow = []
+MARKERS = {
+    "unsanitized(reason)": "not with sanitizers, and why",
+    "long(reason)": "for measuring: only with VSMMU_LONG set",
+    "slow(reason)": "takes more than five seconds, and why",
+}
 
-def give_up(reason):
-    """A machine without the means skips the test; continuous integration must have them."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+
+def pytest_configure(config):
+    for name, text in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {text}")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What is not meant to run in a way of running the tests is no test of it, and is not skipped."""
+    unmeant = {"unsanitized": "VSMMU_SANITIZED" in os.environ, "long": "VSMMU_LONG" not in os.environ}
+    left = [item for item in items if not any(applies and item.get_closest_marker(name) for name, applies in unmeant.items())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in left])
+    items[:] = left
 
 
 def require_tree(suite):
@@ -25,6 +40,25 @@ def require_tree(suite):
         bed.require(suite=suite)
     except bed.Unavailable as error:
         give_up(str(error))
+
+
+def pytest_runtest_logreport(report):
+    """Keeps what took long, for the summary."""
+    if report.when == "call" and report.duration > SLOW:
+        reasons = [text for name, text in report.user_properties if name == "slow"]
+        slow.append((report.duration, report.nodeid, reasons[0] if reasons else "NOBODY SAYS WHY: it needs the marker slow(reason)"))
+
+
+def pytest_runtest_setup(item):
+    if marker := item.get_closest_marker("slow"):
+        item.user_properties.append(("slow", marker.args[0]))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if slow:
+        terminalreporter.section(f"tests that took more than {SLOW} seconds, and why")
+    for duration, name, reason in sorted(slow, reverse=True):
+        terminalreporter.write_line(f"{duration:6.1f} s  {name}: {reason}")
 
 
 @contextlib.contextmanager

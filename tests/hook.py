@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 
 import hosts
+from waiting import PATIENCE
 
 CONF = "virt-vsmmu.conf"
 
@@ -101,7 +102,7 @@ class Hook:
     def call(self, xml, operation="prepare", phase="begin", guest="guest", extra="-"):
         """As libvirt calls it."""
         run = subprocess.run([self.script, guest, operation, phase, extra], input=os.fsencode(xml), capture_output=True,
-                             timeout=60, env={"PATH": os.environ["PATH"], "LC_ALL": "C"})
+                             timeout=PATIENCE, env={"PATH": os.environ["PATH"], "LC_ALL": "C"})
         return Answer(run.returncode, run.stdout.decode("utf-8"), run.stderr.decode("utf-8"), self.read_log())
 
     def remove(self):

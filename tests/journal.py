@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 
-from service import await_true
+from waiting import PATIENCE, await_true
 
 PROGRAM = pathlib.Path("/lib/systemd/systemd-journald")
 ENTER = 'mount --bind "$1" /run && exec "$2"'
@@ -54,5 +54,5 @@ class Journal:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
         shutil.rmtree(self.directory, ignore_errors=True)

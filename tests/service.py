@@ -5,10 +5,11 @@ import pathlib
 import re
 import subprocess
 import tempfile
-import time
 
 import dbus
 import dbus.bus
+
+from waiting import PATIENCE, await_true
 
 PATH = "/org/vsmmu1"
 NAME = "org.vsmmu1"
@@ -16,14 +17,6 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 MIB = 1024 * 1024
 # libvirt's own test driver, whose virConnectRegisterCloseCallback() forgets what it was given; a sanitizer sees that.
 URI = "qemu:///session?socket=/nowhere" if "VSMMU_SANITIZED" in os.environ else "test:///default"
-
-
-def await_true(condition, seconds=20):
-    """Asks until it is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "this takes too long"
-        time.sleep(0.01)
 
 
 def memory_file(text):
@@ -60,8 +53,25 @@ class Client:
     def get(self, name):
         return self.call("Get", NAME, name, interface=PROPERTIES, signature="ss")
 
+    def ask_bus(self, method, *arguments, interface="org.freedesktop.DBus", signature=""):
+        return self.bus.call_blocking("org.freedesktop.DBus", "/org/freedesktop/DBus", interface, method, signature, arguments)
+
+    def subscribers(self, owner):
+        """Processes that get all signals of a connection."""
+        rules = self.ask_bus("GetAllMatchRules", interface="org.freedesktop.DBus.Debug.Stats")
+        names = [name for name, of_one in rules.items() if f"type='signal',sender='{owner}'" in of_one]
+        return [int(self.ask_bus("GetConnectionUnixProcessID", name, signature="s")) for name in names]
+
     def close(self):
         self.bus.close()
+
+
+def try_connect(address):
+    """A Client, or None as long as nobody listens there: a socket has a file before that."""
+    try:
+        return Client(address)
+    except dbus.DBusException:
+        return None
 
 
 SIGNATURES = {"Check": "va{sv}", "Args": "va{sv}", "Adapt": "va{sv}", "Plan": "a{sv}", "HostFacts": "", "Resolve": "sa{sv}",
@@ -75,9 +85,11 @@ class Signals:
         self.seen = 0
         self.file = tempfile.NamedTemporaryFile(mode="w")
         self.process = subprocess.Popen([*command, "gdbus", "monitor", "--address", address, "--dest", NAME], stdout=self.file, cwd="/")
-        await_true(lambda: "is owned by" in "".join(self.heard()))
-        # It subscribes after it said so.
-        time.sleep(0.2)
+        owner = await_true(lambda: re.search(r" is owned by (:\S+)\n", "".join(self.heard())))[1]
+        # It subscribes after it said so; only the bus can tell, and only root or who runs it.
+        client = Client(address)
+        await_true(lambda: self.process.pid in client.subscribers(owner))
+        client.close()
 
     def heard(self):
         """Its lines so far."""
@@ -100,7 +112,7 @@ class Signals:
     def stop(self):
         """All that it heard."""
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
         heard = "".join(self.heard())
         self.file.close()
         return heard
@@ -121,12 +133,12 @@ class Service:
         self.bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--address", self.address],
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            await_true((directory / "bus").exists)
+            client = await_true(lambda: try_connect(self.address))
             self.daemon = subprocess.Popen([*([] if journal is None else journal.inside), *([] if limits is None else limits.inside), program, "--session", "--connect", uri, *options], env=environment, stdout=subprocess.DEVNULL,
                                            stderr=self.errors)
-            client = Client(self.address)
-            await_true(lambda: client.bus.name_has_owner(NAME))
+            await_true(lambda: client.bus.name_has_owner(NAME) or self.daemon.poll() is not None)
             client.close()
+            assert self.daemon.poll() is None, f"virt-vsmmud ended with {self.daemon.returncode}: {self.said}"
         except BaseException:
             self.stop()
             raise
@@ -163,7 +175,7 @@ class Service:
         for process in (self.daemon, self.bus):
             if process is not None:
                 process.terminate()
-                process.wait(20)
+                process.wait(PATIENCE)
         self.errors.close()
         return self.daemon.returncode if self.daemon is not None else None
 

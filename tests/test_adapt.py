@@ -251,5 +251,6 @@ def test_what_cannot_be_carried_out_has_status_2(program, arguments, words):
 def test_a_file_and_standard_input_are_the_same(program, tmp_path):
     (tmp_path / "guest.xml").write_text(EXAMPLE, encoding="utf-8")
     lowered = lower(program, EXAMPLE)
+    assert "<qemu:override" in lowered
     for path in (tmp_path / "guest.xml", "-"):
         assert program.run("adapt", "--target", "libvirt=11.3", path, input=EXAMPLE.encode()).out == lowered

@@ -11,6 +11,8 @@ import pytest
 
 from test_transport import Transport
 
+pytestmark = pytest.mark.slow("guests of two libvirts are changed")
+
 LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 # The last is what virsh makes of --persistent for a guest that runs; the first has no flags at all.
 FLAGS = {"without": None, "current": 0, "live": LIVE, "config": CONFIG, "both": LIVE | CONFIG}

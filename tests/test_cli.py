@@ -1,5 +1,6 @@
 """What virt-vsmmu makes of its command line: arguments, files, exit status, where output goes."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -13,6 +14,7 @@ import subprocess
 import pytest
 
 from program import DATA
+from waiting import PATIENCE, measure
 
 COMMANDS = ("check", "args", "adapt", "graph", "host", "plan", "msi", "verify", "watch", "explain")
 GRACE = DATA / "grace.xml"
@@ -101,7 +103,8 @@ def test_wrong_usage_is_refused(arguments, word, program):
 # Exit status
 
 def test_status_is_0_when_only_notes_and_warnings_are_found(program):
-    assert program.run("check", GRACE).status == 0
+    outcome = program.run("check", GRACE)
+    assert outcome.status == 0 and " 0 errors, " in outcome.out
     assert program.run("check", WARNED).status == 0
 
 
@@ -139,10 +142,10 @@ def test_status_is_2_when_the_output_cannot_be_written(arguments, program):
 @pytest.mark.parametrize("arguments", [["check", *[BROKEN] * 500], ["explain", "--format", "rst"], ["args", GRACE]])
 def test_a_reader_that_goes_away_does_not_crash_the_program(arguments, program):
     process = subprocess.Popen([program.path, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdout.readline()
+    assert process.stdout.readline().endswith(b"\n")
     process.stdout.close()
     error = process.stderr.read()
-    assert process.wait() in (0, 1, 2, -signal.SIGPIPE)
+    assert process.wait(PATIENCE) in (0, 1, 2, -signal.SIGPIPE)
     assert b"CRITICAL" not in error and b"Assert" not in error
 
 
@@ -292,7 +295,8 @@ def test_a_policy_grades_the_rules(program, tmp_path):
 
 def test_without_a_file_the_policy_changes_nothing(program, tmp_path):
     nowhere = {"VIRT_VSMMU_CONF": str(tmp_path / "none"), "XDG_CONFIG_HOME": str(tmp_path / "none")}
-    assert program.check("--policy", BROKEN, environment=nowhere).out == program.check(BROKEN).out
+    outcome = program.check("--policy", BROKEN, environment=nowhere)
+    assert outcome == program.check(BROKEN) and "pci-bus-not-root" in outcome.rules
 
 
 def test_a_broken_policy_is_refused(program, tmp_path):
@@ -309,8 +313,8 @@ def test_what_the_configuration_we_install_shows_is_the_default(program, tmp_pat
     assert program.run("explain", "host-numa").out.startswith("host-numa (warning,")
 
 
-def on_terminal(program, *arguments, environment=None):
-    """What the program writes to a terminal, and its status."""
+def on_terminal(program, *arguments, environment=None, on_text=lambda text: None):
+    """What the program writes to a terminal, of which on_text() hears whenever there is more, and its status."""
     leader, follower = pty.openpty()
     process = subprocess.Popen([program.path, *arguments], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower,
                                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **(environment or {})})
@@ -319,10 +323,11 @@ def on_terminal(program, *arguments, environment=None):
     try:
         while chunk := os.read(leader, 65536):
             text += chunk
+            on_text(text)
     except OSError:  # the last process on the terminal is gone
         pass
     os.close(leader)
-    return text.decode().replace("\r\n", "\n"), process.wait()
+    return text.decode().replace("\r\n", "\n"), process.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("arguments, environment, coloured", [
@@ -342,32 +347,43 @@ def test_colours_on_a_terminal(arguments, environment, coloured, program):
 @pytest.mark.parametrize("arguments, coloured", [
     ([], False), (["--color=auto"], False), (["--color=always"], True), (["--color=never"], False)])
 def test_colours_in_a_pipe(arguments, coloured, program):
-    assert (ESCAPE in program.run("check", *arguments, BROKEN).out) == coloured
+    text = program.run("check", *arguments, BROKEN).out
+    assert (ESCAPE in text) == coloured and "pci-bus-not-root" in text
 
 
 def test_json_has_no_colours(program):
-    assert ESCAPE not in program.check("--color=always", BROKEN).out
+    outcome = program.check("--color=always", BROKEN)
+    assert ESCAPE not in outcome.out and "pci-bus-not-root" in outcome.rules
 
 
-def feed_slowly(path):
-    """Writes grace.xml to a pipe once progress is due."""
-    return subprocess.Popen(["sh", "-c", 'exec >"$1"; sleep 2.4; cat "$2"', "sh", path, GRACE])
+@contextlib.contextmanager
+def slow_document(path):
+    """A pipe, and a function that writes grace.xml to it. Nobody waits for who opens the other end."""
+    os.mkfifo(path)
+    with open(os.open(path, os.O_RDWR), "wb", buffering=0) as pipe:
+        def write(*_):
+            if not pipe.closed:
+                pipe.write(GRACE.read_bytes())
+                pipe.close()
+
+        yield write
 
 
 def test_no_progress_is_shown_in_a_pipe(program, tmp_path):
-    os.mkfifo(tmp_path / "slow")
-    process = subprocess.Popen([program.path, "check", tmp_path / "slow", GRACE], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
-    feeder = feed_slowly(tmp_path / "slow")
-    out, err = process.communicate()
-    assert (feeder.wait(), err) == (0, "") and "2 documents checked" in out
+    with slow_document(tmp_path / "slow") as write:
+        process = subprocess.Popen([program.path, "check", tmp_path / "slow", GRACE], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        measure(2.4)  # Progress is due after two seconds.
+        assert process.poll() is None
+        write()
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, "") and "2 documents checked" in out
 
 
 def test_progress_is_shown_on_a_terminal_and_cleared(program, tmp_path):
-    os.mkfifo(tmp_path / "slow")
-    feeder = feed_slowly(tmp_path / "slow")
-    text, status = on_terminal(program, "check", tmp_path / "slow", GRACE)
-    assert (status, feeder.wait()) == (0, 0)
+    with slow_document(tmp_path / "slow") as write:
+        text, status = on_terminal(program, "check", tmp_path / "slow", GRACE, on_text=write)
+    assert status == 0
     assert " of 2 documents checked" in text and "\r\x1b[K" in text
     assert text.endswith("2 documents checked: 0 errors, 0 warnings, 2 notes\n")
 
@@ -437,7 +453,8 @@ def test_a_device_is_tried_on_every_domain(program, tmp_path):
 
 
 def test_a_good_device_is_no_error(program):
-    assert program.run("check", "-a", "-", GRACE, input=FREE_PORT.encode()).status == 0
+    outcome = program.run("check", "-a", "-", GRACE, input=FREE_PORT.encode())
+    assert outcome.status == 0 and "1 document checked: 0 errors" in outcome.out
 
 
 def test_a_device_says_nothing_of_a_domain_without_accelerated_vsmmu(program):
@@ -612,7 +629,9 @@ def test_a_host_device_that_libvirt_leaves_out_is_left_out(program):
 def test_explain_lists_all_rules(program):
     outcome = program.run("explain")
     assert (outcome.status, outcome.err) == (0, "")
-    assert all(re.fullmatch(r"[a-z0-9-]+ +(error|warning|note)  +\S.*", line) for line in outcome.out.splitlines())
+    lines = outcome.out.splitlines()
+    assert all(re.fullmatch(r"[a-z0-9-]+ +(error|warning|note)  +\S.*", line) for line in lines)
+    assert {path.name for path in (DATA / "rules").iterdir()} <= {line.split()[0] for line in lines}
 
 
 def test_explain_takes_several_rules(program):

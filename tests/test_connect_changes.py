@@ -11,6 +11,8 @@ import hosts
 import wire
 from hook import Hook, guest, hostdev
 
+pytestmark = pytest.mark.slow("libvirt is asked for many changes")
+
 GET_VERSION, GET_XML, GET_LIB_VERSION, ATTACH, DETACH = 4, 14, 157, 160, 161
 ERROR = 1
 UUID = bytes(range(16))

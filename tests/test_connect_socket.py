@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 import wire
-from conftest import give_up
+from means import give_up
 from wire import Listener, Transport
 
 NOBODY = 65534

@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 import golden
-from conftest import give_up
+from means import give_up
 from program import DATA
 
 GRACE = DATA / "grace.xml"
@@ -226,6 +226,7 @@ def squeeze(text):
     return re.sub(r"\s+", " ", text)
 
 
+@pytest.mark.slow("Graphviz draws hundreds of graphs")
 def test_every_finding_of_every_case_is_marked_in_words_and_listed(program, dot):
     """All cases at once, because Graphviz takes longer to start than to draw."""
     cases = [path for path in CASES if not path.is_relative_to(DATA / "rules" / "xml-malformed")]

@@ -4,13 +4,15 @@ import json
 import re
 import signal
 import subprocess
-import time
 
 import jsonschema
 import pytest
 
 import guests
 from program import DATA, Outcome
+from waiting import PATIENCE, await_true
+
+pytestmark = pytest.mark.slow("guests boot")
 
 DOORBELL = 0x08090040  # GITS_TRANSLATER of the machine 'virt'
 SCHEMA = json.loads((DATA.parent.parent / "schemas" / "guest.schema.json").read_text(encoding="utf-8"))
@@ -179,10 +181,11 @@ def test_a_guest_that_dies_while_it_is_read_is_told(paused):
     paused.guest.signal(signal.SIGSTOP)
     command = [paused.program.path, "msi", "--domain", paused.guest.name, "--connect", paused.guest.daemon.uri]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(0.5)
+        # libvirt waits for QEMU's monitor.
+        await_true(lambda: paused.guest.domain.controlInfo()[0] == paused.guest.daemon.libvirt.VIR_DOMAIN_CONTROL_OCCUPIED)
         assert process.poll() is None, "it should be waiting for QEMU"
         paused.guest.signal(signal.SIGKILL)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (2, "")
     assert err.startswith(f"virt-vsmmu: cannot read the memory of the domain '{paused.guest.name}' at 0x4010000000")
 

@@ -14,6 +14,8 @@ import pytest
 import odd
 from test_transport import Transport
 
+pytestmark = pytest.mark.slow("two libvirts read hundreds of documents")
+
 LIBVIRT = ctypes.CDLL("libvirt.so.0")
 LIBVIRT.virConnectOpen.restype = ctypes.c_void_p
 LIBVIRT.virConnectClose.argtypes = [ctypes.c_void_p]

@@ -217,8 +217,11 @@ def test_a_name_with_control_characters_does_not_reach_the_terminal_raw(argument
         if content is not None:
             (tmp_path / name).write_text(content, encoding="utf-8")
         outcome = program.run(*arguments, name, cwd=tmp_path)
+        assert outcome.status == (2 if content is None or arguments == ["args"] else 1)
         assert is_printable(outcome.err)
         assert is_printable(outcome.out)
+        # Wherever it is shown, its letters are.
+        assert "[31mred" in urllib.parse.unquote(outcome.out + outcome.err)
         (tmp_path / name).unlink(missing_ok=True)
 
 
@@ -230,10 +233,15 @@ def test_a_name_with_control_characters_does_not_reach_the_terminal_raw(argument
     ["args"], ["args", "--force"],
 ], ids=" ".join)
 def test_a_control_character_in_a_value_does_not_reach_the_terminal_raw(name, arguments, program):
-    outcome = program.run(*arguments, "-", input=with_value(f"x{DANGEROUS[name]}y").encode())
-    assert is_printable(outcome.err)
-    if arguments != ["args", "--force"]:  # which prints values for a shell, where they must be what they are
-        assert is_printable(re.sub(r"\x1b\[[0-9;]*m", "", outcome.out))
+    value = f"x{DANGEROUS[name]}y"
+    outcome = program.run(*arguments, "-", input=with_value(value).encode())
+    if arguments == ["args", "--force"]:  # which prints values for a shell, where they must be what they are
+        assert (outcome.status, outcome.err) == (0, "") and value in outcome.out
+        return
+    assert outcome.status == 1
+    assert is_printable(outcome.err) and is_printable(re.sub(r"\x1b\[[0-9;]*m", "", outcome.out))
+    # It is spoken of, where findings are shown.
+    assert re.search(r"x\S{1,12}y", outcome.err if arguments == ["args"] else outcome.out)
 
 
 @pytest.mark.parametrize("name", DANGEROUS)

@@ -14,6 +14,8 @@ import pytest
 import bed
 import domains
 
+pytestmark = pytest.mark.slow("QEMU starts for each domain")
+
 GUESTS = [pytest.param(domain.xml, id=domain.name) for aliases in (True, False)
           for domain in itertools.islice(domains.vsmmus(aliases), 24)]
 ONLY_WHEN_ACCELERATED = ("accel", "ats", "ril", "ssidsize", "oas", "cmdqv")

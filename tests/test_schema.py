@@ -8,13 +8,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 import xml.etree.ElementTree as ET
 
 import pytest
 
-from conftest import give_up
+from means import give_up
+from waiting import await_true
 
 ROOT = pathlib.Path(__file__).parent.parent
 DATA = ROOT / "tests" / "schema"
@@ -255,8 +255,7 @@ class Listener:
         """Returns how often it was asked."""
         # One connection more, behind all that were made before.
         socket.create_connection(self.server.getsockname()).close()
-        while self.count == 0:
-            time.sleep(0.01)
+        await_true(lambda: self.count > 0)
         self.server.shutdown(socket.SHUT_RDWR)
         self.thread.join()
         self.server.close()

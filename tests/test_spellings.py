@@ -19,6 +19,8 @@ import bed
 import spellings
 from program import DATA
 
+pytestmark = pytest.mark.slow("QEMU starts for each spelling")
+
 ANSWERS = {"on": "SMMUv3 accel=on requires KVM", "off": "'end' is not a valid device model name"}
 END = '{"driver":"end"}'
 # The last of the devices, which libvirt would make before those of the arguments in JSON.

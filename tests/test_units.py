@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import give_up
+from means import give_up
 from systembus import install
 
 UNITS = ["virt-vsmmud.service", "virt-vsmmu-facts.service"]

@@ -8,12 +8,13 @@ import struct
 import subprocess
 import threading
 
+from waiting import PATIENCE
+
 HEADER = struct.Struct(">7I")  # length, program, version, procedure, type, serial, status
 REMOTE = 0x20008086
 CALL, REPLY, MESSAGE, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS = range(6)
 LENGTH_MAX = 33554432 + 4
 AUTH_LIST = 66  # the first thing that a client says
-PATIENCE = 10  # seconds
 
 
 def frame(procedure, payload=b"", *, type=CALL, serial=1, program=REMOTE, version=1, status=0, length=None):
@@ -23,13 +24,13 @@ def frame(procedure, payload=b"", *, type=CALL, serial=1, program=REMOTE, versio
 
 
 def read_exactly(peer, size):
-    data = b""
+    data = bytearray()
     while len(data) < size:
-        piece = peer.recv(size - len(data))
+        piece = peer.recv(min(size - len(data), 1 << 20))
         if not piece:
             raise EOFError(f"{len(data)} of {size} bytes")
         data += piece
-    return data
+    return bytes(data)
 
 
 def read_frame(peer):

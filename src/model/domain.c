@@ -660,9 +660,11 @@ vsmmu_domain_new_mapped (const char *data, gsize length, const char *name, const
     map_lines (document, lines);
   root = xmlDocGetRootElement (document);
   if (!vsmmu_xml_is_called (root, "domain")) {
+    g_autofree char *shown = vsmmu_text_shorten ((const char *) root->name);
+
     *line = vsmmu_xml_line (root);
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN, _ ("%s:%u: the root element is <%s>, not <domain>"), name,
-                 *line, (const char *) root->name);
+                 *line, shown);
     return NULL;
   }
 

@@ -270,6 +270,8 @@ vsmmu_service_free (VsmmuService *service)
     g_dbus_connection_unregister_object (service->bus, service->object);
   while (service->n_calls > 0)
     g_main_context_iteration (NULL, TRUE);
+  /* GDBus has a thread that writes the answers, and would not be waited for. */
+  g_dbus_connection_flush_sync (service->bus, NULL, NULL);
   vsmmu_gate_free (service->gate);
   vsmmu_callers_free (service->callers);
   vsmmu_accounts_free (service->accounts);
