@@ -23,6 +23,10 @@
 #define FIRST_SERIAL 0xf0000000u
 #define PATIENCE_MILLISECONDS 60000
 
+/* How often a device is detached that must not stay, and after what share of our patience again: a second. */
+#define DETACH_ATTEMPTS 15
+#define DETACH_SHARE 60
+
 /* Calls that change devices: as many wait for others on their domain, and as many are with the daemon. */
 #define WAITING_MAX 16
 #define CHANGES_MAX 256
@@ -591,9 +595,9 @@ hand_over (VsmmuSession *session, guint32 serial, GBytes *frame)
   g_mutex_unlock (&session->lock);
 }
 
-/* Has libvirt detach a device that a client attached; %FALSE with @error set when it does not. */
+/* Has libvirt detach a device that a client attached; %FALSE with @error set, and its @code, when it does not. */
 static gboolean
-detach (VsmmuSession *session, const Change *change, GError **error)
+detach (VsmmuSession *session, const Change *change, int *code, GError **error)
 {
   g_autofree char *xml = vsmmu_guard_write_undo (change->xml);
   guint named = change->flags & (VIR_DOMAIN_DEVICE_MODIFY_LIVE | VIR_DOMAIN_DEVICE_MODIFY_CONFIG);
@@ -601,11 +605,38 @@ detach (VsmmuSession *session, const Change *change, GError **error)
                                      .xml = xml,
                                      .flags = named != 0 ? named : VIR_DOMAIN_DEVICE_MODIFY_LIVE };
   g_autoptr (GBytes) reply = NULL;
-  int code = 0;
 
   memcpy (arguments.domain.uuid, change->raw_uuid, sizeof (arguments.domain.uuid));
   reply = ask (session, DETACH_DEVICE_FLAGS, (xdrproc_t) xdr_rpc_domain_xml_flags, &arguments, error);
-  return reply != NULL && read_reply (reply, (xdrproc_t) xdr_void, NULL, &code, error);
+  return reply != NULL && read_reply (reply, (xdrproc_t) xdr_void, NULL, code, error);
+}
+
+/*
+ * QEMU lets no device go as long as the guest powers up its slot, which is for some seconds after it came ("Hot-unplug
+ * failed: guest is busy", an internal error of libvirt 12.8).
+ */
+static gboolean
+detach_patiently (VsmmuSession *session, const Change *change, GError **error)
+{
+  gboolean has_ended = FALSE;
+
+  for (guint attempt = 1;; attempt++) {
+    g_autoptr (GError) problem = NULL;
+    gint64 end = g_get_monotonic_time () + session->patience * G_TIME_SPAN_MILLISECOND / DETACH_SHARE;
+    int code = 0;
+
+    if (detach (session, change, &code, &problem))
+      return TRUE;
+    if (code != VIR_ERR_INTERNAL_ERROR || attempt == DETACH_ATTEMPTS || has_ended) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+    g_mutex_lock (&session->lock);
+    while (!session->has_ended && g_cond_wait_until (&session->answered, &session->lock, end))
+      ;
+    has_ended = session->has_ended;
+    g_mutex_unlock (&session->lock);
+  }
 }
 
 /* Sets @error to what became of a device that should not have been attached for @reason. */
@@ -614,7 +645,7 @@ undo (VsmmuSession *session, const Change *change, const GError *reason, GError 
 {
   g_autoptr (GError) problem = NULL;
 
-  if (detach (session, change, &problem))
+  if (detach_patiently (session, change, &problem))
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
                  _ ("the device was attached, and is being detached again: %s"), reason->message);
   else

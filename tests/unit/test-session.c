@@ -626,15 +626,18 @@ static const struct {
   guint flags;
   guint undone;
   gboolean can_detach;
+  guint n_busy; /* times that QEMU does not let it go yet */
   Answer how;
   const char *said;
 } undone[] = {
-  { "live", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, INTERNAL_ERROR, "is being detached again" },
-  { "current", 0, VIR_DOMAIN_AFFECT_LIVE, TRUE, BROKEN_ERROR, "is being detached again" },
+  { "live", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, 0, INTERNAL_ERROR, "is being detached again" },
+  { "current", 0, VIR_DOMAIN_AFFECT_LIVE, TRUE, 0, BROKEN_ERROR, "is being detached again" },
   { "both", VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG, VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG, TRUE,
-    BROKEN_PAYLOAD, "is being detached again" },
-  { "silence", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, SILENCE, "is being detached again" },
-  { "stays", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, FALSE, INTERNAL_ERROR, "detach it at once" },
+    0, BROKEN_PAYLOAD, "is being detached again" },
+  { "silence", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, 0, SILENCE, "is being detached again" },
+  { "busy", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, 2, INTERNAL_ERROR, "is being detached again" },
+  { "stays", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, FALSE, 0, INTERNAL_ERROR, "detach it at once" },
+  { "busy-and-stays", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, FALSE, 1, INTERNAL_ERROR, "detach it at once" },
 };
 
 static void
@@ -651,6 +654,8 @@ test_what_was_attached_and_cannot_be_judged_is_detached_again (gconstpointer dat
   if (row->how != SILENCE)
     call (&bed, ATTACH, 8, 1, RNG (), 0);
   answer (&bed, GET_XML, expect_question (&bed, GET_XML), FALSE, row->how);
+  for (guint i = 0; i < row->n_busy; i++)
+    answer_error (&bed, DETACH_FLAGS, expect_undo (&bed, row->undone), VIR_ERR_INTERNAL_ERROR);
   serial = expect_undo (&bed, row->undone);
   if (row->can_detach)
     say_nothing (bed.daemon, DETACH_FLAGS, VSMMU_FRAME_REPLY, serial);
