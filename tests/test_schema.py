@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ET
 
@@ -315,9 +316,9 @@ def test_a_schema_may_be_named_from_where_one_stands(libvirt_schema, violations,
 @pytest.fixture(scope="module")
 def run_schema(build_dir):
     """check --schema, where libvirt's schema is looked for in some directories."""
-    def run(*directories):
+    def run(*directories, document="pass/accelerated.xml"):
         environment = os.environ | {"LC_ALL": "C.UTF-8", "XDG_DATA_DIRS": ":".join(map(str, directories))}
-        return subprocess.run([build_dir / "tools" / "virt-vsmmu", "check", "--schema", DATA / "pass" / "accelerated.xml"],
+        return subprocess.run([build_dir / "tools" / "virt-vsmmu", "check", "--schema", DATA / document],
                               capture_output=True, text=True, env=environment, timeout=60)
     return run
 
@@ -336,6 +337,7 @@ def test_without_one_there_the_usual_schema_is_used_or_named(run_schema, tmp_pat
     run = run_schema(tmp_path / "nosuch")
     if pathlib.Path(HREF).is_file():
         assert (run.returncode, run.stderr) == (0, "")
+        assert "name" in run_schema(tmp_path / "nosuch", document="fail/name-missing.xml").stdout
     else:
         assert (run.returncode, run.stdout) == (2, "") and f"libvirt's schema {HREF} is not there" in run.stderr
 
