@@ -321,8 +321,7 @@ static void
 answer_all (Fixture *fixture)
 {
   for (guint i = 0; i < fixture->all_waiting->len; i++)
-    g_task_return_pointer (g_ptr_array_index (fixture->all_waiting, i),
-                           g_variant_ref_sink (g_variant_new_parsed ("(@aa{sv} [],)")),
+    g_task_return_pointer (g_ptr_array_index (fixture->all_waiting, i), g_variant_new_parsed ("(@aa{sv} [],)"),
                            (GDestroyNotify) g_variant_unref);
   g_ptr_array_set_size (fixture->all_waiting, 0);
 }

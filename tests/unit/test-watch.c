@@ -75,7 +75,7 @@ give_up (gpointer data)
 static void
 await_news (Fixture *fixture, const char *expected)
 {
-  guint timeout = g_timeout_add_seconds (10, give_up, fixture);
+  guint timeout = g_timeout_add_seconds (90, give_up, fixture);
 
   while (fixture->told->len < strlen (expected))
     g_main_context_iteration (NULL, TRUE);
@@ -95,7 +95,7 @@ count_detached (Fixture *fixture)
 static void
 await_detached (Fixture *fixture, guint n)
 {
-  guint timeout = g_timeout_add_seconds (10, give_up, fixture);
+  guint timeout = g_timeout_add_seconds (90, give_up, fixture);
 
   while (count_detached (fixture) < n)
     g_main_context_iteration (NULL, FALSE);
