@@ -333,7 +333,7 @@ def test_who_attaches_through_us_is_told_the_verdict(libvirt, service, watch, co
 
 
 def test_who_attaches_a_wrong_device_through_us_gets_an_error_when_it_is_detached(emulated_host, libvirt, service, watch, console):
-    """With a policy that does not refuse it before."""
+    """With a policy that does not refuse it before; as long as the guest is busy with it, virt-vsmmud is who detaches it."""
     through = libvirt.through_us()
     emulated_host.run("mkdir -p /root/.config && printf '[policy]\nmode=warn\n' >/root/.config/virt-vsmmu.conf")
     console.command("run echo 0 >/sys/bus/pci/drivers_autoprobe")
@@ -344,7 +344,7 @@ def test_who_attaches_a_wrong_device_through_us_gets_an_error_when_it_is_detache
     finally:
         emulated_host.run("rm /root/.config/virt-vsmmu.conf")
     print(attached.out)
-    assert attached.status != 0 and "operation failed: the device was attached, and is being detached again" in attached.out, attached.out
+    assert attached.status != 0 and "operation failed: the device was attached, " in attached.out, attached.out
     assert SMMU_B in attached.out and "[host-smmu-mismatch]" in attached.out
     watch.wait_for("removed", "hostdev1", seconds=SECONDS_TO_GIVE_UP)
     console.command("run echo 1 >/sys/bus/pci/drivers_autoprobe")
