@@ -7,6 +7,7 @@
 
 #include "model/concern.h"
 #include "model/edit.h"
+#include "model/read.h"
 #include "vsmmu/error.h"
 #include "vsmmu/rule.h"
 
@@ -41,11 +42,12 @@ static const char *const known_by_key[] = { "disk", "controller", "hostdev", "fi
 static const char *const address_parts[] = { "domain", "bus",  "slot", "function", "controller",
                                              "target", "unit", "port", "base" };
 
+/* @xml: lifted, so that the places of the model are those of the text */
 static VsmmuDomain *
 parse (const char *xml, gsize length, GError **error)
 {
   g_autoptr (GError) problem = NULL;
-  VsmmuDomain *domain = vsmmu_domain_new_from_data (xml, length, VSMMU_GUARD_DOMAIN, &problem);
+  VsmmuDomain *domain = vsmmu_domain_new_raw (xml, length, VSMMU_GUARD_DOMAIN, &problem);
 
   if (domain == NULL)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, _ ("cannot read the XML of the domain: %s"),
