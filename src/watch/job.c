@@ -50,12 +50,17 @@ open_session (const VsmmuJob *job, GPtrArray **running, GError **error)
   return session;
 }
 
+/* (nullable): one whose documents are read with the budget of @job */
 static VsmmuConnection *
-borrow_connection (VsmmuSession *session, GError **error)
+borrow_connection (const VsmmuJob *job, GError **error)
 {
-  VsmmuConnection *idle = g_async_queue_try_pop (session->idle);
+  VsmmuConnection *connection = g_async_queue_try_pop (job->session->idle);
 
-  return idle != NULL ? idle : vsmmu_connection_open (session->uri, FALSE, error);
+  if (connection == NULL)
+    connection = vsmmu_connection_open (job->session->uri, FALSE, error);
+  if (connection != NULL)
+    vsmmu_connection_set_budget (connection, job->budget, TRUE);
+  return connection;
 }
 
 /* One with which something went wrong may be broken, and is not used again. */
@@ -102,10 +107,8 @@ verify (VsmmuJob *job)
     .log_mark = job->log_mark,
     .deadline = g_get_monotonic_time () + VSMMU_VERIFY_SECONDS * G_TIME_SPAN_SECOND,
   };
-  VsmmuConnection *connection = borrow_connection (job->session, &job->error);
+  VsmmuConnection *connection = borrow_connection (job, &job->error);
 
-  if (connection != NULL)
-    vsmmu_connection_set_budget (connection, job->budget, TRUE);
   if (connection != NULL)
     job->verification = vsmmu_verify_domain_traced (connection, job->uuid, &options,
                                                     job->wants_trace ? &job->is_traced : NULL, &job->error);
@@ -118,7 +121,7 @@ static void
 untrace (VsmmuJob *job)
 {
   g_autoptr (GError) error = NULL;
-  VsmmuConnection *connection = job->is_traced ? borrow_connection (job->session, &error) : NULL;
+  VsmmuConnection *connection = job->is_traced ? borrow_connection (job, &error) : NULL;
 
   if (connection != NULL)
     stop_trace (job, connection);
@@ -128,7 +131,7 @@ untrace (VsmmuJob *job)
 static void
 detach (VsmmuJob *job)
 {
-  VsmmuConnection *connection = borrow_connection (job->session, &job->error);
+  VsmmuConnection *connection = borrow_connection (job, &job->error);
   VsmmuConnectionDomain *domain =
       connection != NULL ? vsmmu_connection_domain_new (connection, job->uuid, &job->error) : NULL;
   g_autofree char *xml = NULL;
@@ -137,8 +140,11 @@ detach (VsmmuJob *job)
   if (domain != NULL)
     xml = vsmmu_connection_domain_get_xml (domain, VSMMU_DOMAIN_XML_LIVE, &job->error);
   /* The alias may belong to another device by now. */
-  if (xml != NULL)
+  if (xml != NULL) {
+    vsmmu_connection_domain_take_budget (domain, strlen (xml));
     device = vsmmu_detachment_describe (xml, strlen (xml), job->alias, job->host, &job->error);
+    vsmmu_connection_domain_give_budget (domain, 0);
+  }
   if (device != NULL)
     vsmmu_connection_domain_detach (domain, device, &job->error);
   g_clear_pointer (&domain, vsmmu_connection_domain_free);
