@@ -12,7 +12,6 @@
 #include "probe/guest-memory.h"
 #include "probe/guest-pci.h"
 #include "probe/monitor.h"
-#include "vsmmu/lower.h"
 #include "vsmmu/policy.h"
 
 /* A guest that boots settles in between; one that does this on purpose never does. */

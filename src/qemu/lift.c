@@ -28,16 +28,6 @@ find_buses (VsmmuLifting *lifting)
   }
 }
 
-static guint
-count_elements (const xmlNode *parent)
-{
-  guint count = 0;
-
-  for (const xmlNode *node = vsmmu_xml_element (parent->children); node != NULL; node = vsmmu_xml_element (node->next))
-    count++;
-  return count;
-}
-
 /* Elements of which nothing is left, which libvirt does not keep; @removed: nodes that are no longer there. */
 static void
 remove_containers (VsmmuLifting *lifting, GHashTable *removed)
@@ -52,7 +42,7 @@ remove_containers (VsmmuLifting *lifting, GHashTable *removed)
     for (const xmlNode *child = vsmmu_xml_element (node->children); child != NULL;
          child = vsmmu_xml_element (child->next))
       left += !g_hash_table_contains (removed, child);
-    if (left == 0 && count_elements (node) > 0)
+    if (left == 0 && vsmmu_xml_element (node->children) != NULL)
       vsmmu_edit_remove (lifting->edit, node);
   }
 }

@@ -125,37 +125,7 @@ has_no_own_iommufd (const VsmmuDomain *domain, GError **error)
   return TRUE;
 }
 
-/* libvirt reads the first; once that is taken out, it would read the other. */
-static gboolean
-is_once (const VsmmuDomain *domain, const xmlNode *parent, const char *name, GError **error)
-{
-  const xmlNode *child = vsmmu_xml_child (parent, name);
-
-  for (const xmlNode *node = child != NULL ? child->next : NULL; node != NULL; node = node->next)
-    if (vsmmu_xml_is (node, name))
-      return vsmmu_lowering_refuse (error, _ ("%s:%u: <%s> is there twice; leave one of them"), domain->file,
-                                    vsmmu_xml_line (node), name);
-  return TRUE;
-}
-
-static gboolean
-is_nothing_twice (const VsmmuDomain *domain, GError **error)
-{
-  const VsmmuDevice *root = domain->buses[0].controller;
-
-  for (guint i = 0; i < domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
-
-    if (!is_once (domain, hostdev->node, "driver", error) || !is_once (domain, hostdev->node, "acpi", error))
-      return FALSE;
-  }
-  for (guint i = 0; i < domain->iommus->len; i++)
-    if (!is_once (domain, ((const VsmmuDevice *) g_ptr_array_index (domain->iommus, i))->node, "driver", error))
-      return FALSE;
-  return root == NULL || root->node == NULL || is_once (domain, root->node, "pcihole64", error);
-}
-
-/* Overrides and originals name devices by them; libvirt refuses two as well. */
+/* Overrides name devices by them; libvirt refuses two as well. */
 static gboolean
 has_own_aliases (const VsmmuDomain *domain, GError **error)
 {
@@ -197,8 +167,7 @@ is_possible (const VsmmuDomain *domain, GError **error)
   if (domain->address_error != NULL)
     return vsmmu_lowering_refuse (error, _ ("%s: libvirt would refuse its PCI addresses: %s"), domain->file,
                                   domain->address_error);
-  return is_nothing_twice (domain, error) && has_own_aliases (domain, error) && has_no_leftovers (domain, error) &&
-         has_no_own_iommufd (domain, error);
+  return has_own_aliases (domain, error) && has_no_leftovers (domain, error) && has_no_own_iommufd (domain, error);
 }
 
 static const VsmmuDevice *

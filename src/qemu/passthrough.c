@@ -167,27 +167,17 @@ vsmmu_passthroughs_count (const VsmmuPassthroughs *passthroughs, const char *wor
   return GPOINTER_TO_UINT (g_hash_table_lookup (passthroughs->words, word));
 }
 
-static guint
-count_elements (const xmlNode *parent)
-{
-  guint count = 0;
-
-  for (const xmlNode *node = vsmmu_xml_element (parent->children); node != NULL; node = vsmmu_xml_element (node->next))
-    count++;
-  return count;
-}
-
 gboolean
 vsmmu_override_is_taken (const VsmmuOverride *override)
 {
-  guint count = 0;
+  gulong count = 0;
 
   for (guint i = 0; i < override->properties->len; i++)
     if (!g_array_index (override->properties, VsmmuProperty, i).is_taken)
       return FALSE;
   for (const xmlNode *node = vsmmu_xml_element (override->node->children); node != NULL;
        node = vsmmu_xml_element (node->next))
-    count += count_elements (node);
+    count += xmlChildElementCount ((xmlNode *) node);
   return count == override->properties->len;
 }
 
