@@ -256,13 +256,22 @@ open_nowhere (void)
   return fd >= 0 ? fd : open ("/", O_RDONLY | O_DIRECTORY);
 }
 
+/* In the child: it ends when its @parent does, also when that was before Linux could be asked for it. */
+static void
+end_with (pid_t parent)
+{
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid () != parent)
+    _exit (HOOK_USAGE);
+}
+
 /* In the child. It has nothing of libvirt's: libvirt waits for the end of what it has given its hook. */
 G_GNUC_NORETURN static void
-check_apart (const Call *call, int words)
+check_apart (const Call *call, pid_t hook, int words)
 {
   int nowhere = open_nowhere ();
 
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  end_with (hook);
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
     dup2 (fd == STDERR_FILENO ? words : nowhere, fd);
   close_range (STDERR_FILENO + 1, ~0u, 0);
@@ -349,10 +358,11 @@ check (const Call *call)
   g_autofree char *problem = NULL;
   int words[2];
   int status = 0;
+  pid_t hook = getpid ();
   pid_t child = pipe2 (words, O_CLOEXEC) == 0 ? fork () : -1;
 
   if (child == 0)
-    check_apart (call, words[1]);
+    check_apart (call, hook, words[1]);
   if (child < 0)
     return conclude (call, g_strerror (errno));
   close (words[1]);
@@ -427,10 +437,11 @@ static void
 handle_apart (Call *call)
 {
   int alive[2];
+  pid_t hook = getpid ();
   pid_t child = pipe2 (alive, O_CLOEXEC) == 0 ? fork () : -1;
 
   if (child == 0) {
-    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    end_with (hook);
     _exit (handle (call));
   }
   if (child < 0)
