@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/domain.h"
+#include "domain/domain.h"
 
 /*
  * (transfer full): what a domain means, in sorted lines that are the same for a document, for what libvirt dumps of it,

@@ -8,7 +8,7 @@
 #include <locale.h>
 #include <stdlib.h>
 
-#include "model/hotplug.h"
+#include "domain/hotplug.h"
 
 static char *
 device_key (const VsmmuDevice *device)

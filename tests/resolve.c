@@ -8,7 +8,7 @@
  */
 #include <stdio.h>
 
-#include "model/domain.h"
+#include "domain/domain.h"
 #include "msi/reader.h"
 
 #define GBPA_ABORT (1u << 20)

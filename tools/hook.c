@@ -14,8 +14,8 @@
 #include <unistd.h>
 #include <vsmmu/vsmmu.h>
 
-#include "model/concern.h"
-#include "model/metadata-filter.h"
+#include "domain/concern.h"
+#include "xml/metadata-filter.h"
 
 #define PROGRAM "virt-vsmmu-hook"
 

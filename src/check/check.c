@@ -5,10 +5,10 @@
 
 #include "check/finding.h"
 #include "check/host.h"
-#include "check/schema.h"
-#include "model/hotplug.h"
-#include "model/read.h"
-#include "qemu/lowering.h"
+#include "schema/schema.h"
+#include "domain/hotplug.h"
+#include "domain/read.h"
+#include "adapt/lowering.h"
 
 /* A document with more is broken beyond what a list can help with. */
 #define FINDINGS_MAX 1000

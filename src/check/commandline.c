@@ -2,8 +2,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/check.h"
-#include "model/reach.h"
-#include "model/text.h"
+#include "domain/reach.h"
+#include "base/text.h"
 
 /*
  * commandline-not-understood

@@ -2,8 +2,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/check.h"
-#include "model/suggest.h"
-#include "model/text.h"
+#include "base/suggest.h"
+#include "base/text.h"
 
 /* Attributes that libvirt 12.8 knows on <driver> of other IOMMU models. */
 static const char *const other_models_attributes[] = { "intremap",        "caching_mode", "eim",   "iotlb", "aw_bits",

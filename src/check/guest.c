@@ -2,7 +2,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/check.h"
-#include "model/text.h"
+#include "base/text.h"
 
 static const VsmmuDevice *
 iommu_at (const VsmmuCheck *check, guint i)

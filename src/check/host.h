@@ -2,7 +2,7 @@
 #pragma once
 
 #include "check/check.h"
-#include "model/host.h"
+#include "host/host.h"
 
 /* The bindings by the index of the root bus; none when the PCI addresses are wrong. */
 void vsmmu_check_bind (const VsmmuCheck *check, VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX]);

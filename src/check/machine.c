@@ -2,7 +2,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/check.h"
-#include "model/text.h"
+#include "base/text.h"
 #include "msi/machine.h"
 
 /* QEMU's virt machine has 512 GiB and takes no less. */

@@ -4,7 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/policy.h"
-#include "model/text.h"
+#include "base/text.h"
 
 #define FILE_NAME "virt-vsmmu.conf"
 

@@ -3,7 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "model/hotplug.h"
+#include "domain/hotplug.h"
 
 const VsmmuHostSmmu *
 vsmmu_check_smmu_of (const VsmmuCheck *check, const VsmmuDevice *hostdev)

@@ -4,7 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/host.h"
-#include "model/version.h"
+#include "base/version.h"
 
 #define LIBVIRT_ACCEL VSMMU_VERSION_ENCODE (12, 7, 0)
 

@@ -4,7 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/check.h"
-#include "model/suggest.h"
+#include "base/suggest.h"
 
 /*
  * Every rule there is: the one source for findings, `virt-vsmmu explain`,

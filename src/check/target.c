@@ -2,8 +2,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/check.h"
-#include "model/releases.h"
-#include "model/version.h"
+#include "domain/releases.h"
+#include "base/version.h"
 
 gboolean
 vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)

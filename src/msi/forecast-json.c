@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "model/json.h"
+#include "base/json.h"
 #include "msi/json.h"
 
 static JsonObject *

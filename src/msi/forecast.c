@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "model/domain.h"
-#include "model/reach.h"
+#include "domain/domain.h"
+#include "domain/reach.h"
 #include "msi/topology.h"
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "msi/machine.h"
 
-#include "model/version.h"
+#include "base/version.h"
 #include "vsmmu/target.h"
 
 /* QEMU: base_memmap[] in hw/arm/virt.c, and virt_machine_device_pre_plug_cb() for the doorbells. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/domain.h"
+#include "domain/domain.h"
 #include "vsmmu/msi.h"
 
 /* Which MSI controller a machine has, and what decides it. */

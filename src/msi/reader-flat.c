@@ -2,7 +2,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "model/read.h"
+#include "domain/read.h"
 #include "msi/reader.h"
 
 /* The whole memory is the window. */

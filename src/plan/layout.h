@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/domain.h"
-#include "model/host.h"
+#include "domain/domain.h"
+#include "host/host.h"
 
 /* A port for one VFIO device, there already or to be added. */
 typedef struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "model/number.h"
+#include "base/number.h"
 #include "plan/layout.h"
 
 #define KIB_PER_GIB (G_GUINT64_CONSTANT (1024) * 1024)

@@ -4,10 +4,10 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
-#include "model/edit.h"
-#include "model/reach.h"
-#include "model/read.h"
-#include "model/text.h"
+#include "xml/edit.h"
+#include "domain/reach.h"
+#include "domain/read.h"
+#include "base/text.h"
 #include "plan/layout.h"
 #include "vsmmu/check.h"
 #include "vsmmu/lower.h"

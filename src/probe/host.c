@@ -7,7 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "model/domain.h"
+#include "domain/domain.h"
 #include "probe/iommufd.h"
 #include "probe/iort.h"
 #include "probe/pci.h"

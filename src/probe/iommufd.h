@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/host.h"
+#include "host/host.h"
 #include "probe/uapi.h"
 
 /* Fills in the registers of @smmu from what IOMMU_GET_HW_INFO returned for a device behind it. */

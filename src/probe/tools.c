@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/version.h"
+#include "base/version.h"
 
 /* Long enough for a slow machine to start QEMU; past that it is stuck. */
 #define SECONDS_MAX 10

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/host.h"
+#include "host/host.h"
 
 /* Asks the libvirt daemon for versions, and the QEMU program for its version and the properties of arm-smmuv3. */
 void vsmmu_tools_probe (VsmmuHost *host);

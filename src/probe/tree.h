@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/host.h"
+#include "host/host.h"
 
 /* The largest file that is read whole: a kernel's configuration, a log. */
 #define VSMMU_TREE_FILE_MAX (4u * 1024 * 1024)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "check/policy.h"
-#include "model/hotplug.h"
+#include "domain/hotplug.h"
 #include "rpc/guard-definition.h"
 #include "vsmmu/vsmmu.h"
 

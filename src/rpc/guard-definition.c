@@ -5,9 +5,9 @@
 #include <libvirt/libvirt.h>
 #include <string.h>
 
-#include "model/concern.h"
-#include "model/edit.h"
-#include "model/read.h"
+#include "domain/concern.h"
+#include "xml/edit.h"
+#include "domain/read.h"
 #include "vsmmu/error.h"
 #include "vsmmu/rule.h"
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "check/policy.h"
-#include "model/edit.h"
-#include "model/hotplug.h"
+#include "xml/edit.h"
+#include "domain/hotplug.h"
 #include "rpc/guard-definition.h"
 #include "vsmmu/lower.h"
 #include "vsmmu/vsmmu.h"

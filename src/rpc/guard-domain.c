@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "model/concern.h"
-#include "model/edit.h"
-#include "model/tags.h"
-#include "model/text.h"
+#include "domain/concern.h"
+#include "xml/edit.h"
+#include "xml/tags.h"
+#include "base/text.h"
 #include "rpc/guard-internal.h"
 #include "vsmmu/lower.h"
 #include "vsmmu/vsmmu.h"

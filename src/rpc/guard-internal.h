@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/domain.h"
+#include "domain/domain.h"
 #include "rpc/guard.h"
 #include "vsmmu/check.h"
 

@@ -4,7 +4,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "model/xml.h"
+#include "xml/xml.h"
 #include "vsmmu/vsmmu.h"
 
 VsmmuGuard *

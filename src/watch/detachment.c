@@ -3,7 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "model/domain.h"
+#include "domain/domain.h"
 
 /* (nullable): the one PCI device of the host that has @alias; aliases are unique, and a document that says otherwise is
  * not trusted */

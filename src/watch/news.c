@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "model/json.h"
-#include "msi/verify-json.h"
+#include "base/json.h"
+#include "verify/verify-json.h"
 #include "vsmmu/watch.h"
 
 const char *

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "check/policy.h"
-#include "probe/budget.h"
-#include "probe/qemu-log.h"
+#include "base/budget.h"
+#include "libvirt/qemu-log.h"
 #include "vsmmu/watch.h"
 #include "watch/job.h"
 

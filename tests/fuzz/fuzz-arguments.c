@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "model/arguments.h"
-#include "model/reach.h"
+#include "domain/arguments.h"
+#include "domain/reach.h"
 #include "stop.h"
 
 int LLVMFuzzerInitialize (int *argc, char ***argv);

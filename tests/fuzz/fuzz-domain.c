@@ -12,9 +12,9 @@
 
 #include <libxml/parser.h>
 
-#include "model/concern.h"
-#include "model/domain.h"
-#include "model/metadata.h"
+#include "domain/concern.h"
+#include "domain/domain.h"
+#include "xml/metadata.h"
 #include "stop.h"
 #include "turn.h"
 #include "vsmmu/vsmmu.h"

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "probe/qemu-log.h"
+#include "libvirt/qemu-log.h"
 #include "vsmmu/vsmmu.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);

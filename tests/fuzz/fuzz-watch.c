@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "check/policy.h"
-#include "model/domain.h"
-#include "model/metadata-filter.h"
-#include "model/xml.h"
-#include "msi/guest-output.h"
+#include "domain/domain.h"
+#include "xml/metadata-filter.h"
+#include "xml/xml.h"
+#include "verify/guest-output.h"
 #include "vsmmu/vsmmu.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);

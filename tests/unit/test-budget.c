@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "probe/budget.h"
+#include "base/budget.h"
 
 /* What costs all of a budget in these tests; small ones are 64 KiB at most. */
 #define LENGTH (1024 * 1024)

@@ -2,7 +2,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "model/domain.h"
+#include "domain/domain.h"
 
 static VsmmuDomain *
 read_valid (const char *text)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "model/host.h"
+#include "host/host.h"
 
 static VsmmuHost *
 read_grace (void)

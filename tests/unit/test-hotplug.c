@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "model/hotplug.h"
+#include "domain/hotplug.h"
 #include "vsmmu/vsmmu.h"
 
 #define THREADS 8

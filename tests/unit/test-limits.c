@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "model/limits.h"
+#include "xml/limits.h"
 
 #define MAX_PLUS_ONE (VSMMU_ATTRIBUTES_MAX + 1)
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "model/edit.h"
-#include "model/metadata.h"
-#include "model/tags.h"
+#include "xml/edit.h"
+#include "xml/metadata.h"
+#include "xml/tags.h"
 
 #define OURS "xmlns:v='https://libvirt-vsmmu.example/schemas/policy/1'"
 #define OTHER "<o:a xmlns:o='urn:o'>"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "model/number.h"
+#include "base/number.h"
 
 #define KIB G_GUINT64_CONSTANT (1024)
 

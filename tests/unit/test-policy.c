@@ -4,7 +4,7 @@
 
 #include "check/finding.h"
 #include "check/policy.h"
-#include "model/domain.h"
+#include "domain/domain.h"
 #include "vsmmu/policy.h"
 
 #define ADD VSMMU_POLICY_IOMMUFD_ADD

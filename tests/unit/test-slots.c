@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "golden.h"
-#include "model/domain.h"
+#include "domain/domain.h"
 
 #define ROOT_PORT "<controller type='pci' model='pcie-root-port'/>"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "model/host.h"
+#include "host/host.h"
 #include "probe/iommufd.h"
 
 /* The registers of QEMU 11.1.3's own SMMUv3, as read from a running one, with stage 2 as a host's SMMU has it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "model/domain.h"
-#include "model/suggest.h"
+#include "domain/domain.h"
+#include "base/suggest.h"
 #include "vsmmu/rule.h"
 
 /* A word, and the attribute it stands for, or %NULL when nobody can tell. */

@@ -5,10 +5,10 @@
 
 #include "check/finding.h"
 #include "golden.h"
-#include "model/host.h"
-#include "model/xml.h"
-#include "msi/evidence.h"
-#include "msi/guest-output.h"
+#include "host/host.h"
+#include "xml/xml.h"
+#include "verify/evidence.h"
+#include "verify/guest-output.h"
 #include "vsmmu/vsmmu.h"
 #include "watch/detachment.h"
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "fake-libvirt.h"
-#include "probe/qemu-log.h"
+#include "libvirt/qemu-log.h"
 #include "vsmmu/watch.h"
 
 #define URI "test+fake:///guest"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "model/xml.h"
+#include "xml/xml.h"
 
 static xmlDocPtr
 parse (const char *text, guint *line, GError **error)

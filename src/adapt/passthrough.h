@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "domain/arguments.h"
+#include "xml/edit.h"
+
+/* What the user, or lowering, has libvirt pass to QEMU as it is. */
+
+typedef struct {
+  const VsmmuPassthrough *from;
+  const char *type;
+  gboolean is_taken; /* lifting has put something else in its place */
+} VsmmuProperty;
+
+/* One <qemu:device> of <qemu:override>. */
+typedef struct {
+  const xmlNode *node;
+  const char *alias;
+  GArray *properties; /* VsmmuProperty */
+} VsmmuOverride;
+
+/* All overrides of one device. */
+typedef struct {
+  GPtrArray *list;  /* (element-type VsmmuOverride) */
+  GHashTable *last; /* name → the last VsmmuProperty of that name, which is the one that counts */
+} VsmmuOverrides;
+
+typedef struct {
+  const VsmmuDomain *domain;
+  GPtrArray *overrides; /* (element-type VsmmuOverride) */
+  GHashTable *by_alias; /* alias → VsmmuOverrides */
+  GPtrArray *options;   /* (element-type VsmmuOption): those of which it is certain that they are options */
+  GHashTable *words;    /* word in any value → how often it is there */
+} VsmmuPassthroughs;
+
+void vsmmu_passthroughs_init (VsmmuPassthroughs *passthroughs, const VsmmuDomain *domain);
+void vsmmu_passthroughs_clear (VsmmuPassthroughs *passthroughs);
+
+/* Those of the device with this id, or %NULL. */
+const VsmmuOverrides *vsmmu_passthroughs_find (const VsmmuPassthroughs *passthroughs, const char *id);
+
+/* The property that counts of the device with this id, or %NULL. */
+VsmmuProperty *vsmmu_passthroughs_property (const VsmmuPassthroughs *passthroughs, const char *id, const char *name);
+
+/* Marks the last property @name of the device with this id as taken, and those that it hides; returns it, or %NULL. */
+VsmmuProperty *vsmmu_passthroughs_take (const VsmmuPassthroughs *passthroughs, const char *id, const char *name);
+
+/* How often @word, such as the id of a device, is there in all values. */
+guint vsmmu_passthroughs_count (const VsmmuPassthroughs *passthroughs, const char *word);
+
+/* Whether all of @override is taken. */
+gboolean vsmmu_override_is_taken (const VsmmuOverride *override);
+
+/* Removes what is taken from the document; the nodes that are removed as a whole are added to @removed. */
+void vsmmu_passthroughs_remove_taken (const VsmmuPassthroughs *passthroughs, VsmmuEdit *edit, GHashTable *removed);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VsmmuPassthroughs, vsmmu_passthroughs_clear)

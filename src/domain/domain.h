@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "domain/device.h"
+#include "xml/xml.h"
+#include "vsmmu/domain.h"
+#include "vsmmu/hotplug.h"
+
+typedef enum {
+  VSMMU_GIC_ABSENT, /* libvirt picks one */
+  VSMMU_GIC_HOST,
+  VSMMU_GIC_2,
+  VSMMU_GIC_3,
+} VsmmuGic;
+
+/* A value in the document that libvirt refuses or silently ignores. */
+typedef struct {
+  guint line;
+  const char *attribute; /* of @element, or the element itself when %NULL */
+  const char *value;
+  char *element;
+  char *expected; /* translated: "a whole number from 0 to 20" */
+  char *unclear;  /* (nullable): translated; it is not the value that is wrong: programs may read the XML differently */
+} VsmmuValueProblem;
+
+/* One <qemu:arg>, one <qemu:property> of an override, or one <qemu:add> or <qemu:del> of <qemu:capabilities>. */
+typedef struct {
+  guint line;
+  const xmlNode *node;
+  const char *value;    /* of capabilities, the name of one */
+  const char *alias;    /* overrides only */
+  const char *property; /* overrides only */
+  char *element;
+} VsmmuPassthrough;
+
+/* NUMA nodes of the host that libvirt can name, in bits. */
+#define VSMMU_HOST_NODES_MAX 1024
+typedef struct {
+  guint64 bits[VSMMU_HOST_NODES_MAX / 64];
+} VsmmuNodeSet;
+
+/* Where on the host the memory of one guest NUMA node, or of all, is: <numatune>. */
+typedef struct {
+  int cell; /* -1 for the whole guest */
+  guint line;
+  VsmmuNodeSet nodes;
+} VsmmuMemoryNodes;
+
+/* One PCI bus of the guest: the bus behind the controller with that index. */
+typedef struct {
+  const VsmmuDevice *controller; /* %NULL for no such controller */
+  const VsmmuPciModel *model;
+  int root;                 /* index of the root bus it hangs off, -1 when it hangs off none */
+  const VsmmuDevice *vsmmu; /* root buses: the first vSMMU that names it */
+} VsmmuBus;
+
+/* How libvirt finds a place for a device in a running guest. */
+typedef enum {
+  VSMMU_PLUG_PLACED,      /* or it needs none */
+  VSMMU_PLUG_UNSUPPORTED, /* libvirt attaches no such device to a running guest */
+  VSMMU_PLUG_UNKNOWN,     /* the guest's own devices have none */
+  VSMMU_PLUG_NO_BUS,      /* the bus it names is not there */
+  VSMMU_PLUG_NO_HOTPLUG,  /* the bus it names takes no device while the guest runs */
+  VSMMU_PLUG_TAKEN,       /* the address it names is in use, or without one no slot is free */
+  VSMMU_PLUG_REFUSED,     /* libvirt refuses the address it names for another reason */
+} VsmmuPlugOutcome;
+
+/* What is being done to a running guest; see vsmmu_hotplug_apply(). */
+typedef struct {
+  VsmmuHotplugAction action;
+  const char *file;
+  VsmmuDevice *device;       /* as its document has it */
+  const VsmmuDevice *target; /* to be detached: the device of the guest that is meant, or %NULL */
+  VsmmuPlugOutcome outcome;  /* to be attached */
+  char *reason;              /* (nullable): translated; for VSMMU_PLUG_REFUSED */
+} VsmmuPlug;
+
+struct _VsmmuDomain {
+  char *file;
+  xmlDocPtr document;
+  guint line; /* of <domain> */
+  const char *name;
+  const char *type;
+  gboolean is_running; /* it has an id, so its aliases are in use */
+  guint memory_backing_line;
+  guint vcpus; /* the largest number the guest can have */
+  const char *arch;
+  const char *machine;
+  guint machine_line; /* of <os><type> */
+  gboolean has_uefi;
+  guint os_line;
+  gboolean has_acpi;
+  guint features_line;
+  VsmmuGic gic;
+  guint gic_line;
+  gboolean has_hugepages;
+  guint hugepages_line;
+  guint64 huge_page;    /* KiB; 0 when not given, or not for the whole guest */
+  guint64 memory;       /* KiB; 0 when not given; with that of memory devices */
+  guint64 memory_max;   /* KiB; 0 when no memory can be plugged: <maxMemory> */
+  guint memory_slots;   /* for memory devices, in <maxMemory> */
+  guint n_cells;        /* guest NUMA nodes: <cpu><numa><cell> */
+  GArray *memory_nodes; /* VsmmuMemoryNodes */
+  VsmmuSwitch iommufd;  /* <iommufd enabled=…> */
+  guint iommufd_line;
+  gboolean has_two_iommufd;
+  GPtrArray *devices;     /* (element-type VsmmuDevice): document order, then libvirt's own */
+  GPtrArray *iommus;      /* borrowed from devices, as are the next two */
+  GPtrArray *hostdevs;    /* PCI and mediated ones */
+  GPtrArray *controllers; /* PCI ones */
+  GArray *problems;       /* VsmmuValueProblem */
+  gboolean hides_vsmmu;   /* what is unclear may be an accelerated vSMMU to libvirt */
+  GArray *arguments;      /* VsmmuPassthrough: <qemu:commandline> */
+  GArray *overrides;      /* VsmmuPassthrough: <qemu:override> */
+  GArray *capabilities;   /* VsmmuPassthrough: <qemu:capabilities> */
+  GArray *reaches;        /* VsmmuReach: what of these three reaches an SMMUv3 or a VFIO device */
+  guint n_buses;
+  VsmmuBus buses[VSMMU_PCI_BUSES_MAX];
+  /* Why libvirt would refuse the PCI addresses, and for which device. */
+  char *address_error;
+  const VsmmuDevice *address_error_device;
+  gboolean is_controller_error; /* its index or model is wrong, not its address */
+  gboolean is_copy;
+  VsmmuPlug *plug; /* (nullable) */
+};
+
+/*
+ * vsmmu_domain_copy:
+ *
+ * Returns: (transfer full): a domain that may be given further devices, hostdevs and problems; all
+ *   else is that of @domain, which must outlive it
+ */
+VsmmuDomain *vsmmu_domain_copy (const VsmmuDomain *domain);
+
+/*
+ * vsmmu_domain_new_from_node:
+ * @node: a domain inside a document, which must outlive the result
+ *
+ * Returns: (transfer full): the domain; it has no document of its own
+ */
+VsmmuDomain *vsmmu_domain_new_from_node (const xmlNode *node, const char *name);
+
+/* Gives devices the ids that they have when the document of a running guest is used for a new one. */
+void vsmmu_domain_forget_run (VsmmuDomain *domain);
+
+/* Whether machine and architecture are those of an arm64 virt guest. */
+gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);
+
+/* The vSMMU that @device stands behind, accelerated or not, or %NULL. */
+const VsmmuDevice *vsmmu_domain_vsmmu_of (const VsmmuDomain *domain, const VsmmuDevice *device);
+
+/* Whether @iommu is an accelerated vSMMU: accel='on' with a pciBus. */
+gboolean vsmmu_iommu_is_accelerated (const VsmmuDevice *iommu);
+
+/* Whether @iommu mentions acceleration at all; see vsmmu_domain_is_accelerated(). */
+gboolean vsmmu_iommu_wants_acceleration (const VsmmuDevice *iommu);
+
+/* Whether VFIO uses iommufd for @hostdev, by its own <driver> or the domain's <iommufd>. */
+gboolean vsmmu_domain_uses_iommufd (const VsmmuDomain *domain, const VsmmuDevice *hostdev);
+
+/* (transfer full): XPath of @device, or of what @suffix names below it ("/driver"). */
+char *vsmmu_device_path (const VsmmuDevice *device, const char *suffix);
+
+/* (transfer full): how messages call @device: "disk 'vda'", "hostdev 0000:01:00.0". */
+char *vsmmu_device_describe (const VsmmuDevice *device);
+
+/* (transfer full): dddd:bb:ss.f, as sysfs and QEMU write it. */
+char *vsmmu_pci_address_to_string (const VsmmuPciAddress *address);
+
+/* The namespace of what libvirt passes to QEMU as it is. */
+#define VSMMU_QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
+
+/* The names of the attributes of <driver> that an smmuv3 <iommu> has, NULL-terminated. */
+extern const char *const vsmmu_iommu_attributes[];

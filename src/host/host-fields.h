@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "host/host.h"
+
+/* How a member of a structure stands in JSON. */
+typedef enum {
+  VSMMU_FIELD_TEXT,       /* char *: a string, null for %NULL */
+  VSMMU_FIELD_HEX16,      /* guint16: "0x…" of 4 digits */
+  VSMMU_FIELD_HEX24,      /* guint32: "0x…" of 6 digits */
+  VSMMU_FIELD_HEX64,      /* guint64: "0x…" */
+  VSMMU_FIELD_NUMBER,     /* guint64 */
+  VSMMU_FIELD_BOOLEAN,    /* gboolean */
+  VSMMU_FIELD_FACT,       /* VsmmuFact: { "value": number, "source": "…" }, null for unknown */
+  VSMMU_FIELD_FACT_FLAG,  /* the same with true or false */
+  VSMMU_FIELD_FACT_HEX32, /* the same with "0x…" of 8 digits */
+  VSMMU_FIELD_FACT_YMN,   /* the same with "y", "m" or "n" */
+  VSMMU_FIELD_OTHER,      /* read and written by a function of its own */
+} VsmmuFieldKind;
+
+/*
+ * VsmmuField: one member of a JSON object, and where in a structure it is kept.
+ * The order of the rows is the order in the output; a row without a name ends a
+ * table.
+ */
+typedef struct {
+  const char *name;
+  VsmmuFieldKind kind;
+  gsize offset;
+  gint64 min; /* of VSMMU_FIELD_FACT and _NUMBER */
+  gint64 max;
+} VsmmuField;
+
+extern const VsmmuField vsmmu_host_fields[];
+extern const VsmmuField vsmmu_host_kernel_fields[];
+extern const VsmmuField vsmmu_host_option_fields[];
+extern const VsmmuField vsmmu_host_node_fields[];
+extern const VsmmuField vsmmu_host_tool_fields[];
+extern const VsmmuField vsmmu_host_pages_fields[];
+extern const VsmmuField vsmmu_host_smmu_fields[];
+extern const VsmmuField vsmmu_host_register_fields[];
+extern const VsmmuField vsmmu_host_capability_fields[];
+extern const VsmmuField vsmmu_host_group_fields[];
+extern const VsmmuField vsmmu_host_region_fields[];
+extern const VsmmuField vsmmu_host_device_fields[];
+extern const VsmmuField vsmmu_host_bar_fields[];
+extern const VsmmuField vsmmu_host_unread_fields[];
+
+/* The values of VSMMU_FIELD_FACT_YMN, in the order of #VsmmuHostOption's 0 to 2. */
+extern const char *const vsmmu_field_ymn[3];

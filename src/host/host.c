@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const source_names[] = {
+  [VSMMU_FACT_SOURCE_NONE] = "unknown",
+  [VSMMU_FACT_SOURCE_SYSFS] = "sysfs",
+  [VSMMU_FACT_SOURCE_PROCFS] = "procfs",
+  [VSMMU_FACT_SOURCE_DEVFS] = "devfs",
+  [VSMMU_FACT_SOURCE_CONFIG_SPACE] = "config-space",
+  [VSMMU_FACT_SOURCE_IOMMUFD] = "iommufd",
+  [VSMMU_FACT_SOURCE_IORT] = "iort",
+  [VSMMU_FACT_SOURCE_KERNEL_LOG] = "kernel-log",
+  [VSMMU_FACT_SOURCE_KERNEL_CONFIG] = "kernel-config",
+  [VSMMU_FACT_SOURCE_LIBVIRT] = "libvirt",
+  [VSMMU_FACT_SOURCE_QEMU] = "qemu",
+  [VSMMU_FACT_SOURCE_GIVEN] = "given",
+};
+
+const char *const vsmmu_host_option_names[VSMMU_HOST_OPTIONS] = {
+  [VSMMU_HOST_OPTION_ARM_SMMU_V3] = "CONFIG_ARM_SMMU_V3",
+  [VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD] = "CONFIG_ARM_SMMU_V3_IOMMUFD",
+  [VSMMU_HOST_OPTION_IOMMUFD] = "CONFIG_IOMMUFD",
+  [VSMMU_HOST_OPTION_KVM] = "CONFIG_KVM",
+  [VSMMU_HOST_OPTION_TEGRA241_CMDQV] = "CONFIG_TEGRA241_CMDQV",
+  [VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV] = "CONFIG_VFIO_DEVICE_CDEV",
+  [VSMMU_HOST_OPTION_VFIO_PCI] = "CONFIG_VFIO_PCI",
+};
+
+const char *
+vsmmu_fact_source_to_string (VsmmuFactSource source)
+{
+  return source_names[source];
+}
+
+gboolean
+vsmmu_fact_source_from_string (const char *name, VsmmuFactSource *source)
+{
+  /* "unknown" is no source that a fact can have. */
+  for (guint i = 1; i < G_N_ELEMENTS (source_names); i++) {
+    if (strcmp (source_names[i], name) == 0) {
+      *source = (VsmmuFactSource) i;
+      return TRUE;
+    }
+  }
+  return FALSE;
+}
+
+static void
+smmu_free (gpointer data)
+{
+  VsmmuHostSmmu *smmu = data;
+
+  g_free (smmu->name);
+  g_free (smmu->platform);
+  g_ptr_array_unref (smmu->devices);
+  g_free (smmu);
+}
+
+static void
+region_free (gpointer data)
+{
+  VsmmuHostRegion *region = data;
+
+  g_free (region->type);
+  g_free (region);
+}
+
+static void
+group_free (gpointer data)
+{
+  VsmmuHostGroup *group = data;
+
+  g_free (group->type);
+  g_ptr_array_unref (group->regions);
+  g_ptr_array_unref (group->devices);
+  g_free (group);
+}
+
+static void
+device_free (gpointer data)
+{
+  VsmmuHostDevice *device = data;
+
+  g_free (device->name);
+  g_free (device->driver);
+  g_free (device->vfio);
+  g_free (device);
+}
+
+static void
+unread_free (gpointer data)
+{
+  VsmmuHostUnread *unread = data;
+
+  g_free (unread->path);
+  g_free (unread->reason);
+  g_free (unread);
+}
+
+VsmmuHost *
+vsmmu_host_new (void)
+{
+  VsmmuHost *host = g_new0 (VsmmuHost, 1);
+
+  host->pages = g_array_new (FALSE, TRUE, sizeof (VsmmuHostPages));
+  host->smmus = g_ptr_array_new_with_free_func (smmu_free);
+  host->groups = g_ptr_array_new_with_free_func (group_free);
+  host->devices = g_ptr_array_new_with_free_func (device_free);
+  host->unread = g_ptr_array_new_with_free_func (unread_free);
+  return host;
+}
+
+void
+vsmmu_host_free (VsmmuHost *host)
+{
+  if (host == NULL)
+    return;
+  g_free (host->name);
+  g_free (host->architecture);
+  g_free (host->kernel);
+  g_free (host->emulator);
+  g_array_unref (host->pages);
+  g_ptr_array_unref (host->smmus);
+  g_ptr_array_unref (host->groups);
+  g_ptr_array_unref (host->devices);
+  g_ptr_array_unref (host->unread);
+  g_free (host);
+}
+
+VsmmuHostSmmu *
+vsmmu_host_smmu_new (const char *name)
+{
+  VsmmuHostSmmu *smmu = g_new0 (VsmmuHostSmmu, 1);
+
+  smmu->name = g_strdup (name);
+  smmu->devices = g_ptr_array_new ();
+  return smmu;
+}
+
+VsmmuHostGroup *
+vsmmu_host_group_new (guint number)
+{
+  VsmmuHostGroup *group = g_new0 (VsmmuHostGroup, 1);
+
+  group->number = number;
+  group->regions = g_ptr_array_new_with_free_func (region_free);
+  group->devices = g_ptr_array_new ();
+  return group;
+}
+
+VsmmuHostDevice *
+vsmmu_host_device_new (const char *name)
+{
+  VsmmuHostDevice *device = g_new0 (VsmmuHostDevice, 1);
+
+  device->name = g_strdup (name);
+  return device;
+}
+
+VsmmuHostRegion *
+vsmmu_host_region_new (guint64 start, guint64 end, const char *type)
+{
+  VsmmuHostRegion *region = g_new0 (VsmmuHostRegion, 1);
+
+  region->start = start;
+  region->end = end;
+  region->type = g_strdup (type);
+  return region;
+}
+
+void
+vsmmu_host_add_unread (VsmmuHost *host, const char *path, const char *reason)
+{
+  VsmmuHostUnread *unread;
+
+  if (host->unread->len >= VSMMU_HOST_UNREAD_MAX)
+    return;
+  /* The same file of every device fails for the same reason. */
+  for (guint i = 0; path != NULL && i < host->unread->len; i++)
+    if (g_strcmp0 (((const VsmmuHostUnread *) g_ptr_array_index (host->unread, i))->path, path) == 0)
+      return;
+  unread = g_new0 (VsmmuHostUnread, 1);
+  unread->path = g_strdup (path);
+  unread->reason = g_strdup (reason);
+  g_ptr_array_add (host->unread, unread);
+}
+
+static int
+compare_smmus (gconstpointer a, gconstpointer b)
+{
+  return strcmp ((*(VsmmuHostSmmu *const *) a)->name, (*(VsmmuHostSmmu *const *) b)->name);
+}
+
+static int
+compare_groups (gconstpointer a, gconstpointer b)
+{
+  guint left = (*(VsmmuHostGroup *const *) a)->number;
+  guint right = (*(VsmmuHostGroup *const *) b)->number;
+
+  return (left > right) - (left < right);
+}
+
+/* One number that sorts as addresses do. */
+static guint64
+device_key (guint32 domain, guint bus, guint slot, guint function)
+{
+  return (guint64) domain << 16 | bus << 8 | slot << 3 | function;
+}
+
+static int
+compare_devices (gconstpointer a, gconstpointer b)
+{
+  const VsmmuHostDevice *left = *(VsmmuHostDevice *const *) a;
+  const VsmmuHostDevice *right = *(VsmmuHostDevice *const *) b;
+  guint64 left_key = device_key (left->domain, left->bus, left->slot, left->function);
+  guint64 right_key = device_key (right->domain, right->bus, right->slot, right->function);
+
+  return (left_key > right_key) - (left_key < right_key);
+}
+
+void
+vsmmu_host_sort (VsmmuHost *host)
+{
+  g_ptr_array_sort (host->smmus, compare_smmus);
+  g_ptr_array_sort (host->groups, compare_groups);
+  g_ptr_array_sort (host->devices, compare_devices);
+}
+
+/* The element of @sorted that equals @wanted, or %NULL. */
+static gpointer
+find (const GPtrArray *sorted, gconstpointer wanted, GCompareFunc compare)
+{
+  gpointer *found = NULL;
+
+  if (sorted->len > 0)
+    found = bsearch (&wanted, sorted->pdata, sorted->len, sizeof (gpointer), compare);
+  return found != NULL ? *found : NULL;
+}
+
+VsmmuHostSmmu *
+vsmmu_host_smmu_named (const VsmmuHost *host, const char *name)
+{
+  const VsmmuHostSmmu wanted = { .name = (char *) name };
+
+  return find (host->smmus, &wanted, compare_smmus);
+}
+
+VsmmuHostGroup *
+vsmmu_host_group_numbered (const VsmmuHost *host, guint number)
+{
+  const VsmmuHostGroup wanted = { .number = number };
+
+  return find (host->groups, &wanted, compare_groups);
+}
+
+VsmmuHostDevice *
+vsmmu_host_device_at (const VsmmuHost *host, const VsmmuPciAddress *address)
+{
+  const VsmmuHostDevice wanted = {
+    .domain = address->domain, .bus = address->bus, .slot = address->slot, .function = address->function
+  };
+
+  return find (host->devices, &wanted, compare_devices);
+}
+
+VsmmuHostDevice *
+vsmmu_host_device_named (const VsmmuHost *host, const char *name)
+{
+  VsmmuPciAddress address;
+
+  return vsmmu_host_parse_address (name, &address) ? vsmmu_host_device_at (host, &address) : NULL;
+}
+
+const VsmmuHostDevice *
+vsmmu_host_find_device (const VsmmuHost *host, const char *name)
+{
+  return vsmmu_host_device_named (host, name);
+}
+
+gboolean
+vsmmu_host_device_is_bridge (const VsmmuHostDevice *device)
+{
+  return device->class_code >> 16 == 0x06;
+}
+
+/* @digits characters at @text as a hexadecimal number, lower case only; -1 for anything else. */
+static gint64
+parse_hex (const char *text, gsize digits)
+{
+  gint64 value = 0;
+
+  for (gsize i = 0; i < digits; i++) {
+    if (!g_ascii_isdigit (text[i]) && !(text[i] >= 'a' && text[i] <= 'f'))
+      return -1;
+    value = value << 4 | g_ascii_xdigit_value (text[i]);
+  }
+  return value;
+}
+
+gboolean
+vsmmu_host_parse_address (const char *text, VsmmuPciAddress *address)
+{
+  gsize digits = strcspn (text, ":");
+  gint64 domain = digits >= 4 && digits <= 8 ? parse_hex (text, digits) : -1;
+  const char *rest = text + digits;
+  gint64 bus;
+  gint64 slot;
+  gint64 function;
+
+  /* :bb:ss.f */
+  if (domain < 0 || strlen (rest) != 8 || rest[3] != ':' || rest[6] != '.')
+    return FALSE;
+  bus = parse_hex (rest + 1, 2);
+  slot = parse_hex (rest + 4, 2);
+  function = parse_hex (rest + 7, 1);
+  if (bus < 0 || slot < 0 || slot >= VSMMU_PCI_SLOTS_MAX || function < 0 || function >= VSMMU_PCI_FUNCTIONS_MAX)
+    return FALSE;
+  *address = (VsmmuPciAddress){
+    .domain = (guint32) domain, .bus = (guint8) bus, .slot = (guint8) slot, .function = (guint8) function
+  };
+  return TRUE;
+}
+
+gboolean
+vsmmu_host_parse_smmu (const char *name, guint64 *base)
+{
+  static const char prefix[] = "smmu3.0x";
+  const char *digits = name + strlen (prefix);
+  gint64 high;
+  gint64 low;
+
+  if (!g_str_has_prefix (name, prefix) || strlen (digits) != 16)
+    return FALSE;
+  high = parse_hex (digits, 8);
+  low = parse_hex (digits + 8, 8);
+  *base = (guint64) high << 32 | (guint64) low;
+  return high >= 0 && low >= 0;
+}
+
+/* Whether @fact may be replaced by what registers say, which the log only repeats in part. */
+static gboolean
+is_lesser (VsmmuFact fact)
+{
+  return !vsmmu_fact_is_known (fact) || fact.source == VSMMU_FACT_SOURCE_KERNEL_LOG;
+}
+
+/* What is given stands; what is not follows from the registers, else from the driver's feature bits. */
+static void
+finish_smmu (VsmmuHostSmmu *smmu)
+{
+  VsmmuFact decoded[VSMMU_SMMU_CAPABILITIES];
+  VsmmuFact logged[VSMMU_SMMU_CAPABILITIES];
+  gboolean is_nesting_lesser = is_lesser (smmu->capabilities[VSMMU_SMMU_NESTING]);
+
+  vsmmu_smmu_decode (smmu->registers, decoded);
+  vsmmu_smmu_decode_features (smmu->features, logged);
+  for (guint i = 0; i < VSMMU_SMMU_CAPABILITIES; i++) {
+    if (is_lesser (smmu->capabilities[i]) && vsmmu_fact_is_known (decoded[i]))
+      smmu->capabilities[i] = decoded[i];
+    if (!vsmmu_fact_is_known (smmu->capabilities[i]))
+      smmu->capabilities[i] = logged[i];
+  }
+  /* The registers do not tell of errata that only the driver knows. */
+  if (is_nesting_lesser && vsmmu_fact_is_false (logged[VSMMU_SMMU_NESTING]))
+    smmu->capabilities[VSMMU_SMMU_NESTING] = logged[VSMMU_SMMU_NESTING];
+}
+
+const VsmmuHostDevice *
+vsmmu_host_cut_circles (VsmmuHost *host)
+{
+  /* device → 1 + the walk that came by */
+  g_autoptr (GHashTable) walks = g_hash_table_new (NULL, NULL);
+  const VsmmuHostDevice *first = NULL;
+
+  for (guint i = 0; i < host->devices->len; i++) {
+    VsmmuHostDevice *below = NULL;
+    VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
+    gpointer walk = GUINT_TO_POINTER (i + 1);
+
+    for (; device != NULL && !g_hash_table_contains (walks, device); device = device->parent) {
+      g_hash_table_insert (walks, device, walk);
+      below = device;
+    }
+    if (device == NULL || below == NULL || g_hash_table_lookup (walks, device) != walk)
+      continue;
+    below->parent = NULL;
+    if (first == NULL)
+      first = below;
+  }
+  return first;
+}
+
+void
+vsmmu_host_connect (VsmmuHost *host)
+{
+  for (guint i = 0; i < host->devices->len; i++) {
+    VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
+
+    if (device->smmu != NULL)
+      g_ptr_array_add (device->smmu->devices, device);
+    if (device->group != NULL)
+      g_ptr_array_add (device->group->devices, device);
+  }
+}
+
+void
+vsmmu_host_finish (VsmmuHost *host)
+{
+  for (guint i = 0; i < host->smmus->len; i++)
+    finish_smmu (g_ptr_array_index (host->smmus, i));
+}
+
+gboolean
+vsmmu_host_has_cmdqv (const VsmmuHost *host)
+{
+  for (guint i = 0; i < host->smmus->len; i++)
+    if (vsmmu_fact_is_true (
+            ((const VsmmuHostSmmu *) g_ptr_array_index (host->smmus, i))->capabilities[VSMMU_SMMU_CMDQV]))
+      return TRUE;
+  return FALSE;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "host/host.h"
+
+const char *const vsmmu_smmu_register_names[VSMMU_SMMU_REGISTERS] = { "idr0", "idr1", "idr2", "idr3",
+                                                                      "idr4", "idr5", "iidr", "aidr" };
+
+const char *const vsmmu_smmu_capability_names[VSMMU_SMMU_CAPABILITIES] = {
+  [VSMMU_SMMU_NESTING] = "nesting",   [VSMMU_SMMU_S2FWB] = "s2fwb",     [VSMMU_SMMU_CANWBS] = "canwbs",
+  [VSMMU_SMMU_ATS] = "ats",           [VSMMU_SMMU_PRI] = "pri",         [VSMMU_SMMU_RIL] = "ril",
+  [VSMMU_SMMU_SSIDSIZE] = "ssidsize", [VSMMU_SMMU_SIDSIZE] = "sidsize", [VSMMU_SMMU_OAS] = "oas",
+  [VSMMU_SMMU_GRAN4K] = "gran4k",     [VSMMU_SMMU_GRAN16K] = "gran16k", [VSMMU_SMMU_GRAN64K] = "gran64k",
+  [VSMMU_SMMU_STLEVEL] = "stlevel",   [VSMMU_SMMU_TTF] = "ttf",         [VSMMU_SMMU_TTENDIAN] = "ttendian",
+  [VSMMU_SMMU_CMDQV] = "cmdqv",
+};
+
+/* Fields of the registers: SMMUv3 specification, 6.3.1 to 6.3.6. */
+static const struct {
+  VsmmuSmmuCapability capability;
+  VsmmuSmmuRegister where;
+  guint shift;
+  guint width;
+} fields[] = {
+  { VSMMU_SMMU_TTF, VSMMU_SMMU_REGISTER_IDR0, 2, 2 },      { VSMMU_SMMU_ATS, VSMMU_SMMU_REGISTER_IDR0, 10, 1 },
+  { VSMMU_SMMU_PRI, VSMMU_SMMU_REGISTER_IDR0, 16, 1 },     { VSMMU_SMMU_TTENDIAN, VSMMU_SMMU_REGISTER_IDR0, 21, 2 },
+  { VSMMU_SMMU_STLEVEL, VSMMU_SMMU_REGISTER_IDR0, 27, 2 }, { VSMMU_SMMU_SIDSIZE, VSMMU_SMMU_REGISTER_IDR1, 0, 6 },
+  { VSMMU_SMMU_SSIDSIZE, VSMMU_SMMU_REGISTER_IDR1, 6, 5 }, { VSMMU_SMMU_S2FWB, VSMMU_SMMU_REGISTER_IDR3, 8, 1 },
+  { VSMMU_SMMU_RIL, VSMMU_SMMU_REGISTER_IDR3, 10, 1 },     { VSMMU_SMMU_OAS, VSMMU_SMMU_REGISTER_IDR5, 0, 3 },
+  { VSMMU_SMMU_GRAN4K, VSMMU_SMMU_REGISTER_IDR5, 4, 1 },   { VSMMU_SMMU_GRAN16K, VSMMU_SMMU_REGISTER_IDR5, 5, 1 },
+  { VSMMU_SMMU_GRAN64K, VSMMU_SMMU_REGISTER_IDR5, 6, 1 },
+};
+
+/* Bits of an output address, by the value of IDR5.OAS. */
+static const guint8 output_sizes[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
+
+#define IDR0_S2P (1 << 0)
+#define IDR0_S1P (1 << 1)
+
+/*
+ * SMMUs for which the kernel switches nesting off: arm_smmu_device_iidr_probe(),
+ * Arm errata 1209401 (MMU-600 before r2) and 2268618, 2812531 (MMU-700). For the
+ * latter it also forces a sync after every command, which rules a vSMMU out by
+ * itself (arm_smmu_get_viommu_size()).
+ */
+#define IMPLEMENTER_ARM 0x43b
+static const struct {
+  guint product;
+  guint variants; /* those below it are affected */
+} without_nesting[] = {
+  { 0x483, 2 },
+  { 0x487, G_MAXUINT },
+};
+
+static gboolean
+has_erratum (guint32 iidr)
+{
+  guint product = iidr >> 20;
+  guint variant = iidr >> 16 & 0xf;
+
+  for (guint i = 0; i < G_N_ELEMENTS (without_nesting); i++)
+    if ((iidr & 0xfff) == IMPLEMENTER_ARM && product == without_nesting[i].product &&
+        variant < without_nesting[i].variants)
+      return TRUE;
+  return FALSE;
+}
+
+static VsmmuFact
+decode_nesting (VsmmuFact idr0, VsmmuFact iidr)
+{
+  if (vsmmu_fact_is_known (idr0) && (idr0.value & (IDR0_S1P | IDR0_S2P)) != (IDR0_S1P | IDR0_S2P))
+    return VSMMU_FACT (idr0.source, FALSE);
+  if (vsmmu_fact_is_known (iidr) && has_erratum ((guint32) iidr.value))
+    return VSMMU_FACT (iidr.source, FALSE);
+  if (vsmmu_fact_is_known (idr0) && vsmmu_fact_is_known (iidr))
+    return VSMMU_FACT (idr0.source, TRUE);
+  return VSMMU_FACT (VSMMU_FACT_SOURCE_NONE, 0);
+}
+
+void
+vsmmu_smmu_decode (const VsmmuFact *registers, VsmmuFact *capabilities)
+{
+  memset (capabilities, 0, sizeof (VsmmuFact) * VSMMU_SMMU_CAPABILITIES);
+  for (guint i = 0; i < G_N_ELEMENTS (fields); i++) {
+    VsmmuFact value = registers[fields[i].where];
+
+    if (vsmmu_fact_is_known (value))
+      capabilities[fields[i].capability] =
+          VSMMU_FACT (value.source, value.value >> fields[i].shift & ((1 << fields[i].width) - 1));
+  }
+  if (vsmmu_fact_is_known (capabilities[VSMMU_SMMU_OAS]))
+    capabilities[VSMMU_SMMU_OAS].value = output_sizes[capabilities[VSMMU_SMMU_OAS].value];
+  capabilities[VSMMU_SMMU_NESTING] =
+      decode_nesting (registers[VSMMU_SMMU_REGISTER_IDR0], registers[VSMMU_SMMU_REGISTER_IIDR]);
+}
+
+/* Linux arm-smmu-v3.h, ARM_SMMU_FEAT_*. */
+#define FEATURE_LITTLE_ENDIAN (1 << 2)
+#define FEATURE_BIG_ENDIAN (1 << 3)
+static const struct {
+  VsmmuSmmuCapability capability;
+  guint bit;
+  gboolean needs_option; /* the driver clears the bit when the kernel is built without it, so 0 says nothing */
+} features_bits[] = {
+  { VSMMU_SMMU_STLEVEL, 0, FALSE }, { VSMMU_SMMU_PRI, 4, TRUE },       { VSMMU_SMMU_ATS, 5, TRUE },
+  { VSMMU_SMMU_RIL, 15, FALSE },    { VSMMU_SMMU_NESTING, 19, FALSE }, { VSMMU_SMMU_S2FWB, 23, FALSE },
+};
+
+void
+vsmmu_smmu_decode_features (VsmmuFact features, VsmmuFact *capabilities)
+{
+  gint64 endianness = features.value & (FEATURE_LITTLE_ENDIAN | FEATURE_BIG_ENDIAN);
+
+  memset (capabilities, 0, sizeof (VsmmuFact) * VSMMU_SMMU_CAPABILITIES);
+  if (!vsmmu_fact_is_known (features))
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (features_bits); i++) {
+    gint64 value = features.value >> features_bits[i].bit & 1;
+
+    if (value != 0 || !features_bits[i].needs_option)
+      capabilities[features_bits[i].capability] = VSMMU_FACT (features.source, value);
+  }
+  if (endianness == (FEATURE_LITTLE_ENDIAN | FEATURE_BIG_ENDIAN))
+    capabilities[VSMMU_SMMU_TTENDIAN] = VSMMU_FACT (features.source, 0);
+  else if (endianness != 0)
+    capabilities[VSMMU_SMMU_TTENDIAN] = VSMMU_FACT (features.source, endianness == FEATURE_LITTLE_ENDIAN ? 2 : 3);
+}
+
+VsmmuFact
+vsmmu_host_smmu_supports_vsmmu (const VsmmuHostSmmu *smmu)
+{
+  VsmmuFact nesting = smmu->capabilities[VSMMU_SMMU_NESTING];
+  VsmmuFact s2fwb = smmu->capabilities[VSMMU_SMMU_S2FWB];
+  VsmmuFact canwbs = smmu->capabilities[VSMMU_SMMU_CANWBS];
+
+  if (vsmmu_fact_is_false (nesting))
+    return nesting;
+  if (vsmmu_fact_is_false (s2fwb) && vsmmu_fact_is_false (canwbs))
+    return canwbs;
+  if (vsmmu_fact_is_true (nesting) && (vsmmu_fact_is_true (s2fwb) || vsmmu_fact_is_true (canwbs)))
+    return nesting;
+  return VSMMU_FACT (VSMMU_FACT_SOURCE_NONE, 0);
+}

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "verify/evidence.h"
+
+#include <glib/gi18n-lib.h>
+#include <inttypes.h>
+
+#include "check/finding.h"
+#include "check/host.h"
+#include "domain/reach.h"
+
+/* One device being looked at. */
+typedef struct {
+  const VsmmuVerifySubject *subject;
+  const VsmmuDevice *known;     /* as the domain's XML has it */
+  const VsmmuGuestDevice *seen; /* in the guest */
+  const VsmmuDevice *vsmmu;     /* the vSMMU of its root bus, or %NULL */
+  const VsmmuHostDevice *host;  /* of the host, or %NULL */
+  VsmmuVerifiedDevice *device;
+} Case;
+
+static gboolean is_needed (const char *check);
+
+static void
+add_evidence (const Case *c, const char *check, VsmmuVerifyVerdict outcome, char *text)
+{
+  VsmmuEvidence *evidence = g_new (VsmmuEvidence, 1);
+
+  *evidence = (VsmmuEvidence){ check, outcome, is_needed (check), text };
+  g_ptr_array_add (c->device->evidence, evidence);
+}
+
+/* Adds a finding about the device, and evidence with the same words. */
+static void
+refute (const Case *c, const char *check, const char *rule, char *message, const char *hint)
+{
+  add_evidence (c, check, VSMMU_VERIFY_MISMATCH, g_strdup (message));
+  g_ptr_array_add (c->device->findings,
+                   vsmmu_finding_new (vsmmu_rules_find (rule), VSMMU_SEVERITY_ERROR, c->subject->domain->file,
+                                      c->known->line, vsmmu_device_path (c->known, ""), message, g_strdup (hint)));
+}
+
+static VsmmuFinding *
+copy_finding (const VsmmuFinding *finding)
+{
+  return vsmmu_finding_new (finding->rule, finding->severity, finding->file, finding->line, g_strdup (finding->element),
+                            g_strdup (finding->message), g_strdup (finding->hint));
+}
+
+/* Takes over those of @findings that are about @about and of one of @rules; %NULL for any. Says how many. */
+static guint
+adopt (const Case *c, const char *check, const GPtrArray *findings, const VsmmuDevice *about, const char *const *rules)
+{
+  g_autofree char *path = vsmmu_device_path (about, "");
+  guint count = 0;
+
+  for (guint i = 0; findings != NULL && i < findings->len; i++) {
+    const VsmmuFinding *finding = g_ptr_array_index (findings, i);
+
+    if (strcmp (finding->element, path) != 0 || (rules != NULL && !g_strv_contains (rules, finding->rule->id)))
+      continue;
+    add_evidence (c, check, VSMMU_VERIFY_MISMATCH, g_strdup (finding->message));
+    g_ptr_array_add (c->device->findings, copy_finding (finding));
+    count++;
+  }
+  return count;
+}
+
+/* Whether the guest has the device where the XML says, and it is that one. */
+static void
+check_place (const Case *c)
+{
+  const VsmmuHostDevice *host = c->host;
+
+  if (c->seen->verdict == VSMMU_GUEST_ABSENT)
+    add_evidence (c, "place", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (c->seen->reason));
+  else if (host != NULL && c->seen->vendor != 0 && (host->vendor != c->seen->vendor || host->device != c->seen->device))
+    refute (c, "place", "msi-device-on-other-bus",
+            g_strdup_printf (_ ("at %s the guest has a device %04x:%04x, and %s of the host is %04x:%04x"),
+                             c->device->address, c->seen->vendor, c->seen->device, host->name, host->vendor,
+                             host->device),
+            _ ("detach the device and attach it again; if that does not help, restart the guest"));
+  else if (c->vsmmu == NULL)
+    add_evidence (c, "place", VSMMU_VERIFY_VERIFIED,
+                  g_strdup_printf (_ ("%s in the guest, behind no vSMMU of its own"), c->device->address));
+  else
+    add_evidence (
+        c, "place", VSMMU_VERIFY_VERIFIED,
+        g_strdup_printf (_ ("%s in the guest, behind '%s' as the XML says"), c->device->address, c->device->vsmmu));
+}
+
+/* The other VFIO devices behind the same vSMMU: how many there are, and what makes them a problem. */
+typedef struct {
+  guint count;
+  gboolean is_any_unknown;  /* the host's SMMU of one is not known */
+  gboolean is_any_mismatch; /* one is of another SMMU of the host */
+} Siblings;
+
+static Siblings
+look_at_siblings (const Case *c)
+{
+  static const char *const rules[] = { "host-smmu-mismatch", NULL };
+  const VsmmuVerifySubject *subject = c->subject;
+  Siblings siblings = { 0 };
+
+  for (guint i = 0; i < subject->domain->hostdevs->len; i++) {
+    const VsmmuDevice *other = g_ptr_array_index (subject->domain->hostdevs, i);
+    const VsmmuHostDevice *device;
+    g_autofree char *path = vsmmu_device_path (other, "");
+
+    if (other == c->known || vsmmu_domain_vsmmu_of (subject->domain, other) != c->vsmmu)
+      continue;
+    device = subject->host != NULL && other->hostdev.is_pci ? vsmmu_host_device_at (subject->host, &other->hostdev.host)
+                                                            : NULL;
+    siblings.count++;
+    siblings.is_any_unknown |= device == NULL || device->smmu == NULL;
+    for (guint f = 0; subject->host_findings != NULL && f < subject->host_findings->len; f++) {
+      const VsmmuFinding *finding = g_ptr_array_index (subject->host_findings, f);
+
+      siblings.is_any_mismatch |= g_strv_contains (rules, finding->rule->id) && strcmp (finding->element, path) == 0;
+    }
+  }
+  return siblings;
+}
+
+/* Behind one vSMMU are devices of several SMMUs, and this is one that belongs there. */
+static void
+check_bad_company (const Case *c)
+{
+  const VsmmuQemuLog *log = c->subject->is_log_of_guest ? NULL : c->subject->log;
+
+  if (log == NULL || log->since_start.is_partial)
+    add_evidence (
+        c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
+        g_strdup (_ ("a device of another SMMU of the host is behind the same vSMMU; whether it was there when "
+                     "the guest started, and stopped that vSMMU, cannot be told without QEMU's log")));
+  else if (log->since_start.n_lines[VSMMU_QEMU_LINE_UNATTACHED] > 0)
+    refute (c, "smmu", "host-smmu-mismatch",
+            g_strdup (_ ("a device of another SMMU of the host was behind the same vSMMU when the guest started or was "
+                         "reset, which stops the command queue of that vSMMU")),
+            _ ("shut the guest down, give that device a vSMMU of its own, and start the guest again"));
+  else
+    add_evidence (
+        c, "smmu", VSMMU_VERIFY_VERIFIED,
+        g_strdup_printf (_ ("%s of the host, to which the vSMMU is bound; a device that came later is of another "
+                            "one"),
+                         c->host->smmu->name));
+}
+
+/* Whether its SMMU of the host is that of the vSMMU. */
+static void
+check_smmu (const Case *c)
+{
+  static const char *const rules[] = { "host-smmu-mismatch", "host-device-missing", "host-device-without-smmu",
+                                       "host-group-shared", NULL };
+  Siblings siblings;
+
+  if (vsmmu_reach_first (c->subject->domain) != NULL) {
+    add_evidence (c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
+                  g_strdup (_ ("QEMU arguments, overrides or capabilities that cannot be understood reach an SMMUv3 or "
+                               "a VFIO device; 'virt-vsmmu check' reports them")));
+    return;
+  }
+  if (!c->device->is_accelerated || adopt (c, "smmu", c->subject->host_findings, c->known, rules) > 0)
+    return;
+  siblings = look_at_siblings (c);
+  if (siblings.is_any_mismatch && c->host != NULL)
+    check_bad_company (c);
+  else if (siblings.count == 0)
+    add_evidence (
+        c, "smmu", VSMMU_VERIFY_VERIFIED,
+        c->host != NULL && c->host->smmu != NULL
+            ? g_strdup_printf (_ ("%s of the host, the only one behind '%s'"), c->host->smmu->name, c->device->vsmmu)
+            : g_strdup_printf (_ ("the only device behind '%s'"), c->device->vsmmu));
+  else if (c->host == NULL || c->host->smmu == NULL || siblings.is_any_unknown)
+    add_evidence (c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
+                  g_strdup_printf (_ ("which SMMUs of the host the devices behind '%s' are behind is not known here"),
+                                   c->device->vsmmu));
+  else
+    add_evidence (c, "smmu", VSMMU_VERIFY_VERIFIED,
+                  g_strdup_printf (_ ("%s of the host, as the other devices behind '%s'"), c->host->smmu->name,
+                                   c->device->vsmmu));
+}
+
+/* Whether the kernel of the host has the window for MSIs where QEMU tells the guest. */
+static void
+check_window (const Case *c)
+{
+  static const char *const rules[] = { "host-msi-window", NULL };
+
+  if (!c->device->is_accelerated || adopt (c, "window", c->subject->host_findings, c->known, rules) > 0)
+    return;
+  if (c->host != NULL && c->host->group != NULL && c->host->group->has_regions)
+    add_evidence (c, "window", VSMMU_VERIFY_VERIFIED,
+                  g_strdup (_ ("0x8000000-0x80fffff in the host's kernel, as the guest is told")));
+  else
+    add_evidence (c, "window", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (_ ("that of the host's kernel is not known here")));
+}
+
+/* How many vSMMUs QEMU was asked about. */
+static guint
+count_asked (const VsmmuGuest *guest)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < guest->smmus->len; i++) {
+    const VsmmuGuestSmmu *smmu = g_ptr_array_index (guest->smmus, i);
+
+    count += smmu->is_accelerated && smmu->has_msi_gpa;
+  }
+  return count;
+}
+
+/* Whether there is a doorbell, and QEMU has the same one for all accelerated vSMMUs. */
+static void
+check_doorbell (const Case *c)
+{
+  const VsmmuMsiMachine *machine = &c->subject->guest->machine;
+  guint n_asked = count_asked (c->subject->guest);
+  guint n_bad = 0;
+
+  if (machine->controller == VSMMU_MSI_CONTROLLER_UNKNOWN) {
+    add_evidence (c, "doorbell", VSMMU_VERIFY_UNKNOWN_YET,
+                  g_strdup (_ ("the host decided which MSI controller the guest has")));
+    return;
+  }
+  if (machine->doorbell == 0) {
+    refute (c, "doorbell", "msi-doorbell-zero",
+            g_strdup (_ ("the machine has no MSI controller, so there is no doorbell")),
+            _ ("give the machine an MSI controller: <gic version='3'/>, without its=off or msi=off"));
+    return;
+  }
+  /* One KVM serves them all: a vSMMU with another doorbell means that QEMU and this program disagree. */
+  for (guint i = 0; c->device->is_accelerated && i < c->subject->domain->iommus->len; i++)
+    n_bad +=
+        adopt (c, "doorbell", c->subject->guest->findings, g_ptr_array_index (c->subject->domain->iommus, i), NULL);
+  if (n_bad == 0)
+    add_evidence (
+        c, "doorbell", VSMMU_VERIFY_VERIFIED,
+        g_strdup_printf (n_asked > 0 && c->device->is_accelerated
+                             ? _ ("0x%08" PRIx64 " of the machine's %s; QEMU offers it for every accelerated vSMMU")
+                             : _ ("0x%08" PRIx64 " of the machine's %s"),
+                         machine->doorbell, vsmmu_msi_controller_to_string (machine->controller)));
+}
+
+/* Whether the guest has vectors enabled, and where they lead. */
+static void
+check_vectors (const Case *c)
+{
+  const VsmmuGuestDevice *seen = c->seen;
+
+  if (seen->verdict == VSMMU_GUEST_ABSENT || adopt (c, "vectors", c->subject->guest->findings, c->known, NULL) > 0)
+    return;
+  if (seen->verdict != VSMMU_GUEST_VERIFIED)
+    add_evidence (c, "vectors", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (seen->reason));
+  else
+    add_evidence (
+        c, "vectors", VSMMU_VERIFY_VERIFIED,
+        g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u of %u (%s) is enabled and leads to the doorbell",
+                                      "%u of %u (%s) are enabled and lead to the doorbell", seen->vectors->len),
+                         seen->vectors->len, seen->n_vectors, seen->interrupts));
+}
+
+/* (nullable): what QEMU said since the device came, or where that is not known, since the guest's start */
+static const VsmmuQemuWords *
+find_words (const Case *c)
+{
+  const VsmmuQemuLog *log = c->subject->log;
+
+  if (log == NULL || c->subject->is_log_of_guest)
+    return NULL;
+  return log->has_recent ? &log->since_attach : &log->since_start;
+}
+
+/* With the trace kvm_arm_fixup_msi_route: what KVM was given. */
+static void
+check_route (const Case *c)
+{
+  const VsmmuQemuWords *words = find_words (c);
+  guint64 doorbell = c->subject->guest->machine.doorbell;
+
+  if (words == NULL || words->is_partial || words->n_routes == 0 || !c->device->is_accelerated || doorbell == 0)
+    return;
+  if (words->routes_and == doorbell && words->routes_or == doorbell)
+    add_evidence (c, "route", VSMMU_VERIFY_VERIFIED,
+                  g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "KVM was given 0x%08" PRIx64 " %u time",
+                                                "KVM was given 0x%08" PRIx64 " %u times", words->n_routes),
+                                   doorbell, words->n_routes));
+  else
+    refute (c, "route", "msi-doorbell-mismatch",
+            g_strdup_printf (_ ("KVM was given other addresses than the doorbell 0x%08" PRIx64), doorbell),
+            _ ("QEMU and this program disagree; report it with the output of --format json"));
+}
+
+/* What speaks for nothing, and why. */
+static void
+add_silence (const Case *c, gboolean is_decisive, char *text)
+{
+  VsmmuEvidence *evidence;
+
+  add_evidence (c, "log", VSMMU_VERIFY_UNKNOWN_YET, text);
+  evidence = g_ptr_array_index (c->device->evidence, c->device->evidence->len - 1);
+  evidence->is_needed = is_decisive;
+}
+
+/* Whether an error can be of this device: not when a device that does not belong there explains all there are. */
+static gboolean
+may_be_ours (const Case *c, const VsmmuQemuWords *words)
+{
+  return words->n_lines[VSMMU_QEMU_LINE_ERROR] > 0 || !look_at_siblings (c).is_any_mismatch;
+}
+
+/* Of a log without an error that could be about the device. */
+static void
+check_quiet_log (const Case *c, const VsmmuQemuWords *words)
+{
+  const VsmmuQemuLog *log = c->subject->log;
+
+  if (words->is_partial)
+    add_silence (c, FALSE,
+                 g_strdup (log->has_recent ? _ ("QEMU's log does not go back to the attachment of the device any more")
+                                           : _ ("QEMU's log does not go back to the start of the guest any more")));
+  else if (log->since_start.worst >= VSMMU_QEMU_LINE_ERROR)
+    add_silence (c, FALSE,
+                 g_strdup_printf (_ ("before the device was seen, QEMU reported for this device or another: %s"),
+                                  log->since_start.line));
+  else if (words->worst == VSMMU_QEMU_LINE_WARNING)
+    add_silence (c, FALSE, g_strdup_printf (_ ("QEMU warned about this device or something else: %s"), words->line));
+  else
+    add_evidence (c, "log", VSMMU_VERIFY_VERIFIED,
+                  g_strdup (log->has_recent ? _ ("no related errors in QEMU's log since the device was attached")
+                                            : _ ("no related errors in QEMU's log since the guest started")));
+}
+
+/* Whether QEMU complained. The guest's start counts for the only device, else what was said since this one came. */
+static void
+check_log (const Case *c)
+{
+  const VsmmuQemuLog *log = c->subject->log;
+  const VsmmuQemuWords *words = find_words (c);
+
+  if (!c->device->is_accelerated)
+    return;
+  if (log == NULL)
+    add_silence (c, FALSE, g_strdup (_ ("QEMU's log cannot be read here")));
+  else if (words == NULL)
+    add_silence (c, FALSE, g_strdup (_ ("the guest can write into QEMU's log itself, so it is no evidence")));
+  else if (words->worst < VSMMU_QEMU_LINE_ERROR)
+    check_quiet_log (c, words);
+  else if (log->has_recent && !words->is_partial && words->worst > VSMMU_QEMU_LINE_ERROR &&
+           !look_at_siblings (c).is_any_mismatch)
+    refute (c, "log", "vsmmu-attach-failed", g_strdup_printf (_ ("QEMU said since it came: %s"), words->line),
+            _ ("detach the device; 'virt-vsmmu check --this-host --attach' says where it fits"));
+  else
+    add_silence (c, may_be_ours (c, words),
+                 g_strdup_printf (_ ("QEMU said, of this device or another: %s"), words->line));
+}
+
+static const struct {
+  const char *name;
+  gboolean is_needed; /* for the verdict “verified” */
+  void (*look) (const Case *c);
+} checks[] = {
+  { "place", TRUE, check_place },       { "smmu", TRUE, check_smmu }, { "window", FALSE, check_window },
+  { "doorbell", TRUE, check_doorbell }, { "log", FALSE, check_log },  { "vectors", TRUE, check_vectors },
+  { "route", FALSE, check_route },
+};
+
+static gboolean
+is_needed (const char *check)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (checks); i++)
+    if (strcmp (checks[i].name, check) == 0)
+      return checks[i].is_needed;
+  return FALSE;
+}
+
+/* The verdict, with the first evidence that has it as the reason; of a device that is right the last, the vectors. */
+static void
+conclude (VsmmuVerifiedDevice *device)
+{
+  const char *reason = "";
+
+  for (guint i = 0; i < device->evidence->len; i++) {
+    const VsmmuEvidence *evidence = g_ptr_array_index (device->evidence, i);
+    gboolean counts = evidence->outcome == VSMMU_VERIFY_MISMATCH || evidence->is_needed;
+
+    if (counts && (evidence->outcome > device->verdict ||
+                   (evidence->outcome == device->verdict && device->verdict == VSMMU_VERIFY_VERIFIED)))
+      reason = evidence->text;
+    if (counts)
+      device->verdict = MAX (device->verdict, evidence->outcome);
+  }
+  device->reason = g_strdup (reason);
+}
+
+static void
+evidence_free (gpointer data)
+{
+  g_free (((VsmmuEvidence *) data)->text);
+  g_free (data);
+}
+
+void
+vsmmu_verified_device_free (VsmmuVerifiedDevice *device)
+{
+  if (device == NULL)
+    return;
+  g_free (device->alias);
+  g_free (device->name);
+  g_free (device->address);
+  g_free (device->vsmmu);
+  g_free (device->host);
+  g_free (device->smmu);
+  g_free (device->reason);
+  g_ptr_array_unref (device->evidence);
+  g_ptr_array_unref (device->findings);
+  g_free (device);
+}
+
+void
+vsmmu_verification_free (VsmmuVerification *verification)
+{
+  if (verification == NULL)
+    return;
+  g_free (verification->domain);
+  g_free (verification->uuid);
+  g_ptr_array_unref (verification->devices);
+  g_free (verification);
+}
+
+static VsmmuVerifiedDevice *
+device_new (const Case *c)
+{
+  VsmmuVerifiedDevice *device = g_new0 (VsmmuVerifiedDevice, 1);
+
+  *device = (VsmmuVerifiedDevice){
+    .alias = g_strdup (c->seen->alias),
+    .name = g_strdup (c->seen->name),
+    .address = vsmmu_guest_device_get_address (c->seen),
+    .vsmmu = g_strdup (c->seen->vsmmu),
+    .is_accelerated = c->vsmmu != NULL && vsmmu_iommu_is_accelerated (c->vsmmu),
+    .host = g_strdup (c->seen->host),
+    .smmu = g_strdup (c->host != NULL && c->host->smmu != NULL ? c->host->smmu->name : NULL),
+    .doorbell = c->subject->guest->machine.doorbell,
+    .evidence = g_ptr_array_new_with_free_func (evidence_free),
+    .findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free),
+  };
+  return device;
+}
+
+static const VsmmuDevice *
+find_known (const VsmmuDomain *domain, const char *alias)
+{
+  for (guint i = 0; alias != NULL && i < domain->devices->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+
+    if (g_strcmp0 (device->alias, alias) == 0)
+      return device;
+  }
+  return NULL;
+}
+
+static VsmmuVerifiedDevice *
+judge_device (const VsmmuVerifySubject *subject, const VsmmuDevice *known, const VsmmuGuestDevice *seen)
+{
+  Case c = {
+    .subject = subject, .known = known, .seen = seen, .vsmmu = vsmmu_domain_vsmmu_of (subject->domain, known)
+  };
+
+  if (subject->host != NULL && vsmmu_device_is_hostdev (known) && known->hostdev.is_pci)
+    c.host = vsmmu_host_device_at (subject->host, &known->hostdev.host);
+  c.device = device_new (&c);
+  for (guint i = 0; i < G_N_ELEMENTS (checks); i++)
+    checks[i].look (&c);
+  conclude (c.device);
+  return c.device;
+}
+
+VsmmuVerification *
+vsmmu_verify_judge (const VsmmuVerifySubject *subject)
+{
+  VsmmuVerification *verification = g_new0 (VsmmuVerification, 1);
+
+  *verification = (VsmmuVerification){
+    .domain = g_strdup (subject->guest->name),
+    .devices = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_verified_device_free),
+    .n_peeks = subject->guest->n_peeks,
+    .n_bytes = subject->guest->n_bytes,
+  };
+  for (guint i = 0; i < subject->guest->devices->len; i++) {
+    const VsmmuGuestDevice *seen = g_ptr_array_index (subject->guest->devices, i);
+    const VsmmuDevice *known = find_known (subject->domain, seen->alias);
+
+    if (known != NULL)
+      g_ptr_array_add (verification->devices, judge_device (subject, known, seen));
+  }
+  return verification;
+}
