@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "render/render-json.h"
+#include "render/json.h"
 #include "base/json.h"
 #include "msi/json.h"
 #include "vsmmu/guest.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "verify/verify-json.h"
 
-#include "render/render-json.h"
+#include "render/json.h"
 #include "base/json.h"
 
 static JsonObject *
