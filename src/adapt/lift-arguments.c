@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "base/number.h"
 #include "adapt/lifting.h"
 #include "adapt/lowering.h"
+#include "base/number.h"
 #include "domain/options.h"
 
 /*

@@ -2,9 +2,9 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
-#include "base/number.h"
 #include "adapt/lifting.h"
 #include "adapt/lowering.h"
+#include "base/number.h"
 
 /*
  * iommufd

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "domain/read.h"
-#include "base/text.h"
 #include "adapt/lifting.h"
 #include "adapt/lowering.h"
+#include "base/text.h"
 #include "domain/options.h"
 
 char *

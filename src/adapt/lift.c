@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "domain/read.h"
-#include "base/text.h"
 #include "adapt/lifting.h"
 #include "adapt/lowering.h"
+#include "base/input.h"
+#include "base/text.h"
+#include "domain/domain-read.h"
 
 static void
 lifting_clear (VsmmuLifting *lifting)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "adapt/passthrough.h"
 #include "domain/domain.h"
 #include "xml/edit.h"
-#include "adapt/passthrough.h"
 
 /* A domain that is being lifted. */
 typedef struct {

@@ -2,8 +2,9 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
-#include "base/text.h"
 #include "adapt/lowering.h"
+#include "base/text.h"
+#include "domain/acceleration.h"
 
 /* Attributes that belong to VFIO devices and their ports, and that older libvirts drop without a word. */
 static const struct {

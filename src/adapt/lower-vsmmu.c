@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "base/text.h"
 #include "adapt/lowering.h"
+#include "base/text.h"
+#include "domain/acceleration.h"
 #include "domain/options.h"
 
 /* What a pcie-expander-bus has and an arm-smmuv3 has not. */
@@ -27,12 +28,6 @@ room_clear (Room *room)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Room, room_clear)
-
-gboolean
-vsmmu_lowering_is_vsmmu (const VsmmuDevice *iommu)
-{
-  return iommu->iommu.is_smmuv3 && iommu->iommu.names_pci_bus;
-}
 
 /* libvirt gives each pcie-expander-bus a number 2 below the lowest that is given; %FALSE when that does not last. */
 static gboolean

@@ -3,40 +3,12 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "domain/hotplug.h"
-#include "domain/read.h"
-#include "base/text.h"
 #include "adapt/lowering.h"
+#include "base/input.h"
+#include "base/text.h"
+#include "domain/domain-read.h"
+#include "domain/hotplug.h"
 #include "domain/options.h"
-
-const char *const vsmmu_iommufd_ids[] = {
-  [VSMMU_SWITCH_ABSENT] = VSMMU_IOMMUFD_ID,
-  [VSMMU_SWITCH_OFF] = VSMMU_IOMMUFD_ID "-no",
-  [VSMMU_SWITCH_ON] = VSMMU_IOMMUFD_ID "-yes",
-};
-
-void
-vsmmu_lowering_note (GPtrArray *notes, const char *format, ...)
-{
-  va_list arguments;
-
-  va_start (arguments, format);
-  g_ptr_array_add (notes, g_strdup_vprintf (format, arguments));
-  va_end (arguments);
-}
-
-gboolean
-vsmmu_lowering_refuse (GError **error, const char *format, ...)
-{
-  g_autofree char *message = NULL;
-  va_list arguments;
-
-  va_start (arguments, format);
-  message = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED, message);
-  return FALSE;
-}
 
 static void
 lowering_clear (VsmmuLowering *lowering)
@@ -244,17 +216,6 @@ lower (const VsmmuDomain *domain, const char *xml, gsize length, const VsmmuTarg
   vsmmu_lower_write (&lowering);
   lowered = vsmmu_edit_finish (lowering.edit, out_length);
   return stays_in_place (domain, lowered, *out_length, error) ? g_steal_pointer (&lowered) : NULL;
-}
-
-char *
-vsmmu_lowering_keep (const char *xml, gsize length, gsize *out_length)
-{
-  char *copy = g_malloc (length + 1);
-
-  memcpy (copy, xml, length);
-  copy[length] = '\0';
-  *out_length = length;
-  return copy;
 }
 
 char *

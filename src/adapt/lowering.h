@@ -2,8 +2,8 @@
 #pragma once
 
 #include "domain/domain.h"
-#include "xml/edit.h"
 #include "vsmmu/lower.h"
+#include "xml/edit.h"
 
 /* The names that lowering gives in QEMU; for objects, nothing else may have them. */
 #define VSMMU_STAND_IN_ALIAS "ua-iommu"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "domain/releases.h"
-#include "base/version.h"
 #include "adapt/lowering.h"
+#include "base/version.h"
+#include "domain/releases.h"
 
 gboolean
 vsmmu_target_knows_iommufd (const VsmmuTarget *target, gboolean is_for_domain)

@@ -4,8 +4,9 @@
 #include <glib/gi18n-lib.h>
 #include <json-glib/json-glib.h>
 
-#include "domain/domain.h"
 #include "base/number.h"
+#include "domain/acceleration.h"
+#include "domain/domain.h"
 
 typedef struct {
   const VsmmuDomain *domain;

@@ -3,12 +3,12 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "adapt/lowering.h"
+#include "base/input.h"
 #include "check/finding.h"
 #include "check/host.h"
-#include "schema/schema.h"
 #include "domain/hotplug.h"
-#include "domain/read.h"
-#include "adapt/lowering.h"
+#include "schema/schema.h"
 
 /* A document with more is broken beyond what a list can help with. */
 #define FINDINGS_MAX 1000

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "check/check.h"
-#include "domain/reach.h"
 #include "base/text.h"
+#include "check/check.h"
+#include "domain/acceleration.h"
+#include "domain/reach.h"
 
 /*
  * commandline-not-understood

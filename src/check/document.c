@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "check/check.h"
 #include "base/suggest.h"
 #include "base/text.h"
+#include "check/check.h"
+#include "domain/acceleration.h"
 
 /* Attributes that libvirt 12.8 knows on <driver> of other IOMMU models. */
 static const char *const other_models_attributes[] = { "intremap",        "caching_mode", "eim",   "iotlb", "aw_bits",

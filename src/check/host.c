@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "check/host.h"
+#include "domain/acceleration.h"
 
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "check/check.h"
 #include "base/text.h"
+#include "check/check.h"
+#include "domain/acceleration.h"
 #include "msi/machine.h"
 
 /* QEMU's virt machine has 512 GiB and takes no less. */

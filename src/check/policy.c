@@ -3,8 +3,8 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "check/policy.h"
 #include "base/text.h"
+#include "check/policy.h"
 
 #define FILE_NAME "virt-vsmmu.conf"
 

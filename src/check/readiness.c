@@ -3,8 +3,8 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "check/host.h"
 #include "base/version.h"
+#include "check/host.h"
 
 #define LIBVIRT_ACCEL VSMMU_VERSION_ENCODE (12, 7, 0)
 

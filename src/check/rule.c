@@ -3,8 +3,8 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "check/check.h"
 #include "base/suggest.h"
+#include "check/check.h"
 
 /*
  * Every rule there is: the one source for findings, `virt-vsmmu explain`,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "check/check.h"
-#include "domain/releases.h"
 #include "base/version.h"
+#include "check/check.h"
+#include "domain/acceleration.h"
+#include "domain/releases.h"
 
 gboolean
 vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)

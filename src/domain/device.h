@@ -156,3 +156,9 @@ gboolean vsmmu_device_is_known (const char *element);
 
 /* Whether libvirt attaches @device to a running guest. */
 gboolean vsmmu_device_is_pluggable (const VsmmuDevice *device);
+
+/* (transfer full): XPath of @device, or of what @suffix names below it ("/driver"). */
+char *vsmmu_device_path (const VsmmuDevice *device, const char *suffix);
+
+/* (transfer full): how messages call @device: "disk 'vda'", "hostdev 0000:01:00.0". */
+char *vsmmu_device_describe (const VsmmuDevice *device);

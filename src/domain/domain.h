@@ -2,9 +2,9 @@
 #pragma once
 
 #include "domain/device.h"
-#include "xml/xml.h"
 #include "vsmmu/domain.h"
 #include "vsmmu/hotplug.h"
+#include "xml/xml.h"
 
 typedef enum {
   VSMMU_GIC_ABSENT, /* libvirt picks one */
@@ -124,6 +124,9 @@ struct _VsmmuDomain {
   VsmmuPlug *plug; /* (nullable) */
 };
 
+/* (transfer full): a domain of @document, which it takes, with nothing in it yet */
+VsmmuDomain *vsmmu_domain_new_empty (xmlDocPtr document, const char *file);
+
 /*
  * vsmmu_domain_copy:
  *
@@ -132,43 +135,14 @@ struct _VsmmuDomain {
  */
 VsmmuDomain *vsmmu_domain_copy (const VsmmuDomain *domain);
 
-/*
- * vsmmu_domain_new_from_node:
- * @node: a domain inside a document, which must outlive the result
- *
- * Returns: (transfer full): the domain; it has no document of its own
- */
-VsmmuDomain *vsmmu_domain_new_from_node (const xmlNode *node, const char *name);
-
-/* Gives devices the ids that they have when the document of a running guest is used for a new one. */
-void vsmmu_domain_forget_run (VsmmuDomain *domain);
-
 /* Whether machine and architecture are those of an arm64 virt guest. */
 gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);
 
 /* The vSMMU that @device stands behind, accelerated or not, or %NULL. */
 const VsmmuDevice *vsmmu_domain_vsmmu_of (const VsmmuDomain *domain, const VsmmuDevice *device);
 
-/* Whether @iommu is an accelerated vSMMU: accel='on' with a pciBus. */
-gboolean vsmmu_iommu_is_accelerated (const VsmmuDevice *iommu);
-
-/* Whether @iommu mentions acceleration at all; see vsmmu_domain_is_accelerated(). */
-gboolean vsmmu_iommu_wants_acceleration (const VsmmuDevice *iommu);
-
 /* Whether VFIO uses iommufd for @hostdev, by its own <driver> or the domain's <iommufd>. */
 gboolean vsmmu_domain_uses_iommufd (const VsmmuDomain *domain, const VsmmuDevice *hostdev);
 
-/* (transfer full): XPath of @device, or of what @suffix names below it ("/driver"). */
-char *vsmmu_device_path (const VsmmuDevice *device, const char *suffix);
-
-/* (transfer full): how messages call @device: "disk 'vda'", "hostdev 0000:01:00.0". */
-char *vsmmu_device_describe (const VsmmuDevice *device);
-
-/* (transfer full): dddd:bb:ss.f, as sysfs and QEMU write it. */
-char *vsmmu_pci_address_to_string (const VsmmuPciAddress *address);
-
 /* The namespace of what libvirt passes to QEMU as it is. */
 #define VSMMU_QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
-
-/* The names of the attributes of <driver> that an smmuv3 <iommu> has, NULL-terminated. */
-extern const char *const vsmmu_iommu_attributes[];

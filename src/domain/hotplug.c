@@ -3,9 +3,11 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "base/input.h"
+#include "base/text.h"
+#include "domain/device-read.h"
 #include "domain/read.h"
 #include "domain/slots.h"
-#include "base/text.h"
 
 struct _VsmmuHotplug {
   VsmmuHotplugAction action;

@@ -81,3 +81,9 @@ vsmmu_pci_model_find (const char *name)
       return &models[i];
   return NULL;
 }
+
+char *
+vsmmu_pci_address_to_string (const VsmmuPciAddress *address)
+{
+  return g_strdup_printf ("%04x:%02x:%02x.%x", address->domain, address->bus, address->slot, address->function);
+}

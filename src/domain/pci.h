@@ -65,3 +65,6 @@ const VsmmuPciModel *vsmmu_pci_model_find (const char *name);
 #define VSMMU_PCI_BUSES_MAX 256
 #define VSMMU_PCI_SLOTS_MAX 32
 #define VSMMU_PCI_FUNCTIONS_MAX 8
+
+/* (transfer full): dddd:bb:ss.f, as sysfs and QEMU write it. */
+char *vsmmu_pci_address_to_string (const VsmmuPciAddress *address);

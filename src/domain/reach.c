@@ -302,11 +302,3 @@ vsmmu_reach_may_accelerate (const VsmmuDomain *domain)
       return TRUE;
   return FALSE;
 }
-
-const VsmmuReach *
-vsmmu_reach_first (const VsmmuDomain *domain)
-{
-  return domain->reaches->len > 0 && vsmmu_domain_is_accelerated (domain)
-             ? &g_array_index (domain->reaches, VsmmuReach, 0)
-             : NULL;
-}

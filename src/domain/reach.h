@@ -40,6 +40,3 @@ void vsmmu_reach_find (VsmmuDomain *domain);
 
 /* Whether any of it may give the guest an accelerated SMMUv3. */
 gboolean vsmmu_reach_may_accelerate (const VsmmuDomain *domain);
-
-/* (nullable): of a domain that may have an accelerated SMMUv3, the first that makes it uncertain where devices are. */
-const VsmmuReach *vsmmu_reach_first (const VsmmuDomain *domain);

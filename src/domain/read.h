@@ -67,36 +67,3 @@ gint64 vsmmu_read_integer (const VsmmuReader *reader, const xmlNode *node, const
 
 /* A size in KiB; 0 for one that libvirt would not take, which is not for these checks to say. */
 guint64 vsmmu_read_size (const char *text, const char *unit);
-
-/*
- * vsmmu_read_device:
- * @node: a child of <devices>, or the root of a device document
- * @ordinal: its number among the elements of that name; 0 for the root of a device document
- *
- * Returns: (transfer full): the device that @node describes
- */
-VsmmuDevice *vsmmu_read_device (VsmmuDomain *domain, const xmlNode *node, guint ordinal);
-
-/*
- * vsmmu_read_document:
- *
- * Reads the file @path, or standard input for "-", refusing what is larger than %VSMMU_DOCUMENT_MAX_BYTES
- * before it is all in memory.
- */
-gboolean vsmmu_read_document (const char *path, char **data, gsize *length, GError **error);
-
-/* (transfer full): what messages call the file @path, in UTF-8 */
-char *vsmmu_read_name (const char *path);
-
-/*
- * vsmmu_domain_new_mapped:
- * @lines: (nullable) (element-type guint): for each line of @data, the line that places name instead
- * @line: (out): the line that @error is about
- *
- * Reads the elements of the document alone: what arguments and overrides say is for vsmmu_domain_new_from_data().
- */
-VsmmuDomain *vsmmu_domain_new_mapped (const char *data, gsize length, const char *name, const GArray *lines, guint *line,
-                                      GError **error);
-
-/* The same with the lines of @data, for what is lifted already, or is to be. */
-VsmmuDomain *vsmmu_domain_new_raw (const char *data, gsize length, const char *name, GError **error);

@@ -3,8 +3,8 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "domain/implicit.h"
 #include "base/text.h"
+#include "domain/implicit.h"
 
 typedef struct {
   const VsmmuPciModel *model; /* %NULL for a bus that nothing has claimed yet */

@@ -3,12 +3,12 @@
 #include <inttypes.h>
 #include <json-glib/json-glib.h>
 
-#include "host/host-fields.h"
+#include "base/input.h"
 #include "base/json-scan.h"
-#include "domain/read.h"
 #include "base/suggest.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "host/host-fields.h"
 
 /* Longer names than this have no place in /sys. */
 #define TEXT_MAX 4096

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/host-fields.h"
 #include "base/json.h"
 #include "base/version.h"
+#include "host/host-fields.h"
 
 static JsonNode *
 text_node (const char *text)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
+#include "domain/acceleration.h"
 #include "msi/machine.h"
 
 /* What is made of a domain, and what of it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
+#include "domain/acceleration.h"
 #include "domain/domain.h"
 #include "domain/reach.h"
 #include "msi/topology.h"

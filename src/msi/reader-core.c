@@ -3,7 +3,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "domain/read.h"
+#include "base/input.h"
 #include "msi/reader.h"
 
 /* QEMU writes one for each block of memory, or for each mapping of the guest when asked to. */

@@ -2,7 +2,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "domain/read.h"
+#include "base/input.h"
 #include "msi/reader.h"
 
 /* The whole memory is the window. */

@@ -2,6 +2,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "check/host.h"
+#include "domain/acceleration.h"
 #include "plan/layout.h"
 
 /* The function of the host called @name, with or without its domain. */

@@ -4,13 +4,15 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
-#include "xml/edit.h"
-#include "domain/reach.h"
-#include "domain/read.h"
+#include "base/input.h"
 #include "base/text.h"
+#include "domain/acceleration.h"
+#include "domain/domain-read.h"
+#include "domain/reach.h"
 #include "plan/layout.h"
 #include "vsmmu/check.h"
 #include "vsmmu/lower.h"
+#include "xml/edit.h"
 
 #define KIB_PER_GIB (G_GUINT64_CONSTANT (1024) * 1024)
 

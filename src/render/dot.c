@@ -2,10 +2,11 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
-#include "check/check.h"
-#include "render/dot-label.h"
-#include "host/host.h"
 #include "base/text.h"
+#include "check/check.h"
+#include "domain/acceleration.h"
+#include "host/host.h"
+#include "render/dot-label.h"
 #include "vsmmu/render.h"
 
 /* Names of one group of devices, and findings below the picture; the rest is counted. */

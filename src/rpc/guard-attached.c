@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check/policy.h"
+#include "domain/acceleration.h"
 #include "domain/hotplug.h"
 #include "rpc/guard-definition.h"
 #include "vsmmu/vsmmu.h"

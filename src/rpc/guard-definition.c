@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "domain/concern.h"
-#include "xml/edit.h"
-#include "domain/read.h"
+#include "domain/domain-read.h"
 #include "vsmmu/error.h"
 #include "vsmmu/rule.h"
+#include "xml/edit.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (xmlBuffer, xmlBufferFree)
 

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "check/policy.h"
-#include "xml/edit.h"
+#include "domain/acceleration.h"
 #include "domain/hotplug.h"
 #include "rpc/guard-definition.h"
 #include "vsmmu/lower.h"
 #include "vsmmu/vsmmu.h"
+#include "xml/edit.h"
 
 /* Of so many devices a call may mean any; with more it has to say which. */
 #define CANDIDATES_MAX 16

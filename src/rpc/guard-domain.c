@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "domain/concern.h"
-#include "xml/edit.h"
-#include "xml/tags.h"
 #include "base/text.h"
+#include "domain/concern.h"
+#include "domain/domain-read.h"
 #include "rpc/guard-internal.h"
 #include "vsmmu/lower.h"
 #include "vsmmu/vsmmu.h"
+#include "xml/edit.h"
+#include "xml/tags.h"
 
 char *
 vsmmu_guard_lift_document (const char *xml, gsize *length, GError **error)

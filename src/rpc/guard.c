@@ -4,8 +4,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "xml/xml.h"
 #include "vsmmu/vsmmu.h"
+#include "xml/xml.h"
 
 VsmmuGuard *
 vsmmu_guard_new (const VsmmuPolicy *policy, const VsmmuGuardOps *ops, gpointer self)

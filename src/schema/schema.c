@@ -6,10 +6,11 @@
 #include <libxml/relaxng.h>
 #include <libxml/uri.h>
 
-#include "check/finding.h"
-#include "domain/domain.h"
 #include "base/suggest.h"
 #include "base/text.h"
+#include "check/finding.h"
+#include "domain/acceleration.h"
+#include "domain/domain.h"
 #include "src/resources.h"
 
 /* Where libvirt installs its schema below a data directory. */

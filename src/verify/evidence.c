@@ -6,7 +6,7 @@
 
 #include "check/finding.h"
 #include "check/host.h"
-#include "domain/reach.h"
+#include "domain/acceleration.h"
 
 /* One device being looked at. */
 typedef struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "render/json.h"
 #include "base/json.h"
 #include "msi/json.h"
+#include "render/json.h"
 #include "vsmmu/guest.h"
 
 JsonObject *

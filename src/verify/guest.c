@@ -7,11 +7,12 @@
 
 #include "check/finding.h"
 #include "check/policy.h"
+#include "domain/acceleration.h"
 #include "domain/concern.h"
-#include "verify/guest-output.h"
 #include "libvirt/guest-memory.h"
-#include "verify/guest-pci.h"
 #include "libvirt/monitor.h"
+#include "verify/guest-output.h"
+#include "verify/guest-pci.h"
 #include "vsmmu/policy.h"
 
 /* A guest that boots settles in between; one that does this on purpose never does. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "verify/verify-json.h"
 
-#include "render/json.h"
 #include "base/json.h"
+#include "render/json.h"
 
 static JsonObject *
 evidence_to_json (const VsmmuEvidence *evidence)

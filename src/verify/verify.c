@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "verify/verify.h"
 
-#include "verify/evidence.h"
-#include "verify/guest.h"
 #include "libvirt/guest-memory.h"
 #include "libvirt/monitor.h"
+#include "verify/evidence.h"
+#include "verify/guest.h"
 #include "vsmmu/check.h"
 
 /*

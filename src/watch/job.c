@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "watch/job.h"
 
-#include "verify/verify.h"
 #include "libvirt/connection.h"
 #include "libvirt/monitor.h"
+#include "verify/verify.h"
 #include "watch/detachment.h"
 #include "watch/watcher.h"
 

@@ -4,8 +4,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "check/policy.h"
 #include "base/budget.h"
+#include "check/policy.h"
 #include "libvirt/qemu-log.h"
 #include "vsmmu/watch.h"
 #include "watch/job.h"

@@ -3,8 +3,8 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "xml/tags.h"
 #include "base/text.h"
+#include "xml/tags.h"
 
 /* Where an element is in the text, in bytes from its start. */
 typedef struct {

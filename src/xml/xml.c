@@ -5,9 +5,9 @@
 #include <libxml/SAX2.h>
 #include <libxml/parser.h>
 
-#include "xml/limits.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "xml/limits.h"
 
 /*
  * Limits that no domain comes near, and that keep the cost of a hostile document

@@ -4,8 +4,8 @@
 #include <libxml/tree.h>
 #include <libxml/xmlerror.h>
 
-#include "xml/metadata.h"
 #include "vsmmu/domain.h"
+#include "xml/metadata.h"
 
 /* What libxml2 gives its error handlers. */
 #if LIBXML_VERSION >= 21200

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "verify/guest.h"
 #include "verify/guest-pci.h"
+#include "verify/guest.h"
 #include "vsmmu/vsmmu.h"
 
 int LLVMFuzzerInitialize (int *argc, char ***argv);

@@ -6,10 +6,10 @@
 
 #include "check/policy.h"
 #include "domain/domain.h"
-#include "xml/metadata-filter.h"
-#include "xml/xml.h"
 #include "verify/guest-output.h"
 #include "vsmmu/vsmmu.h"
+#include "xml/metadata-filter.h"
+#include "xml/xml.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 

@@ -2,10 +2,10 @@
 #include <string.h>
 
 #include "golden.h"
-#include "verify/guest.h"
-#include "msi/machine.h"
 #include "libvirt/guest-memory.h"
+#include "msi/machine.h"
 #include "verify/guest-pci.h"
+#include "verify/guest.h"
 #include "vsmmu/vsmmu.h"
 
 #define ECAM G_GUINT64_CONSTANT (0x4010000000)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "domain/acceleration.h"
 #include "domain/arguments.h"
 #include "domain/concern.h"
+#include "domain/domain-read.h"
 #include "domain/reach.h"
-#include "domain/read.h"
 
 #define NAMESPACE "xmlns:qemu='" VSMMU_QEMU_NAMESPACE "'"
 /* ids: pcie.0, pci.1, iommu0 and hostdev0 */

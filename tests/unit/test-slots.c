@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "golden.h"
+#include "domain/acceleration.h"
 #include "domain/domain.h"
 
 #define ROOT_PORT "<controller type='pci' model='pcie-root-port'/>"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "domain/domain.h"
 #include "base/suggest.h"
+#include "domain/acceleration.h"
+#include "domain/domain.h"
 #include "vsmmu/rule.h"
 
 /* A word, and the attribute it stands for, or %NULL when nobody can tell. */

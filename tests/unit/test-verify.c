@@ -6,11 +6,11 @@
 #include "check/finding.h"
 #include "golden.h"
 #include "host/host.h"
-#include "xml/xml.h"
 #include "verify/evidence.h"
 #include "verify/guest-output.h"
 #include "vsmmu/vsmmu.h"
 #include "watch/detachment.h"
+#include "xml/xml.h"
 
 #define SMMU_A "smmu3.0x000000000c000000"
 #define SMMU_B "smmu3.0x000000000c020000"

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "domain/reach.h"
+
+/* The names of the attributes of <driver> that an smmuv3 <iommu> has, NULL-terminated. */
+extern const char *const vsmmu_iommu_attributes[];
+
+/* Whether @iommu is an accelerated vSMMU: accel='on' with a pciBus. */
+gboolean vsmmu_iommu_is_accelerated (const VsmmuDevice *iommu);
+
+/* Whether @iommu mentions acceleration at all; see vsmmu_domain_is_accelerated(). */
+gboolean vsmmu_iommu_wants_acceleration (const VsmmuDevice *iommu);
+
+/* Whether one of the ways in which what is unclear in @root may be read makes an accelerated vSMMU. */
+gboolean vsmmu_domain_hides_vsmmu (const VsmmuDomain *domain, const xmlNode *root);
+
+/* (nullable): of a domain that may have an accelerated SMMUv3, the first that makes it uncertain where devices are. */
+const VsmmuReach *vsmmu_reach_first (const VsmmuDomain *domain);
