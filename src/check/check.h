@@ -2,21 +2,15 @@
 #pragma once
 
 #include "domain/domain.h"
+#include "host/binding.h"
 #include "vsmmu/check.h"
-
-/* What the devices behind one accelerated vSMMU make of it on the host. */
-typedef struct {
-  const VsmmuDevice *iommu;   /* %NULL: no accelerated vSMMU over this root bus */
-  const VsmmuDevice *hostdev; /* the first one behind it whose SMMU is known, which decides; or %NULL */
-  const VsmmuHostSmmu *smmu;  /* of that one, or %NULL */
-} VsmmuBinding;
 
 /* One rule being applied to one domain. */
 typedef struct {
   const VsmmuDomain *domain;    /* for hotplug rules, with a plug */
   const VsmmuTarget *target;    /* never %NULL for target rules */
   const VsmmuHost *host;        /* never %NULL for host rules */
-  const VsmmuBinding *bindings; /* for host rules: vsmmu_check_bind() */
+  const VsmmuBinding *bindings; /* for host rules: vsmmu_bindings_find() */
   const VsmmuRule *rule;
   GPtrArray *findings;
   guint n_left_out; /* findings past what one document may have */
@@ -141,18 +135,3 @@ void vsmmu_rule_unplug_last_device (VsmmuCheck *check);
  *   in the other document
  */
 char *vsmmu_check_place (const VsmmuCheck *check, gboolean is_plug, const VsmmuDevice *device);
-
-/* Whether @iommu is an accelerated vSMMU that stands over its root bus, so that what is below it counts. */
-gboolean vsmmu_check_is_effective (const VsmmuCheck *check, const VsmmuDevice *iommu);
-
-/* Whether some vSMMU has a pciBus that other rules object to; what is behind it cannot be told then. */
-gboolean vsmmu_check_is_unclear (const VsmmuCheck *check);
-
-/* The machine-wide SMMUv3, which stands over all root buses that have none of their own; or %NULL. */
-const VsmmuDevice *vsmmu_check_machine_wide (const VsmmuCheck *check);
-
-/* Sets @is_free for each bus that is an empty port into which a device can be hotplugged. */
-void vsmmu_check_find_free_ports (const VsmmuCheck *check, gboolean is_free[VSMMU_PCI_BUSES_MAX]);
-
-/* (transfer full) (nullable): the options of @iommu that are left to “auto”, as “ats, ril” */
-char *vsmmu_iommu_auto_options (const VsmmuDevice *iommu);

@@ -10,12 +10,6 @@
 static const char *const other_models_attributes[] = { "intremap",        "caching_mode", "eim",   "iotlb", "aw_bits",
                                                        "dma_translation", "passthrough",  "xtsup", NULL };
 
-static const VsmmuDevice *
-iommu_at (const VsmmuCheck *check, guint i)
-{
-  return g_ptr_array_index (check->domain->iommus, i);
-}
-
 /* What to do about an attribute of <driver> that nobody knows. */
 static char *
 hint_for_driver (const char *name)
@@ -63,7 +57,7 @@ void
 vsmmu_rule_unknown_driver_attribute (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
     const xmlAttr *attribute;
 
     if (!vsmmu_iommu_wants_acceleration (iommu))
@@ -116,7 +110,7 @@ vsmmu_rule_option_without_accel (VsmmuCheck *check)
   static const char *const options[] = { "ats", "ril", "ssidsize", "oas", "cmdqv" };
 
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
     if (iommu->iommu.driver == NULL || iommu->iommu.accel == VSMMU_SWITCH_ON ||
         iommu->iommu.accel == VSMMU_SWITCH_INVALID)
@@ -133,7 +127,7 @@ void
 vsmmu_rule_accel_without_pci_bus (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
     if (!iommu->iommu.is_smmuv3 || iommu->iommu.accel != VSMMU_SWITCH_ON || iommu->iommu.names_pci_bus)
       continue;
@@ -148,7 +142,7 @@ void
 vsmmu_rule_iommu_has_address (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
     if (iommu->iommu.is_smmuv3 && iommu->iommu.has_address)
       vsmmu_check_report (check, iommu->address_line, vsmmu_device_path (iommu, "/address"),

@@ -4,44 +4,8 @@
 #include "base/text.h"
 #include "check/check.h"
 #include "domain/acceleration.h"
-
-static const VsmmuDevice *
-iommu_at (const VsmmuCheck *check, guint i)
-{
-  return g_ptr_array_index (check->domain->iommus, i);
-}
-
-static const VsmmuDevice *
-hostdev_at (const VsmmuCheck *check, guint i)
-{
-  return g_ptr_array_index (check->domain->hostdevs, i);
-}
-
-static gboolean
-is_behind_accelerated (const VsmmuCheck *check, const VsmmuDevice *device)
-{
-  const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, device);
-
-  return vsmmu != NULL && vsmmu_iommu_is_accelerated (vsmmu);
-}
-
-/* The bus that @iommu names, if its pciBus names one; missing buses have no controller. */
-static const VsmmuBus *
-bus_of_iommu (const VsmmuCheck *check, const VsmmuDevice *iommu)
-{
-  if (!iommu->iommu.has_pci_bus || !vsmmu_domain_is_virt (check->domain))
-    return NULL;
-  return &check->domain->buses[iommu->iommu.pci_bus];
-}
-
-gboolean
-vsmmu_check_is_effective (const VsmmuCheck *check, const VsmmuDevice *iommu)
-{
-  const VsmmuBus *bus = bus_of_iommu (check, iommu);
-
-  return vsmmu_iommu_is_accelerated (iommu) && bus != NULL && bus->model != NULL && bus->model->is_root &&
-         bus->vsmmu == iommu && check->domain->address_error == NULL;
-}
+#include "domain/options.h"
+#include "domain/vsmmu.h"
 
 /* How many VFIO devices stand below each root bus when the guest starts. */
 static void
@@ -49,32 +13,12 @@ count_hostdevs (const VsmmuCheck *check, guint counts[VSMMU_PCI_BUSES_MAX])
 {
   memset (counts, 0, sizeof (guint) * VSMMU_PCI_BUSES_MAX);
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
 
     if (!hostdev->is_plug && hostdev->address_kind == VSMMU_ADDRESS_PCI &&
         hostdev->address.bus < check->domain->n_buses && check->domain->buses[hostdev->address.bus].root >= 0)
       counts[check->domain->buses[hostdev->address.bus].root]++;
   }
-}
-
-char *
-vsmmu_iommu_auto_options (const VsmmuDevice *iommu)
-{
-  g_autoptr (GString) options = g_string_new (NULL);
-  const struct {
-    const char *name;
-    gboolean is_auto;
-  } all[] = {
-    { "ats", iommu->iommu.ats == VSMMU_SWITCH_ABSENT },
-    { "ril", iommu->iommu.ril == VSMMU_SWITCH_ABSENT },
-    { "ssidsize", vsmmu_xml_attribute (iommu->iommu.driver, "ssidsize") == NULL },
-    { "oas", vsmmu_xml_attribute (iommu->iommu.driver, "oas") == NULL },
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (all); i++)
-    if (all[i].is_auto)
-      g_string_append_printf (options, "%s%s", options->len > 0 ? ", " : "", all[i].name);
-  return options->len > 0 ? g_string_free (g_steal_pointer (&options), FALSE) : NULL;
 }
 
 /* (transfer full): what to do about the address that libvirt refuses */
@@ -138,8 +82,8 @@ void
 vsmmu_rule_pci_bus_missing (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
-    const VsmmuBus *bus = bus_of_iommu (check, iommu);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+    const VsmmuBus *bus = vsmmu_domain_bus_of (check->domain, iommu);
 
     if (vsmmu_iommu_wants_acceleration (iommu) && bus != NULL && bus->controller == NULL)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
@@ -155,8 +99,8 @@ void
 vsmmu_rule_pci_bus_not_root (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
-    const VsmmuBus *bus = bus_of_iommu (check, iommu);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+    const VsmmuBus *bus = vsmmu_domain_bus_of (check->domain, iommu);
     g_autofree char *hint = NULL;
 
     if (!vsmmu_iommu_wants_acceleration (iommu) || bus == NULL || bus->model == NULL || bus->model->is_root)
@@ -178,7 +122,7 @@ vsmmu_rule_pci_bus_shared (VsmmuCheck *check)
   const VsmmuDevice *owners[VSMMU_PCI_BUSES_MAX] = { NULL };
 
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
     if (!iommu->iommu.is_smmuv3 || !iommu->iommu.has_pci_bus)
       continue;
@@ -198,10 +142,11 @@ vsmmu_rule_iommu_models_mixed (VsmmuCheck *check)
   const VsmmuDevice *vsmmu = NULL;
 
   for (guint i = 0; i < check->domain->iommus->len && vsmmu == NULL; i++)
-    if (iommu_at (check, i)->iommu.is_smmuv3 && iommu_at (check, i)->iommu.has_pci_bus)
-      vsmmu = iommu_at (check, i);
+    if (vsmmu_domain_iommu_at (check->domain, i)->iommu.is_smmuv3 &&
+        vsmmu_domain_iommu_at (check->domain, i)->iommu.has_pci_bus)
+      vsmmu = vsmmu_domain_iommu_at (check->domain, i);
   for (guint i = 0; i < check->domain->iommus->len && vsmmu != NULL; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
     gboolean is_machine_wide = iommu->iommu.is_smmuv3 && !iommu->iommu.names_pci_bus;
     g_autofree char *model = vsmmu_text_shorten (iommu->iommu.model);
 
@@ -233,7 +178,8 @@ report_endpoints (VsmmuCheck *check, gboolean is_given)
     g_autofree char *name = NULL;
     g_autofree char *place = NULL;
 
-    if (device->address_given != is_given || !is_emulated_endpoint (device) || !is_behind_accelerated (check, device))
+    if (device->address_given != is_given || !is_emulated_endpoint (device) ||
+        !vsmmu_domain_is_behind_accelerated (check->domain, device))
       continue;
     vsmmu = vsmmu_domain_vsmmu_of (check->domain, device);
     name = vsmmu_device_describe (device);
@@ -279,11 +225,11 @@ void
 vsmmu_rule_hostdev_without_iommufd (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
     g_autofree char *name = NULL;
 
-    if (!is_behind_accelerated (check, hostdev) || hostdev->hostdev.iommufd == VSMMU_SWITCH_INVALID ||
-        is_disabled_by_domain (check, hostdev))
+    if (!vsmmu_domain_is_behind_accelerated (check->domain, hostdev) ||
+        hostdev->hostdev.iommufd == VSMMU_SWITCH_INVALID || is_disabled_by_domain (check, hostdev))
       continue;
     name = vsmmu_device_describe (hostdev);
     if (hostdev->hostdev.is_mdev)
@@ -301,11 +247,11 @@ void
 vsmmu_rule_iommufd_disabled (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
     g_autofree char *name = NULL;
     g_autofree char *place = NULL;
 
-    if (!is_behind_accelerated (check, hostdev) || !is_disabled_by_domain (check, hostdev))
+    if (!vsmmu_domain_is_behind_accelerated (check->domain, hostdev) || !is_disabled_by_domain (check, hostdev))
       continue;
     name = vsmmu_device_describe (hostdev);
     place = vsmmu_check_place (check, FALSE, hostdev);
@@ -316,41 +262,19 @@ vsmmu_rule_iommufd_disabled (VsmmuCheck *check)
   }
 }
 
-const VsmmuDevice *
-vsmmu_check_machine_wide (const VsmmuCheck *check)
-{
-  for (guint i = 0; i < check->domain->iommus->len; i++)
-    if (iommu_at (check, i)->iommu.is_smmuv3 && !iommu_at (check, i)->iommu.names_pci_bus)
-      return iommu_at (check, i);
-  return NULL;
-}
-
-gboolean
-vsmmu_check_is_unclear (const VsmmuCheck *check)
-{
-  for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
-    const VsmmuBus *bus = bus_of_iommu (check, iommu);
-
-    if (iommu->iommu.names_pci_bus && (bus == NULL || bus->model == NULL || !bus->model->is_root))
-      return TRUE;
-  }
-  return FALSE;
-}
-
 void
 vsmmu_rule_hostdev_outside_vsmmu (VsmmuCheck *check)
 {
-  gboolean is_unclear = vsmmu_check_is_unclear (check);
-  const VsmmuDevice *machine_wide = vsmmu_check_machine_wide (check);
+  gboolean is_unclear = vsmmu_domain_is_unclear (check->domain);
+  const VsmmuDevice *machine_wide = vsmmu_domain_machine_wide (check->domain);
 
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
     const VsmmuDevice *emulated;
     g_autofree char *name = NULL;
 
     if (hostdev->address_kind != VSMMU_ADDRESS_PCI || hostdev->address.bus >= check->domain->n_buses || is_unclear ||
-        is_behind_accelerated (check, hostdev) || hostdev->is_plug)
+        vsmmu_domain_is_behind_accelerated (check->domain, hostdev) || hostdev->is_plug)
       continue;
     name = vsmmu_device_describe (hostdev);
     emulated = vsmmu_domain_vsmmu_of (check->domain, hostdev);
@@ -375,7 +299,7 @@ vsmmu_rule_hostdev_duplicate (VsmmuCheck *check)
   g_autoptr (GHashTable) seen = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
 
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
     const VsmmuPciAddress *host = &hostdev->hostdev.host;
     g_autofree gint64 *key = g_new (gint64, 1);
     const VsmmuDevice *first;
@@ -414,10 +338,10 @@ vsmmu_rule_vsmmu_empty (VsmmuCheck *check)
     return;
   count_hostdevs (check, counts);
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
     g_autofree char *options = NULL;
 
-    if (!vsmmu_check_is_effective (check, iommu) || counts[iommu->iommu.pci_bus] > 0)
+    if (!vsmmu_domain_is_effective (check->domain, iommu) || counts[iommu->iommu.pci_bus] > 0)
       continue;
     options = vsmmu_iommu_auto_options (iommu);
     if (options != NULL)
@@ -437,9 +361,9 @@ vsmmu_rule_cmdqv_vsmmu_empty (VsmmuCheck *check)
     return;
   count_hostdevs (check, counts);
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
-    if (vsmmu_check_is_effective (check, iommu) && counts[iommu->iommu.pci_bus] == 0 &&
+    if (vsmmu_domain_is_effective (check->domain, iommu) && counts[iommu->iommu.pci_bus] == 0 &&
         iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                           g_strdup_printf (_ ("put a <hostdev> below bus %u, or remove cmdqv"), iommu->iommu.pci_bus),
@@ -452,7 +376,7 @@ void
 vsmmu_rule_cmdqv_small_pages (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
     if (vsmmu_iommu_is_accelerated (iommu) && iommu->iommu.cmdqv == VSMMU_SWITCH_ON && !check->domain->has_hugepages)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
@@ -465,7 +389,7 @@ void
 vsmmu_rule_pasid_without_ats (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
     if (vsmmu_iommu_is_accelerated (iommu) && iommu->iommu.ssidsize > 0 && iommu->iommu.ats == VSMMU_SWITCH_OFF)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
@@ -546,39 +470,20 @@ vsmmu_rule_pxb_bus_range_overlap (VsmmuCheck *check)
 }
 
 void
-vsmmu_check_find_free_ports (const VsmmuCheck *check, gboolean is_free[VSMMU_PCI_BUSES_MAX])
-{
-  const VsmmuDomain *domain = check->domain;
-
-  memset (is_free, 0, sizeof (gboolean) * VSMMU_PCI_BUSES_MAX);
-  for (guint i = 0; i < domain->n_buses; i++) {
-    const VsmmuBus *bus = &domain->buses[i];
-
-    is_free[i] = bus->root >= 0 && bus->model->is_hotplug && bus->controller->controller.hotplug != VSMMU_SWITCH_OFF;
-  }
-  for (guint i = 0; i < domain->devices->len; i++) {
-    const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
-
-    if (device->address_kind == VSMMU_ADDRESS_PCI)
-      is_free[device->address.bus] = FALSE;
-  }
-}
-
-void
 vsmmu_rule_no_free_hotplug_port (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
   gboolean is_free[VSMMU_PCI_BUSES_MAX];
   gboolean has_free[VSMMU_PCI_BUSES_MAX] = { FALSE };
 
-  vsmmu_check_find_free_ports (check, is_free);
+  vsmmu_domain_find_free_ports (check->domain, is_free);
   for (guint i = 0; i < domain->n_buses; i++)
     if (is_free[i])
       has_free[domain->buses[i].root] = TRUE;
   for (guint i = 0; i < domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = iommu_at (check, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
-    if (vsmmu_check_is_effective (check, iommu) && !has_free[iommu->iommu.pci_bus])
+    if (vsmmu_domain_is_effective (check->domain, iommu) && !has_free[iommu->iommu.pci_bus])
       vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
                           g_strdup_printf (_ ("add <controller type='pci' model='pcie-root-port'> with an <address> on "
                                               "bus %u, if devices are to be hotplugged"),

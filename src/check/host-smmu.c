@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
+#include "check/check.h"
 #include "check/host.h"
+#include "domain/vsmmu.h"
+#include "host/binding.h"
 
 /* QEMU's vSMMU has these in its own IDRs and compares: smmuv3_accel_check_hw_compatible(), 11.1. */
 const VsmmuRequirement vsmmu_requirements[] = {
@@ -241,7 +244,7 @@ report_unknown_host (VsmmuCheck *check)
     { "CONFIG_VFIO_DEVICE_CDEV", !vsmmu_fact_is_known (host->options[VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV]) },
     { "/sys/kernel/mm/hugepages", check->domain->has_hugepages && !host->has_pages },
   };
-  const VsmmuDevice *iommu = vsmmu_check_first_accelerated (check);
+  const VsmmuDevice *iommu = vsmmu_domain_first_accelerated (check->domain);
   g_autoptr (GString) list = g_string_new (NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (needs); i++)
@@ -258,9 +261,9 @@ report_unknown_devices (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
-    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
 
-    if (device == NULL || device->smmu == NULL || vsmmu_check_accelerated_over (check, hostdev) == NULL ||
+    if (device == NULL || device->smmu == NULL || vsmmu_domain_accelerated_over (check->domain, hostdev) == NULL ||
         (device->group != NULL && device->group->has_regions))
       continue;
     vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "check/host.h"
-#include "domain/acceleration.h"
+#include "check/check.h"
+#include "domain/vsmmu.h"
+#include "host/binding.h"
 
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
@@ -8,78 +10,12 @@
 /* Names that a message lists before it says how many more there are. */
 #define NAMES_MAX 3
 
-const VsmmuDevice *
-vsmmu_check_accelerated_over (const VsmmuCheck *check, const VsmmuDevice *hostdev)
-{
-  const VsmmuDevice *vsmmu = NULL;
-
-  if (check->domain->address_error == NULL && hostdev->hostdev.is_pci)
-    vsmmu = vsmmu_domain_vsmmu_of (check->domain, hostdev);
-  return vsmmu != NULL && vsmmu_iommu_is_accelerated (vsmmu) ? vsmmu : NULL;
-}
-
-const VsmmuHostDevice *
-vsmmu_check_host_device (const VsmmuCheck *check, const VsmmuDevice *hostdev)
-{
-  return hostdev->hostdev.is_pci ? vsmmu_host_device_at (check->host, &hostdev->hostdev.host) : NULL;
-}
-
-static const VsmmuDevice *
-hostdev_at (const VsmmuCheck *check, guint i)
-{
-  return g_ptr_array_index (check->domain->hostdevs, i);
-}
-
-/* Only a vSMMU over a root bus of its own has devices behind it; what is wrong with others is for other rules. */
-static void
-bind_vsmmus (const VsmmuCheck *check, VsmmuBinding *bindings)
-{
-  for (guint i = 0; i < check->domain->n_buses; i++) {
-    const VsmmuBus *bus = &check->domain->buses[i];
-
-    if (bus->model != NULL && bus->model->is_root && bus->vsmmu != NULL && vsmmu_iommu_is_accelerated (bus->vsmmu))
-      bindings[i].iommu = bus->vsmmu;
-  }
-}
-
-void
-vsmmu_check_bind (const VsmmuCheck *check, VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX])
-{
-  memset (bindings, 0, sizeof (VsmmuBinding) * VSMMU_PCI_BUSES_MAX);
-  if (check->domain->address_error != NULL)
-    return;
-  bind_vsmmus (check, bindings);
-  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
-    const VsmmuDevice *vsmmu = vsmmu_check_accelerated_over (check, hostdev);
-    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
-    VsmmuBinding *binding = vsmmu != NULL ? &bindings[vsmmu->iommu.pci_bus] : NULL;
-
-    if (binding == NULL || binding->iommu != vsmmu || binding->smmu != NULL || device == NULL || device->smmu == NULL)
-      continue;
-    binding->hostdev = hostdev;
-    binding->smmu = device->smmu;
-  }
-}
-
-const VsmmuDevice *
-vsmmu_check_first_accelerated (const VsmmuCheck *check)
-{
-  for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = g_ptr_array_index (check->domain->iommus, i);
-
-    if (vsmmu_iommu_is_accelerated (iommu))
-      return iommu;
-  }
-  return NULL;
-}
-
 void
 vsmmu_rule_host_device_missing (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len && check->host->has_devices; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
-    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
     g_autofree char *address = vsmmu_pci_address_to_string (&hostdev->hostdev.host);
 
     if (!hostdev->hostdev.is_pci)
@@ -100,10 +36,10 @@ void
 vsmmu_rule_host_device_without_smmu (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len && check->host->smmus->len > 0; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
-    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
 
-    if (device != NULL && device->smmu == NULL && vsmmu_check_accelerated_over (check, hostdev) != NULL)
+    if (device != NULL && device->smmu == NULL && vsmmu_domain_accelerated_over (check->domain, hostdev) != NULL)
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
                           g_strdup (_ ("use a device that 'virt-vsmmu host' lists behind an SMMU")),
                           _ ("%s is behind no SMMUv3 of the host, so no accelerated SMMUv3 can be over it"),
@@ -115,9 +51,9 @@ void
 vsmmu_rule_host_smmu_mismatch (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
-    const VsmmuDevice *vsmmu = vsmmu_check_accelerated_over (check, hostdev);
-    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuDevice *vsmmu = vsmmu_domain_accelerated_over (check->domain, hostdev);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
     const VsmmuBinding *binding = vsmmu != NULL ? &check->bindings[vsmmu->iommu.pci_bus] : NULL;
     g_autofree char *first = NULL;
 
@@ -182,12 +118,12 @@ void
 vsmmu_rule_host_group_shared (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
-    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
     g_autofree char *others = NULL;
 
     if (device == NULL || device->group == NULL || device->group->devices->len < 2 ||
-        vsmmu_check_accelerated_over (check, hostdev) == NULL)
+        vsmmu_domain_accelerated_over (check->domain, hostdev) == NULL)
       continue;
     others = list_others (device);
     vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
@@ -201,7 +137,7 @@ vsmmu_rule_host_group_shared (VsmmuCheck *check)
 void
 vsmmu_rule_host_no_iommufd (VsmmuCheck *check)
 {
-  const VsmmuDevice *iommu = vsmmu_check_first_accelerated (check);
+  const VsmmuDevice *iommu = vsmmu_domain_first_accelerated (check->domain);
   const VsmmuHost *host = check->host;
 
   if (iommu == NULL)
@@ -222,7 +158,7 @@ vsmmu_rule_host_no_iommufd (VsmmuCheck *check)
 void
 vsmmu_rule_host_no_vfio_cdev (VsmmuCheck *check)
 {
-  const VsmmuDevice *iommu = vsmmu_check_first_accelerated (check);
+  const VsmmuDevice *iommu = vsmmu_domain_first_accelerated (check->domain);
 
   if (iommu != NULL && vsmmu_fact_is_false (check->host->options[VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV])) {
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
@@ -232,11 +168,11 @@ vsmmu_rule_host_no_vfio_cdev (VsmmuCheck *check)
     return;
   }
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
-    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
 
     if (device != NULL && device->vfio == NULL && device->driver != NULL && strstr (device->driver, "vfio") != NULL &&
-        vsmmu_check_accelerated_over (check, hostdev) != NULL)
+        vsmmu_domain_accelerated_over (check->domain, hostdev) != NULL)
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
                           g_strdup (_ ("use a kernel with CONFIG_VFIO_DEVICE_CDEV, and a driver that supports it")),
                           _ ("%s is bound to '%s' on the host and has no device in /dev/vfio/devices"), device->name,
@@ -247,7 +183,7 @@ vsmmu_rule_host_no_vfio_cdev (VsmmuCheck *check)
 void
 vsmmu_rule_host_no_kvm (VsmmuCheck *check)
 {
-  if (vsmmu_fact_is_false (check->host->dev_kvm) && vsmmu_check_first_accelerated (check) != NULL)
+  if (vsmmu_fact_is_false (check->host->dev_kvm) && vsmmu_domain_first_accelerated (check->domain) != NULL)
     vsmmu_check_report (check, check->domain->line, g_strdup ("/domain"),
                         g_strdup (_ ("use a host with KVM: a kernel with CONFIG_KVM that was started at EL2")),
                         _ ("the host has no /dev/kvm, and an accelerated SMMUv3 needs KVM"));
@@ -290,12 +226,12 @@ void
 vsmmu_rule_host_msi_window (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
-    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
     g_autofree char *windows = NULL;
 
     if (device == NULL || device->group == NULL || !vsmmu_host_group_has_other_window (device->group) ||
-        vsmmu_check_accelerated_over (check, hostdev) == NULL)
+        vsmmu_domain_accelerated_over (check->domain, hostdev) == NULL)
       continue;
     windows = vsmmu_host_group_describe_windows (device->group);
     vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
@@ -337,7 +273,7 @@ node_of (const VsmmuCheck *check, const VsmmuBinding *binding)
 
   /* The firmware may give a node to the root complex only. */
   if (!vsmmu_fact_is_known (node) || node.value < 0)
-    node = vsmmu_check_host_device (check, binding->hostdev)->numa_node;
+    node = vsmmu_host_device_of (check->host, binding->hostdev)->numa_node;
   return vsmmu_fact_is_known (node) ? node.value : -1;
 }
 
@@ -376,8 +312,8 @@ void
 vsmmu_rule_host_driver_busy (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = hostdev_at (check, i);
-    const VsmmuHostDevice *device = vsmmu_check_host_device (check, hostdev);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
 
     if (device == NULL || vsmmu_host_device_is_bridge (device) ||
         (device->driver != NULL && strstr (device->driver, "vfio") != NULL))

@@ -1,20 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "check/check.h"
 #include "host/host.h"
-
-/* The bindings by the index of the root bus; none when the PCI addresses are wrong. */
-void vsmmu_check_bind (const VsmmuCheck *check, VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX]);
-
-/* The accelerated vSMMU that @hostdev stands behind, or %NULL. */
-const VsmmuDevice *vsmmu_check_accelerated_over (const VsmmuCheck *check, const VsmmuDevice *hostdev);
-
-/* The first accelerated vSMMU, where what is wrong with the host as a whole is reported; or %NULL. */
-const VsmmuDevice *vsmmu_check_first_accelerated (const VsmmuCheck *check);
-
-/* The function of the host that @hostdev gives to the guest, or %NULL. */
-const VsmmuHostDevice *vsmmu_check_host_device (const VsmmuCheck *check, const VsmmuDevice *hostdev);
 
 /* What QEMU's accelerated SMMUv3 needs of every SMMU, whatever its options say. */
 typedef struct {

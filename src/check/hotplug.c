@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
+#include "check/check.h"
 #include "check/port.h"
+#include "domain/options.h"
+#include "domain/vsmmu.h"
+#include "host/binding.h"
 
 /* The vSMMU that @device stands behind, when that is an accelerated one that works; or %NULL. */
 static const VsmmuDevice *
@@ -9,7 +13,7 @@ accelerated_vsmmu_of (const VsmmuCheck *check, const VsmmuDevice *device)
 {
   const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, device);
 
-  return vsmmu != NULL && vsmmu_check_is_effective (check, vsmmu) ? vsmmu : NULL;
+  return vsmmu != NULL && vsmmu_domain_is_effective (check->domain, vsmmu) ? vsmmu : NULL;
 }
 
 /* The VFIO device that is to be attached, once it has its place; or %NULL. */
@@ -125,12 +129,12 @@ vsmmu_rule_hotplug_outside_vsmmu (VsmmuCheck *check)
   g_autofree char *name = NULL;
   g_autofree char *place = NULL;
 
-  if (hostdev == NULL || vsmmu_check_is_unclear (check) || accelerated_vsmmu_of (check, hostdev) != NULL)
+  if (hostdev == NULL || vsmmu_domain_is_unclear (check->domain) || accelerated_vsmmu_of (check, hostdev) != NULL)
     return;
   name = vsmmu_device_describe (hostdev);
   emulated = vsmmu_domain_vsmmu_of (check->domain, hostdev);
   if (emulated == NULL)
-    emulated = vsmmu_check_machine_wide (check);
+    emulated = vsmmu_domain_machine_wide (check->domain);
   if (emulated != NULL) {
     place = vsmmu_check_place (check, TRUE, emulated);
     vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, address_line (hostdev), address_path (hostdev),
@@ -156,13 +160,14 @@ count_choices (const VsmmuCheck *check, const VsmmuDevice *hostdev)
   gboolean is_choice[VSMMU_PCI_BUSES_MAX] = { FALSE };
   guint count = 0;
 
-  vsmmu_check_find_free_ports (check, is_free);
+  vsmmu_domain_find_free_ports (check->domain, is_free);
   is_free[hostdev->address.bus] = TRUE;
   for (guint i = 0; i < domain->n_buses; i++)
     if (is_free[i])
       is_choice[domain->buses[i].root] = TRUE;
   for (guint i = 0; i < domain->n_buses; i++)
-    count += is_choice[i] && domain->buses[i].vsmmu != NULL && vsmmu_check_is_effective (check, domain->buses[i].vsmmu);
+    count += is_choice[i] && domain->buses[i].vsmmu != NULL &&
+             vsmmu_domain_is_effective (check->domain, domain->buses[i].vsmmu);
   return count;
 }
 
@@ -171,8 +176,8 @@ vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check)
 {
   const VsmmuDevice *hostdev = attached_hostdev (check);
   const VsmmuDevice *vsmmu = hostdev != NULL ? accelerated_vsmmu_of (check, hostdev) : NULL;
-  const VsmmuHostSmmu *wanted = vsmmu != NULL ? vsmmu_check_smmu_of (check, hostdev) : NULL;
-  const VsmmuHostSmmu *bound = vsmmu != NULL ? vsmmu_check_look_behind (check, vsmmu).smmu : NULL;
+  const VsmmuHostSmmu *wanted = vsmmu != NULL ? vsmmu_host_smmu_of (check->host, hostdev) : NULL;
+  const VsmmuHostSmmu *bound = vsmmu != NULL ? vsmmu_host_look_behind (check->domain, check->host, vsmmu).smmu : NULL;
   g_autofree char *name = NULL;
   g_autofree char *place = NULL;
 
@@ -190,14 +195,15 @@ vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check)
 static gboolean
 is_known (const VsmmuCheck *check, const VsmmuDevice *hostdev, const VsmmuDevice *vsmmu)
 {
-  return vsmmu_check_smmu_of (check, hostdev) != NULL && vsmmu_check_look_behind (check, vsmmu).smmu != NULL;
+  return vsmmu_host_smmu_of (check->host, hostdev) != NULL &&
+         vsmmu_host_look_behind (check->domain, check->host, vsmmu).smmu != NULL;
 }
 
 /* Whether the physical SMMU of @hostdev is known to have no command queues. */
 static gboolean
 has_no_command_queue (const VsmmuCheck *check, const VsmmuDevice *hostdev)
 {
-  const VsmmuHostSmmu *smmu = vsmmu_check_smmu_of (check, hostdev);
+  const VsmmuHostSmmu *smmu = vsmmu_host_smmu_of (check->host, hostdev);
 
   return smmu != NULL && vsmmu_fact_is_false (smmu->capabilities[VSMMU_SMMU_CMDQV]);
 }
@@ -236,7 +242,7 @@ vsmmu_rule_hotplug_options_frozen (VsmmuCheck *check)
   if (options == NULL || is_known (check, hostdev, vsmmu))
     return;
   name = vsmmu_device_describe (hostdev);
-  if (vsmmu_check_look_behind (check, vsmmu).count > 0)
+  if (vsmmu_host_look_behind (check->domain, check->host, vsmmu).count > 0)
     vsmmu_check_report (check, vsmmu->iommu.driver_line, vsmmu_device_path (vsmmu, "/driver"),
                         g_strdup_printf (_ ("attach only devices of the same physical SMMU here; to depend on none, "
                                             "give %s at the next start"),
@@ -264,7 +270,7 @@ vsmmu_rule_hotplug_cmdqv_first (VsmmuCheck *check)
   g_autofree char *name = NULL;
 
   /* With automatic options there was a device at start, or QEMU has exited; see vsmmu-empty. */
-  if (vsmmu == NULL || options != NULL || vsmmu_check_look_behind (check, vsmmu).count > 0 ||
+  if (vsmmu == NULL || options != NULL || vsmmu_host_look_behind (check->domain, check->host, vsmmu).count > 0 ||
       has_no_command_queue (check, hostdev))
     return;
   name = vsmmu_device_describe (hostdev);
@@ -344,7 +350,7 @@ vsmmu_rule_unplug_last_device (VsmmuCheck *check)
     return;
   if (first_behind (check, vsmmu) == plug->target && !has_no_command_queue (check, plug->target))
     report_command_queue (check, vsmmu);
-  if (vsmmu_check_look_behind (check, vsmmu).count > 1 ||
+  if (vsmmu_host_look_behind (check->domain, check->host, vsmmu).count > 1 ||
       (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON && !has_no_command_queue (check, plug->target)))
     return;
   place = vsmmu_check_place (check, TRUE, vsmmu);

@@ -3,41 +3,10 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "check/check.h"
 #include "domain/hotplug.h"
-
-const VsmmuHostSmmu *
-vsmmu_check_smmu_of (const VsmmuCheck *check, const VsmmuDevice *hostdev)
-{
-  const VsmmuHostDevice *device = check->host != NULL ? vsmmu_check_host_device (check, hostdev) : NULL;
-
-  return device != NULL ? device->smmu : NULL;
-}
-
-/* By the index of the root bus. */
-static void
-look_behind (const VsmmuCheck *check, VsmmuBehind behind[VSMMU_PCI_BUSES_MAX])
-{
-  memset (behind, 0, sizeof (VsmmuBehind) * VSMMU_PCI_BUSES_MAX);
-  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
-    const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (check->domain, hostdev);
-
-    if (hostdev->is_plug || vsmmu == NULL)
-      continue;
-    behind[vsmmu->iommu.pci_bus].count++;
-    if (behind[vsmmu->iommu.pci_bus].smmu == NULL)
-      behind[vsmmu->iommu.pci_bus].smmu = vsmmu_check_smmu_of (check, hostdev);
-  }
-}
-
-VsmmuBehind
-vsmmu_check_look_behind (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
-{
-  VsmmuBehind behind[VSMMU_PCI_BUSES_MAX];
-
-  look_behind (check, behind);
-  return behind[vsmmu->iommu.pci_bus];
-}
+#include "domain/vsmmu.h"
+#include "host/binding.h"
 
 /* Whether some vSMMU has devices of @smmu. */
 static gboolean
@@ -55,7 +24,7 @@ port_suits (const VsmmuCheck *check, guint port, const VsmmuDevice *device, cons
 {
   guint root = (guint) check->domain->buses[port].root;
   const VsmmuDevice *vsmmu = check->domain->buses[root].vsmmu;
-  gboolean is_behind = vsmmu != NULL && vsmmu_check_is_effective (check, vsmmu);
+  gboolean is_behind = vsmmu != NULL && vsmmu_domain_is_effective (check->domain, vsmmu);
 
   if (is_behind != vsmmu_device_is_hostdev (device))
     return VSMMU_SUITS_NOT;
@@ -69,15 +38,15 @@ port_suits (const VsmmuCheck *check, guint port, const VsmmuDevice *device, cons
 VsmmuSuitability
 vsmmu_check_choose_port (const VsmmuCheck *check, const VsmmuDevice *device, gboolean with_own, guint *port)
 {
-  const VsmmuHostSmmu *wanted = vsmmu_device_is_hostdev (device) ? vsmmu_check_smmu_of (check, device) : NULL;
+  const VsmmuHostSmmu *wanted = vsmmu_device_is_hostdev (device) ? vsmmu_host_smmu_of (check->host, device) : NULL;
   gboolean is_free[VSMMU_PCI_BUSES_MAX];
   VsmmuBehind behind[VSMMU_PCI_BUSES_MAX];
   VsmmuSuitability best = VSMMU_SUITS_NOT;
 
-  vsmmu_check_find_free_ports (check, is_free);
+  vsmmu_domain_find_free_ports (check->domain, is_free);
   if (with_own && device->address_kind == VSMMU_ADDRESS_PCI)
     is_free[device->address.bus] = TRUE;
-  look_behind (check, behind);
+  vsmmu_host_look_behind_all (check->domain, check->host, behind);
   for (guint i = 0; i < check->domain->n_buses; i++) {
     VsmmuSuitability suitability = is_free[i] ? port_suits (check, i, device, wanted, behind) : VSMMU_SUITS_NOT;
 
@@ -92,12 +61,12 @@ vsmmu_check_choose_port (const VsmmuCheck *check, const VsmmuDevice *device, gbo
 char *
 vsmmu_check_hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device)
 {
-  const VsmmuHostSmmu *wanted = vsmmu_device_is_hostdev (device) ? vsmmu_check_smmu_of (check, device) : NULL;
+  const VsmmuHostSmmu *wanted = vsmmu_device_is_hostdev (device) ? vsmmu_host_smmu_of (check->host, device) : NULL;
   VsmmuBehind behind[VSMMU_PCI_BUSES_MAX];
   guint port = 0;
   VsmmuSuitability best = vsmmu_check_choose_port (check, device, FALSE, &port);
 
-  look_behind (check, behind);
+  vsmmu_host_look_behind_all (check->domain, check->host, behind);
   if (best == VSMMU_SUITS_NOT && wanted != NULL && !has_smmu (behind, wanted))
     return g_strdup_printf (_ ("start the guest with one more pcie-expander-bus and an accelerated SMMUv3 over it, for "
                                "the devices of %s"),
@@ -134,7 +103,7 @@ vsmmu_hotplug_choose_bus (const VsmmuHotplug *hotplug, const VsmmuDomain *guest,
     return VSMMU_PLACE_KEPT;
   check.domain = domain = vsmmu_hotplug_apply (hotplug, guest);
   plug = domain->plug;
-  if (plug->action != VSMMU_HOTPLUG_ATTACH || plug->device->address_given || vsmmu_check_is_unclear (&check))
+  if (plug->action != VSMMU_HOTPLUG_ATTACH || plug->device->address_given || vsmmu_domain_is_unclear (check.domain))
     return VSMMU_PLACE_KEPT;
   if (plug->outcome != VSMMU_PLUG_TAKEN &&
       (plug->outcome != VSMMU_PLUG_PLACED || plug->device->address_kind != VSMMU_ADDRESS_PCI))

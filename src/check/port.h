@@ -1,18 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "check/host.h"
-
-/* What is behind a vSMMU without one that is to be attached. */
-typedef struct {
-  guint count;               /* of VFIO devices */
-  const VsmmuHostSmmu *smmu; /* of the first one of which it is known, or %NULL */
-} VsmmuBehind;
-
-VsmmuBehind vsmmu_check_look_behind (const VsmmuCheck *check, const VsmmuDevice *vsmmu);
-
-/* The physical SMMU of @hostdev, or %NULL when it is not known. */
-const VsmmuHostSmmu *vsmmu_check_smmu_of (const VsmmuCheck *check, const VsmmuDevice *hostdev);
+#include "check/check.h"
 
 /* How well a free port suits a device; the larger, the better. */
 typedef enum {

@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "check/check.h"
 #include "domain/acceleration.h"
+#include "domain/options.h"
 #include "domain/releases.h"
 
 gboolean

@@ -141,6 +141,18 @@ gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);
 /* The vSMMU that @device stands behind, accelerated or not, or %NULL. */
 const VsmmuDevice *vsmmu_domain_vsmmu_of (const VsmmuDomain *domain, const VsmmuDevice *device);
 
+static inline const VsmmuDevice *
+vsmmu_domain_iommu_at (const VsmmuDomain *domain, guint i)
+{
+  return g_ptr_array_index (domain->iommus, i);
+}
+
+static inline const VsmmuDevice *
+vsmmu_domain_hostdev_at (const VsmmuDomain *domain, guint i)
+{
+  return g_ptr_array_index (domain->hostdevs, i);
+}
+
 /* Whether VFIO uses iommufd for @hostdev, by its own <driver> or the domain's <iommufd>. */
 gboolean vsmmu_domain_uses_iommufd (const VsmmuDomain *domain, const VsmmuDevice *hostdev);
 

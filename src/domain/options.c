@@ -12,17 +12,18 @@ typedef enum {
 static const struct {
   const char *name;
   Kind kind;
-  gsize offset; /* of a VsmmuSwitch or an int in VsmmuIommu */
-  guint64 min;  /* of a number, as are the next two */
+  gsize offset;     /* of a VsmmuSwitch or an int in VsmmuIommu */
+  gboolean is_auto; /* left out, it is what the physical SMMU of the first device has */
+  guint64 min;      /* of a number, as are the next two */
   guint64 max;
   guint64 step;
 } options[] = {
-  { "accel", KIND_BOOL, offsetof (VsmmuIommu, accel), 0, 0, 0 },
-  { "ats", KIND_SWITCH, offsetof (VsmmuIommu, ats), 0, 0, 0 },
-  { "ril", KIND_SWITCH, offsetof (VsmmuIommu, ril), 0, 0, 0 },
-  { "ssidsize", KIND_NUMBER, offsetof (VsmmuIommu, ssidsize), 0, 20, 1 },
-  { "oas", KIND_NUMBER, offsetof (VsmmuIommu, oas), 44, 48, 4 },
-  { "cmdqv", KIND_SWITCH, offsetof (VsmmuIommu, cmdqv), 0, 0, 0 },
+  { "accel", KIND_BOOL, offsetof (VsmmuIommu, accel), FALSE, 0, 0, 0 },
+  { "ats", KIND_SWITCH, offsetof (VsmmuIommu, ats), TRUE, 0, 0, 0 },
+  { "ril", KIND_SWITCH, offsetof (VsmmuIommu, ril), TRUE, 0, 0, 0 },
+  { "ssidsize", KIND_NUMBER, offsetof (VsmmuIommu, ssidsize), TRUE, 0, 20, 1 },
+  { "oas", KIND_NUMBER, offsetof (VsmmuIommu, oas), TRUE, 44, 48, 4 },
+  { "cmdqv", KIND_SWITCH, offsetof (VsmmuIommu, cmdqv), FALSE, 0, 0, 0 },
 };
 
 static VsmmuSwitch *
@@ -151,4 +152,15 @@ vsmmu_options_next (const VsmmuIommu *iommu, guint *at, const char **name, const
     return TRUE;
   }
   return FALSE;
+}
+
+char *
+vsmmu_iommu_auto_options (const VsmmuDevice *iommu)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (options); i++)
+    if (options[i].is_auto && vsmmu_xml_attribute (iommu->iommu.driver, options[i].name) == NULL)
+      g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "", options[i].name);
+  return names->len > 0 ? g_string_free (g_steal_pointer (&names), FALSE) : NULL;
 }

@@ -43,3 +43,6 @@ void vsmmu_options_write_attributes (const VsmmuIommu *iommu, GString *xml);
 #define VSMMU_OPTION_VALUE_SIZE 16
 gboolean vsmmu_options_next (const VsmmuIommu *iommu, guint *at, const char **name, const char **type,
                              char value[VSMMU_OPTION_VALUE_SIZE]);
+
+/* (transfer full) (nullable): the options of @iommu that are left to “auto”, as “ats, ril” */
+char *vsmmu_iommu_auto_options (const VsmmuDevice *iommu);

@@ -2,6 +2,19 @@
 #include "base/json.h"
 #include "msi/json.h"
 
+JsonObject *
+vsmmu_msi_machine_to_json (const VsmmuMsiMachine *machine)
+{
+  JsonObject *object = json_object_new ();
+
+  json_object_set_string_member (object, "controller", vsmmu_msi_controller_to_string (machine->controller));
+  if (machine->doorbell != 0)
+    vsmmu_json_set_address (object, "doorbell", machine->doorbell);
+  else
+    json_object_set_null_member (object, "doorbell");
+  return object;
+}
+
 static JsonObject *
 device_to_json (const VsmmuMsiDevice *device)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "check/check.h"
+#include "domain/vsmmu.h"
 #include "plan/layout.h"
 
 #define BUS_NUMBERS 256
@@ -25,10 +25,9 @@ static void
 take_over (const VsmmuLayout *layout, Buses *buses)
 {
   const VsmmuDomain *domain = layout->domain;
-  const VsmmuCheck check = { .domain = domain, .host = layout->host };
 
   buses->next_index = MAX (domain->n_buses, 1);
-  vsmmu_check_find_free_ports (&check, buses->is_free_port);
+  vsmmu_domain_find_free_ports (domain, buses->is_free_port);
   for (guint i = 0; i < domain->devices->len; i++) {
     const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "check/host.h"
 #include "domain/acceleration.h"
+#include "host/binding.h"
 #include "plan/layout.h"
 
 /* The function of the host called @name, with or without its domain. */
@@ -134,10 +134,9 @@ reuse_vsmmus (VsmmuLayout *layout, const VsmmuBinding *bindings, GError **error)
 gboolean
 vsmmu_layout_choose_devices (VsmmuLayout *layout, const char *const *names, GError **error)
 {
-  const VsmmuCheck check = { .domain = layout->domain, .host = layout->host };
   VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
 
-  vsmmu_check_bind (&check, bindings);
+  vsmmu_bindings_find (layout->domain, layout->host, bindings);
   for (guint i = 0; names[i] != NULL; i++) {
     const VsmmuHostDevice *device = find_device (layout->host, names[i], error);
 

@@ -3,8 +3,8 @@
 #include <inttypes.h>
 
 #include "base/text.h"
-#include "check/check.h"
 #include "domain/acceleration.h"
+#include "domain/vsmmu.h"
 #include "host/host.h"
 #include "render/dot-label.h"
 #include "vsmmu/render.h"
@@ -703,14 +703,13 @@ sort_devices (Graph *graph)
 char *
 vsmmu_render_dot (const VsmmuDomain *domain, const VsmmuHost *host, const GPtrArray *findings)
 {
-  const VsmmuCheck check = { .domain = domain };
   Graph graph = { .dot = g_string_new (NULL), .domain = domain, .host = host, .findings = findings };
 
   graph.devices = g_hash_table_new (NULL, NULL);
   graph.marks = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_ptr_array_unref);
   graph.drawn = g_hash_table_new (NULL, NULL);
   graph.smmus = g_hash_table_new (NULL, NULL);
-  vsmmu_check_find_free_ports (&check, graph.is_free);
+  vsmmu_domain_find_free_ports (domain, graph.is_free);
   sort_devices (&graph);
   mark (&graph);
 

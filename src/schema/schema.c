@@ -8,7 +8,6 @@
 
 #include "base/suggest.h"
 #include "base/text.h"
-#include "check/finding.h"
 #include "domain/acceleration.h"
 #include "domain/domain.h"
 #include "src/resources.h"
@@ -45,8 +44,8 @@ struct _VsmmuSchema {
 /* The search for what does not fit in one document. */
 typedef struct {
   const VsmmuSchema *schema;
-  const char *file;
-  GPtrArray *findings;
+  VsmmuSchemaFunc tell;
+  gpointer data;
   guint n_violations;
   xmlDocPtr trial; /* the skeleton, with parts of the document put in */
 } Search;
@@ -247,9 +246,7 @@ report_as (Search *search, VsmmuSeverity severity, const xmlNode *node, char *me
   xmlChar *path = xmlGetNodePath (node);
 
   search->n_violations++;
-  g_ptr_array_add (search->findings,
-                   vsmmu_finding_new (vsmmu_rules_find ("schema-violation"), severity, search->file,
-                                      vsmmu_xml_line (node), g_strdup ((const char *) path), message, hint));
+  search->tell (severity, vsmmu_xml_line (node), g_strdup ((const char *) path), message, hint, search->data);
   xmlFree (path);
 }
 
@@ -650,9 +647,9 @@ can_be_validated (Search *search, xmlNode *root)
 }
 
 void
-vsmmu_schema_check (const VsmmuSchema *schema, const xmlDoc *document, const char *file, GPtrArray *findings)
+vsmmu_schema_check (const VsmmuSchema *schema, const xmlDoc *document, VsmmuSchemaFunc tell, gpointer data)
 {
-  Search search = { .schema = schema, .file = file, .findings = findings };
+  Search search = { .schema = schema, .tell = tell, .data = data };
   xmlNode *root = xmlDocGetRootElement ((xmlDocPtr) document);
   g_autoptr (xmlDoc) copy = NULL;
 

@@ -5,8 +5,8 @@
 #include <inttypes.h>
 
 #include "check/finding.h"
-#include "check/host.h"
 #include "domain/acceleration.h"
+#include "host/host.h"
 
 /* One device being looked at. */
 typedef struct {

@@ -5,10 +5,9 @@
 #include "libvirt/monitor.h"
 #include "verify/verify.h"
 #include "watch/detachment.h"
-#include "watch/watcher.h"
 
-VsmmuSession *
-vsmmu_session_ref (VsmmuSession *session)
+VsmmuConnectionPool *
+vsmmu_connection_pool_ref (VsmmuConnectionPool *session)
 {
   return g_atomic_rc_box_acquire (session);
 }
@@ -16,7 +15,7 @@ vsmmu_session_ref (VsmmuSession *session)
 static void
 clear_session (gpointer data)
 {
-  VsmmuSession *session = data;
+  VsmmuConnectionPool *session = data;
 
   vsmmu_connection_close (session->events);
   g_async_queue_unref (session->idle);
@@ -24,25 +23,25 @@ clear_session (gpointer data)
 }
 
 void
-vsmmu_session_unref (VsmmuSession *session)
+vsmmu_connection_pool_unref (VsmmuConnectionPool *session)
 {
   g_atomic_rc_box_release_full (session, clear_session);
 }
 
-static VsmmuSession *
+static VsmmuConnectionPool *
 open_session (const VsmmuJob *job, GPtrArray **running, GError **error)
 {
   g_autoptr (VsmmuConnection) connection = vsmmu_connection_open (job->uri, FALSE, error);
-  VsmmuSession *session;
+  VsmmuConnectionPool *session;
 
   /* Events first, so that what starts in between is not missed. */
-  if (connection == NULL || !vsmmu_connection_subscribe (connection, vsmmu_watcher_on_event, job->link, error))
+  if (connection == NULL || !vsmmu_connection_subscribe (connection, job->event, job->link, error))
     return NULL;
   *running = vsmmu_connection_list_running (connection, error);
   if (*running == NULL)
     return NULL;
-  session = g_atomic_rc_box_new0 (VsmmuSession);
-  *session = (VsmmuSession){
+  session = g_atomic_rc_box_new0 (VsmmuConnectionPool);
+  *session = (VsmmuConnectionPool){
     .uri = g_strdup (job->uri),
     .events = g_steal_pointer (&connection),
     .idle = g_async_queue_new_full ((GDestroyNotify) vsmmu_connection_close),
@@ -65,7 +64,7 @@ borrow_connection (const VsmmuJob *job, GError **error)
 
 /* One with which something went wrong may be broken, and is not used again. */
 static void
-return_connection (VsmmuSession *session, VsmmuConnection *connection, const GError *error)
+return_connection (VsmmuConnectionPool *session, VsmmuConnection *connection, const GError *error)
 {
   if (connection != NULL && (error == NULL || error->code == VSMMU_ERROR_NO_DOMAIN))
     g_async_queue_push (session->idle, connection);
@@ -185,7 +184,7 @@ run (gpointer data, gpointer user_data)
   if (job->session != NULL && (job->kind == VSMMU_JOB_UNTRACE || g_atomic_int_get (job->is_over) != 0))
     untrace (job);
   if (job->kind != VSMMU_JOB_CONNECT)
-    g_clear_pointer (&job->session, vsmmu_session_unref);
+    g_clear_pointer (&job->session, vsmmu_connection_pool_unref);
   g_idle_add_full (G_PRIORITY_DEFAULT, report, job, NULL);
   g_mutex_lock (&crew->mutex);
   if (--crew->n_busy == 0)
@@ -254,7 +253,7 @@ vsmmu_job_new (VsmmuJobKind kind, gpointer link)
 void
 vsmmu_job_free (VsmmuJob *job)
 {
-  g_clear_pointer (&job->session, vsmmu_session_unref);
+  g_clear_pointer (&job->session, vsmmu_connection_pool_unref);
   g_atomic_rc_box_release (job->link);
   g_clear_pointer (&job->budget, vsmmu_budget_unref);
   g_free (job->uri);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "libvirt/events.h"
 #include "vsmmu/verify.h"
 
 /*
@@ -16,10 +17,10 @@ typedef struct {
   char *uri;
   VsmmuConnection *events;
   GAsyncQueue *idle; /* (element-type VsmmuConnection): that no job has */
-} VsmmuSession;
+} VsmmuConnectionPool;
 
-VsmmuSession *vsmmu_session_ref (VsmmuSession *session);
-void vsmmu_session_unref (VsmmuSession *session);
+VsmmuConnectionPool *vsmmu_connection_pool_ref (VsmmuConnectionPool *session);
+void vsmmu_connection_pool_unref (VsmmuConnectionPool *session);
 
 typedef enum {
   VSMMU_JOB_CONNECT, /* opens a session, subscribes to its events and lists what runs */
@@ -32,14 +33,15 @@ typedef enum {
 typedef struct _VsmmuJob VsmmuJob;
 struct _VsmmuJob {
   VsmmuJobKind kind;
-  VsmmuSession *session; /* (transfer full) (nullable): given, or with VSMMU_JOB_CONNECT made */
-  gpointer link;         /* an atomic reference counted box, for events and for @done */
-  const int *is_over;    /* atomic: set when nobody wants the result any more */
+  VsmmuConnectionPool *session; /* (transfer full) (nullable): given, or with VSMMU_JOB_CONNECT made */
+  gpointer link;                /* an atomic reference counted box, for events and for @done */
+  const int *is_over;           /* atomic: set when nobody wants the result any more */
   void (*done) (VsmmuJob *job);
   VsmmuBudget *budget; /* (nullable) (transfer full): what documents are read with */
 
-  char *uri;             /* VSMMU_JOB_CONNECT */
-  GPtrArray *running;    /* VSMMU_JOB_CONNECT: result (element-type utf8), as vsmmu_connection_list_running() */
+  char *uri;             /* VSMMU_JOB_CONNECT, as the next two */
+  VsmmuEventFunc event;  /* told of events, in the main context, with @link */
+  GPtrArray *running;    /* result (element-type utf8), as vsmmu_connection_list_running() */
   char *uuid;            /* of the domain, as the next ones */
   guint serial;          /* of what the main context knows of the domain */
   char *alias;           /* (nullable): of the device */

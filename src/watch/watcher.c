@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "watch/watcher.h"
-
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
@@ -63,7 +61,7 @@ struct _Daemon {
   VsmmuWatcher *watcher;
   Link *link;
   char *uri;
-  VsmmuSession *session; /* NULL while there is none */
+  VsmmuConnectionPool *session; /* NULL while there is none */
   gboolean is_connecting;
   gboolean is_lost; /* while it connected, the connection closed again */
   gboolean is_told; /* that there is no connection */
@@ -133,7 +131,7 @@ push (Daemon *daemon, VsmmuJob *job, void (*done) (VsmmuJob *job))
   job->done = done;
   job->budget = budget != NULL ? vsmmu_budget_ref (budget) : NULL;
   if (daemon->session != NULL)
-    job->session = vsmmu_session_ref (daemon->session);
+    job->session = vsmmu_connection_pool_ref (daemon->session);
   vsmmu_crew_push (daemon->watcher->crew, job);
 }
 
@@ -791,8 +789,9 @@ on_disconnected (Daemon *daemon, const char *reason)
   daemon->failures++;
 }
 
-void
-vsmmu_watcher_on_event (const VsmmuEvent *event, gpointer link)
+/* In the main context; @link is the box that the job was given. */
+static void
+on_event (const VsmmuEvent *event, gpointer link)
 {
   Daemon *daemon = ((Link *) link)->daemon;
 
@@ -846,6 +845,8 @@ static void
 connect_daemon (Daemon *daemon)
 {
   VsmmuJob *job = vsmmu_job_new (VSMMU_JOB_CONNECT, daemon->link);
+
+  job->event = on_event;
 
   job->uri = g_strdup (daemon->uri);
   daemon->is_connecting = TRUE;
