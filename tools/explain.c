@@ -75,7 +75,7 @@ print_reference (void)
   const VsmmuRule *rule;
 
   g_print ("=====\nRules\n=====\n\n"
-           ".. Made by 'virt-vsmmu explain --format rst' from the table in src/check/rule.c.\n\n");
+           ".. Made by 'virt-vsmmu explain --format rst' from the tables in src/check/.\n\n");
   for (guint i = 0; (rule = vsmmu_rules_get (i)) != NULL; i++)
     print_rst (rule);
 }

@@ -38,94 +38,23 @@ typedef struct {
   void (*apply) (VsmmuCheck *check); /* %NULL: findings come from the parser or the schema */
 } VsmmuRuleRow;
 
-/* The table, ending with a row without an id. */
-extern const VsmmuRuleRow vsmmu_rule_table[];
+/* The rules about one subject each, ending with a row without an id; row, text and function are in the file of that
+ * name. */
+extern const VsmmuRuleRow vsmmu_document_rules[];    /* document.c: the document and its values */
+extern const VsmmuRuleRow vsmmu_pci_tree_rules[];    /* pci-tree.c: buses, root buses and vSMMUs over them */
+extern const VsmmuRuleRow vsmmu_machine_rules[];     /* machine.c: machine, firmware and interrupt controller */
+extern const VsmmuRuleRow vsmmu_endpoint_rules[];    /* endpoints.c: devices below vSMMUs */
+extern const VsmmuRuleRow vsmmu_vsmmu_rules[];       /* vsmmu.c: options of a vSMMU */
+extern const VsmmuRuleRow vsmmu_commandline_rules[]; /* commandline.c: what libvirt passes to QEMU as it is */
+extern const VsmmuRuleRow vsmmu_host_device_rules[]; /* host-devices.c: devices of the host and what is around them */
+extern const VsmmuRuleRow vsmmu_host_kernel_rules[]; /* host-kernel.c: kernel and memory of the host */
+extern const VsmmuRuleRow vsmmu_host_smmu_rules[];   /* host-smmu.c: what an SMMU of the host can do */
+extern const VsmmuRuleRow vsmmu_target_rules[];      /* target.c: versions of libvirt and QEMU */
+extern const VsmmuRuleRow vsmmu_hotplug_rules[];     /* hotplug.c: a device that is attached or detached */
+extern const VsmmuRuleRow vsmmu_msi_rules[];         /* msi.c: interrupts of a running guest */
 
-/* Document rules: document.c */
-void vsmmu_rule_unknown_driver_attribute (VsmmuCheck *check);
-void vsmmu_rule_invalid_attribute_value (VsmmuCheck *check);
-void vsmmu_rule_ambiguous_xml (VsmmuCheck *check);
-void vsmmu_rule_option_without_accel (VsmmuCheck *check);
-void vsmmu_rule_accel_without_pci_bus (VsmmuCheck *check);
-void vsmmu_rule_iommu_has_address (VsmmuCheck *check);
-
-/* Guest rules about machine and firmware: machine.c */
-void vsmmu_rule_machine_not_virt (VsmmuCheck *check);
-void vsmmu_rule_needs_kvm (VsmmuCheck *check);
-void vsmmu_rule_needs_acpi (VsmmuCheck *check);
-void vsmmu_rule_needs_uefi (VsmmuCheck *check);
-void vsmmu_rule_no_msi_controller (VsmmuCheck *check);
-void vsmmu_rule_gic_version_implicit (VsmmuCheck *check);
-void vsmmu_rule_gicv2_limits (VsmmuCheck *check);
-void vsmmu_rule_pcihole64_not_power_of_two (VsmmuCheck *check);
-void vsmmu_rule_not_migratable (VsmmuCheck *check);
-
-/* Guest rules about what libvirt passes to QEMU as it is: commandline.c */
-void vsmmu_rule_commandline_not_understood (VsmmuCheck *check);
-void vsmmu_rule_commandline_conflict (VsmmuCheck *check);
-
-/* Guest rules about the PCI tree: guest.c */
-void vsmmu_rule_pci_address_invalid (VsmmuCheck *check);
-void vsmmu_rule_pci_controller_order (VsmmuCheck *check);
-void vsmmu_rule_pci_bus_missing (VsmmuCheck *check);
-void vsmmu_rule_pci_bus_not_root (VsmmuCheck *check);
-void vsmmu_rule_pci_bus_shared (VsmmuCheck *check);
-void vsmmu_rule_iommu_models_mixed (VsmmuCheck *check);
-void vsmmu_rule_emulated_endpoint (VsmmuCheck *check);
-void vsmmu_rule_endpoint_auto_placed (VsmmuCheck *check);
-void vsmmu_rule_hostdev_without_iommufd (VsmmuCheck *check);
-void vsmmu_rule_iommufd_disabled (VsmmuCheck *check);
-void vsmmu_rule_hostdev_outside_vsmmu (VsmmuCheck *check);
-void vsmmu_rule_hostdev_duplicate (VsmmuCheck *check);
-void vsmmu_rule_vsmmu_empty (VsmmuCheck *check);
-void vsmmu_rule_cmdqv_vsmmu_empty (VsmmuCheck *check);
-void vsmmu_rule_cmdqv_small_pages (VsmmuCheck *check);
-void vsmmu_rule_pasid_without_ats (VsmmuCheck *check);
-void vsmmu_rule_pxb_bus_range_overlap (VsmmuCheck *check);
-void vsmmu_rule_no_free_hotplug_port (VsmmuCheck *check);
-
-/* Host rules about devices, kernel and memory: host.c */
-void vsmmu_rule_host_device_missing (VsmmuCheck *check);
-void vsmmu_rule_host_device_without_smmu (VsmmuCheck *check);
-void vsmmu_rule_host_smmu_mismatch (VsmmuCheck *check);
-void vsmmu_rule_host_smmu_shared (VsmmuCheck *check);
-void vsmmu_rule_host_group_shared (VsmmuCheck *check);
-void vsmmu_rule_host_no_iommufd (VsmmuCheck *check);
-void vsmmu_rule_host_no_vfio_cdev (VsmmuCheck *check);
-void vsmmu_rule_host_no_kvm (VsmmuCheck *check);
-void vsmmu_rule_host_msi_window (VsmmuCheck *check);
-void vsmmu_rule_host_numa (VsmmuCheck *check);
-void vsmmu_rule_host_driver_busy (VsmmuCheck *check);
-void vsmmu_rule_host_hugepages (VsmmuCheck *check);
-
-/* Host rules about what an SMMU can do: host-smmu.c */
-void vsmmu_rule_host_no_nesting (VsmmuCheck *check);
-void vsmmu_rule_host_requirement (VsmmuCheck *check); /* every rule in vsmmu_requirements */
-void vsmmu_rule_host_switch (VsmmuCheck *check);      /* ats, ril, cmdqv */
-void vsmmu_rule_host_ssidsize (VsmmuCheck *check);
-void vsmmu_rule_host_oas (VsmmuCheck *check);
-void vsmmu_rule_host_fact_unknown (VsmmuCheck *check);
-
-/* Target rules: target.c */
-void vsmmu_rule_target_qemu_too_old (VsmmuCheck *check);
-void vsmmu_rule_target_qemu_no_auto (VsmmuCheck *check);
-void vsmmu_rule_target_qemu_no_cmdqv (VsmmuCheck *check);
-void vsmmu_rule_target_libvirt_drops_accel (VsmmuCheck *check);
-void vsmmu_rule_target_libvirt_no_iommufd (VsmmuCheck *check);
-void vsmmu_rule_target_device_acl (VsmmuCheck *check);
-
-/* Hotplug rules: hotplug.c */
-void vsmmu_rule_hotplug_unsupported (VsmmuCheck *check);
-void vsmmu_rule_hotplug_address_refused (VsmmuCheck *check);
-void vsmmu_rule_hotplug_bus_missing (VsmmuCheck *check);
-void vsmmu_rule_hotplug_bus_full (VsmmuCheck *check);
-void vsmmu_rule_hotplug_outside_vsmmu (VsmmuCheck *check);
-void vsmmu_rule_hotplug_smmu_mismatch (VsmmuCheck *check);
-void vsmmu_rule_hotplug_auto_placed (VsmmuCheck *check);
-void vsmmu_rule_hotplug_options_frozen (VsmmuCheck *check);
-void vsmmu_rule_hotplug_cmdqv_first (VsmmuCheck *check);
-void vsmmu_rule_unplug_device_missing (VsmmuCheck *check);
-void vsmmu_rule_unplug_last_device (VsmmuCheck *check);
+/* The row with that number over all rules, or %NULL after the last. */
+const VsmmuRuleRow *vsmmu_rule_row (guint index);
 
 /*
  * vsmmu_check_place:

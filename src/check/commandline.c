@@ -89,8 +89,8 @@ fill (const char *format, const char *what)
   return g_strjoinv (what, parts);
 }
 
-void
-vsmmu_rule_commandline_not_understood (VsmmuCheck *check)
+static void
+check_commandline_not_understood (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
 
@@ -176,8 +176,8 @@ collect_reaches (const VsmmuDomain *domain)
   return reported;
 }
 
-void
-vsmmu_rule_commandline_conflict (VsmmuCheck *check)
+static void
+check_commandline_conflict (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
   g_autoptr (GHashTable) ids = collect_ids (domain);
@@ -200,3 +200,23 @@ vsmmu_rule_commandline_conflict (VsmmuCheck *check)
                           override->alias);
   }
 }
+
+const VsmmuRuleRow vsmmu_commandline_rules[] = {
+  { { "commandline-not-understood", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("QEMU arguments, overrides or capabilities reach an SMMUv3 or a VFIO device unchecked"),
+      N_ ("Arguments in <qemu:commandline>, properties in <qemu:override> and changes in <qemu:capabilities> can "
+          "make an SMMUv3, accelerate one, or give a VFIO device another iommufd, bus or host device, and neither "
+          "libvirt nor the other rules see it: devices of two physical SMMUs behind one vSMMU then corrupt guest "
+          "memory without a message. 'virt-vsmmu adapt --lift' turns what it understands into elements; this rule "
+          "reports what is left, and what cannot be read, such as a configuration file."),
+      "QEMU qemu_init(), qemu_global_option(), qemu_set_option(), qdev_device_add(); seen on 11.1.3" },
+    check_commandline_not_understood },
+  { { "commandline-conflict", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING,
+      N_ ("Extra QEMU arguments meddle with the vSMMU"),
+      N_ ("Arguments in <qemu:commandline> and properties in <qemu:override> go past libvirt's checks and these "
+          "ones. QEMU creates devices in legacy syntax before libvirt's own, which changes what an SMMUv3 is "
+          "checked against; a second IOMMU makes QEMU stop."),
+      "QEMU virt_machine_device_pre_plug_cb(); order of -device options" },
+    check_commandline_conflict },
+  { { NULL }, NULL },
+};

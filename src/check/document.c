@@ -53,8 +53,8 @@ check_iommu_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char *
                       _ ("'%s' stands on <iommu>, where libvirt ignores it without a word"), shown);
 }
 
-void
-vsmmu_rule_unknown_driver_attribute (VsmmuCheck *check)
+static void
+check_unknown_driver_attribute (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
@@ -73,8 +73,8 @@ vsmmu_rule_unknown_driver_attribute (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_invalid_attribute_value (VsmmuCheck *check)
+static void
+check_invalid_attribute_value (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->problems->len; i++) {
     const VsmmuValueProblem *problem = &g_array_index (check->domain->problems, VsmmuValueProblem, i);
@@ -92,8 +92,8 @@ vsmmu_rule_invalid_attribute_value (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_ambiguous_xml (VsmmuCheck *check)
+static void
+check_ambiguous_xml (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->problems->len; i++) {
     const VsmmuValueProblem *problem = &g_array_index (check->domain->problems, VsmmuValueProblem, i);
@@ -104,8 +104,8 @@ vsmmu_rule_ambiguous_xml (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_option_without_accel (VsmmuCheck *check)
+static void
+check_option_without_accel (VsmmuCheck *check)
 {
   static const char *const options[] = { "ats", "ril", "ssidsize", "oas", "cmdqv" };
 
@@ -123,8 +123,8 @@ vsmmu_rule_option_without_accel (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_accel_without_pci_bus (VsmmuCheck *check)
+static void
+check_accel_without_pci_bus (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
@@ -138,8 +138,8 @@ vsmmu_rule_accel_without_pci_bus (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_iommu_has_address (VsmmuCheck *check)
+static void
+check_iommu_has_address (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
@@ -150,3 +150,67 @@ vsmmu_rule_iommu_has_address (VsmmuCheck *check)
                           _ ("an SMMUv3 is no PCI device and can have no address; libvirt refuses it"));
   }
 }
+
+const VsmmuRuleRow vsmmu_document_rules[] = {
+  { { "xml-malformed", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR, N_ ("The document is no domain XML"),
+      N_ ("The file is not well-formed XML, its root element is not <domain>, or it breaks a safety limit: a "
+          "document type declaration, elements nested too deep. libvirt cannot read it either. Nothing else is "
+          "checked in such a file."),
+      "libvirt virDomainDefParse(); libxml2" },
+    NULL },
+  { { "schema-violation", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
+      N_ ("An element or attribute does not fit the schema"),
+      N_ ("Only with --schema. libvirt ignores elements and attributes that it does not know, so a misspelt one "
+          "has no effect and gives no message. The schema lists all that the installed libvirt knows, and the "
+          "smallest part that does not fit is reported."),
+      "libvirt schemas/domain.rng; virsh define --validate" },
+    NULL },
+  { { "too-many-findings", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
+      N_ ("The document has more findings than are shown"),
+      N_ ("At most 1,000 findings are shown of one document, so that one that was made to be broken cannot fill a "
+          "disk. The severity is that of the worst finding left out."),
+      "virt-vsmmu" },
+    NULL },
+  { { "unknown-driver-attribute", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
+      N_ ("An attribute of an SMMUv3 <driver> has an unknown name"),
+      N_ ("libvirt reads the attributes it knows and ignores the rest without a word, unless the document is "
+          "validated against the schema. The names changed while the feature was developed: ssidSize and ssid_size "
+          "became ssidsize. With a wrong name the option keeps its default, and the guest lacks what was asked for."),
+      "libvirt virDomainIOMMUDefParseXML(); seen on 12.8: ssidSize='20' is accepted and ignored" },
+    check_unknown_driver_attribute },
+  { { "invalid-attribute-value", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
+      N_ ("A value is outside what libvirt and QEMU take"),
+      N_ ("accel, ats, ril and cmdqv are 'on' or 'off'; there is no 'auto': leave the attribute out for that. "
+          "ssidsize is 0 to 20, oas is 44 or 48, both decimal. libvirt refuses words, leaves negative numbers out "
+          "without a word, and passes numbers that are too large to QEMU, which then does not start. The rule also "
+          "covers the other values that the checks depend on: PCI addresses, bus numbers, sizes, yes/no attributes."),
+      "libvirt virXMLPropInt(), virXMLPropUInt(), virXMLPropTristateSwitch(); QEMU smmu_validate_property()" },
+    check_invalid_attribute_value },
+  { { "ambiguous-xml", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
+      N_ ("What the XML means depends on the program that reads it"),
+      N_ ("libvirt reads most attributes by their local name in any namespace, most elements only without a "
+          "namespace, and the first or the last of several elements that can only be there once; releases differ. "
+          "A document that depends on this may start another domain than the one that was checked, so it is "
+          "refused. Elements of other programs belong in <metadata>, where any namespace is allowed."),
+      "libvirt virXMLPropString() (xmlGetProp()), virXPathNode(), virXMLNodeNameEqual(); seen on 12.8: <iommu "
+      "x:model='smmuv3'> is an SMMUv3, and of two <gic> the last counts" },
+    check_ambiguous_xml },
+  { { "option-without-accel", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
+      N_ ("An option of an accelerated SMMUv3 without accel='on'"),
+      N_ ("ats, ril, ssidsize, oas and cmdqv describe a physical SMMU that only an accelerated vSMMU has. libvirt "
+          "12.7 and newer refuse the domain, even for cmdqv='off'; older ones ignore all of them."),
+      "libvirt virDomainIOMMUDefValidate(): accel must be enabled for iommu model 'smmuv3' when setting ..." },
+    check_option_without_accel },
+  { { "accel-without-pci-bus", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR, N_ ("accel='on' without pciBus"),
+      N_ ("Without pciBus libvirt asks for a machine-wide SMMUv3 (-machine iommu=smmuv3), which is always "
+          "emulated: accel and its options are dropped, and VFIO devices then fail with 'requires iommu MAP "
+          "notifier'. A generator that leaves out zero values does that to pciBus='0'."),
+      "libvirt qemuBuildIOMMUCommandLine(); seen on 12.8 with domxml-to-native" },
+    check_accel_without_pci_bus },
+  { { "iommu-has-address", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR, N_ ("An SMMUv3 with an <address>"),
+      N_ ("An SMMUv3 is a platform device of the machine. libvirt refuses an <address> on it; which devices stand "
+          "behind it is said by pciBus."),
+      "libvirt virDomainIOMMUDefValidate(): iommu model 'smmuv3' can't have address" },
+    check_iommu_has_address },
+  { { NULL }, NULL },
+};

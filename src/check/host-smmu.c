@@ -26,8 +26,8 @@ vsmmu_requirement_is_broken (const VsmmuRequirement *requirement, const VsmmuHos
   return vsmmu_fact_is_known (fact) && (fact.value < requirement->min || fact.value > requirement->max);
 }
 
-void
-vsmmu_rule_host_requirement (VsmmuCheck *check)
+static void
+check_host_requirement (VsmmuCheck *check)
 {
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
@@ -75,8 +75,8 @@ static const struct {
     N_ ("has no command queue virtualization"), N_ ("use cmdqv='off', or leave cmdqv out") },
 };
 
-void
-vsmmu_rule_host_switch (VsmmuCheck *check)
+static void
+check_host_switch (VsmmuCheck *check)
 {
   guint row = 0;
 
@@ -92,8 +92,8 @@ vsmmu_rule_host_switch (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_host_ssidsize (VsmmuCheck *check)
+static void
+check_host_ssidsize (VsmmuCheck *check)
 {
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
@@ -114,8 +114,8 @@ vsmmu_rule_host_ssidsize (VsmmuCheck *check)
 /* QEMU's default, which it does not take from the host. */
 #define OAS_DEFAULT 44
 
-void
-vsmmu_rule_host_oas (VsmmuCheck *check)
+static void
+check_host_oas (VsmmuCheck *check)
 {
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
@@ -162,8 +162,8 @@ nothing_nests (const VsmmuHost *host)
   return TRUE;
 }
 
-void
-vsmmu_rule_host_no_nesting (VsmmuCheck *check)
+static void
+check_host_no_nesting (VsmmuCheck *check)
 {
   gboolean is_hopeless = nothing_nests (check->host);
 
@@ -275,10 +275,77 @@ report_unknown_devices (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_host_fact_unknown (VsmmuCheck *check)
+static void
+check_host_fact_unknown (VsmmuCheck *check)
 {
   report_unknown_host (check);
   report_unknown_smmus (check);
   report_unknown_devices (check);
 }
+
+const VsmmuRuleRow vsmmu_host_smmu_rules[] = {
+  { { "host-no-nesting", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The SMMU of the host cannot carry an accelerated SMMUv3"),
+      N_ ("The SMMU must translate in two stages, and the kernel must trust it with that: for MMU-600 before r2 "
+          "and for MMU-700 it does not, because of errata. Guest memory must stay coherent whatever the guest's "
+          "tables say: either the SMMU has S2FWB, or the firmware says CANWBS of every root complex in front of "
+          "it. Otherwise QEMU stops with 'IOMMU_VIOMMU_ALLOC failed: Operation not supported'."),
+      "Linux arm_smmu_get_viommu_size(), arm_smmu_device_iidr_probe(); IORT root complex memory access flags; "
+      "tried with and without CANWBS" },
+    check_host_no_nesting },
+  { { "host-stlevel", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The SMMU of the host has linear stream tables only"),
+      N_ ("QEMU's SMMUv3 has stream tables of two levels, and refuses a device whose SMMU has not exactly that."),
+      "QEMU smmuv3_accel_check_hw_compatible(): IDR0.ST_LEVEL" },
+    check_host_requirement },
+  { { "host-table-format", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The SMMU of the host has other translation tables"),
+      N_ ("QEMU's SMMUv3 has little-endian tables in the AArch64 format, and refuses a device whose SMMU cannot "
+          "use these."),
+      "QEMU smmuv3_accel_check_hw_compatible(): IDR0.TTENDIAN, IDR0.TTF" },
+    check_host_requirement },
+  { { "host-sidsize", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The SMMU of the host has short StreamIDs"),
+      N_ ("QEMU's SMMUv3 has StreamIDs of 16 bits, one for each function that a PCI bus hierarchy can have, and "
+          "refuses a device whose SMMU has fewer."),
+      "QEMU smmuv3_accel_check_hw_compatible(): IDR1.SIDSIZE" },
+    check_host_requirement },
+  { { "host-granule", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The SMMU of the host lacks a page size"),
+      N_ ("QEMU's SMMUv3 offers pages of 4, 16 and 64 KiB, and refuses a device whose SMMU lacks one of them, even "
+          "if the guest does not use it."),
+      "QEMU smmuv3_accel_check_hw_compatible(): IDR5.GRAN4K, GRAN16K, GRAN64K" },
+    check_host_requirement },
+  { { "host-ats", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("ats='on' without ATS on the host"),
+      N_ ("QEMU refuses a device whose SMMU lacks ATS when the SMMUv3 has it by ats='on'. Without ats it takes "
+          "what the host has."),
+      "QEMU smmuv3_accel_check_hw_compatible(): IDR0.ATS" },
+    check_host_switch },
+  { { "host-ril", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("ril='on' without range invalidation on the host"),
+      N_ ("QEMU refuses a device whose SMMU lacks range invalidation when the SMMUv3 has it by ril='on': 'Host "
+          "SMMUv3 differs in Range Invalidation support'. Without ril it takes what the host has."),
+      "QEMU smmuv3_accel_check_hw_compatible(): IDR3.RIL" },
+    check_host_switch },
+  { { "host-ssidsize", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("More SubstreamID bits than the host has"),
+      N_ ("QEMU refuses a device whose SMMU has fewer bits of SubstreamIDs than the SMMUv3 has by ssidsize. "
+          "Without ssidsize it takes what the host has."),
+      "QEMU smmuv3_accel_check_hw_compatible(): IDR1.SSIDSIZE" },
+    check_host_ssidsize },
+  { { "host-oas", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("More address bits than the host has"),
+      N_ ("QEMU refuses a device whose SMMU has a smaller output address size than the SMMUv3. Without oas the "
+          "SMMUv3 has 44 bits; unlike the other options QEMU does not take this one from the host."),
+      "QEMU smmuv3_accel_check_hw_compatible(), smmu_validate_property(): IDR5.OAS" },
+    check_host_oas },
+  { { "host-cmdqv", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("cmdqv='on' without command queue virtualization on the host"),
+      N_ ("Only the SMMUs of Tegra241 (NVIDIA Grace) have command queues that a guest can use itself, and the "
+          "kernel must be built with CONFIG_TEGRA241_CMDQV. QEMU refuses cmdqv='on' elsewhere; without cmdqv it "
+          "uses them where they are."),
+      "QEMU: CMDQV requested but not supported; Linux IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV" },
+    check_host_switch },
+  { { "host-fact-unknown", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_NOTE, N_ ("Something about the host is not known"),
+      N_ ("Facts that could not be read are unknown, and rules that need them say nothing. The registers of an "
+          "SMMU can be read by root only, through a device behind it that is bound to vfio-pci and that no guest "
+          "uses; the IORT and the kernel's log may need root too."),
+      "Linux IOMMU_GET_HW_INFO; /sys/firmware/acpi/tables/IORT" },
+    check_host_fact_unknown },
+  { { NULL }, NULL },
+};

@@ -9,8 +9,8 @@
 /* QEMU's virt machine has 512 GiB and takes no less. */
 #define HIGHMEM_MMIO_MIN_KIB (G_GUINT64_CONSTANT (512) * 1024 * 1024)
 
-void
-vsmmu_rule_machine_not_virt (VsmmuCheck *check)
+static void
+check_machine_not_virt (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
   g_autofree char *arch = vsmmu_text_shorten (domain->arch != NULL ? domain->arch : _ ("the default architecture"));
@@ -24,8 +24,8 @@ vsmmu_rule_machine_not_virt (VsmmuCheck *check)
                       _ ("SMMUv3 exists only on the arm64 machine 'virt', not on %s '%s'"), arch, machine);
 }
 
-void
-vsmmu_rule_needs_kvm (VsmmuCheck *check)
+static void
+check_needs_kvm (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
   g_autofree char *type = vsmmu_text_shorten (domain->type);
@@ -35,8 +35,8 @@ vsmmu_rule_needs_kvm (VsmmuCheck *check)
                         _ ("an accelerated SMMUv3 needs KVM, and the domain type is '%s'"), type);
 }
 
-void
-vsmmu_rule_needs_acpi (VsmmuCheck *check)
+static void
+check_needs_acpi (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
 
@@ -47,8 +47,8 @@ vsmmu_rule_needs_acpi (VsmmuCheck *check)
                         _ ("an accelerated SMMUv3 is described to the guest through ACPI only, and ACPI is off"));
 }
 
-void
-vsmmu_rule_needs_uefi (VsmmuCheck *check)
+static void
+check_needs_uefi (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
 
@@ -59,8 +59,8 @@ vsmmu_rule_needs_uefi (VsmmuCheck *check)
                         _ ("ACPI needs UEFI firmware on arm64, and the domain has none"));
 }
 
-void
-vsmmu_rule_no_msi_controller (VsmmuCheck *check)
+static void
+check_no_msi_controller (VsmmuCheck *check)
 {
   VsmmuMsiChoice choice = vsmmu_msi_choice_of (check->domain);
   g_autofree char *value = vsmmu_text_shorten (choice.argument != NULL ? choice.argument->value : NULL);
@@ -88,8 +88,8 @@ implicit_gic_element (const VsmmuDomain *domain)
   return domain->features_line != 0 ? "/domain/features" : "/domain";
 }
 
-void
-vsmmu_rule_gic_version_implicit (VsmmuCheck *check)
+static void
+check_gic_version_implicit (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
   guint line = domain->gic_line != 0 ? domain->gic_line : domain->features_line;
@@ -109,8 +109,8 @@ vsmmu_rule_gic_version_implicit (VsmmuCheck *check)
                            "doorbell"));
 }
 
-void
-vsmmu_rule_gicv2_limits (VsmmuCheck *check)
+static void
+check_gicv2_limits (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
   const char *hint = _ ("use <gic version='3'/>");
@@ -125,8 +125,8 @@ vsmmu_rule_gicv2_limits (VsmmuCheck *check)
                         _ ("GICv2 takes 8 vCPUs at most, has no ITS, and its GICv2m frame has few interrupts"));
 }
 
-void
-vsmmu_rule_pcihole64_not_power_of_two (VsmmuCheck *check)
+static void
+check_pcihole64_not_power_of_two (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->controllers->len; i++) {
     const VsmmuDevice *device = g_ptr_array_index (check->domain->controllers, i);
@@ -151,8 +151,8 @@ vsmmu_rule_pcihole64_not_power_of_two (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_not_migratable (VsmmuCheck *check)
+static void
+check_not_migratable (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = g_ptr_array_index (check->domain->iommus, i);
@@ -166,3 +166,55 @@ vsmmu_rule_not_migratable (VsmmuCheck *check)
     return;
   }
 }
+
+const VsmmuRuleRow vsmmu_machine_rules[] = {
+  { { "machine-not-virt", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("The machine is not arm64 virt"),
+      N_ ("Only the machine 'virt' of qemu-system-aarch64 takes an SMMUv3. The rules about the PCI tree are not "
+          "applied to other machines."),
+      "libvirt qemuValidateDomainDeviceDefIOMMU(): only supported with ARM Virt machines" },
+    check_machine_not_virt },
+  { { "needs-kvm", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("The domain does not use KVM"),
+      N_ ("An accelerated SMMUv3 needs KVM with its in-kernel interrupt controller. libvirt defines the domain all "
+          "the same; QEMU does not start: 'SMMUv3 accel=on requires KVM with kernel-irqchip=on support'."),
+      "QEMU virt_machine_device_pre_plug_cb()" },
+    check_needs_kvm },
+  { { "needs-acpi", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("ACPI is off"),
+      N_ ("The guest learns of an accelerated SMMUv3 and of the addresses it must not translate from ACPI tables "
+          "(IORT with RMR nodes); there is no device tree for it. QEMU does not start: 'SMMUv3 with accel=on not "
+          "supported for DT'."),
+      "QEMU virt_machine_device_plug_cb(), build_iort_rmr_nodes()" },
+    check_needs_acpi },
+  { { "needs-uefi", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("There is no UEFI firmware"),
+      N_ ("On arm64 only UEFI hands ACPI tables to the guest, and QEMU counts ACPI as off without loaded firmware."),
+      "QEMU virt_machine_device_plug_cb(); libvirt: ACPI requires UEFI on this architecture" },
+    check_needs_uefi },
+  { { "no-msi-controller", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("The guest has no MSI controller"),
+      N_ ("The doorbell of an accelerated SMMUv3 is the register of the ITS or of the GICv2m frame. With msi=off, "
+          "its=off on GICv3, or a GICv5, its address is 0, and nothing says so: a device then falls back to INTx "
+          "or does not appear in the guest. An ITS without a GICv3 or GICv4 is refused."),
+      "QEMU virt_machine_device_pre_plug_cb() (msi-gpa); seen in the emulated arm64 host" },
+    check_no_msi_controller },
+  { { "gic-version-implicit", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING, N_ ("The GIC version is not given"),
+      N_ ("Without <gic version=...> libvirt takes the newest version that the host offers to KVM guests, and "
+          "version 2 where it knows none. The MSI doorbell depends on it: 0x08090040 with the ITS of GICv3, "
+          "0x08020040 with GICv2m."),
+      "libvirt qemuDomainDefEnableDefaultFeatures()" },
+    check_gic_version_implicit },
+  { { "gicv2-limits", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING, N_ ("GICv2 with an accelerated SMMUv3"),
+      N_ ("GICv2 takes at most 8 vCPUs; with more QEMU does not start. It has no ITS, so MSIs go through the "
+          "GICv2m frame, which has few interrupts for devices with many vectors."),
+      "QEMU virt machine: max CPUs with GICv2" },
+    check_gicv2_limits },
+  { { "pcihole64-not-power-of-two", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("The 64-bit PCI hole has a size QEMU does not take"),
+      N_ ("libvirt turns <pcihole64> into highmem-mmio-size. QEMU takes only powers of two, and nothing below its "
+          "default of 512 GiB, and does not start otherwise."),
+      "QEMU virt_set_highmem_mmio_size(); seen on 11.1.3" },
+    check_pcihole64_not_power_of_two },
+  { { "not-migratable", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_NOTE, N_ ("The guest cannot be migrated or saved"),
+      N_ ("QEMU blocks migration, and with it saving and snapshots that include memory: 'Migration not supported "
+          "with SMMUv3 accelerator mode enabled'."),
+      "QEMU smmu_realize()" },
+    check_not_migratable },
+  { { NULL }, NULL },
+};

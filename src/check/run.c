@@ -73,6 +73,7 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
   VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
   VsmmuCheck check = { .domain = domain, .findings = findings, .bindings = bindings };
   gboolean is_accelerated = vsmmu_domain_is_accelerated (domain);
+  const VsmmuRuleRow *row;
 
   if (options != NULL) {
     check.target = options->target;
@@ -82,7 +83,7 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
     if (options->host != NULL && is_accelerated)
       vsmmu_bindings_find (check.domain, options->host, bindings);
   }
-  for (const VsmmuRuleRow *row = vsmmu_rule_table; row->rule.id != NULL && is_accelerated; row++) {
+  for (guint i = 0; is_accelerated && (row = vsmmu_rule_row (i)) != NULL; i++) {
     check.rule = &row->rule;
     if (row->apply != NULL && has_subject (&check, row->rule.group))
       row->apply (&check);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "check/host.h"
-#include "check/check.h"
-#include "domain/vsmmu.h"
-#include "host/binding.h"
-
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
+
+#include "check/check.h"
+#include "check/host.h"
+#include "domain/vsmmu.h"
+#include "host/binding.h"
 
 /* Names that a message lists before it says how many more there are. */
 #define NAMES_MAX 3
 
-void
-vsmmu_rule_host_device_missing (VsmmuCheck *check)
+static void
+check_host_device_missing (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len && check->host->has_devices; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
@@ -32,8 +32,8 @@ vsmmu_rule_host_device_missing (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_host_device_without_smmu (VsmmuCheck *check)
+static void
+check_host_device_without_smmu (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len && check->host->smmus->len > 0; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
@@ -47,8 +47,8 @@ vsmmu_rule_host_device_without_smmu (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_host_smmu_mismatch (VsmmuCheck *check)
+static void
+check_host_smmu_mismatch (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
@@ -72,8 +72,8 @@ vsmmu_rule_host_smmu_mismatch (VsmmuCheck *check)
   }
 }
 
-void
-vsmmu_rule_host_smmu_shared (VsmmuCheck *check)
+static void
+check_host_smmu_shared (VsmmuCheck *check)
 {
   g_autoptr (GHashTable) owners = g_hash_table_new (NULL, NULL);
 
@@ -114,8 +114,8 @@ list_others (const VsmmuHostDevice *device)
   return g_string_free (g_steal_pointer (&list), FALSE);
 }
 
-void
-vsmmu_rule_host_group_shared (VsmmuCheck *check)
+static void
+check_host_group_shared (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
@@ -132,61 +132,6 @@ vsmmu_rule_host_group_shared (VsmmuCheck *check)
                            "be alone in its group"),
                         device->name, device->group->number, others);
   }
-}
-
-void
-vsmmu_rule_host_no_iommufd (VsmmuCheck *check)
-{
-  const VsmmuDevice *iommu = vsmmu_domain_first_accelerated (check->domain);
-  const VsmmuHost *host = check->host;
-
-  if (iommu == NULL)
-    return;
-  if (vsmmu_fact_is_false (host->dev_iommu))
-    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_IOMMUFD])
-                                      ? _ ("use a kernel with CONFIG_IOMMUFD; that of the host is built without it")
-                                      : _ ("load the module iommufd, or use a kernel with CONFIG_IOMMUFD")),
-                        _ ("the host has no /dev/iommu, which an accelerated SMMUv3 needs"));
-  if (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD]))
-    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup (_ ("use a kernel with CONFIG_ARM_SMMU_V3_IOMMUFD")),
-                        _ ("the host's kernel is built without CONFIG_ARM_SMMU_V3_IOMMUFD, so it has no accelerated "
-                           "SMMUv3 to give"));
-}
-
-void
-vsmmu_rule_host_no_vfio_cdev (VsmmuCheck *check)
-{
-  const VsmmuDevice *iommu = vsmmu_domain_first_accelerated (check->domain);
-
-  if (iommu != NULL && vsmmu_fact_is_false (check->host->options[VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV])) {
-    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup (_ ("use a kernel with CONFIG_VFIO_DEVICE_CDEV")),
-                        _ ("the host's kernel is built without CONFIG_VFIO_DEVICE_CDEV, so VFIO devices cannot be "
-                           "used through iommufd"));
-    return;
-  }
-  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
-    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
-
-    if (device != NULL && device->vfio == NULL && device->driver != NULL && strstr (device->driver, "vfio") != NULL &&
-        vsmmu_domain_accelerated_over (check->domain, hostdev) != NULL)
-      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("use a kernel with CONFIG_VFIO_DEVICE_CDEV, and a driver that supports it")),
-                          _ ("%s is bound to '%s' on the host and has no device in /dev/vfio/devices"), device->name,
-                          device->driver);
-  }
-}
-
-void
-vsmmu_rule_host_no_kvm (VsmmuCheck *check)
-{
-  if (vsmmu_fact_is_false (check->host->dev_kvm) && vsmmu_domain_first_accelerated (check->domain) != NULL)
-    vsmmu_check_report (check, check->domain->line, g_strdup ("/domain"),
-                        g_strdup (_ ("use a host with KVM: a kernel with CONFIG_KVM that was started at EL2")),
-                        _ ("the host has no /dev/kvm, and an accelerated SMMUv3 needs KVM"));
 }
 
 static gboolean
@@ -222,8 +167,8 @@ vsmmu_host_group_describe_windows (const VsmmuHostGroup *group)
   return text->len > 0 ? g_string_free (g_steal_pointer (&text), FALSE) : g_strdup (_ ("none"));
 }
 
-void
-vsmmu_rule_host_msi_window (VsmmuCheck *check)
+static void
+check_host_msi_window (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
@@ -242,74 +187,8 @@ vsmmu_rule_host_msi_window (VsmmuCheck *check)
   }
 }
 
-static gboolean
-has_node (const VsmmuMemoryNodes *memory, gint64 node)
-{
-  return node < VSMMU_HOST_NODES_MAX && (memory->nodes.bits[node / 64] >> node % 64 & 1) != 0;
-}
-
-/* Where the memory of guest node @cell is, or that of the whole guest; %NULL when the document does not say. */
-static const VsmmuMemoryNodes *
-memory_of (const VsmmuDomain *domain, int cell)
-{
-  const VsmmuMemoryNodes *whole = NULL;
-
-  for (guint i = 0; i < domain->memory_nodes->len; i++) {
-    const VsmmuMemoryNodes *memory = &g_array_index (domain->memory_nodes, VsmmuMemoryNodes, i);
-
-    if (memory->cell == cell && cell >= 0)
-      return memory;
-    if (memory->cell < 0)
-      whole = memory;
-  }
-  return whole;
-}
-
-/* The NUMA node of the host that the devices of @binding are on, -1 for none or not known. */
-static gint64
-node_of (const VsmmuCheck *check, const VsmmuBinding *binding)
-{
-  VsmmuFact node = binding->smmu->numa_node;
-
-  /* The firmware may give a node to the root complex only. */
-  if (!vsmmu_fact_is_known (node) || node.value < 0)
-    node = vsmmu_host_device_of (check->host, binding->hostdev)->numa_node;
-  return vsmmu_fact_is_known (node) ? node.value : -1;
-}
-
-void
-vsmmu_rule_host_numa (VsmmuCheck *check)
-{
-  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
-    const VsmmuBinding *binding = &check->bindings[i];
-    const VsmmuDevice *bus = check->domain->buses[i].controller;
-    const VsmmuMemoryNodes *memory;
-    const VsmmuDevice *place;
-    gint64 node = binding->smmu != NULL ? node_of (check, binding) : -1;
-
-    if (node < 0)
-      continue;
-    memory = memory_of (check->domain, bus->controller.numa_node);
-    place = bus->ordinal != 0 ? bus : binding->iommu;
-    if (memory != NULL && !has_node (memory, node))
-      vsmmu_check_report (
-          check, place->line, vsmmu_device_path (place, ""),
-          g_strdup_printf (_ ("put it on a guest NUMA node whose memory is on host node %d"), (int) node),
-          _ ("the devices below bus %u are on NUMA node %d of the host, and the guest memory near them "
-             "is elsewhere (line %u)"),
-          i, (int) node, memory->line);
-    else if (i > 0 && bus->controller.numa_node < 0 && check->domain->n_cells > 1)
-      vsmmu_check_report (
-          check, place->line, vsmmu_device_path (place, ""),
-          g_strdup (_ ("add <target><node>N</node></target>, N being the guest node on that host node")),
-          _ ("the guest has NUMA nodes, but is not told that the devices below bus %u are on node %d "
-             "of the host"),
-          i, (int) node);
-  }
-}
-
-void
-vsmmu_rule_host_driver_busy (VsmmuCheck *check)
+static void
+check_host_driver_busy (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
@@ -336,50 +215,60 @@ vsmmu_rule_host_driver_busy (VsmmuCheck *check)
   }
 }
 
-/* The best pool for the domain: of the size it names, or any. */
-static const VsmmuHostPages *
-choose_pool (const VsmmuCheck *check)
-{
-  const VsmmuHostPages *best = NULL;
-
-  for (guint i = 0; i < check->host->pages->len; i++) {
-    const VsmmuHostPages *pool = &g_array_index (check->host->pages, VsmmuHostPages, i);
-
-    if (check->domain->huge_page != 0 && pool->size != check->domain->huge_page)
-      continue;
-    if (best == NULL || pool->free * pool->size > best->free * best->size)
-      best = pool;
-  }
-  return best;
-}
-
-void
-vsmmu_rule_host_hugepages (VsmmuCheck *check)
-{
-  const VsmmuDomain *domain = check->domain;
-  const VsmmuHostPages *pool = choose_pool (check);
-  guint64 needed;
-
-  if (!domain->has_hugepages || !check->host->has_pages || domain->memory == 0)
-    return;
-  if (pool == NULL) {
-    vsmmu_check_report (check, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
-                        g_strdup (_ ("use a size that the host has, as in /sys/kernel/mm/hugepages")),
-                        _ ("the host has no huge pages of %" PRIu64 " KiB"), domain->huge_page);
-    return;
-  }
-  needed = (domain->memory + pool->size - 1) / pool->size;
-  if (pool->total < needed)
-    vsmmu_check_report (check, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
-                        g_strdup_printf (_ ("reserve at least %" PRIu64 " pages: "
-                                            "/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages"),
-                                         needed, pool->size),
-                        _ ("the guest needs %" PRIu64 " huge pages of %" PRIu64 " KiB, and the host has %" PRIu64),
-                        needed, pool->size, pool->total);
-  else if (pool->free < needed)
-    vsmmu_check_report_as (
-        check, VSMMU_SEVERITY_WARNING, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
-        g_strdup (_ ("stop another guest first, or reserve more")),
-        _ ("the guest needs %" PRIu64 " huge pages of %" PRIu64 " KiB, and only %" PRIu64 " of the host's are free"),
-        needed, pool->size, pool->free);
-}
+const VsmmuRuleRow vsmmu_host_device_rules[] = {
+  { { "host-device-missing", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host has no such device"),
+      N_ ("A <hostdev> names a PCI function that the host does not have, or one that is a bridge or port and "
+          "belongs to the host. libvirt refuses to start the guest. A virtual function exists only after "
+          "sriov_numvfs of its physical function was set."),
+      "/sys/bus/pci/devices; libvirt virHostdevPreparePCIDevices()" },
+    check_host_device_missing },
+  { { "host-device-without-smmu", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("A device that is behind no SMMU of the host"),
+      N_ ("An accelerated SMMUv3 hands the guest's tables to the physical SMMU in front of the device. Not every "
+          "root complex has one: a function without the link 'iommu' in /sys has none that the kernel uses, and "
+          "VFIO cannot give it to a guest either."),
+      "Linux iommu_device_link(): /sys/bus/pci/devices/*/iommu; seen on a machine with two SMMUs, where functions "
+      "on the bus without one have no such link" },
+    check_host_device_without_smmu },
+  { { "host-smmu-mismatch", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("Devices of different SMMUs of the host behind one SMMUv3"),
+      N_ ("An accelerated SMMUv3 is bound to the physical SMMU of its first device. QEMU and libvirt accept a "
+          "device of another one without a word: the guest's tables never reach that SMMU, and the device's DMA "
+          "addresses are taken for guest physical ones. Seen with QEMU 11.1: the device stays dead and writes into "
+          "guest memory where it should not; when both are there at start, the guest's command queue stops and the "
+          "right device fails too. Use one pcie-expander-bus and one SMMUv3 for each SMMU of the host."),
+      "QEMU smmuv3_accel_set_iommu_device(), which does not compare; Linux arm_vsmmu_init(), iommufd/viommu.c: "
+      "EINVAL; tried with two SMMUs" },
+    check_host_smmu_mismatch },
+  { { "host-smmu-shared", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_NOTE, N_ ("Two SMMUv3s over one SMMU of the host"),
+      N_ ("QEMU allows that. It is of use when a guest is to have its devices on different root buses, and costs a "
+          "second set of tables and command queues; with cmdqv each takes a virtual interface of the SMMU."),
+      "QEMU smmuv3_accel_set_iommu_device(), which makes one vIOMMU for each arm-smmuv3" },
+    check_host_smmu_shared },
+  { { "host-group-shared", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("A device that is not alone in its IOMMU group"),
+      N_ ("What is in one IOMMU group cannot be told apart by the SMMU. The kernel attaches the nested tables of "
+          "the guest to all of the group, and that fails for every other member, for functions of the same device "
+          "as well as for a switch port without ACS. Seen with QEMU 11.1: it does not start, or the guest's first "
+          "command for the device is an error and the device stays dead."),
+      "Linux iommufd: attach of a nested domain needs a vDEVICE for each member (ENOENT); tried with a "
+      "multifunction device and with a switch port" },
+    check_host_group_shared },
+  { { "host-msi-window", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The host has another MSI window than QEMU says"),
+      N_ ("The host's kernel maps the doorbell of its interrupt controller for VFIO devices into a window of I/O "
+          "addresses. QEMU tells the guest, in a reserved memory range of the IORT, that this window is "
+          "0x08000000-0x080fffff, without asking the kernel. On a kernel with another window the guest may use "
+          "these addresses for its own, and interrupts are lost."),
+      "QEMU build_iort_rmr_nodes(); Linux arm_smmu_get_resv_regions(): MSI_IOVA_BASE, MSI_IOVA_LENGTH; "
+      "/sys/kernel/iommu_groups/*/reserved_regions" },
+    check_host_msi_window },
+  { { "host-driver-busy", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The device is bound to a driver of the host"),
+      N_ ("VFIO needs the device to be bound to vfio-pci or a variant of it. With managed='yes' libvirt takes it "
+          "from its driver at start, whether it is in use or not; with managed='no' it does not touch it and the "
+          "guest does not start."),
+      "libvirt virHostdevPreparePCIDevices(): not bound to vfio-pci" },
+    check_host_driver_busy },
+  { { NULL }, NULL },
+};

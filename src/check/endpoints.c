@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "base/text.h"
+#include "check/check.h"
+#include "domain/vsmmu.h"
+
+/* Devices that QEMU emulates; bridges and ports are allowed anywhere. */
+static gboolean
+is_emulated_endpoint (const VsmmuDevice *device)
+{
+  return device->address_kind == VSMMU_ADDRESS_PCI && !vsmmu_device_is_pci_controller (device) &&
+         !vsmmu_device_is_hostdev (device);
+}
+
+static void
+report_endpoints (VsmmuCheck *check, gboolean is_given)
+{
+  for (guint i = 0; i < check->domain->devices->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (check->domain->devices, i);
+    const VsmmuDevice *vsmmu;
+    g_autofree char *name = NULL;
+    g_autofree char *place = NULL;
+
+    if (device->address_given != is_given || !is_emulated_endpoint (device) ||
+        !vsmmu_domain_is_behind_accelerated (check->domain, device))
+      continue;
+    vsmmu = vsmmu_domain_vsmmu_of (check->domain, device);
+    name = vsmmu_device_describe (device);
+    place = vsmmu_check_place (check, device->is_plug, vsmmu);
+    if (is_given)
+      vsmmu_check_report (
+          check, device->address_line, vsmmu_device_path (device, "/address"),
+          g_strdup_printf (_ ("put it below a root bus without an accelerated SMMUv3, not below bus %u"),
+                           vsmmu->iommu.pci_bus),
+          _ ("%s is emulated and stands behind the accelerated SMMUv3 of %s; QEMU allows only "
+             "VFIO devices there"),
+          name, place);
+    else
+      vsmmu_check_report (check, device->ordinal != 0 ? device->line : vsmmu->line, vsmmu_device_path (device, ""),
+                          g_strdup (_ ("give it an <address> below a root bus without an accelerated SMMUv3, and a "
+                                       "pcie-root-port there")),
+                          _ ("libvirt will put %s on %02x:%02x.%x, behind the accelerated SMMUv3 of %s, where QEMU "
+                             "allows only VFIO devices"),
+                          name, device->address.bus, device->address.slot, device->address.function, place);
+  }
+}
+
+static void
+check_emulated_endpoint (VsmmuCheck *check)
+{
+  report_endpoints (check, TRUE);
+}
+
+static void
+check_endpoint_auto_placed (VsmmuCheck *check)
+{
+  report_endpoints (check, FALSE);
+}
+
+static gboolean
+is_disabled_by_domain (const VsmmuCheck *check, const VsmmuDevice *hostdev)
+{
+  return check->domain->iommufd == VSMMU_SWITCH_OFF && hostdev->hostdev.iommufd == VSMMU_SWITCH_ABSENT &&
+         !hostdev->hostdev.is_mdev;
+}
+
+static void
+check_hostdev_without_iommufd (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    g_autofree char *name = NULL;
+
+    if (!vsmmu_domain_is_behind_accelerated (check->domain, hostdev) ||
+        hostdev->hostdev.iommufd == VSMMU_SWITCH_INVALID || is_disabled_by_domain (check, hostdev))
+      continue;
+    name = vsmmu_device_describe (hostdev);
+    if (hostdev->hostdev.is_mdev)
+      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                          g_strdup (_ ("put the mediated device below a root bus without an accelerated SMMUv3")),
+                          _ ("%s is a mediated device, for which libvirt has no iommufd"), name);
+    else if (!vsmmu_domain_uses_iommufd (check->domain, hostdev))
+      vsmmu_check_report (check, hostdev->hostdev.driver_line, vsmmu_device_path (hostdev, ""),
+                          g_strdup (_ ("add iommufd='yes' to its <driver>, or <iommufd enabled='yes'/> to the domain")),
+                          _ ("%s stands behind an accelerated SMMUv3 without iommufd; QEMU refuses it"), name);
+  }
+}
+
+static void
+check_iommufd_disabled (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    g_autofree char *name = NULL;
+    g_autofree char *place = NULL;
+
+    if (!vsmmu_domain_is_behind_accelerated (check->domain, hostdev) || !is_disabled_by_domain (check, hostdev))
+      continue;
+    name = vsmmu_device_describe (hostdev);
+    place = vsmmu_check_place (check, FALSE, hostdev);
+    vsmmu_check_report (check, check->domain->iommufd_line, g_strdup ("/domain/iommufd"),
+                        g_strdup (_ ("use <iommufd enabled='yes'/>, or iommufd='yes' in the <driver> of the device")),
+                        _ ("iommufd is off for the domain, and %s (%s) behind an accelerated SMMUv3 needs it"), name,
+                        place);
+  }
+}
+
+static void
+check_hostdev_outside_vsmmu (VsmmuCheck *check)
+{
+  gboolean is_unclear = vsmmu_domain_is_unclear (check->domain);
+  const VsmmuDevice *machine_wide = vsmmu_domain_machine_wide (check->domain);
+
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuDevice *emulated;
+    g_autofree char *name = NULL;
+
+    if (hostdev->address_kind != VSMMU_ADDRESS_PCI || hostdev->address.bus >= check->domain->n_buses || is_unclear ||
+        vsmmu_domain_is_behind_accelerated (check->domain, hostdev) || hostdev->is_plug)
+      continue;
+    name = vsmmu_device_describe (hostdev);
+    emulated = vsmmu_domain_vsmmu_of (check->domain, hostdev);
+    if (emulated == NULL)
+      emulated = machine_wide;
+    if (emulated != NULL)
+      vsmmu_check_report_as (
+          check, VSMMU_SEVERITY_ERROR, hostdev->line, vsmmu_device_path (hostdev, ""),
+          g_strdup_printf (_ ("give the SMMUv3 of line %u both accel='on' and pciBus"), emulated->line),
+          _ ("%s stands behind the emulated SMMUv3 of line %u, which cannot translate for VFIO"), name, emulated->line);
+    else
+      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                          g_strdup (_ ("give it an <address> on a port below the bus that pciBus of a vSMMU names")),
+                          _ ("%s is on bus %u, behind no SMMUv3: the guest cannot isolate it"), name,
+                          hostdev->address.bus);
+  }
+}
+
+static void
+check_hostdev_duplicate (VsmmuCheck *check)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuPciAddress *host = &hostdev->hostdev.host;
+    g_autofree gint64 *key = g_new (gint64, 1);
+    const VsmmuDevice *first;
+    g_autofree char *name = NULL;
+    g_autofree char *place = NULL;
+
+    if (!hostdev->hostdev.is_pci)
+      continue;
+    *key = (gint64) host->domain << 16 | host->bus << 8 | host->slot << 3 | host->function;
+    first = g_hash_table_lookup (seen, key);
+    if (first == NULL) {
+      g_hash_table_insert (seen, g_steal_pointer (&key), (gpointer) hostdev);
+      continue;
+    }
+    name = vsmmu_device_describe (hostdev);
+    place = vsmmu_check_place (check, hostdev->is_plug, first);
+    vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                        g_strdup (_ ("name another host device, or remove one of the two")),
+                        _ ("%s is already given to the guest in %s"), name, place);
+  }
+}
+
+const VsmmuRuleRow vsmmu_endpoint_rules[] = {
+  { { "emulated-endpoint", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("An emulated device behind an accelerated SMMUv3"),
+      N_ ("The guest's tables sit in hardware, which does not see what QEMU emulates. Behind an accelerated SMMUv3 "
+          "QEMU allows bridges, ports and VFIO devices with iommufd, and refuses the rest: 'Emulated endpoint "
+          "devices are not allowed when using arm-smmuv3,accel=on'."),
+      "QEMU smmuv3_accel_supports_as()" },
+    check_emulated_endpoint },
+  { { "endpoint-auto-placed", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("libvirt will place an emulated device behind an accelerated SMMUv3"),
+      N_ ("A device without <address> gets the first free slot in the order of the controllers' indexes, which may "
+          "be a port that was meant for a VFIO device. With pciBus='0' that is every device. The guest then does "
+          "not start, see emulated-endpoint. The slot is found as libvirt finds it."),
+      "libvirt qemuDomainAssignDevicePCISlots(); compared with 12.8 in the test suite" },
+    check_endpoint_auto_placed },
+  { { "hostdev-without-iommufd", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("A VFIO device behind an accelerated SMMUv3 without iommufd"),
+      N_ ("Nesting exists only in iommufd, not in the old VFIO container. QEMU refuses the device: 'vfio-pci "
+          "endpoint devices without an iommufd backend not allowed when using arm-smmuv3,accel=on'."),
+      "QEMU smmuv3_accel_supports_as()" },
+    check_hostdev_without_iommufd },
+  { { "iommufd-disabled", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("iommufd is off for the whole domain"),
+      N_ ("<iommufd enabled='no'/> is the default for every <hostdev> that does not say otherwise, and a device "
+          "behind an accelerated SMMUv3 needs iommufd."),
+      "libvirt formatdomain: Host Device IOMMUFD" },
+    check_iommufd_disabled },
+  { { "hostdev-outside-vsmmu", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING,
+      N_ ("A VFIO device that no accelerated SMMUv3 translates for"),
+      N_ ("The device works, but the guest has no IOMMU for it: no isolation, no nested use, no shared virtual "
+          "addressing. Behind an SMMUv3 that is not accelerated it does not work at all: 'requires iommu MAP "
+          "notifier which is not currently supported'."),
+      "QEMU pci_device_iommu_address_space(); vfio_listener_region_add()" },
+    check_hostdev_outside_vsmmu },
+  { { "hostdev-duplicate", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("One host device given twice"),
+      N_ ("A host PCI function can be given to a guest once. libvirt refuses a second <hostdev> with the same "
+          "source."),
+      "libvirt: Hostdev already exists in the domain configuration" },
+    check_hostdev_duplicate },
+  { { NULL }, NULL },
+};

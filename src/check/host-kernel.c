@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+#include <inttypes.h>
+
+#include "check/check.h"
+#include "domain/vsmmu.h"
+#include "host/binding.h"
+
+static void
+check_host_no_iommufd (VsmmuCheck *check)
+{
+  const VsmmuDevice *iommu = vsmmu_domain_first_accelerated (check->domain);
+  const VsmmuHost *host = check->host;
+
+  if (iommu == NULL)
+    return;
+  if (vsmmu_fact_is_false (host->dev_iommu))
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                        g_strdup (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_IOMMUFD])
+                                      ? _ ("use a kernel with CONFIG_IOMMUFD; that of the host is built without it")
+                                      : _ ("load the module iommufd, or use a kernel with CONFIG_IOMMUFD")),
+                        _ ("the host has no /dev/iommu, which an accelerated SMMUv3 needs"));
+  if (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD]))
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                        g_strdup (_ ("use a kernel with CONFIG_ARM_SMMU_V3_IOMMUFD")),
+                        _ ("the host's kernel is built without CONFIG_ARM_SMMU_V3_IOMMUFD, so it has no accelerated "
+                           "SMMUv3 to give"));
+}
+
+static void
+check_host_no_vfio_cdev (VsmmuCheck *check)
+{
+  const VsmmuDevice *iommu = vsmmu_domain_first_accelerated (check->domain);
+
+  if (iommu != NULL && vsmmu_fact_is_false (check->host->options[VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV])) {
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                        g_strdup (_ ("use a kernel with CONFIG_VFIO_DEVICE_CDEV")),
+                        _ ("the host's kernel is built without CONFIG_VFIO_DEVICE_CDEV, so VFIO devices cannot be "
+                           "used through iommufd"));
+    return;
+  }
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
+
+    if (device != NULL && device->vfio == NULL && device->driver != NULL && strstr (device->driver, "vfio") != NULL &&
+        vsmmu_domain_accelerated_over (check->domain, hostdev) != NULL)
+      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                          g_strdup (_ ("use a kernel with CONFIG_VFIO_DEVICE_CDEV, and a driver that supports it")),
+                          _ ("%s is bound to '%s' on the host and has no device in /dev/vfio/devices"), device->name,
+                          device->driver);
+  }
+}
+
+static void
+check_host_no_kvm (VsmmuCheck *check)
+{
+  if (vsmmu_fact_is_false (check->host->dev_kvm) && vsmmu_domain_first_accelerated (check->domain) != NULL)
+    vsmmu_check_report (check, check->domain->line, g_strdup ("/domain"),
+                        g_strdup (_ ("use a host with KVM: a kernel with CONFIG_KVM that was started at EL2")),
+                        _ ("the host has no /dev/kvm, and an accelerated SMMUv3 needs KVM"));
+}
+
+static gboolean
+has_node (const VsmmuMemoryNodes *memory, gint64 node)
+{
+  return node < VSMMU_HOST_NODES_MAX && (memory->nodes.bits[node / 64] >> node % 64 & 1) != 0;
+}
+
+/* Where the memory of guest node @cell is, or that of the whole guest; %NULL when the document does not say. */
+static const VsmmuMemoryNodes *
+memory_of (const VsmmuDomain *domain, int cell)
+{
+  const VsmmuMemoryNodes *whole = NULL;
+
+  for (guint i = 0; i < domain->memory_nodes->len; i++) {
+    const VsmmuMemoryNodes *memory = &g_array_index (domain->memory_nodes, VsmmuMemoryNodes, i);
+
+    if (memory->cell == cell && cell >= 0)
+      return memory;
+    if (memory->cell < 0)
+      whole = memory;
+  }
+  return whole;
+}
+
+/* The NUMA node of the host that the devices of @binding are on, -1 for none or not known. */
+static gint64
+node_of (const VsmmuCheck *check, const VsmmuBinding *binding)
+{
+  VsmmuFact node = binding->smmu->numa_node;
+
+  /* The firmware may give a node to the root complex only. */
+  if (!vsmmu_fact_is_known (node) || node.value < 0)
+    node = vsmmu_host_device_of (check->host, binding->hostdev)->numa_node;
+  return vsmmu_fact_is_known (node) ? node.value : -1;
+}
+
+static void
+check_host_numa (VsmmuCheck *check)
+{
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
+    const VsmmuBinding *binding = &check->bindings[i];
+    const VsmmuDevice *bus = check->domain->buses[i].controller;
+    const VsmmuMemoryNodes *memory;
+    const VsmmuDevice *place;
+    gint64 node = binding->smmu != NULL ? node_of (check, binding) : -1;
+
+    if (node < 0)
+      continue;
+    memory = memory_of (check->domain, bus->controller.numa_node);
+    place = bus->ordinal != 0 ? bus : binding->iommu;
+    if (memory != NULL && !has_node (memory, node))
+      vsmmu_check_report (
+          check, place->line, vsmmu_device_path (place, ""),
+          g_strdup_printf (_ ("put it on a guest NUMA node whose memory is on host node %d"), (int) node),
+          _ ("the devices below bus %u are on NUMA node %d of the host, and the guest memory near them "
+             "is elsewhere (line %u)"),
+          i, (int) node, memory->line);
+    else if (i > 0 && bus->controller.numa_node < 0 && check->domain->n_cells > 1)
+      vsmmu_check_report (
+          check, place->line, vsmmu_device_path (place, ""),
+          g_strdup (_ ("add <target><node>N</node></target>, N being the guest node on that host node")),
+          _ ("the guest has NUMA nodes, but is not told that the devices below bus %u are on node %d "
+             "of the host"),
+          i, (int) node);
+  }
+}
+
+/* The best pool for the domain: of the size it names, or any. */
+static const VsmmuHostPages *
+choose_pool (const VsmmuCheck *check)
+{
+  const VsmmuHostPages *best = NULL;
+
+  for (guint i = 0; i < check->host->pages->len; i++) {
+    const VsmmuHostPages *pool = &g_array_index (check->host->pages, VsmmuHostPages, i);
+
+    if (check->domain->huge_page != 0 && pool->size != check->domain->huge_page)
+      continue;
+    if (best == NULL || pool->free * pool->size > best->free * best->size)
+      best = pool;
+  }
+  return best;
+}
+
+static void
+check_host_hugepages (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  const VsmmuHostPages *pool = choose_pool (check);
+  guint64 needed;
+
+  if (!domain->has_hugepages || !check->host->has_pages || domain->memory == 0)
+    return;
+  if (pool == NULL) {
+    vsmmu_check_report (check, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
+                        g_strdup (_ ("use a size that the host has, as in /sys/kernel/mm/hugepages")),
+                        _ ("the host has no huge pages of %" PRIu64 " KiB"), domain->huge_page);
+    return;
+  }
+  needed = (domain->memory + pool->size - 1) / pool->size;
+  if (pool->total < needed)
+    vsmmu_check_report (check, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
+                        g_strdup_printf (_ ("reserve at least %" PRIu64 " pages: "
+                                            "/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages"),
+                                         needed, pool->size),
+                        _ ("the guest needs %" PRIu64 " huge pages of %" PRIu64 " KiB, and the host has %" PRIu64),
+                        needed, pool->size, pool->total);
+  else if (pool->free < needed)
+    vsmmu_check_report_as (
+        check, VSMMU_SEVERITY_WARNING, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
+        g_strdup (_ ("stop another guest first, or reserve more")),
+        _ ("the guest needs %" PRIu64 " huge pages of %" PRIu64 " KiB, and only %" PRIu64 " of the host's are free"),
+        needed, pool->size, pool->free);
+}
+
+const VsmmuRuleRow vsmmu_host_kernel_rules[] = {
+  { { "host-no-iommufd", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The host's kernel has no iommufd for SMMUv3"),
+      N_ ("An accelerated SMMUv3 works through /dev/iommu, and the kernel gives it out only when built with "
+          "CONFIG_IOMMUFD and CONFIG_ARM_SMMU_V3_IOMMUFD. The kernels of Debian have neither."),
+      "Linux drivers/iommu/iommufd, drivers/iommu/arm/arm-smmu-v3/Kconfig; libvirt qemu_validate.c: IOMMUFD is "
+      "not supported by host kernel" },
+    check_host_no_iommufd },
+  { { "host-no-vfio-cdev", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host has no VFIO character devices"),
+      N_ ("With iommufd a VFIO device is opened as /dev/vfio/devices/vfioN, which exists when the kernel is built "
+          "with CONFIG_VFIO_DEVICE_CDEV. Without it libvirt cannot start a guest that uses iommufd."),
+      "Linux drivers/vfio/Kconfig; seen by KubeVirt users: no /dev/vfio/devices/vfioN, no passthrough" },
+    check_host_no_vfio_cdev },
+  { { "host-no-kvm", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host has no KVM"),
+      N_ ("An accelerated SMMUv3 needs KVM with the interrupt controller in the kernel. /dev/kvm is missing when "
+          "the kernel was built without KVM or started at EL1, as in a virtual machine without nested "
+          "virtualization."),
+      "QEMU virt_machine_device_pre_plug_cb(): SMMUv3 accel=on requires KVM with kernel-irqchip=on support" },
+    check_host_no_kvm },
+  { { "host-numa", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_WARNING, N_ ("The guest is not told where its devices are"),
+      N_ ("A guest with NUMA nodes places memory and interrupts near a device when the pcie-expander-bus says on "
+          "which node it is. The node is one of the guest; which node of the host it stands for follows from "
+          "<numatune>. With a wrong node or none the guest works, slower."),
+      "libvirt formatdomain: <target><node> of pcie-expander-bus, <numatune><memnode>; "
+      "/sys/class/iommu/*/device/numa_node" },
+    check_host_numa },
+  { { "host-hugepages", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host has too few huge pages"),
+      N_ ("With <hugepages> all memory of the guest comes from the pool of that size, and QEMU does not start when "
+          "it is too small. Another guest may have taken what is free."),
+      "Linux hugetlbpage; QEMU: unable to map backing store for guest RAM" },
+    check_host_hugepages },
+  { { NULL }, NULL },
+};

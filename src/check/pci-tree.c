@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "base/text.h"
+#include "check/check.h"
+#include "domain/acceleration.h"
+#include "domain/vsmmu.h"
+
+/* (transfer full): what to do about the address that libvirt refuses */
+static char *
+hint_for_address (const VsmmuDomain *domain)
+{
+  if (domain->is_controller_error)
+    return g_strdup (_ ("give it another index or another model"));
+  if (domain->address_error_device->address_given)
+    return g_strdup (_ ("give a free address on a bus of the right kind, or leave <address> out"));
+  return g_strdup (_ ("add a controller that has room for it"));
+}
+
+static void
+check_pci_address_invalid (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  const VsmmuDevice *device = domain->address_error_device;
+  gboolean is_address;
+  g_autofree char *name = NULL;
+
+  if (domain->address_error == NULL)
+    return;
+  if (device == NULL || device->ordinal == 0) {
+    vsmmu_check_report (check, domain->line, g_strdup ("/domain/devices"),
+                        g_strdup (_ ("use fewer devices, or bridges that take several devices each")),
+                        _ ("libvirt refuses the PCI addresses of the domain: %s"), domain->address_error);
+    return;
+  }
+  name = vsmmu_device_describe (device);
+  is_address = device->address_given && !domain->is_controller_error;
+  vsmmu_check_report (check, is_address ? device->address_line : device->line,
+                      vsmmu_device_path (device, is_address ? "/address" : ""), hint_for_address (domain),
+                      is_address ? _ ("libvirt refuses the PCI address of %s: %s") : _ ("libvirt refuses %s: %s"), name,
+                      domain->address_error);
+}
+
+static void
+check_pci_controller_order (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+
+  for (guint i = 1; i < domain->n_buses && domain->address_error == NULL; i++) {
+    const VsmmuDevice *controller = domain->buses[i].controller;
+    g_autofree char *name = NULL;
+
+    if (controller == NULL || controller->address_kind != VSMMU_ADDRESS_PCI || controller->address.bus <= i)
+      continue;
+    name = vsmmu_device_describe (controller);
+    vsmmu_check_report (
+        check, controller->ordinal != 0 ? controller->line : domain->line, vsmmu_device_path (controller, ""),
+        controller->address_given ? g_strdup (_ ("number the controllers so that each has a larger index than its bus"))
+                                  : g_strdup (_ ("give it an <address> on a controller with a smaller index")),
+        _ ("%s is on bus %u: libvirt creates controllers in the order of their indexes, so QEMU does "
+           "not find the bus yet"),
+        name, controller->address.bus);
+  }
+}
+
+static void
+check_pci_bus_missing (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+    const VsmmuBus *bus = vsmmu_domain_bus_of (check->domain, iommu);
+
+    if (vsmmu_iommu_wants_acceleration (iommu) && bus != NULL && bus->controller == NULL)
+      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                          g_strdup_printf (_ ("add <controller type='pci' index='%u' model='pcie-expander-bus'/>, or "
+                                              "correct pciBus"),
+                                           iommu->iommu.pci_bus),
+                          _ ("pciBus='%u' names a controller that does not exist; libvirt notices only at start"),
+                          iommu->iommu.pci_bus);
+  }
+}
+
+static void
+check_pci_bus_not_root (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+    const VsmmuBus *bus = vsmmu_domain_bus_of (check->domain, iommu);
+    g_autofree char *hint = NULL;
+
+    if (!vsmmu_iommu_wants_acceleration (iommu) || bus == NULL || bus->model == NULL || bus->model->is_root)
+      continue;
+    if (bus->root > 0)
+      hint =
+          g_strdup_printf (_ ("that port hangs off the root bus with index %d: use pciBus='%d'"), bus->root, bus->root);
+    else
+      hint = g_strdup (_ ("name the index of a pcie-expander-bus"));
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), g_steal_pointer (&hint),
+                        _ ("pciBus='%u' is a %s; an SMMUv3 stands over a root bus, pcie-root or pcie-expander-bus"),
+                        iommu->iommu.pci_bus, bus->model->name);
+  }
+}
+
+static void
+check_pci_bus_shared (VsmmuCheck *check)
+{
+  const VsmmuDevice *owners[VSMMU_PCI_BUSES_MAX] = { NULL };
+
+  for (guint i = 0; i < check->domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+
+    if (!iommu->iommu.is_smmuv3 || !iommu->iommu.has_pci_bus)
+      continue;
+    if (owners[iommu->iommu.pci_bus] == NULL)
+      owners[iommu->iommu.pci_bus] = iommu;
+    else
+      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                          g_strdup (_ ("give each SMMUv3 a pcie-expander-bus of its own")),
+                          _ ("pciBus='%u' already has the SMMUv3 of line %u; QEMU takes one for each root bus"),
+                          iommu->iommu.pci_bus, owners[iommu->iommu.pci_bus]->line);
+  }
+}
+
+static void
+check_iommu_models_mixed (VsmmuCheck *check)
+{
+  const VsmmuDevice *vsmmu = NULL;
+
+  for (guint i = 0; i < check->domain->iommus->len && vsmmu == NULL; i++)
+    if (vsmmu_domain_iommu_at (check->domain, i)->iommu.is_smmuv3 &&
+        vsmmu_domain_iommu_at (check->domain, i)->iommu.has_pci_bus)
+      vsmmu = vsmmu_domain_iommu_at (check->domain, i);
+  for (guint i = 0; i < check->domain->iommus->len && vsmmu != NULL; i++) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+    gboolean is_machine_wide = iommu->iommu.is_smmuv3 && !iommu->iommu.names_pci_bus;
+    g_autofree char *model = vsmmu_text_shorten (iommu->iommu.model);
+
+    if (iommu->iommu.is_smmuv3 && (!is_machine_wide || iommu->iommu.accel == VSMMU_SWITCH_ON))
+      continue;
+    vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""), g_strdup (_ ("remove it, or keep it alone")),
+                        is_machine_wide ? _ ("a machine-wide %s IOMMU beside the SMMUv3 of line %u, which has a bus "
+                                             "of its own: QEMU refuses that, or libvirt drops it")
+                                        : _ ("an IOMMU of model %s beside the SMMUv3 of line %u: QEMU takes one model "
+                                             "only"),
+                        model, vsmmu->line);
+  }
+}
+
+/* The controller of the root bus whose number comes next after @bus_nr, or %NULL. */
+static const VsmmuDevice *
+next_expander (const VsmmuCheck *check, const VsmmuDevice *self, int bus_nr)
+{
+  const VsmmuDevice *next = NULL;
+
+  for (guint i = 0; i < check->domain->controllers->len; i++) {
+    const VsmmuDevice *other = g_ptr_array_index (check->domain->controllers, i);
+
+    if (other == self || other->controller.pci == NULL || other->controller.bus_nr < bus_nr ||
+        other->controller.pci->demands != VSMMU_CONNECT_PCIE_EXPANDER)
+      continue;
+    if (next == NULL || other->controller.bus_nr < next->controller.bus_nr)
+      next = other;
+  }
+  return next;
+}
+
+/* A busNr that libvirt refuses, so that there is none to compare. */
+static gboolean
+has_bad_bus_number (const VsmmuDomain *domain)
+{
+  for (guint i = 0; i < domain->controllers->len; i++) {
+    const VsmmuController *controller = &((const VsmmuDevice *) g_ptr_array_index (domain->controllers, i))->controller;
+
+    if (controller->has_bad_bus_nr)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void
+check_pxb_bus_range_overlap (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  guint counts[VSMMU_PCI_BUSES_MAX] = { 0 };
+
+  if (domain->address_error != NULL || has_bad_bus_number (domain))
+    return;
+  for (guint i = 0; i < domain->n_buses; i++)
+    if (domain->buses[i].root >= 0)
+      counts[domain->buses[i].root]++;
+
+  for (guint i = 0; i < domain->n_buses; i++) {
+    const VsmmuBus *bus = &domain->buses[i];
+    const VsmmuDevice *next;
+    int first;
+    int last;
+
+    if (bus->controller == NULL || !bus->model->is_root)
+      continue;
+    first = i == 0 ? 0 : bus->controller->controller.bus_nr;
+    last = first + (int) counts[i] - 1;
+    next = next_expander (check, bus->controller, first);
+    if (next != NULL && next->controller.bus_nr <= last)
+      vsmmu_check_report (check, next->ordinal != 0 ? next->line : domain->line, vsmmu_device_path (next, ""),
+                          g_strdup_printf (_ ("give it a busNr above %d, with room for ports to come"), last),
+                          _ ("busNr %d of this pcie-expander-bus lies in the range %d-%d that %s with index %u and the "
+                             "ports below it need"),
+                          next->controller.bus_nr, first, last, bus->model->name, i);
+    else if (last > 255)
+      vsmmu_check_report (check, bus->controller->ordinal != 0 ? bus->controller->line : domain->line,
+                          vsmmu_device_path (bus->controller, ""),
+                          g_strdup_printf (_ ("use a busNr of %d or less"), 256 - (int) counts[i]),
+                          _ ("%s with index %u and the ports below it need the bus numbers %d-%d, and 255 is the last"),
+                          bus->model->name, i, first, last);
+  }
+}
+
+static void
+check_no_free_hotplug_port (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  gboolean is_free[VSMMU_PCI_BUSES_MAX];
+  gboolean has_free[VSMMU_PCI_BUSES_MAX] = { FALSE };
+
+  vsmmu_domain_find_free_ports (check->domain, is_free);
+  for (guint i = 0; i < domain->n_buses; i++)
+    if (is_free[i])
+      has_free[domain->buses[i].root] = TRUE;
+  for (guint i = 0; i < domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+
+    if (vsmmu_domain_is_effective (check->domain, iommu) && !has_free[iommu->iommu.pci_bus])
+      vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
+                          g_strdup_printf (_ ("add <controller type='pci' model='pcie-root-port'> with an <address> on "
+                                              "bus %u, if devices are to be hotplugged"),
+                                           iommu->iommu.pci_bus),
+                          _ ("no free port below bus %u: no VFIO device can be hotplugged behind this SMMUv3"),
+                          iommu->iommu.pci_bus);
+  }
+}
+
+const VsmmuRuleRow vsmmu_pci_tree_rules[] = {
+  { { "pci-address-invalid", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("libvirt would refuse the PCI addresses"),
+      N_ ("A PCI address is used twice, its slot or bus does not exist or does not take such a device, or there is "
+          "no room for a device that has no address. libvirt refuses the domain. As long as that is so, nothing "
+          "can be said of devices without an address."),
+      "libvirt qemuDomainAssignPCIAddresses(), virDomainPCIAddressValidate()" },
+    check_pci_address_invalid },
+  { { "pci-controller-order", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("A PCI controller has a smaller index than the bus it is on"),
+      N_ ("libvirt passes controllers to QEMU in the order of their indexes, and QEMU creates them in that order: "
+          "a port whose bus comes later is refused, \"Bus 'pci.9' not found\". libvirt does not check it, and may "
+          "itself put a controller without an address on a port that it adds behind it."),
+      "libvirt qemuBuildControllersCommandLine(); seen on 12.8 with domxml-to-native" },
+    check_pci_controller_order },
+  { { "pci-bus-missing", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("pciBus names no controller"),
+      N_ ("pciBus is the index of a PCI controller. libvirt defines a domain whose pciBus names none, and fails "
+          "only when it is started, with 'Could not find a suitable controller for smmuv3'."),
+      "libvirt qemuBuildIOMMUCommandLine()" },
+    check_pci_bus_missing },
+  { { "pci-bus-not-root", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("pciBus names a controller that is no root bus"),
+      N_ ("An SMMUv3 translates for all that is below one root bus: pcie-root or a pcie-expander-bus. libvirt "
+          "passes the index of a port or a bridge through, and QEMU does not start: 'SMMU should be attached to a "
+          "default PCIe root complex(pcie.0) or a pxb-pcie based root complex'."),
+      "QEMU smmu_base_realize()" },
+    check_pci_bus_not_root },
+  { { "pci-bus-shared", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("Two SMMUv3 on one root bus"),
+      N_ ("A root bus has one IOMMU. libvirt accepts two with the same pciBus, and QEMU does not start: 'An iommu "
+          "is already attached to this bus'. Use one pcie-expander-bus for each physical SMMU."),
+      "QEMU smmu_base_realize()" },
+    check_pci_bus_shared },
+  { { "iommu-models-mixed", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("Another kind of IOMMU beside an SMMUv3 with a bus of its own"),
+      N_ ("libvirt 12.8 reports such a mixture and then goes on: depending on the order it drops one of the two, "
+          "or QEMU refuses to start, or both are in the guest and neither behaves."),
+      "libvirt virDomainDefValidate(); QEMU virt_machine_device_pre_plug_cb()" },
+    check_iommu_models_mixed },
+  { { "pxb-bus-range-overlap", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("Two root buses need the same bus numbers"),
+      N_ ("A pcie-expander-bus starts at busNr and needs one more bus number for each port and bridge below it, up "
+          "to the next root bus; pcie-root counts from 0. When a range is too small the firmware leaves devices "
+          "without a bus number, and an accelerated SMMUv3 needs what the firmware assigned. libvirt counts down "
+          "in twos from 254 when busNr is not given, which leaves room for a single port."),
+      "QEMU pxb_dev_realize_common(); libvirt qemuDomainAddressFindNewBusNr()" },
+    check_pxb_bus_range_overlap },
+  { { "no-free-hotplug-port", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_NOTE, N_ ("No port is free for hotplug"),
+      N_ ("A device is hotplugged into an empty pcie-root-port or pcie-switch-downstream-port, and ports cannot be "
+          "added while the guest runs. libvirt then takes a free port elsewhere, outside the vSMMU."),
+      "libvirt qemuDomainEnsurePCIAddress()" },
+    check_no_free_hotplug_port },
+  { { NULL }, NULL },
+};

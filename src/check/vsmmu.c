@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n-lib.h>
+
+#include "base/text.h"
+#include "check/check.h"
+#include "domain/acceleration.h"
+#include "domain/options.h"
+#include "domain/vsmmu.h"
+
+/* How many VFIO devices stand below each root bus when the guest starts. */
+static void
+count_hostdevs (const VsmmuCheck *check, guint counts[VSMMU_PCI_BUSES_MAX])
+{
+  memset (counts, 0, sizeof (guint) * VSMMU_PCI_BUSES_MAX);
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+
+    if (!hostdev->is_plug && hostdev->address_kind == VSMMU_ADDRESS_PCI &&
+        hostdev->address.bus < check->domain->n_buses && check->domain->buses[hostdev->address.bus].root >= 0)
+      counts[check->domain->buses[hostdev->address.bus].root]++;
+  }
+}
+
+/* A device can only be attached to a running guest, which had at start what it needs. */
+static gboolean
+has_started (const VsmmuCheck *check)
+{
+  return check->domain->plug != NULL && check->domain->is_running;
+}
+
+static void
+check_vsmmu_empty (VsmmuCheck *check)
+{
+  guint counts[VSMMU_PCI_BUSES_MAX];
+
+  if (has_started (check))
+    return;
+  count_hostdevs (check, counts);
+  for (guint i = 0; i < check->domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+    g_autofree char *options = NULL;
+
+    if (!vsmmu_domain_is_effective (check->domain, iommu) || counts[iommu->iommu.pci_bus] > 0)
+      continue;
+    options = vsmmu_iommu_auto_options (iommu);
+    if (options != NULL)
+      vsmmu_check_report (
+          check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+          g_strdup_printf (_ ("give %s explicitly, or put a <hostdev> below bus %u"), options, iommu->iommu.pci_bus),
+          _ ("no VFIO device stands behind this SMMUv3 at start, so QEMU cannot find out %s and exits"), options);
+  }
+}
+
+static void
+check_cmdqv_vsmmu_empty (VsmmuCheck *check)
+{
+  guint counts[VSMMU_PCI_BUSES_MAX];
+
+  if (has_started (check))
+    return;
+  count_hostdevs (check, counts);
+  for (guint i = 0; i < check->domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+
+    if (vsmmu_domain_is_effective (check->domain, iommu) && counts[iommu->iommu.pci_bus] == 0 &&
+        iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
+      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                          g_strdup_printf (_ ("put a <hostdev> below bus %u, or remove cmdqv"), iommu->iommu.pci_bus),
+                          _ ("cmdqv='on' with no VFIO device behind the SMMUv3 at start: QEMU exits, or the guest gets "
+                             "no command queue without a word"));
+  }
+}
+
+static void
+check_cmdqv_small_pages (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+
+    if (vsmmu_iommu_is_accelerated (iommu) && iommu->iommu.cmdqv == VSMMU_SWITCH_ON && !check->domain->has_hugepages)
+      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                          g_strdup (_ ("back the memory with <memoryBacking><hugepages/></memoryBacking>")),
+                          _ ("cmdqv='on' without huge pages: QEMU shrinks the command queue to one small page"));
+  }
+}
+
+static void
+check_pasid_without_ats (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
+
+    if (vsmmu_iommu_is_accelerated (iommu) && iommu->iommu.ssidsize > 0 && iommu->iommu.ats == VSMMU_SWITCH_OFF)
+      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                          g_strdup (_ ("use ats='on', or ssidsize='0'")),
+                          _ ("ssidsize='%d' offers PASIDs, but with ats='off' devices cannot use shared virtual "
+                             "addressing"),
+                          iommu->iommu.ssidsize);
+  }
+}
+
+const VsmmuRuleRow vsmmu_vsmmu_rules[] = {
+  { { "vsmmu-empty", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("No VFIO device at start, and options left to QEMU"),
+      N_ ("QEMU takes ats, ril, ssidsize and oas from the host's SMMU through the first VFIO device, unless they "
+          "are given. With any of them left out, at least one device must be there at start: \"arm-smmuv3 accel=on "
+          "with 'auto' properties requires at least one cold-plugged VFIO device\". A vSMMU that only takes "
+          "hotplugged devices needs all four."),
+      "QEMU smmuv3_accel_machine_done()" },
+    check_vsmmu_empty },
+  { { "cmdqv-vsmmu-empty", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("cmdqv='on' with no VFIO device at start"),
+      N_ ("The command queue is taken from the host's SMMU through the first VFIO device, before the guest starts. "
+          "Without one QEMU exits with 'arm-smmuv3 cmdqv=on requires at least one cold-plugged VFIO device'; when "
+          "ats, ril, ssidsize and oas are all given it does not even say that, and the guest has no command queue."),
+      "QEMU smmuv3_accel_machine_done(); the notifier is registered only for automatic options" },
+    check_cmdqv_vsmmu_empty },
+  { { "cmdqv-small-pages", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING, N_ ("cmdqv='on' without huge pages"),
+      N_ ("The guest's command queue must be contiguous in host memory, so QEMU limits it to one page of the "
+          "memory backend: 256 entries with 4 KiB pages. Huge pages allow the full 8 MiB."),
+      "QEMU tegra241_cmdqv_init_regs()" },
+    check_cmdqv_small_pages },
+  { { "pasid-without-ats", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING, N_ ("PASIDs without ATS"),
+      N_ ("ssidsize above 0 tells the guest that devices may use PASIDs. Drivers use them for shared virtual "
+          "addressing, which also needs ATS; with ats='off' they do not enable it."),
+      "Linux arm_smmu_enable_pasid(), arm_smmu_ats_supported(); libvirt formatdomain: ssidsize" },
+    check_pasid_without_ats },
+  { { NULL }, NULL },
+};
