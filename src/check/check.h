@@ -44,7 +44,7 @@ extern const VsmmuRuleRow vsmmu_document_rules[];    /* document.c: the document
 extern const VsmmuRuleRow vsmmu_pci_tree_rules[];    /* pci-tree.c: buses, root buses and vSMMUs over them */
 extern const VsmmuRuleRow vsmmu_machine_rules[];     /* machine.c: machine, firmware and interrupt controller */
 extern const VsmmuRuleRow vsmmu_endpoint_rules[];    /* endpoints.c: devices below vSMMUs */
-extern const VsmmuRuleRow vsmmu_vsmmu_rules[];       /* vsmmu.c: options of a vSMMU */
+extern const VsmmuRuleRow vsmmu_vsmmu_rules[];       /* vsmmu.c: a vSMMU, its options and its ports */
 extern const VsmmuRuleRow vsmmu_commandline_rules[]; /* commandline.c: what libvirt passes to QEMU as it is */
 extern const VsmmuRuleRow vsmmu_host_device_rules[]; /* host-devices.c: devices of the host and what is around them */
 extern const VsmmuRuleRow vsmmu_host_kernel_rules[]; /* host-kernel.c: kernel and memory of the host */

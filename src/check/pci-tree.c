@@ -215,30 +215,6 @@ check_pxb_bus_range_overlap (VsmmuCheck *check)
   }
 }
 
-static void
-check_no_free_hotplug_port (VsmmuCheck *check)
-{
-  const VsmmuDomain *domain = check->domain;
-  gboolean is_free[VSMMU_PCI_BUSES_MAX];
-  gboolean has_free[VSMMU_PCI_BUSES_MAX] = { FALSE };
-
-  vsmmu_domain_find_free_ports (check->domain, is_free);
-  for (guint i = 0; i < domain->n_buses; i++)
-    if (is_free[i])
-      has_free[domain->buses[i].root] = TRUE;
-  for (guint i = 0; i < domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
-
-    if (vsmmu_domain_is_effective (check->domain, iommu) && !has_free[iommu->iommu.pci_bus])
-      vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
-                          g_strdup_printf (_ ("add <controller type='pci' model='pcie-root-port'> with an <address> on "
-                                              "bus %u, if devices are to be hotplugged"),
-                                           iommu->iommu.pci_bus),
-                          _ ("no free port below bus %u: no VFIO device can be hotplugged behind this SMMUv3"),
-                          iommu->iommu.pci_bus);
-  }
-}
-
 const VsmmuRuleRow vsmmu_pci_tree_rules[] = {
   { { "pci-address-invalid", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
       N_ ("libvirt would refuse the PCI addresses"),
@@ -285,10 +261,5 @@ const VsmmuRuleRow vsmmu_pci_tree_rules[] = {
           "in twos from 254 when busNr is not given, which leaves room for a single port."),
       "QEMU pxb_dev_realize_common(); libvirt qemuDomainAddressFindNewBusNr()" },
     check_pxb_bus_range_overlap },
-  { { "no-free-hotplug-port", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_NOTE, N_ ("No port is free for hotplug"),
-      N_ ("A device is hotplugged into an empty pcie-root-port or pcie-switch-downstream-port, and ports cannot be "
-          "added while the guest runs. libvirt then takes a free port elsewhere, outside the vSMMU."),
-      "libvirt qemuDomainEnsurePCIAddress()" },
-    check_no_free_hotplug_port },
   { { NULL }, NULL },
 };
