@@ -3,7 +3,6 @@
 
 #include "adapt/lowering.h"
 #include "base/text.h"
-#include "domain/acceleration.h"
 #include "domain/options.h"
 
 /* What a pcie-expander-bus has and an arm-smmuv3 has not. */
@@ -141,7 +140,7 @@ note_unknown (VsmmuLowering *lowering, const VsmmuDevice *iommu)
   for (const xmlAttr *attribute = iommu->iommu.driver->properties; attribute != NULL; attribute = attribute->next) {
     g_autofree char *shown = vsmmu_text_shorten ((const char *) attribute->name);
 
-    if (!g_strv_contains (vsmmu_iommu_attributes, (const char *) attribute->name))
+    if (!vsmmu_options_is_attribute ((const char *) attribute->name))
       vsmmu_lowering_note (lowering->notes, _ ("line %u: '%s' is no attribute of an SMMUv3 and is not carried"),
                            iommu->iommu.driver_line, shown);
   }

@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "domain/acceleration.h"
 #include "domain/domain.h"
+#include "domain/options.h"
 
 typedef struct {
   const VsmmuDomain *domain;
@@ -200,38 +201,25 @@ add_controllers (Builder *builder)
 }
 
 static void
-set_switch (JsonObject *object, const char *name, VsmmuSwitch value)
-{
-  if (value == VSMMU_SWITCH_ON || value == VSMMU_SWITCH_OFF)
-    json_object_set_string_member (object, name, value == VSMMU_SWITCH_ON ? "on" : "off");
-}
-
-/* libvirt passes these as strings: QEMU's properties are enumerations that also have "auto". */
-static void
-set_number (JsonObject *object, const char *name, int value)
-{
-  g_autofree char *text = g_strdup_printf ("%d", value);
-
-  if (value >= 0)
-    json_object_set_string_member (object, name, text);
-}
-
-static void
 add_vsmmu (Builder *builder, const VsmmuDevice *device)
 {
   const VsmmuIommu *iommu = &device->iommu;
   g_autoptr (JsonObject) object = json_object_new ();
+  char value[VSMMU_OPTION_VALUE_SIZE];
+  const char *name;
+  const char *type;
+  guint at = 0;
 
   json_object_set_string_member (object, "driver", "arm-smmuv3");
   json_object_set_string_member (object, "primary-bus", builder->domain->buses[iommu->pci_bus].controller->id);
   json_object_set_string_member (object, "id", device->id);
-  if (iommu->accel == VSMMU_SWITCH_ON || iommu->accel == VSMMU_SWITCH_OFF)
-    json_object_set_boolean_member (object, "accel", iommu->accel == VSMMU_SWITCH_ON);
-  set_switch (object, "ats", iommu->ats);
-  set_switch (object, "ril", iommu->ril);
-  set_number (object, "ssidsize", iommu->ssidsize);
-  set_number (object, "oas", iommu->oas);
-  set_switch (object, "cmdqv", iommu->cmdqv);
+  /* libvirt passes what has "auto" as a string. */
+  while (vsmmu_options_next (iommu, &at, &name, &type, value)) {
+    if (strcmp (type, "bool") == 0)
+      json_object_set_boolean_member (object, name, strcmp (value, "true") == 0);
+    else
+      json_object_set_string_member (object, name, value);
+  }
   add (builder, "-device", object);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "base/suggest.h"
 #include "base/text.h"
 #include "check/check.h"
 #include "domain/acceleration.h"
+#include "domain/options.h"
 
 /* Attributes that libvirt 12.8 knows on <driver> of other IOMMU models. */
 static const char *const other_models_attributes[] = { "intremap",        "caching_mode", "eim",   "iotlb", "aw_bits",
@@ -14,7 +14,7 @@ static const char *const other_models_attributes[] = { "intremap",        "cachi
 static char *
 hint_for_driver (const char *name)
 {
-  const char *meant = vsmmu_suggest (name, vsmmu_iommu_attributes);
+  const char *meant = vsmmu_options_suggest (name);
 
   if (meant != NULL)
     return g_strdup_printf (_ ("did you mean '%s'?"), meant);
@@ -26,7 +26,7 @@ check_driver_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char 
 {
   g_autofree char *shown = vsmmu_text_shorten (name);
 
-  if (g_strv_contains (vsmmu_iommu_attributes, name))
+  if (vsmmu_options_is_attribute (name))
     return;
   if (g_strv_contains (other_models_attributes, name))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
@@ -41,8 +41,7 @@ check_driver_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char 
 static void
 check_iommu_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char *name)
 {
-  const char *meant =
-      g_strv_contains (vsmmu_iommu_attributes, name) ? name : vsmmu_suggest (name, vsmmu_iommu_attributes);
+  const char *meant = vsmmu_options_is_attribute (name) ? name : vsmmu_options_suggest (name);
   g_autofree char *shown = vsmmu_text_shorten (name);
 
   if (strcmp (name, "model") == 0)
@@ -107,19 +106,17 @@ check_ambiguous_xml (VsmmuCheck *check)
 static void
 check_option_without_accel (VsmmuCheck *check)
 {
-  static const char *const options[] = { "ats", "ril", "ssidsize", "oas", "cmdqv" };
-
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
     if (iommu->iommu.driver == NULL || iommu->iommu.accel == VSMMU_SWITCH_ON ||
         iommu->iommu.accel == VSMMU_SWITCH_INVALID)
       continue;
-    for (guint o = 0; o < G_N_ELEMENTS (options); o++)
-      if (vsmmu_xml_attribute (iommu->iommu.driver, options[o]) != NULL)
+    for (const VsmmuDriverOption *option = vsmmu_driver_options; option->name != NULL; option++)
+      if (strcmp (option->name, "accel") != 0 && vsmmu_xml_attribute (iommu->iommu.driver, option->name) != NULL)
         vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                            g_strdup_printf (_ ("add accel='on', or remove '%s'"), options[o]),
-                            _ ("'%s' needs accel='on'; libvirt refuses the domain"), options[o]);
+                            g_strdup_printf (_ ("add accel='on', or remove '%s'"), option->name),
+                            _ ("'%s' needs accel='on'; libvirt refuses the domain"), option->name);
   }
 }
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/acceleration.h"
 
-#include "base/suggest.h"
+#include "domain/options.h"
 #include "domain/reach.h"
-
-const char *const vsmmu_iommu_attributes[] = { "pciBus", "accel", "ats", "ril", "ssidsize", "oas", "cmdqv", NULL };
 
 static gboolean
 has_value (const xmlAttr *attribute, const char *value)
@@ -19,8 +17,8 @@ mentions_acceleration (const xmlNode *node, gboolean is_driver)
   for (const xmlAttr *attribute = node->properties; attribute != NULL; attribute = attribute->next) {
     const char *name = (const char *) attribute->name;
 
-    if (!g_strv_contains (vsmmu_iommu_attributes, name))
-      name = vsmmu_suggest (name, vsmmu_iommu_attributes);
+    if (!vsmmu_options_is_attribute (name))
+      name = vsmmu_options_suggest (name);
     if (name == NULL || strcmp (name, "pciBus") == 0)
       continue;
     if (strcmp (name, "accel") != 0 || !is_driver || !has_value (attribute, "off"))

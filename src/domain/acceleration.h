@@ -3,9 +3,6 @@
 
 #include "domain/reach.h"
 
-/* The names of the attributes of <driver> that an smmuv3 <iommu> has, NULL-terminated. */
-extern const char *const vsmmu_iommu_attributes[];
-
 /* Whether @iommu is an accelerated vSMMU: accel='on' with a pciBus. */
 gboolean vsmmu_iommu_is_accelerated (const VsmmuDevice *iommu);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/arguments.h"
+#include "domain/options.h"
 
 /* The longest name that QEMU takes in DRIVER.PROPERTY=VALUE; a longer one makes it look for driver=. */
 #define GLOBAL_NAME_MAX 63

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "domain/domain.h"
+#include "domain/options.h"
 
 /* The arguments of <qemu:commandline> as QEMU reads them: options, each with its value. */
 

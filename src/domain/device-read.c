@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "base/number.h"
+#include "domain/options.h"
 #include "domain/read.h"
 
 /* A conventional or Express endpoint that takes whatever slot libvirt finds. */
@@ -296,14 +297,11 @@ read_iommu (const VsmmuReader *reader, VsmmuDevice *device)
 {
   VsmmuIommu *iommu = &device->iommu;
   const xmlNode *driver = vsmmu_xml_child (device->node, "driver");
-  const char *oas;
-  guint64 number;
 
+  vsmmu_options_init (iommu);
   iommu->model = vsmmu_xml_attribute (device->node, "model");
   iommu->is_smmuv3 = g_strcmp0 (iommu->model, "smmuv3") == 0;
   iommu->has_address = vsmmu_xml_child (device->node, "address") != NULL;
-  iommu->ssidsize = -1;
-  iommu->oas = -1;
   iommu->driver_line = device->line;
   if (g_strcmp0 (iommu->model, "virtio") == 0)
     device->connect = ANY_PCIE | VSMMU_CONNECT_INTEGRATED;
@@ -319,16 +317,7 @@ read_iommu (const VsmmuReader *reader, VsmmuDevice *device)
     iommu->has_pci_bus = bus >= 0;
     iommu->pci_bus = (guint) MAX (bus, 0);
   }
-  iommu->accel = vsmmu_read_switch (reader, driver, "/driver", "accel", VSMMU_READ_ON_OFF);
-  iommu->ats = vsmmu_read_switch (reader, driver, "/driver", "ats", VSMMU_READ_ON_OFF);
-  iommu->ril = vsmmu_read_switch (reader, driver, "/driver", "ril", VSMMU_READ_ON_OFF);
-  iommu->cmdqv = vsmmu_read_switch (reader, driver, "/driver", "cmdqv", VSMMU_READ_ON_OFF);
-  iommu->ssidsize = (int) vsmmu_read_integer (reader, driver, "/driver", "ssidsize", 10, 0, 20, -1);
-  oas = vsmmu_xml_attribute (driver, "oas");
-  if (oas != NULL && vsmmu_number_parse (oas, 10, &number) && (number == 44 || number == 48))
-    iommu->oas = (int) number;
-  else if (oas != NULL)
-    vsmmu_read_problem (reader, driver, "/driver", "oas", oas, _ ("44 or 48"));
+  vsmmu_options_read (reader, iommu);
 }
 
 static void

@@ -2,11 +2,42 @@
 #pragma once
 
 #include "domain/domain.h"
+#include "domain/read.h"
+
+typedef enum {
+  VSMMU_DRIVER_BOOL,   /* of QEMU */
+  VSMMU_DRIVER_SWITCH, /* OnOffAuto of QEMU, a string to libvirt */
+  VSMMU_DRIVER_NUMBER, /* or "auto", a string to libvirt */
+} VsmmuDriverOptionKind;
+
+/* An option that an arm-smmuv3 of QEMU and the <driver> of an <iommu> of libvirt have in common, by the same name. */
+typedef struct {
+  const char *name;
+  VsmmuDriverOptionKind kind;
+  gsize offset;     /* of a VsmmuSwitch or an int in VsmmuIommu */
+  gboolean is_auto; /* left out, it is what the physical SMMU of the first device has */
+  guint64 min;      /* of a number, as are the next two */
+  guint64 max;
+  guint64 step;
+} VsmmuDriverOption;
 
 /*
- * The options that an arm-smmuv3 of QEMU and an <iommu> of libvirt have in common: accel, ats, ril, ssidsize, oas
- * and cmdqv, in QEMU's order.
+ * All of them, in QEMU's order, ending with a row without a name: what reads, checks, writes, lowers, lifts and draws
+ * an SMMUv3 goes by these rows. QEMU smmuv3_properties[], libvirt virDomainIOMMUDefParseXML().
  */
+extern const VsmmuDriverOption vsmmu_driver_options[];
+
+/* Reads them from the <driver> of @iommu, which has one; records what is no value of theirs. */
+void vsmmu_options_read (const VsmmuReader *reader, VsmmuIommu *iommu);
+
+/* Whether @name is one of them, or pciBus: an attribute that an SMMUv3's <driver> has. */
+gboolean vsmmu_options_is_attribute (const char *name);
+
+/* (nullable): the attribute of an SMMUv3's <driver> that @name is close to */
+const char *vsmmu_options_suggest (const char *name);
+
+/* (transfer full): those of one kind as "ats auto, ril off" */
+char *vsmmu_options_describe (const VsmmuIommu *iommu, VsmmuDriverOptionKind kind);
 
 /* An <iommu> without any options. */
 void vsmmu_options_init (VsmmuIommu *iommu);

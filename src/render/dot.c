@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "domain/acceleration.h"
+#include "domain/options.h"
 #include "domain/vsmmu.h"
 #include "host/host.h"
 #include "render/dot-label.h"
@@ -365,21 +366,13 @@ add_bus (Graph *graph, guint bus)
   add_free_ports (graph, bus);
 }
 
-static const char *
-switch_word (VsmmuSwitch value)
-{
-  static const char *const words[] = { "auto", "off", "on", "?" };
-
-  return words[value];
-}
-
 static void
 label_add_iommu (GString *label, const VsmmuDevice *iommu)
 {
   const VsmmuIommu *options = &iommu->iommu;
   g_autofree char *title = NULL;
-  g_autofree char *ssidsize = options->ssidsize < 0 ? g_strdup ("auto") : g_strdup_printf ("%d", options->ssidsize);
-  g_autofree char *oas = options->oas < 0 ? g_strdup ("auto") : g_strdup_printf ("%d", options->oas);
+  g_autofree char *switches = vsmmu_options_describe (options, VSMMU_DRIVER_SWITCH);
+  g_autofree char *numbers = vsmmu_options_describe (options, VSMMU_DRIVER_NUMBER);
   g_autofree char *model = vsmmu_text_shorten (options->model);
 
   if (!options->is_smmuv3) {
@@ -391,9 +384,8 @@ label_add_iommu (GString *label, const VsmmuDevice *iommu)
   vsmmu_dot_label_add_title (label, title);
   if (options->accel != VSMMU_SWITCH_ON)
     return;
-  vsmmu_dot_label_add (label, "ats %s, ril %s, cmdqv %s", switch_word (options->ats), switch_word (options->ril),
-                       switch_word (options->cmdqv));
-  vsmmu_dot_label_add (label, "ssidsize %s, oas %s", ssidsize, oas);
+  vsmmu_dot_label_add (label, "%s", switches);
+  vsmmu_dot_label_add (label, "%s", numbers);
 }
 
 /* The findings about a root bus and the vSMMU over it, which are one node. */

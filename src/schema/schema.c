@@ -6,10 +6,9 @@
 #include <libxml/relaxng.h>
 #include <libxml/uri.h>
 
-#include "base/suggest.h"
 #include "base/text.h"
-#include "domain/acceleration.h"
 #include "domain/domain.h"
+#include "domain/options.h"
 #include "src/resources.h"
 
 /* Where libvirt installs its schema below a data directory. */
@@ -270,8 +269,8 @@ report_attribute (Search *search, const xmlNode *original, const xmlAttr *attrib
   g_autofree char *value = vsmmu_text_shorten (vsmmu_xml_attribute (original, (const char *) attribute->name));
   const char *meant = NULL;
 
-  if (is_smmuv3_driver (original) && !g_strv_contains (vsmmu_iommu_attributes, name)) {
-    meant = vsmmu_suggest (name, vsmmu_iommu_attributes);
+  if (is_smmuv3_driver (original) && !vsmmu_options_is_attribute (name)) {
+    meant = vsmmu_options_suggest (name);
     report (search, original, g_strdup_printf (_ ("attribute '%s' is not allowed in <%s>"), name, original->name),
             meant != NULL ? g_strdup_printf (_ ("did you mean '%s'?"), meant) : g_strdup (_ ("remove it")));
     return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/suggest.h"
-#include "domain/acceleration.h"
 #include "domain/domain.h"
+#include "domain/options.h"
 #include "vsmmu/rule.h"
 
 /* A word, and the attribute it stands for, or %NULL when nobody can tell. */
@@ -43,7 +43,7 @@ test_a_slip_is_recognized_and_nothing_else (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (attributes); i++) {
     g_test_message ("'%s'", attributes[i].word);
-    g_assert_cmpstr (vsmmu_suggest (attributes[i].word, vsmmu_iommu_attributes), ==, attributes[i].meant);
+    g_assert_cmpstr (vsmmu_options_suggest (attributes[i].word), ==, attributes[i].meant);
   }
 }
 
