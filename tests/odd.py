@@ -390,9 +390,9 @@ METADATA = {
     "many-elements": in_metadata("<odd/>" * 200_001),
     "much-text": in_metadata("text " * 100_000),
     "much-that-is-ours": beside("<metadata>" + "".join(
-        f"<v:a{number} xmlns:v='https://libvirt-vsmmu.example/schemas/policy/1'>{'<v:a/>' * 1000}</v:a{number}>"
+        f"<v:a{number} xmlns:v='urn:libvirt-vsmmu:policy:1'>{'<v:a/>' * 1000}</v:a{number}>"
         for number in range(100)) + "</metadata>"),
-    "deep-and-ours": beside(f"<metadata><v:a xmlns:v='https://libvirt-vsmmu.example/schemas/policy/1'>{nested(129)}</v:a></metadata>"),
+    "deep-and-ours": beside(f"<metadata><v:a xmlns:v='urn:libvirt-vsmmu:policy:1'>{nested(129)}</v:a></metadata>"),
     "domain": in_metadata(f"<domain><name>other</name><devices>{VSMMU}</devices></domain>" + many_attributes(257)),
     "devices": in_metadata(f"<devices>{VSMMU}</devices>"),
     "end-tag-in-comment": in_metadata("<!-- </o:odd></metadata> -->" + many_attributes(257)),

@@ -155,7 +155,7 @@ def test_not_even_want_of_memory_kills_a_guest_that_runs(hook):
 #
 
 PLAIN = re.sub("<iommu .*\n", "", GOOD)
-LOWERED = "https://libvirt-vsmmu.example/schemas/lowered/1"
+LOWERED = "urn:libvirt-vsmmu:lowered:1"
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 
 # By what they are; each is well-formed inside <metadata>, and the last ones are well-formed elsewhere too.

@@ -392,7 +392,7 @@ RAW = ["<iommu xmlns='' model='smmuv3'><driver pciBus='0' accel='on'/></iommu>",
 
 def test_metadata_changes_nothing_about_what_a_lowered_domain_is(program, tmp_path):
     """What the first version kept in metadata was pasted into the domain; now nothing is read there."""
-    wrap = "<l:lowered xmlns:l='https://libvirt-vsmmu.example/schemas/lowered/1'>{}</l:lowered>"
+    wrap = "<l:lowered xmlns:l='urn:libvirt-vsmmu:lowered:1'>{}</l:lowered>"
     metadata = [wrap.format(f"<l:original of='{key}' place='1'>{text}</l:original>") for key in KEYS for text in EVIL] + RAW
     guests = {
         "override": lambda text: lowered(HOSTDEV, override("iommu0", ("accel", "on")), "", text),

@@ -286,7 +286,7 @@ def test_whoever_listens_hears_of_each_change(service, guest, watch, journal, tm
     assert {entry["VSMMU_DEVICE"] for entry in journal.entries("VSMMU_VERDICT=verified")} == {*guests.BEHIND, NEXT_ALIAS}
 
 
-POLICY = "https://libvirt-vsmmu.example/schemas/policy/1"
+POLICY = "urn:libvirt-vsmmu:policy:1"
 
 
 @pytest.fixture

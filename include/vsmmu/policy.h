@@ -59,7 +59,7 @@ typedef enum {
  * Of the element `hotplug` in the `<metadata>` of a domain, whose attribute `on-mismatch` (`ignore`, `report` or
  * `detach`) counts for that domain when it is stricter than the host, or the host has `domains-decide=yes`.
  */
-#define VSMMU_POLICY_NAMESPACE "https://libvirt-vsmmu.example/schemas/policy/1"
+#define VSMMU_POLICY_NAMESPACE "urn:libvirt-vsmmu:policy:1"
 
 /**
  * vsmmu_policy_load:

@@ -4,7 +4,7 @@
 #include <glib.h>
 
 /* What the namespaces begin with of elements in <metadata> that are for us. */
-#define VSMMU_NAMESPACES "libvirt-vsmmu.example/schemas/"
+#define VSMMU_NAMESPACES "urn:libvirt-vsmmu:"
 
 typedef enum {
   VSMMU_METADATA_WHOLE, /* all that is in <metadata> is read */

@@ -15,7 +15,7 @@ COLD = virsh.Device(machine.A_NVME_1, bus=2)
 HOT = virsh.Device(machine.A_NVME_2, bus=3)
 STRANGER = virsh.Device(machine.B_NVME_1, bus=3)
 SMMU_A, SMMU_B = "smmu3.0x000000000c000000", "smmu3.0x000000000c020000"
-NAMESPACE = "https://libvirt-vsmmu.example/schemas/policy/1"
+NAMESPACE = "urn:libvirt-vsmmu:policy:1"
 TRACE = "kvm_arm_fixup_msi_route"
 SECONDS = 60
 SECONDS_TO_GIVE_UP = 300  # the guest's NVMe driver, which then lets go of the device

@@ -5,7 +5,7 @@
 #include "xml/metadata.h"
 #include "xml/tags.h"
 
-#define OURS "xmlns:v='https://libvirt-vsmmu.example/schemas/policy/1'"
+#define OURS "xmlns:v='urn:libvirt-vsmmu:policy:1'"
 #define OTHER "<o:a xmlns:o='urn:o'>"
 
 /* Documents, and what is read of them. */
