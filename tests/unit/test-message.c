@@ -6,55 +6,47 @@
 #include "rpc/message.h"
 #include "vsmmu/error.h"
 
-#define DOMAIN                                                                                                         \
-  {                                                                                                                    \
-    (char *) "guest", { 1, 2, 3 }, 5                                                                                   \
-  }
+#define DOMAIN (char *) "guest", { 1, 2, 3 }, 5
 #define FLAGS 9
-#define COOKIE                                                                                                         \
-  {                                                                                                                    \
-    3, (char *) "abc"                                                                                                  \
-  }
+#define COOKIE 3, (char *) "abc"
 #define XML (char *) "<given/>"
 
 static rpc_string given = XML;
 static rpc_string other = (char *) "other";
 
-/* Strings by their name: XML, and what only looks as if it were; a number; and one that is not ours. */
+/* XML is known by its name and its type. */
 static rpc_parameter given_parameters[] = {
-  { (char *) VIR_MIGRATE_PARAM_BANDWIDTH, { VIR_TYPED_PARAM_ULLONG, { .ul = 1 } } },
   { (char *) VIR_MIGRATE_PARAM_DEST_XML, { VIR_TYPED_PARAM_STRING, { .s = XML } } },
+  { (char *) VIR_MIGRATE_PARAM_BANDWIDTH, { VIR_TYPED_PARAM_ULLONG, { .ul = 1 } } },
   { (char *) VIR_MIGRATE_PARAM_URI, { VIR_TYPED_PARAM_STRING, { .s = XML } } },
   { (char *) VIR_MIGRATE_PARAM_PERSIST_XML, { VIR_TYPED_PARAM_STRING, { .s = XML } } },
   { (char *) VIR_MIGRATE_PARAM_DEST_XML, { VIR_TYPED_PARAM_INT, { .i = 1 } } },
   { (char *) "dxml", { VIR_TYPED_PARAM_STRING, { .s = XML } } },
 };
-#define PARAMETERS                                                                                                     \
-  {                                                                                                                    \
-    G_N_ELEMENTS (given_parameters), given_parameters                                                                  \
-  }
+#define PARAMETERS G_N_ELEMENTS (given_parameters), given_parameters
 #define N_XML_PARAMETERS 3
 
 static rpc_xml xml = { XML };
 static rpc_xml_flags xml_flags = { XML, FLAGS };
 static rpc_to_native to_native = { (char *) "qemu-argv", XML, FLAGS };
-static rpc_domain_xml domain_xml = { DOMAIN, XML };
-static rpc_domain_xml_flags domain_xml_flags = { DOMAIN, XML, FLAGS };
-static rpc_domain_optional_flags domain_optional_flags = { DOMAIN, &given, FLAGS };
-static rpc_domain_optional_flags domain_nothing_flags = { DOMAIN, NULL, FLAGS };
-static rpc_save_flags save_flags = { DOMAIN, (char *) "/file", &given, FLAGS };
+static rpc_domain_xml domain_xml = { { DOMAIN }, XML };
+static rpc_domain_xml_flags domain_xml_flags = { { DOMAIN }, XML, FLAGS };
+static rpc_domain_optional_flags domain_optional_flags = { { DOMAIN }, &given, FLAGS };
+static rpc_domain_optional_flags domain_nothing_flags = { { DOMAIN }, NULL, FLAGS };
+static rpc_save_flags save_flags = { { DOMAIN }, (char *) "/file", &given, FLAGS };
 static rpc_file_optional_flags file_optional_flags = { (char *) "/file", &given, FLAGS };
 static rpc_file_xml_flags file_xml_flags = { (char *) "/file", XML, FLAGS };
-static rpc_domain_parameters_flags domain_parameters_flags = { DOMAIN, PARAMETERS, FLAGS };
-static rpc_parameters_flags parameters_flags = { PARAMETERS, FLAGS };
+static rpc_domain_parameters_flags domain_parameters_flags = { { DOMAIN }, { PARAMETERS }, FLAGS };
+static rpc_parameters_flags parameters_flags = { { PARAMETERS }, FLAGS };
+static rpc_parameters_flags no_parameters_flags = { { 0, NULL }, FLAGS };
 static rpc_migrate_prepare2 prepare2 = { &other, 7, &other, 8, XML };
 static rpc_migrate_prepare_tunnel prepare_tunnel = { 7, &other, 8, XML };
-static rpc_migrate_begin3 begin3 = { DOMAIN, &given, 7, &other, 8 };
-static rpc_migrate_prepare3 prepare3 = { COOKIE, &other, 7, &other, 8, XML };
-static rpc_migrate_prepare_tunnel3 prepare_tunnel3 = { COOKIE, 7, &other, 8, XML };
-static rpc_migrate_perform3 perform3 = { DOMAIN, &given, COOKIE, &other, &other, 7, &other, 8 };
-static rpc_migrate_parameters migrate_parameters = { PARAMETERS, COOKIE, FLAGS };
-static rpc_migrate_perform3_parameters perform3_parameters = { DOMAIN, &other, PARAMETERS, COOKIE, FLAGS };
+static rpc_migrate_begin3 begin3 = { { DOMAIN }, &given, 7, &other, 8 };
+static rpc_migrate_prepare3 prepare3 = { { COOKIE }, &other, 7, &other, 8, XML };
+static rpc_migrate_prepare_tunnel3 prepare_tunnel3 = { { COOKIE }, 7, &other, 8, XML };
+static rpc_migrate_perform3 perform3 = { { DOMAIN }, &given, { COOKIE }, &other, &other, 7, &other, 8 };
+static rpc_migrate_parameters migrate_parameters = { { PARAMETERS }, { COOKIE }, FLAGS };
+static rpc_migrate_perform3_parameters perform3_parameters = { { DOMAIN }, &other, { PARAMETERS }, { COOKIE }, FLAGS };
 
 #define PAYLOAD(type, payload) (xdrproc_t) xdr_##type, &payload
 
@@ -120,6 +112,8 @@ static const struct {
   { "DomainSaveParams", 440, VSMMU_XML_DEFINES, PAYLOAD (rpc_domain_parameters_flags, domain_parameters_flags),
     N_XML_PARAMETERS, TRUE, TRUE },
   { "DomainRestoreParams", 441, VSMMU_XML_DEFINES, PAYLOAD (rpc_parameters_flags, parameters_flags), N_XML_PARAMETERS,
+    FALSE, TRUE },
+  { "DomainRestoreParams-nothing", 441, VSMMU_XML_DEFINES, PAYLOAD (rpc_parameters_flags, no_parameters_flags), 0,
     FALSE, TRUE },
 };
 
