@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <poll.h>
@@ -31,16 +33,61 @@ enum {
   DETACH_ALIAS = 392,
 };
 
+/* The journal, in the place of the one that GLib knows; and what is printed where there is none. */
+static struct {
+  GMutex lock;
+  gboolean has_journal;
+  GString *journal;
+  GString *printed;
+  gsize n_printed;
+} said;
+
+GLogWriterOutput
+g_log_writer_journald (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&said.lock);
+
+  if (!said.has_journal)
+    return G_LOG_WRITER_UNHANDLED;
+  g_assert_cmpint (level, ==, G_LOG_LEVEL_WARNING);
+  for (gsize i = 0; i < n_fields; i++)
+    g_string_append_printf (said.journal, "%s=%s\n", fields[i].key, (const char *) fields[i].value);
+  return G_LOG_WRITER_HANDLED;
+}
+
+static void
+print (const char *text)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&said.lock);
+
+  g_string_append (said.printed, text);
+  said.n_printed++;
+}
+
+static void
+start_listening (gboolean has_journal)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&said.lock);
+
+  said.has_journal = has_journal;
+  said.n_printed = 0;
+  g_string_truncate (said.journal, 0);
+  g_string_truncate (said.printed, 0);
+}
+
 /* A client and a daemon, which are the tests, with a session between them. */
 typedef struct {
   int client;
   int daemon;
   int session_client;
   int session_daemon;
-  VsmmuPolicy *policy;
   VsmmuSession *session;
   GThread *thread;
 } Bed;
+
+/* Loaded once, before there is any thread. */
+static VsmmuPolicy *enforcing;
+static VsmmuPolicy *warning;
 
 static gpointer
 run (gpointer data)
@@ -66,15 +113,39 @@ make_pair (int *ours, int *theirs)
   setsockopt (*ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof (patience));
 }
 
-static void
-bed_start (Bed *bed, guint milliseconds)
+/* (transfer full): of a file with @text */
+static VsmmuPolicy *
+load_policy (const char *text)
 {
-  *bed = (Bed){ .policy = vsmmu_policy_load (FALSE, NULL) };
-  bed->session = vsmmu_session_new (bed->policy, "unix:path=/nonexistent");
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  int fd = g_file_open_tmp ("vsmmu-XXXXXX", &path, NULL);
+  VsmmuPolicy *policy;
+
+  close (fd);
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_setenv ("VIRT_VSMMU_CONF", path, TRUE);
+  policy = vsmmu_policy_load (FALSE, &error);
+  g_assert_no_error (error);
+  g_unsetenv ("VIRT_VSMMU_CONF");
+  g_unlink (path);
+  return policy;
+}
+
+static void
+bed_start_with (Bed *bed, guint milliseconds, const VsmmuPolicy *policy, const char *bus)
+{
+  *bed = (Bed){ .session = vsmmu_session_new (policy, bus) };
   vsmmu_session_set_patience (bed->session, milliseconds);
   make_pair (&bed->client, &bed->session_client);
   make_pair (&bed->daemon, &bed->session_daemon);
   bed->thread = g_thread_new ("relay", run, bed);
+}
+
+static void
+bed_start (Bed *bed, guint milliseconds)
+{
+  bed_start_with (bed, milliseconds, enforcing, "unix:path=/nonexistent");
 }
 
 static void
@@ -84,7 +155,6 @@ bed_end (Bed *bed)
   g_thread_join (bed->thread);
   close (bed->daemon);
   vsmmu_session_free (bed->session);
-  vsmmu_policy_free (bed->policy);
 }
 
 static void
@@ -194,6 +264,23 @@ expect_question (Bed *bed, gint32 procedure)
 
   g_assert_cmpint (header.procedure, ==, procedure);
   g_assert_cmpuint (header.serial, >=, FIRST_SERIAL);
+  return header.serial;
+}
+
+/* The same for the XML of the domain whose UUID begins with 1. */
+static guint32
+expect_xml_question (Bed *bed, gboolean is_inactive)
+{
+  VsmmuFrameHeader header;
+  g_autoptr (GBytes) frame = get (bed->daemon, &header);
+  rpc_domain_flags arguments = { 0 };
+
+  g_assert_cmpint (header.procedure, ==, GET_XML);
+  g_assert_cmpuint (header.serial, >=, FIRST_SERIAL);
+  g_assert_true (vsmmu_frame_decode (frame, (xdrproc_t) xdr_rpc_domain_flags, &arguments, NULL));
+  g_assert_cmpuint (arguments.flags, ==, is_inactive ? VIR_DOMAIN_XML_INACTIVE : 0);
+  g_assert_cmpint (arguments.domain.uuid[0], ==, 1);
+  xdr_free ((xdrproc_t) xdr_rpc_domain_flags, (char *) &arguments);
   return header.serial;
 }
 
@@ -321,10 +408,13 @@ try_answer (guint row, guint bad, Answer how)
   bed_start (&bed, how != SILENCE ? SECONDS_MAX * 1000 : bad == 0 ? SHORT_MILLISECONDS : 10 * SHORT_MILLISECONDS);
   call (&bed, calls[row].procedure, 7, 1, calls[row].device, calls[row].flags);
   for (guint i = 0; i < G_N_ELEMENTS (questions); i++) {
+    gboolean is_inactive = i == 1 || calls[row].flags == VIR_DOMAIN_AFFECT_CONFIG;
+
     if (questions[i] == 0)
       continue;
-    answer (&bed, questions[i], expect_question (&bed, questions[i]),
-            i == 1 || calls[row].flags == VIR_DOMAIN_AFFECT_CONFIG, n_asked == bad ? how : WELL);
+    answer (&bed, questions[i],
+            questions[i] == GET_XML ? expect_xml_question (&bed, is_inactive) : expect_question (&bed, questions[i]),
+            is_inactive, n_asked == bad ? how : WELL);
     /* The other definition is still asked for. */
     if (n_asked++ == bad && how != WELL && (how != NO_DOMAIN || !calls[row].is_asked_twice))
       break;
@@ -391,6 +481,7 @@ static void
 test_late_replies_reach_nobody (void)
 {
   g_autofree char *message = NULL;
+  g_autofree char *again = NULL;
   guint32 serial;
   Bed bed;
 
@@ -401,6 +492,11 @@ test_late_replies_reach_nobody (void)
   answer_xml (&bed, serial, RUNNING);
   answer_xml (&bed, serial, RUNNING);
   answer_error (&bed, GET_XML, serial + 5, VIR_ERR_INTERNAL_ERROR);
+  /* Nor are they taken for replies to what is asked next. */
+  call (&bed, ATTACH_FLAGS, 7, 1, RNG (), VIR_DOMAIN_AFFECT_LIVE);
+  g_assert_cmpuint (expect_question (&bed, GET_XML), !=, serial);
+  answer_error (&bed, GET_XML, serial, VIR_ERR_NO_DOMAIN);
+  again = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
   say (bed.daemon, GET_XML, VSMMU_FRAME_REPLY_WITH_FDS, serial, VSMMU_FRAME_OK, (xdrproc_t) xdr_int, &(int){ 0 });
   say_nothing (bed.client, PING, VSMMU_FRAME_CALL, 8);
   expect (bed.daemon, PING, VSMMU_FRAME_CALL, 8);
@@ -498,17 +594,49 @@ test_a_refused_change_lets_the_next_one_go_on (void)
 static void
 test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain (void)
 {
+  const guint patience = 10 * SHORT_MILLISECONDS;
   g_autofree char *message = NULL;
+  gint64 begin;
   Bed bed;
 
-  bed_start (&bed, 5 * SHORT_MILLISECONDS);
+  bed_start (&bed, patience);
   call (&bed, ATTACH, 1, 1, RNG (), 0);
   let_through (&bed, ATTACH, 1);
+  begin = g_get_monotonic_time ();
   call (&bed, ATTACH, 2, 1, RNG (), 0);
-  message = expect_error (&bed, 2, VIR_ERR_CONFIG_UNSUPPORTED);
-  g_assert_nonnull (strstr (message, "still unanswered"));
   call (&bed, ATTACH, 3, 2, RNG (), 0);
   let_through (&bed, ATTACH, 3);
+  message = expect_error (&bed, 2, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "still unanswered"));
+  g_assert_cmpint (g_get_monotonic_time () - begin, >=, patience * G_TIME_SPAN_MILLISECOND);
+  call (&bed, ATTACH, 4, 3, RNG (), 0);
+  let_through (&bed, ATTACH, 4);
+  bed_end (&bed);
+}
+
+/* It hangs in a monitor command, so what we ask it of that domain has no reply; the client's call is not let through.
+ */
+static void
+test_a_guest_that_hangs_holds_up_no_more_than_its_domain (void)
+{
+  const guint patience = 10 * SHORT_MILLISECONDS;
+  g_autofree char *message = NULL;
+  gint64 begin = g_get_monotonic_time ();
+  Bed bed;
+
+  bed_start (&bed, patience);
+  call (&bed, ATTACH, 1, 1, RNG (), 0);
+  expect_question (&bed, GET_XML);
+  call (&bed, ATTACH, 2, 2, RNG (), 0);
+  let_through (&bed, ATTACH, 2);
+  say_nothing (bed.client, PING, VSMMU_FRAME_CALL, 3);
+  expect (bed.daemon, PING, VSMMU_FRAME_CALL, 3);
+  message = expect_error (&bed, 1, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "did not answer"));
+  g_assert_cmpint (g_get_monotonic_time () - begin, >=, patience * G_TIME_SPAN_MILLISECOND);
+  /* The domain is free again. */
+  call (&bed, ATTACH, 4, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 4);
   bed_end (&bed);
 }
 
@@ -714,6 +842,160 @@ test_the_end_of_a_connection_ends_all_waiting (void)
   bed_end (&bed);
 }
 
+/* Has a device attached that is wrong, which the policy only has said. */
+static void
+attach_wrong_device (Bed *bed, guint32 serial)
+{
+  call (bed, ATTACH, serial, 1, RNG (AT ("0x02")), 0);
+  answer_xml (bed, expect_question (bed, GET_XML), RUNNING);
+  if (serial == 0) {
+    answer_version (bed, GET_LIB_VERSION, expect_question (bed, GET_LIB_VERSION));
+    answer_version (bed, GET_VERSION, expect_question (bed, GET_VERSION));
+  }
+  expect (bed->daemon, ATTACH, VSMMU_FRAME_CALL, serial);
+  say_nothing (bed->daemon, ATTACH, VSMMU_FRAME_REPLY, serial);
+  expect (bed->client, ATTACH, VSMMU_FRAME_REPLY, serial);
+}
+
+static void
+test_what_there_is_to_say_is_in_the_journal (void)
+{
+  Bed bed;
+
+  start_listening (TRUE);
+  bed_start_with (&bed, SECONDS_MAX * 1000, warning, "unix:path=/nonexistent");
+  attach_wrong_device (&bed, 0);
+  bed_end (&bed);
+  g_assert_nonnull (strstr (said.journal->str, "[emulated-endpoint]"));
+  g_assert_nonnull (strstr (said.journal->str, "PRIORITY=4\nSYSLOG_IDENTIFIER=virt-vsmmu-connect\n"));
+  g_assert_cmpuint (said.n_printed, ==, 0);
+}
+
+/* How many bytes of text were printed. */
+static gsize
+count_printed (void)
+{
+  return said.printed->len - said.n_printed * strlen ("virt-vsmmu-connect: \n");
+}
+
+/* Nobody need read it, and what nobody reads must not fill a pipe. */
+static void
+test_without_a_journal_some_of_it_is_on_standard_error (void)
+{
+  const gsize most = 3072;
+  const guint n_calls = 40;
+  gsize n_each;
+  gsize n_bytes_each;
+  Bed bed;
+
+  start_listening (FALSE);
+  bed_start_with (&bed, SECONDS_MAX * 1000, warning, "unix:path=/nonexistent");
+  attach_wrong_device (&bed, 0);
+  n_each = said.n_printed;
+  n_bytes_each = count_printed ();
+  g_assert_true (g_str_has_prefix (said.printed->str, "virt-vsmmu-connect: "));
+  g_assert_nonnull (strstr (said.printed->str, "[emulated-endpoint]"));
+  for (guint i = 1; i < n_calls; i++)
+    attach_wrong_device (&bed, i);
+  bed_end (&bed);
+  g_assert_cmpuint (said.n_printed, <, n_calls * n_each);
+  g_assert_cmpuint (count_printed (), <=, most);
+  g_assert_cmpuint (count_printed () + n_bytes_each, >, most);
+}
+
+#define UUID "01000000-0000-0000-0000-000000000000"
+
+/* What virt-vsmmud says of a device that was attached. */
+static const struct {
+  const char *name;
+  const char *uuid;
+  const char *device;
+  const char *verdict;
+  guint64 since;
+  const char *refused; /* (nullable) */
+} verdicts[] = {
+  { "verified", UUID, "hostdev9", "verified", G_MAXUINT64, NULL },
+  { "reported", UUID, "hostdev9", "mismatch", G_MAXUINT64, NULL },
+  { "gone", UUID, "hostdev9", "gone", G_MAXUINT64, "attached as hostdev9, and detached again: of another SMMU" },
+  { "of-another-guest", "02000000-0000-0000-0000-000000000000", "hostdev9", "gone", G_MAXUINT64, NULL },
+  { "of-another-device", UUID, "hostdev8", "gone", G_MAXUINT64, NULL },
+  { "of-the-device-before", UUID, "hostdev9", "gone", 1, NULL },
+};
+
+static GVariant *
+verdict_new (const typeof (verdicts[0]) *row, const char *word, const char *on_mismatch)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "uuid", "s", row->uuid);
+  g_variant_dict_insert (&dict, "device", "s", row->device);
+  g_variant_dict_insert (&dict, "since", "t", row->since);
+  g_variant_dict_insert (&dict, "verdict", "s", word);
+  g_variant_dict_insert (&dict, "on-mismatch", "s", on_mismatch);
+  g_variant_dict_insert_value (&dict, "reasons",
+                               g_variant_new_parsed ("[('host-smmu-mismatch', 'error', 'domain', uint32 7, '/domain', "
+                                                     "'of another SMMU', 'take another one')]"));
+  return g_variant_dict_end (&dict);
+}
+
+/* Answers in the thread of the bus, as virt-vsmmud does. */
+static GDBusMessage *
+answer_on_bus (GDBusConnection *bus, GDBusMessage *message, gboolean is_incoming, gpointer data)
+{
+  const typeof (verdicts[0]) *row = data;
+  gboolean is_gone = strcmp (row->verdict, "gone") == 0;
+  g_autoptr (GDBusMessage) reply = NULL;
+  GVariantBuilder list;
+
+  if (!is_incoming || g_strcmp0 (g_dbus_message_get_member (message), "ListVerdicts") != 0)
+    return message;
+  g_variant_builder_init (&list, G_VARIANT_TYPE ("aa{sv}"));
+  g_variant_builder_add_value (&list,
+                               verdict_new (row, is_gone ? "mismatch" : row->verdict, is_gone ? "detach" : "report"));
+  if (is_gone)
+    g_variant_builder_add_value (&list, verdict_new (row, row->verdict, ""));
+  reply = g_dbus_message_new_method_reply (message);
+  g_dbus_message_set_body (reply, g_variant_new ("(aa{sv})", &list));
+  g_dbus_connection_send_message (bus, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+  g_object_unref (message);
+  return NULL;
+}
+
+static void
+test_what_virt_vsmmud_says_of_an_attached_device (gconstpointer data)
+{
+  const typeof (verdicts[0]) *row = data;
+  g_autoptr (GTestDBus) bus = g_test_dbus_new (G_TEST_DBUS_NONE);
+  g_autoptr (GDBusConnection) service = NULL;
+  g_autoptr (GVariant) owned = NULL;
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  g_test_dbus_up (bus);
+  service = g_dbus_connection_new_for_address_sync (
+      g_test_dbus_get_bus_address (bus),
+      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL, NULL);
+  g_dbus_connection_add_filter (service, answer_on_bus, (gpointer) row, NULL);
+  owned = g_dbus_connection_call_sync (service, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                       "RequestName", g_variant_new ("(su)", "org.vsmmu1", 0), NULL,
+                                       G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+  g_assert_nonnull (owned);
+  bed_start_with (&bed, SECONDS_MAX * 1000, warning, g_test_dbus_get_bus_address (bus));
+  attach_device (&bed, VIR_DOMAIN_AFFECT_LIVE);
+  answer_xml (&bed, expect_question (&bed, GET_XML),
+              GUEST (" id='3'", HOSTDEV (AT ("0x02") "<alias name='hostdev9'/>") VSMMU));
+  if (row->refused != NULL) {
+    message = expect_error (&bed, 7, VIR_ERR_OPERATION_FAILED);
+    g_assert_nonnull (strstr (message, row->refused));
+  } else {
+    expect (bed.client, ATTACH_FLAGS, VSMMU_FRAME_REPLY, 7);
+  }
+  bed_end (&bed);
+  g_dbus_connection_close_sync (service, NULL, NULL);
+  g_test_dbus_down (bus);
+}
+
 /*
  * Long before a daemon that lives would have to answer: by what the client called, and how many questions of ours the
  * daemon answered before it died.
@@ -745,7 +1027,6 @@ test_a_daemon_that_dies_in_our_question_ends_the_wait (void)
       g_thread_join (bed.thread);
       close (bed.client);
       vsmmu_session_free (bed.session);
-      vsmmu_policy_free (bed.policy);
     }
   g_test_message ("%u cases", n_cases);
 }
@@ -753,8 +1034,15 @@ test_a_daemon_that_dies_in_our_question_ends_the_wait (void)
 int
 main (int argc, char **argv)
 {
+  int status;
+
   signal (SIGPIPE, SIG_IGN);
   g_test_init (&argc, &argv, NULL);
+  said.journal = g_string_new (NULL);
+  said.printed = g_string_new (NULL);
+  enforcing = vsmmu_policy_load (FALSE, NULL);
+  warning = load_policy ("[policy]\nmode=warn\n[hotplug]\nwait=1\n");
+  g_set_printerr_handler (print);
   g_test_add_func ("/session/questions", test_each_question_answered_in_each_way);
   g_test_add_func ("/session/wrong", test_what_is_wrong_is_refused_and_versions_are_asked_for_once);
   g_test_add_func ("/session/late", test_late_replies_reach_nobody);
@@ -762,6 +1050,7 @@ main (int argc, char **argv)
   g_test_add_func ("/session/one-by-one", test_changes_to_one_domain_wait_for_each_other);
   g_test_add_func ("/session/refused", test_a_refused_change_lets_the_next_one_go_on);
   g_test_add_func ("/session/no-answer", test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain);
+  g_test_add_func ("/session/hanging-guest", test_a_guest_that_hangs_holds_up_no_more_than_its_domain);
   g_test_add_func ("/session/waiting", test_so_many_calls_wait_and_no_more);
   g_test_add_func ("/session/number-in-use", test_a_number_in_use_is_for_no_other_change);
   g_test_add_func ("/session/bound", test_so_many_changes_are_with_the_daemon_and_no_more);
@@ -770,9 +1059,21 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, &undone[i], test_what_was_attached_and_cannot_be_judged_is_detached_again);
   }
+  for (guint i = 0; i < G_N_ELEMENTS (verdicts); i++) {
+    g_autofree char *path = g_strdup_printf ("/session/verdicts/%s", verdicts[i].name);
+
+    g_test_add_data_func (path, &verdicts[i], test_what_virt_vsmmud_says_of_an_attached_device);
+  }
+  g_test_add_func ("/session/journal", test_what_there_is_to_say_is_in_the_journal);
+  g_test_add_func ("/session/no-journal", test_without_a_journal_some_of_it_is_on_standard_error);
   g_test_add_func ("/session/gone", test_a_guest_that_has_gone_has_no_device_to_judge);
   g_test_add_func ("/session/vfio-only", test_only_vfio_devices_are_judged_again);
   g_test_add_func ("/session/daemon-dies", test_a_daemon_that_dies_in_our_question_ends_the_wait);
   g_test_add_func ("/session/end", test_the_end_of_a_connection_ends_all_waiting);
-  return g_test_run ();
+  status = g_test_run ();
+  vsmmu_policy_free (enforcing);
+  vsmmu_policy_free (warning);
+  g_string_free (said.journal, TRUE);
+  g_string_free (said.printed, TRUE);
+  return status;
 }
