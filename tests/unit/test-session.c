@@ -23,9 +23,12 @@
 enum {
   GET_VERSION = 4,
   ATTACH = 8,
+  CREATE = 10,
+  DEFINE = 11,
   DETACH = 13,
   GET_XML = 14,
   PING = 60, /* any that is not looked at */
+  TO_NATIVE = 136,
   GET_LIB_VERSION = 157,
   ATTACH_FLAGS = 160,
   DETACH_FLAGS = 161,
@@ -328,6 +331,8 @@ answer_version (Bed *bed, gint32 procedure, guint32 serial)
 #define THERE RNG (AT ("0x03") "<alias name='ua-rng'/>")
 #define RUNNING GUEST (" id='3'", THERE VSMMU)
 #define DEFINED GUEST ("", THERE VSMMU)
+#define WHOLE GUEST ("", HOSTDEV (AT ("0x02")) VSMMU)
+#define WRONG GUEST ("", HOSTDEV (AT ("0x02")) VSMMU VSMMU)
 
 static const struct {
   const char *name;
@@ -903,6 +908,118 @@ test_without_a_journal_some_of_it_is_on_standard_error (void)
   g_assert_cmpuint (count_printed () + n_bytes_each, >, most);
 }
 
+/* (transfer full): a domain as an old libvirt has it, of one that is written otherwise */
+static char *
+lower (const char *xml)
+{
+  const VsmmuTarget target = { VSMMU_VERSION_ENCODE (11, 3, 0), VSMMU_VERSION_ENCODE (11, 1, 3) };
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  gsize length;
+
+  return vsmmu_lower_domain (xml, strlen (xml), "domain", &target, notes, &length, NULL);
+}
+
+/* (transfer full): the XML in the next reply to the client, which is to @serial */
+static char *
+expect_shown (Bed *bed, gint32 procedure, guint32 serial)
+{
+  VsmmuFrameHeader header;
+  g_autoptr (GBytes) frame = get (bed->client, &header);
+  rpc_xml shown = { 0 };
+  char *xml;
+
+  g_assert_cmpint (header.procedure, ==, procedure);
+  g_assert_cmpuint (header.serial, ==, serial);
+  g_assert_true (vsmmu_frame_decode (frame, (xdrproc_t) xdr_rpc_xml, &shown, NULL));
+  xml = g_strdup (shown.xml);
+  xdr_free ((xdrproc_t) xdr_rpc_xml, (char *) &shown);
+  return xml;
+}
+
+static void
+ask_for_xml (Bed *bed, guint32 serial)
+{
+  rpc_domain_flags arguments = { { (char *) "guest", { 1 }, -1 }, 0 };
+
+  say (bed->client, GET_XML, VSMMU_FRAME_CALL, serial, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_domain_flags, &arguments);
+  expect (bed->daemon, GET_XML, VSMMU_FRAME_CALL, serial);
+}
+
+static void
+test_a_domain_is_shown_as_its_user_wrote_it (void)
+{
+  g_autofree char *lowered = lower (WHOLE);
+  rpc_xml xml = { lowered };
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  for (guint i = 0; i < 2; i++) {
+    g_autofree char *shown = NULL;
+    g_autofree char *other = NULL;
+    g_autofree char *message = NULL;
+
+    ask_for_xml (&bed, 5);
+    answer_xml (&bed, 5, lowered);
+    shown = expect_shown (&bed, GET_XML, 5);
+    g_assert_cmpstr (shown, ==, WHOLE);
+    /* What comes after the reply, or after a bad one, is none. */
+    if (i == 1) {
+      ask_for_xml (&bed, 5);
+      answer_error (&bed, GET_XML, 5, VIR_ERR_NO_DOMAIN);
+      message = expect_error (&bed, 5, VIR_ERR_NO_DOMAIN);
+    }
+    say (bed.daemon, PING, VSMMU_FRAME_REPLY, 5, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_xml, &xml);
+    other = expect_shown (&bed, PING, 5);
+    g_assert_cmpstr (other, ==, lowered);
+  }
+  /* Nor can a client be kept from what we cannot decode. */
+  ask_for_xml (&bed, 6);
+  say (bed.daemon, GET_XML, VSMMU_FRAME_REPLY, 6, VSMMU_FRAME_OK, (xdrproc_t) xdr_int, &(int){ 1 });
+  expect (bed.client, GET_XML, VSMMU_FRAME_REPLY, 6);
+  bed_end (&bed);
+}
+
+/* Domains that a client brings; two SMMUv3s over one bus are refused. */
+static const struct {
+  const char *name;
+  gint32 procedure;
+  const char *xml;
+  gboolean is_refused;
+} brought[] = {
+  { "define", DEFINE, WHOLE, FALSE },     { "define-wrong", DEFINE, WRONG, TRUE },
+  { "create", CREATE, WHOLE, FALSE },     { "create-wrong", CREATE, WRONG, TRUE },
+  { "convert", TO_NATIVE, WHOLE, FALSE }, { "convert-wrong", TO_NATIVE, WRONG, FALSE },
+};
+
+static void
+test_a_domain_that_is_brought (gconstpointer data)
+{
+  const typeof (brought[0]) *row = data;
+  rpc_xml xml = { (char *) row->xml };
+  rpc_xml_flags xml_flags = { (char *) row->xml, 0 };
+  rpc_to_native to_native = { (char *) "qemu-argv", (char *) row->xml, 0 };
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  if (row->procedure == DEFINE)
+    say (bed.client, DEFINE, VSMMU_FRAME_CALL, 7, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_xml, &xml);
+  else if (row->procedure == CREATE)
+    say (bed.client, CREATE, VSMMU_FRAME_CALL, 7, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_xml_flags, &xml_flags);
+  else
+    say (bed.client, TO_NATIVE, VSMMU_FRAME_CALL, 7, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_to_native, &to_native);
+  answer_version (&bed, GET_LIB_VERSION, expect_question (&bed, GET_LIB_VERSION));
+  answer_version (&bed, GET_VERSION, expect_question (&bed, GET_VERSION));
+  if (row->is_refused) {
+    message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
+    g_assert_nonnull (strstr (message, "[pci-bus-shared]"));
+    expect_end (&bed);
+  } else {
+    expect (bed.daemon, row->procedure, VSMMU_FRAME_CALL, 7);
+  }
+  bed_end (&bed);
+}
+
 #define UUID "01000000-0000-0000-0000-000000000000"
 
 /* What virt-vsmmud says of a device that was attached. */
@@ -1064,6 +1181,12 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, &verdicts[i], test_what_virt_vsmmud_says_of_an_attached_device);
   }
+  for (guint i = 0; i < G_N_ELEMENTS (brought); i++) {
+    g_autofree char *path = g_strdup_printf ("/session/brought/%s", brought[i].name);
+
+    g_test_add_data_func (path, &brought[i], test_a_domain_that_is_brought);
+  }
+  g_test_add_func ("/session/shown", test_a_domain_is_shown_as_its_user_wrote_it);
   g_test_add_func ("/session/journal", test_what_there_is_to_say_is_in_the_journal);
   g_test_add_func ("/session/no-journal", test_without_a_journal_some_of_it_is_on_standard_error);
   g_test_add_func ("/session/gone", test_a_guest_that_has_gone_has_no_device_to_judge);
