@@ -1020,6 +1020,72 @@ test_a_domain_that_is_brought (gconstpointer data)
   bed_end (&bed);
 }
 
+static void
+answer_versions (Bed *bed)
+{
+  answer_version (bed, GET_LIB_VERSION, expect_question (bed, GET_LIB_VERSION));
+  answer_version (bed, GET_VERSION, expect_question (bed, GET_VERSION));
+}
+
+/* (transfer full): the XML of the client's call @serial as the daemon gets it */
+static char *
+expect_attach (Bed *bed, guint32 serial)
+{
+  VsmmuFrameHeader header;
+  g_autoptr (GBytes) frame = get (bed->daemon, &header);
+  rpc_domain_xml arguments = { 0 };
+  char *xml;
+
+  g_assert_cmpint (header.procedure, ==, ATTACH);
+  g_assert_cmpuint (header.serial, ==, serial);
+  g_assert_true (vsmmu_frame_decode (frame, (xdrproc_t) xdr_rpc_domain_xml, &arguments, NULL));
+  g_assert_cmpint (arguments.domain.uuid[0], ==, 1);
+  xml = g_strdup (arguments.xml);
+  xdr_free ((xdrproc_t) xdr_rpc_domain_xml, (char *) &arguments);
+  return xml;
+}
+
+static void
+test_a_device_that_is_completed_is_the_turn_of_its_domain (void)
+{
+  g_autofree char *attached = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH, 7, 1, RNG (), 0);
+  answer_xml (&bed, expect_question (&bed, GET_XML), RUNNING);
+  answer_versions (&bed);
+  attached = expect_attach (&bed, 7);
+  g_assert_nonnull (strstr (attached, AT ("0x04")));
+  call (&bed, ATTACH, 8, 1, RNG (), 0);
+  expect_silence (bed.daemon);
+  say_nothing (bed.daemon, ATTACH, VSMMU_FRAME_REPLY, 7);
+  expect (bed.client, ATTACH, VSMMU_FRAME_REPLY, 7);
+  let_through (&bed, ATTACH, 8);
+  bed_end (&bed);
+}
+
+/* With its address it is longer than a string of libvirt's RPC. */
+static void
+test_a_device_that_becomes_too_large_is_refused (void)
+{
+  const gsize most = 4194304;
+  g_autofree char *spaces = g_strnfill (most - strlen (RNG ()), ' ');
+  g_autofree char *device = g_strconcat (RNG (), spaces, NULL);
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH, 7, 1, device, 0);
+  answer_xml (&bed, expect_question (&bed, GET_XML), RUNNING);
+  answer_versions (&bed);
+  message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "a string is too long"));
+  call (&bed, ATTACH, 8, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 8);
+  bed_end (&bed);
+}
+
 #define UUID "01000000-0000-0000-0000-000000000000"
 
 /* What virt-vsmmud says of a device that was attached. */
@@ -1186,6 +1252,8 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, &brought[i], test_a_domain_that_is_brought);
   }
+  g_test_add_func ("/session/completed", test_a_device_that_is_completed_is_the_turn_of_its_domain);
+  g_test_add_func ("/session/too-large", test_a_device_that_becomes_too_large_is_refused);
   g_test_add_func ("/session/shown", test_a_domain_is_shown_as_its_user_wrote_it);
   g_test_add_func ("/session/journal", test_what_there_is_to_say_is_in_the_journal);
   g_test_add_func ("/session/no-journal", test_without_a_journal_some_of_it_is_on_standard_error);
