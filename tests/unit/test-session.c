@@ -754,6 +754,10 @@ expect_undo (Bed *bed, guint flags)
   return header.serial;
 }
 
+/* How often a device is detached that QEMU does not let go, and after what share of our patience again. */
+#define ATTEMPTS_MAX 15
+#define SHARE 60
+
 static const struct {
   const char *name;
   guint flags;
@@ -769,6 +773,8 @@ static const struct {
     0, BROKEN_PAYLOAD, "is being detached again" },
   { "silence", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, 0, SILENCE, "is being detached again" },
   { "busy", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, 2, INTERNAL_ERROR, "is being detached again" },
+  { "busy-for-ever", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, FALSE, ATTEMPTS_MAX, INTERNAL_ERROR,
+    "detach it at once" },
   { "stays", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, FALSE, 0, INTERNAL_ERROR, "detach it at once" },
   { "busy-and-stays", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, FALSE, 1, INTERNAL_ERROR, "detach it at once" },
 };
@@ -777,27 +783,48 @@ static void
 test_what_was_attached_and_cannot_be_judged_is_detached_again (gconstpointer data)
 {
   const typeof (undone[0]) *row = data;
+  guint patience = row->how == SILENCE ? 1000 : row->n_busy == ATTEMPTS_MAX ? 3000 : SECONDS_MAX * 1000;
   g_autofree char *message = NULL;
+  gint64 begin;
   guint32 serial;
   Bed bed;
 
-  bed_start (&bed, row->how == SILENCE ? 1000 : SECONDS_MAX * 1000);
+  bed_start (&bed, patience);
   attach_device (&bed, row->flags);
   /* Until that is over nothing else comes to the guest. */
   if (row->how != SILENCE)
     call (&bed, ATTACH, 8, 1, RNG (), 0);
+  begin = g_get_monotonic_time ();
   answer (&bed, GET_XML, expect_question (&bed, GET_XML), FALSE, row->how);
-  for (guint i = 0; i < row->n_busy; i++)
-    answer_error (&bed, DETACH_FLAGS, expect_undo (&bed, row->undone), VIR_ERR_INTERNAL_ERROR);
-  serial = expect_undo (&bed, row->undone);
-  if (row->can_detach)
-    say_nothing (bed.daemon, DETACH_FLAGS, VSMMU_FRAME_REPLY, serial);
-  else
-    answer_error (&bed, DETACH_FLAGS, serial, VIR_ERR_OPERATION_FAILED);
+  for (guint i = 0; i < row->n_busy; i++) {
+    serial = expect_undo (&bed, row->undone);
+    g_assert_cmpint (g_get_monotonic_time () - begin, >=, i * patience * G_TIME_SPAN_MILLISECOND / SHARE);
+    answer_error (&bed, DETACH_FLAGS, serial, VIR_ERR_INTERNAL_ERROR);
+  }
+  if (row->n_busy < ATTEMPTS_MAX) {
+    serial = expect_undo (&bed, row->undone);
+    if (row->can_detach)
+      say_nothing (bed.daemon, DETACH_FLAGS, VSMMU_FRAME_REPLY, serial);
+    else
+      answer_error (&bed, DETACH_FLAGS, serial, VIR_ERR_OPERATION_FAILED);
+  }
   message = expect_error (&bed, 7, VIR_ERR_OPERATION_FAILED);
   g_assert_nonnull (strstr (message, row->said));
   if (row->how != SILENCE)
     let_through (&bed, ATTACH, 8);
+  bed_end (&bed);
+}
+
+/* Who waited for the next attempt would wait for hours. */
+static void
+test_the_end_of_a_connection_ends_the_detaching (void)
+{
+  Bed bed;
+
+  bed_start (&bed, G_MAXINT);
+  attach_device (&bed, VIR_DOMAIN_AFFECT_LIVE);
+  answer_error (&bed, GET_XML, expect_question (&bed, GET_XML), VIR_ERR_INTERNAL_ERROR);
+  answer_error (&bed, DETACH_FLAGS, expect_undo (&bed, VIR_DOMAIN_AFFECT_LIVE), VIR_ERR_INTERNAL_ERROR);
   bed_end (&bed);
 }
 
@@ -1257,6 +1284,7 @@ main (int argc, char **argv)
   g_test_add_func ("/session/shown", test_a_domain_is_shown_as_its_user_wrote_it);
   g_test_add_func ("/session/journal", test_what_there_is_to_say_is_in_the_journal);
   g_test_add_func ("/session/no-journal", test_without_a_journal_some_of_it_is_on_standard_error);
+  g_test_add_func ("/session/undone/end", test_the_end_of_a_connection_ends_the_detaching);
   g_test_add_func ("/session/gone", test_a_guest_that_has_gone_has_no_device_to_judge);
   g_test_add_func ("/session/vfio-only", test_only_vfio_devices_are_judged_again);
   g_test_add_func ("/session/daemon-dies", test_a_daemon_that_dies_in_our_question_ends_the_wait);
