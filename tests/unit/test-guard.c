@@ -342,6 +342,23 @@ test_the_domain_of_a_snapshot_is_lowered_in_its_place (Fixture *fixture, gconstp
   g_assert_null (strstr (lifted, "qemu:"));
 }
 
+/* Whatever becomes of the other one. */
+static void
+test_one_wrong_domain_of_two_is_enough (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *broken = g_strdup_printf (START HOSTDEV ("0x0002", "0x01", "") VSMMU VSMMU END, "");
+  const char *const pairs[][2] = { { broken, fixture->good }, { fixture->good, broken }, { broken, broken } };
+
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (pairs); i++) {
+    g_autofree char *snapshot = g_strconcat ("<domainsnapshot>", pairs[i][0], pairs[i][1], "</domainsnapshot>", NULL);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (vsmmu_guard_domain (fixture->guard, snapshot, TRUE, &error));
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+  }
+}
+
 #define NAMED(bus, address) HOSTDEV ("0x0002", bus, address "<alias name='ua-h'/>")
 #define TWINS NAMED ("0x01", ADDRESS ("0x02")) NAMED ("0x02", ADDRESS ("0x03"))
 #define NAMESPACE "</devices><qemu:commandline xmlns:qemu='" URI "'/><devices>"
@@ -699,6 +716,33 @@ test_changing_definitions (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (fixture->around.n_asked, ==, row->n_asked);
 }
 
+/* An accelerated SMMUv3 over the root bus, and a bus that is not there. */
+static void
+test_what_comes_behind_the_root_bus_gets_iommufd (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct {
+    const char *bus;
+    gboolean gets_it;
+  } rows[] = { { "0x00", TRUE }, { "0x02", FALSE }, { "0x05", FALSE }, { "0xff", FALSE } };
+  g_autofree char *start = g_strdup_printf (START, " id='3'");
+  g_autofree char *running =
+      g_strconcat (start, "<iommu model='smmuv3'><driver pciBus='0' accel='on'/></iommu>" END, NULL);
+
+  set_policy (fixture, "[policy]\nmode=off\n");
+  fixture->around.running = running;
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *device =
+        g_strdup_printf ("<hostdev mode='subsystem' type='pci'><source><address domain='2' bus='1'/></source>"
+                         "<address type='pci' bus='%s' slot='0x07'/></hostdev>",
+                         rows[i].bus);
+    g_autoptr (GError) error = NULL;
+    g_autofree char *becomes = vsmmu_guard_attach (fixture->guard, uuid, VIR_DOMAIN_AFFECT_LIVE, device, &error);
+
+    g_assert_no_error (error);
+    g_assert_true ((becomes != NULL && strstr (becomes, "<driver iommufd='yes'/>") != NULL) == rows[i].gets_it);
+  }
+}
+
 /* What libvirt may say of a domain that we cannot read, or not as libvirt does. */
 static const struct {
   const char *name;
@@ -1024,8 +1068,10 @@ main (int argc, char **argv)
   ADD ("unread", NULL, test_what_cannot_be_read_is_refused_whatever_it_says);
   ADD ("not-lowered", NULL, test_a_domain_that_cannot_be_lowered_is_refused);
   ADD ("not-lifted", NULL, test_a_domain_that_cannot_be_lifted_is_refused_and_shown_as_it_is);
+  ADD ("root-bus", NULL, test_what_comes_behind_the_root_bus_gets_iommufd);
   ADD ("host", NULL, test_the_host_is_looked_at_when_it_matters);
   ADD ("id", NULL, test_an_id_does_not_change_what_an_override_is_for);
+  ADD ("one-of-two", NULL, test_one_wrong_domain_of_two_is_enough);
   ADD ("snapshot", NULL, test_the_domain_of_a_snapshot_is_lowered_in_its_place);
   for (guint i = 0; i < G_N_ELEMENTS (others); i++) {
     g_autofree char *path = g_strdup_printf ("/guard/others/%u", i);
