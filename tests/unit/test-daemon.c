@@ -57,9 +57,21 @@ be_daemon (void)
 
 typedef struct {
   int listeners[2];
+  guint n_descriptors; /* that were open before */
 } Fixture;
 
 static const char *const sockets[] = { "virtqemud-sock", "libvirt-sock" };
+
+static guint
+count_descriptors (void)
+{
+  g_autoptr (GDir) open = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (open) != NULL)
+    n++;
+  return n;
+}
 
 static void
 set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -67,6 +79,7 @@ set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   fixture->listeners[0] = fixture->listeners[1] = -1;
   g_setenv ("VIRTD_PATH", "/bin/false", TRUE);
   g_unsetenv (FAILS);
+  fixture->n_descriptors = count_descriptors ();
 }
 
 static void
@@ -79,6 +92,7 @@ tear_down (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
       close (fixture->listeners[i]);
     g_unlink (path);
   }
+  g_assert_cmpuint (count_descriptors (), ==, fixture->n_descriptors);
 }
 
 static void

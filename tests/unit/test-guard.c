@@ -567,6 +567,10 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
                     "<interface type='user'><mac address='52:54:00:00:00:ab'/><model type='virtio'/>" ADDRESS (        \
                         "0x04") "<alias name='ua-n'/></interface>" VSMMU END
 
+#define FOUR RNG ("") RNG ("") RNG ("") RNG ("")
+#define SIXTEEN FOUR FOUR FOUR FOUR
+#define MANY START VSMMU SIXTEEN RNG ("") END
+
 typedef char *Change (VsmmuGuard *guard, const guint8 *domain, guint flags, const char *xml, GError **error);
 
 static char *
@@ -674,15 +678,17 @@ static const struct {
   { "both-by-an-address-that-only-the-definition-has", START RNG (ADDRESS ("0x03")) VSMMU END, TWO_INTERFACES,
     vsmmu_guard_detach, BOTH, "<interface type='user'><alias name='ua-n'/></interface>", NULL, 2 },
   { "a-name-that-another-device-has", NULL, START NAMED ("0x01", ADDRESS ("0x02")) VSMMU NAMESPACE END,
-    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG, NAMED ("0x02", ADDRESS ("0x03")), "cannot read the XML of the domain",
-    1 },
+    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<hostdev mode='subsystem' type='pci'><source><address domain='2' bus='2'/></source>" ADDRESS (
+        "0x03") "<alias name='ua-h'/></hostdev>",
+    "cannot read the XML of the domain", 1 },
   { "a-name-that-another-device-has-without-a-vsmmu", NULL, START NAMED ("0x01", ADDRESS ("0x02")) NAMESPACE END,
     vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG, NAMED ("0x02", ADDRESS ("0x03")), "cannot read the XML of the domain",
     1 },
-  { "one-of-too-many", NULL,
-    START VSMMU RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("")
-        RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") END,
-    vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""), "which of 17 devices", 1 },
+  { "one-of-too-many", NULL, MANY, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""), "which of 17 devices", 1 },
+  { "one-of-too-many-twice", MANY, MANY, vsmmu_guard_detach, BOTH, RNG (""), "which of 17 devices", 2 },
+  { "one-of-as-many-as-may-be", NULL, START VSMMU SIXTEEN END, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""),
+    NULL, 1 },
 };
 
 static char *
@@ -837,6 +843,23 @@ test_without_the_versions_nothing_that_matters_passes (Fixture *fixture, gconstp
 
     g_assert_null (all[i](fixture->guard, uuid, 0, HOSTDEV ("0x0002", "0x01", ""), &error));
     g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE);
+  }
+}
+
+/* Nobody need wait for them. */
+static void
+test_without_the_versions_what_does_not_matter_passes (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static Change *const all[] = { vsmmu_guard_attach, vsmmu_guard_update, vsmmu_guard_detach };
+  g_autofree char *running = g_strdup_printf (START NAMESPACE END, " id='3'");
+
+  fixture->around.has_no_target = TRUE;
+  fixture->around.running = running;
+  for (guint i = 0; i < G_N_ELEMENTS (all); i++) {
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (all[i](fixture->guard, uuid, 0, RNG (ADDRESS ("0x04")), &error));
+    g_assert_no_error (error);
   }
 }
 
@@ -1118,6 +1141,7 @@ main (int argc, char **argv)
                 tear_down);
   }
   ADD ("no-versions", NULL, test_without_the_versions_nothing_that_matters_passes);
+  ADD ("no-versions-needed", NULL, test_without_the_versions_what_does_not_matter_passes);
   ADD ("old-libvirt-vsmmu", NULL, test_an_old_libvirt_gets_no_vsmmu_by_itself);
   ADD ("old-libvirt-devices", NULL, test_an_old_libvirt_gets_devices_without_iommufd);
   ADD ("not-judged", NULL, test_what_cannot_be_judged_stays_when_the_policy_only_warns);
