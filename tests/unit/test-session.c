@@ -1113,6 +1113,103 @@ test_a_device_that_becomes_too_large_is_refused (void)
   bed_end (&bed);
 }
 
+/* Others than those that bring domains and devices; what their payload is nobody here can say. */
+static void
+test_other_frames_pass_as_they_are (void)
+{
+  static const struct {
+    guint32 program;
+    guint32 version;
+    guint32 type;
+  } rows[] = {
+    { VSMMU_PROGRAM_REMOTE + 1, 1, VSMMU_FRAME_CALL },
+    { VSMMU_PROGRAM_REMOTE, 2, VSMMU_FRAME_CALL },
+    { VSMMU_PROGRAM_REMOTE, 1, VSMMU_FRAME_MESSAGE },
+    { VSMMU_PROGRAM_REMOTE, 1, VSMMU_FRAME_STREAM },
+  };
+  g_autofree char *lowered = lower (WHOLE);
+  g_autofree char *shown = NULL;
+  rpc_xml xml = { lowered };
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  ask_for_xml (&bed, 7);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    const VsmmuFrameHeader up = { 0, rows[i].program, rows[i].version, ATTACH, rows[i].type, 7, VSMMU_FRAME_OK };
+    const VsmmuFrameHeader down = {
+      0, rows[i].program, rows[i].version, GET_XML, rows[i].type == VSMMU_FRAME_CALL ? VSMMU_FRAME_REPLY : rows[i].type,
+      7, VSMMU_FRAME_OK
+    };
+    g_autoptr (GBytes) call = vsmmu_frame_encode (&up, (xdrproc_t) xdr_rpc_xml, &xml, NULL);
+    g_autoptr (GBytes) reply = vsmmu_frame_encode (&down, (xdrproc_t) xdr_rpc_xml, &xml, NULL);
+    g_autoptr (GBytes) call_seen = NULL;
+    g_autoptr (GBytes) reply_seen = NULL;
+    VsmmuFrameHeader seen;
+
+    put (bed.client, call);
+    call_seen = get (bed.daemon, &seen);
+    g_assert_true (g_bytes_equal (call_seen, call));
+    put (bed.daemon, reply);
+    reply_seen = get (bed.client, &seen);
+    g_assert_true (g_bytes_equal (reply_seen, reply));
+  }
+  /* None of them was the reply that was asked for. */
+  answer_xml (&bed, 7, lowered);
+  shown = expect_shown (&bed, GET_XML, 7);
+  g_assert_cmpstr (shown, ==, WHOLE);
+  bed_end (&bed);
+}
+
+static void
+test_a_call_with_file_descriptors_is_refused (void)
+{
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  say (bed.client, ATTACH, VSMMU_FRAME_CALL_WITH_FDS, 7, VSMMU_FRAME_OK, (xdrproc_t) xdr_int, &(int){ 0 });
+  message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "carries no file descriptors"));
+  expect_end (&bed);
+  bed_end (&bed);
+}
+
+/* One after the other, as many as one likes. */
+static void
+test_who_has_waited_does_not_count (void)
+{
+  const guint n_calls = 40;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH, 0, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 0);
+  for (guint i = 1; i < n_calls; i++) {
+    call (&bed, ATTACH, i, 1, RNG (), 0);
+    /* It waits: what comes after it is through. */
+    say_nothing (bed.client, PING, VSMMU_FRAME_CALL, 1000);
+    expect (bed.daemon, PING, VSMMU_FRAME_CALL, 1000);
+    say_nothing (bed.daemon, ATTACH, VSMMU_FRAME_REPLY, i - 1);
+    expect (bed.client, ATTACH, VSMMU_FRAME_REPLY, i - 1);
+    let_through (&bed, ATTACH, i);
+  }
+  bed_end (&bed);
+}
+
+static void
+test_what_is_attached_to_a_definition_is_not_judged_again (void)
+{
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH_FLAGS, 7, 1, HOSTDEV (AT ("0x02")), VIR_DOMAIN_AFFECT_CONFIG);
+  let_through (&bed, ATTACH_FLAGS, 7);
+  say_nothing (bed.daemon, ATTACH_FLAGS, VSMMU_FRAME_REPLY, 7);
+  expect (bed.client, ATTACH_FLAGS, VSMMU_FRAME_REPLY, 7);
+  expect_end (&bed);
+  bed_end (&bed);
+}
+
 #define UUID "01000000-0000-0000-0000-000000000000"
 
 /* What virt-vsmmud says of a device that was attached. */
@@ -1281,6 +1378,10 @@ main (int argc, char **argv)
   }
   g_test_add_func ("/session/completed", test_a_device_that_is_completed_is_the_turn_of_its_domain);
   g_test_add_func ("/session/too-large", test_a_device_that_becomes_too_large_is_refused);
+  g_test_add_func ("/session/others", test_other_frames_pass_as_they_are);
+  g_test_add_func ("/session/descriptors", test_a_call_with_file_descriptors_is_refused);
+  g_test_add_func ("/session/waited", test_who_has_waited_does_not_count);
+  g_test_add_func ("/session/definition", test_what_is_attached_to_a_definition_is_not_judged_again);
   g_test_add_func ("/session/shown", test_a_domain_is_shown_as_its_user_wrote_it);
   g_test_add_func ("/session/journal", test_what_there_is_to_say_is_in_the_journal);
   g_test_add_func ("/session/no-journal", test_without_a_journal_some_of_it_is_on_standard_error);
