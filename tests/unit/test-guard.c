@@ -553,6 +553,9 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
 
 #define DISK(address)                                                                                                  \
   "<disk type='file' device='disk'><source file='/a'/><target dev='vda' bus='virtio'/>" address "</disk>"
+#define LINES(address)                                                                                                 \
+  "<disk type='file' device='disk'>\n<source file='/a'/>\n<target dev='vda' bus='virtio'/>\n" address "\n</disk>"
+#define PORT "<controller type='pci' index='5' model='pcie-root-port'/>"
 #define PLAIN START RNG (ADDRESS ("0x04")) END
 #define BOTH (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG)
 
@@ -691,6 +694,19 @@ static const struct {
   { "a-device-that-is-completed-and-wrong", GOOD, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE,
     "<hostdev mode='subsystem' type='pci'><source><address domain='6' bus='1'/></source>" ADDRESS ("0x03") "</hostdev>",
     "hotplug-smmu-mismatch", 1 },
+  { "an-update-gets-no-address", START PORT DISK (ADDRESS ("0x04")) VSMMU END, PLAIN, vsmmu_guard_update,
+    VIR_DOMAIN_AFFECT_LIVE, DISK (""), NULL, 1 },
+  { "a-device-that-goes-gets-no-iommufd", GOOD, PLAIN, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_LIVE,
+    "<hostdev mode='subsystem' type='pci'><source><address domain='2' bus='1'/></source>" ADDRESS ("0x02") "</hostdev>",
+    NULL, 1 },
+  { "an-update-of-lines-before-what-is-wrong-already", NULL,
+    START LINES (ADDRESS ("0x04")) RNG (ADDRESS ("0x03")) VSMMU END, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
+    DISK (ADDRESS ("0x04")), NULL, 1 },
+  { "lines-that-go-before-what-is-wrong-already", NULL, START LINES (ADDRESS ("0x04")) RNG (ADDRESS ("0x03")) VSMMU END,
+    vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, DISK (""), NULL, 1 },
+  { "an-update-to-lines-before-what-is-wrong-already", NULL,
+    START DISK (ADDRESS ("0x04")) RNG (ADDRESS ("0x03")) VSMMU END, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
+    LINES (ADDRESS ("0x04")), NULL, 1 },
   { "one-of-too-many", NULL, MANY, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""), "which of 17 devices", 1 },
   { "one-of-too-many-twice", MANY, MANY, vsmmu_guard_detach, BOTH, RNG (""), "which of 17 devices", 2 },
   { "one-of-as-many-as-may-be", NULL, START VSMMU SIXTEEN END, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""),
@@ -934,6 +950,10 @@ static const struct {
     FALSE, FALSE },
   { "of-three-the-third", "", FIRST OURS HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05")), HOSTDEV ("0x0002", "0x02", ""),
     TRUE, FALSE },
+  { "of-three-lines-the-third", "", FIRST "\n" OURS "\n" HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05") "\n"),
+    HOSTDEV ("0x0002", "0x02", ""), TRUE, FALSE },
+  { "the-second-of-several-lines", "", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05") "\n") "\n" OURS,
+    HOSTDEV ("0x0002", "0x02", ""), TRUE, FALSE },
   { "an-interface", "", OURS_AS_NIC FIRST, OURS_AS_NIC, FALSE, FALSE },
   { "elsewhere", "", FIRST HOSTDEV ("0x0006", "0x01", ADDRESS ("0x04")), HOSTDEV ("0x0006", "0x01", ""), TRUE, FALSE },
   { "off", "[policy]\nmode=off\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, FALSE },
