@@ -554,7 +554,7 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
 #define DISK(address)                                                                                                  \
   "<disk type='file' device='disk'><source file='/a'/><target dev='vda' bus='virtio'/>" address "</disk>"
 #define LINES(address)                                                                                                 \
-  "<disk type='file' device='disk'>\n<source file='/a'/>\n<target dev='vda' bus='virtio'/>\n" address "\n</disk>"
+  "<disk type='file' device='disk'>\n\n<source file='/a'/>\n<target dev='vda' bus='virtio'/>\n" address "\n</disk>"
 #define PORT "<controller type='pci' index='5' model='pcie-root-port'/>"
 #define PLAIN START RNG (ADDRESS ("0x04")) END
 #define BOTH (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG)
