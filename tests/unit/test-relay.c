@@ -46,12 +46,12 @@ typedef struct {
 } Bed;
 
 /* GLib's, but for this program it may fail. */
-static gboolean has_no_threads;
+static gboolean has_no_threads; /* atomic */
 
 GThread *
 g_thread_try_new (const char *name, GThreadFunc func, gpointer data, GError **error)
 {
-  if (!has_no_threads)
+  if (!g_atomic_int_get (&has_no_threads))
     return g_thread_new (name, func, data);
   g_set_error_literal (error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN, "no more threads");
   return NULL;
@@ -928,12 +928,12 @@ test_a_frame_without_a_thread_ends_the_connection (void)
   Bed bed;
 
   bed_start (&bed);
-  has_no_threads = TRUE;
+  g_atomic_int_set (&has_no_threads, TRUE);
   say (bed.client, HOLD, VSMMU_FRAME_CALL, 1, 10);
   expect_end (bed.daemon);
   expect_end (bed.client);
   g_thread_join (g_steal_pointer (&bed.thread));
-  has_no_threads = FALSE;
+  g_atomic_int_set (&has_no_threads, FALSE);
   g_assert_error (bed.error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN);
   bed_clear (&bed);
 }
