@@ -122,14 +122,17 @@ start_session (const char *directory, GError **error)
     g_autofree char *program = find_program (i);
     g_autofree char *path = g_build_filename (directory, daemons[i].socket, NULL);
     g_autoptr (GError) problem = NULL;
+    int fd;
 
     if (program == NULL)
       continue;
-    if (start_daemon (program, &problem) || connect_to (path) >= 0)
+    if (start_daemon (program, &problem))
       return connect_to_started (path, error);
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot start '%s' for this session: %s"), program,
-                 problem->message);
-    return -1;
+    fd = connect_to (path);
+    if (fd < 0)
+      g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot start '%s' for this session: %s"), program,
+                   problem->message);
+    return fd;
   }
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
                _ ("no libvirt daemon runs for this session in '%s', and neither virtqemud nor libvirtd is installed"),

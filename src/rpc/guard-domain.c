@@ -61,7 +61,7 @@ convert_domain (const VsmmuGuard *guard, const char *xml, gboolean is_kept, GErr
   g_autofree char *lowered = NULL;
 
   if (domain == NULL) {
-    vsmmu_guard_may_pass_unread (xml, problem, error);
+    vsmmu_guard_judge_unread (xml, problem, error);
     return NULL;
   }
   /* An id in the document does not make libvirt keep the aliases in it. */
@@ -147,7 +147,7 @@ convert_parts (const VsmmuGuard *guard, const char *xml, xmlDocPtr document, gbo
   g_autofree char *converted = NULL;
 
   if (edit == NULL) {
-    vsmmu_guard_may_pass_unread (xml, problem, error);
+    vsmmu_guard_judge_unread (xml, problem, error);
     return NULL;
   }
   for (xmlNode *node = vsmmu_xml_element (xmlDocGetRootElement (document)->children); node != NULL;
@@ -169,7 +169,7 @@ vsmmu_guard_domain (VsmmuGuard *guard, const char *xml, gboolean is_kept, GError
   g_autoptr (xmlDoc) document = vsmmu_xml_parse (xml, strlen (xml), VSMMU_GUARD_DOMAIN, &line, &problem);
 
   if (document == NULL) {
-    vsmmu_guard_may_pass_unread (xml, problem, error);
+    vsmmu_guard_judge_unread (xml, problem, error);
     return NULL;
   }
   return vsmmu_xml_is_called (xmlDocGetRootElement (document), "domain")

@@ -30,18 +30,16 @@ void vsmmu_guard_say_notes (const VsmmuGuard *guard, const GPtrArray *notes);
 gboolean vsmmu_guard_judge (const VsmmuGuard *guard, GPtrArray *findings, GError **error);
 
 /*
- * vsmmu_guard_may_pass_unread:
+ * vsmmu_guard_judge_unread:
  * @xml: a document that defines, creates, changes or restores something, and that we cannot read
- * @problem: why; of vsmmu_xml_parse(), vsmmu_domain_new_from_data(), vsmmu_hotplug_new_from_data(), lifting
- * @error: %VSMMU_ERROR_REFUSED with @problem and what to do
+ * @problem: why; of vsmmu_xml_parse(), vsmmu_domain_new_from_data(), lifting
+ * @error: %VSMMU_ERROR_REFUSED with @problem and what to do; not set when libvirt may get it
  *
- * What libvirt is certain to refuse is left to it, so that the user gets its words: what no parser reads, and what has
- * another root element. All else that we cannot read is refused here, whatever is written in it: limits, encodings and
- * document types that libvirt takes would hide anything.
- *
- * Returns: whether libvirt may get it
+ * What no parser reads is left to libvirt, which is certain to refuse it, so that the user gets its words. All else
+ * that we cannot read is refused here, whatever is written in it: limits, encodings and document types that libvirt
+ * takes would hide anything.
  */
-gboolean vsmmu_guard_may_pass_unread (const char *xml, const GError *problem, GError **error);
+void vsmmu_guard_judge_unread (const char *xml, const GError *problem, GError **error);
 
 /* (transfer full): @xml as the user would write it, or %NULL with @error set */
 char *vsmmu_guard_lift_document (const char *xml, gsize *length, GError **error);

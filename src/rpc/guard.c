@@ -101,18 +101,12 @@ vsmmu_guard_judge (const VsmmuGuard *guard, GPtrArray *findings, GError **error)
   return FALSE;
 }
 
-gboolean
-vsmmu_guard_may_pass_unread (const char *xml, const GError *problem, GError **error)
+void
+vsmmu_guard_judge_unread (const char *xml, const GError *problem, GError **error)
 {
-  gboolean may_pass =
-      g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN) ||
-      g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NOT_DEVICE) ||
-      (g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_XML) && vsmmu_xml_is_malformed (xml, strlen (xml)));
-
-  if (!may_pass)
+  if (!g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_XML) || !vsmmu_xml_is_malformed (xml, strlen (xml)))
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
                  _ ("%s; the document cannot be checked and is not passed to libvirt: rewrite it as 'virsh dumpxml' "
                     "would print it"),
                  problem->message);
-  return may_pass;
 }

@@ -154,8 +154,6 @@ vsmmu_message_decode (const VsmmuProcedure *procedure, GBytes *frame, GError **e
 void
 vsmmu_message_free (VsmmuMessage *message)
 {
-  if (message == NULL)
-    return;
   xdr_free (message->procedure->codec, message->arguments);
   g_free (message->arguments);
   g_free (message);

@@ -294,8 +294,6 @@ vsmmu_session_set_patience (VsmmuSession *session, guint milliseconds)
 void
 vsmmu_session_free (VsmmuSession *session)
 {
-  if (session == NULL)
-    return;
   vsmmu_guard_free (session->guard);
   g_mutex_clear (&session->lock);
   g_cond_clear (&session->answered);

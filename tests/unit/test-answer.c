@@ -13,6 +13,7 @@
 #define UUID "11111111-2222-3333-4444-555555555555"
 #define DEVICE "hostdev1"
 #define ATTACHED 1000
+#define SECONDS_MAX 10
 
 typedef struct {
   GTestDBus *bus;
@@ -186,13 +187,29 @@ come (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+/* How many connections the bus has, by their names. */
+static guint
+count_connections (GDBusConnection *bus)
+{
+  g_autoptr (GVariant) reply =
+      g_dbus_connection_call_sync (bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                   "ListNames", NULL, G_VARIANT_TYPE ("(as)"), G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+  g_autofree const char **names = NULL;
+
+  g_assert_nonnull (reply);
+  g_variant_get (reply, "(^a&s)", &names);
+  return g_strv_length ((GStrv) names);
+}
+
 static void
 test_answer (Fixture *fixture, gconstpointer data)
 {
+  guint n_connections = count_connections (fixture->server);
   gsize row = GPOINTER_TO_SIZE (data);
   Coming coming[STEPS_MAX];
   Asking asking = { .question = { g_test_dbus_get_bus_address (fixture->bus), UUID, DEVICE, ATTACHED, 1 } };
   GThread *thread;
+  gint64 end;
 
   for (guint i = 0; i < STEPS_MAX; i++) {
     const Step *step = &rows[row].steps[i];
@@ -219,6 +236,10 @@ test_answer (Fixture *fixture, gconstpointer data)
     g_assert_cmpstr (finding->message, ==, "it is of another SMMU");
   }
   vsmmu_answer_clear (&asking.answer);
+  /* Nobody goes on listening. */
+  end = g_get_monotonic_time () + SECONDS_MAX * G_TIME_SPAN_SECOND;
+  while (count_connections (fixture->server) > n_connections)
+    g_assert_cmpint (g_get_monotonic_time (), <, end);
 }
 
 /* How long it takes to learn nothing from @bus, in milliseconds */

@@ -14,6 +14,7 @@ typedef struct {
   const char *defined; /* (nullable): its definition, when that is another */
   gboolean has_no_target;
   guint n_asked; /* for the domain */
+  guint n_hosts; /* how often the host was looked at */
   gboolean asked_for_definition;
   GString *said;
 } Surroundings;
@@ -41,10 +42,11 @@ get_domain_xml (gpointer self, const guint8 *uuid, gboolean is_inactive, GError 
 }
 
 static VsmmuHost *
-get_host (gpointer self G_GNUC_UNUSED)
+get_host (gpointer self)
 {
   g_autofree char *path = g_test_build_filename (G_TEST_DIST, "examples", "grace-host.json", NULL);
 
+  ((Surroundings *) self)->n_hosts++;
   return vsmmu_host_new_from_file (path, NULL);
 }
 
@@ -74,6 +76,7 @@ static const VsmmuGuardOps ops = { get_target, get_domain_xml, get_host, say };
 #define END "</devices></domain>"
 #define VSMMU "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu>"
 #define GOOD START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) VSMMU END
+#define RNG(address) "<rng model='virtio'><backend model='random'>/dev/random</backend>" address "</rng>"
 #define WITHOUT_IOMMUFD                                                                                                \
   "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0002' bus='0x02' slot='0x00' "        \
   "function='0x0'/></source></hostdev>"
@@ -111,6 +114,25 @@ tear_down (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_string_free (fixture->around.said, TRUE);
   g_free (fixture->good);
   g_free (fixture->running);
+}
+
+static void
+set_policy (Fixture *fixture, const char *text)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  int fd = g_file_open_tmp ("vsmmu-XXXXXX", &path, NULL);
+
+  g_close (fd, NULL);
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_setenv ("VIRT_VSMMU_CONF", path, TRUE);
+  vsmmu_guard_free (fixture->guard);
+  vsmmu_policy_free (fixture->policy);
+  fixture->policy = vsmmu_policy_load (FALSE, &error);
+  g_assert_no_error (error);
+  fixture->guard = vsmmu_guard_new (fixture->policy, &ops, &fixture->around);
+  g_unsetenv ("VIRT_VSMMU_CONF");
+  unlink (path);
 }
 
 static void
@@ -171,6 +193,21 @@ test_a_domain_with_errors_is_refused_and_said_why (Fixture *fixture, gconstpoint
   g_assert_null (vsmmu_guard_domain (fixture->guard, broken, TRUE, &error));
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
   g_assert_nonnull (strstr (error->message, "[pci-bus-shared]"));
+}
+
+/* Neither when it is not judged, nor when the policy refuses nothing. */
+static void
+test_a_domain_that_cannot_be_lowered_is_refused (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  for (gboolean is_kept = FALSE; is_kept <= TRUE; is_kept++) {
+    g_autoptr (GError) error = NULL;
+
+    set_policy (fixture, "[policy]\nmode=off\n");
+    fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (8, 1, 0);
+    g_assert_null (vsmmu_guard_domain (fixture->guard, fixture->good, is_kept, &error));
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+    g_assert_nonnull (strstr (error->message, "8.1"));
+  }
 }
 
 static void
@@ -303,6 +340,45 @@ test_the_domain_of_a_snapshot_is_lowered_in_its_place (Fixture *fixture, gconstp
   g_assert_true (g_str_has_suffix (lowered, "</domain></domainsnapshot>\n"));
   lifted = vsmmu_guard_lift (fixture->guard, lowered);
   g_assert_null (strstr (lifted, "qemu:"));
+}
+
+/* Whatever becomes of the other one. */
+static void
+test_one_wrong_domain_of_two_is_enough (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *broken = g_strdup_printf (START HOSTDEV ("0x0002", "0x01", "") VSMMU VSMMU END, "");
+  const char *const pairs[][2] = { { broken, fixture->good }, { fixture->good, broken }, { broken, broken } };
+
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (pairs); i++) {
+    g_autofree char *snapshot = g_strconcat ("<domainsnapshot>", pairs[i][0], pairs[i][1], "</domainsnapshot>", NULL);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (vsmmu_guard_domain (fixture->guard, snapshot, TRUE, &error));
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+  }
+}
+
+#define NAMED(bus, address) HOSTDEV ("0x0002", bus, address "<alias name='ua-h'/>")
+#define TWINS NAMED ("0x01", ADDRESS ("0x02")) NAMED ("0x02", ADDRESS ("0x03"))
+#define NAMESPACE "</devices><qemu:commandline xmlns:qemu='" URI "'/><devices>"
+
+/* It is in a namespace of QEMU's, so it may be lowered, and overrides go by aliases. */
+static void
+test_a_domain_that_cannot_be_lifted_is_refused_and_shown_as_it_is (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *twins = g_strdup_printf (START TWINS VSMMU NAMESPACE END, "");
+
+  for (gboolean is_kept = FALSE; is_kept <= TRUE; is_kept++) {
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (vsmmu_guard_domain (fixture->guard, twins, is_kept, &error));
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+    g_assert_nonnull (strstr (error->message, "'ua-h'"));
+  }
+  g_assert_cmpstr (fixture->around.said->str, ==, "");
+  g_assert_null (vsmmu_guard_lift (fixture->guard, twins));
+  g_assert_nonnull (strstr (fixture->around.said->str, "'ua-h'"));
 }
 
 /* libvirt keeps the aliases of a guest that runs, and not those of a document that says it would. */
@@ -475,9 +551,11 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
   g_assert_true (row->said == NULL || strstr (fixture->around.said->str, row->said) != NULL);
 }
 
-#define RNG(address) "<rng model='virtio'><backend model='random'>/dev/random</backend>" address "</rng>"
 #define DISK(address)                                                                                                  \
   "<disk type='file' device='disk'><source file='/a'/><target dev='vda' bus='virtio'/>" address "</disk>"
+#define LINES(address)                                                                                                 \
+  "<disk type='file' device='disk'>\n\n<source file='/a'/>\n<target dev='vda' bus='virtio'/>\n" address "\n</disk>"
+#define PORT "<controller type='pci' index='5' model='pcie-root-port'/>"
 #define PLAIN START RNG (ADDRESS ("0x04")) END
 #define BOTH (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG)
 
@@ -491,6 +569,10 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
             "0x02") "<alias name='ua-h'/></interface>"                                                                 \
                     "<interface type='user'><mac address='52:54:00:00:00:ab'/><model type='virtio'/>" ADDRESS (        \
                         "0x04") "<alias name='ua-n'/></interface>" VSMMU END
+
+#define FOUR RNG ("") RNG ("") RNG ("") RNG ("")
+#define SIXTEEN FOUR FOUR FOUR FOUR
+#define MANY START VSMMU SIXTEEN RNG ("") END
 
 typedef char *Change (VsmmuGuard *guard, const guint8 *domain, guint flags, const char *xml, GError **error);
 
@@ -598,10 +680,37 @@ static const struct {
     "<interface type='user'/>", "vsmmu-empty", 1 },
   { "both-by-an-address-that-only-the-definition-has", START RNG (ADDRESS ("0x03")) VSMMU END, TWO_INTERFACES,
     vsmmu_guard_detach, BOTH, "<interface type='user'><alias name='ua-n'/></interface>", NULL, 2 },
-  { "one-of-too-many", NULL,
-    START VSMMU RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("")
-        RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") RNG ("") END,
-    vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""), "which of 17 devices", 1 },
+  { "a-name-that-another-device-has", NULL, START NAMED ("0x01", ADDRESS ("0x02")) VSMMU NAMESPACE END,
+    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<hostdev mode='subsystem' type='pci'><source><address domain='2' bus='2'/></source>" ADDRESS (
+        "0x03") "<alias name='ua-h'/></hostdev>",
+    "cannot read the XML of the domain", 1 },
+  { "a-name-that-another-device-has-without-a-vsmmu", NULL, START NAMED ("0x01", ADDRESS ("0x02")) NAMESPACE END,
+    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG, NAMED ("0x02", ADDRESS ("0x03")), "cannot read the XML of the domain",
+    1 },
+  { "both-when-both-suffer", GOOD, GOOD, vsmmu_guard_attach, BOTH, RNG (ADDRESS ("0x03")), "emulated-endpoint", 2 },
+  { "the-bus-under-both", GOOD, GOOD, vsmmu_guard_detach, BOTH,
+    "<controller type='pci' index='1' model='pcie-expander-bus'/>", "pci-bus-missing", 2 },
+  { "a-device-that-is-completed-and-wrong", GOOD, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE,
+    "<hostdev mode='subsystem' type='pci'><source><address domain='6' bus='1'/></source>" ADDRESS ("0x03") "</hostdev>",
+    "hotplug-smmu-mismatch", 1 },
+  { "an-update-gets-no-address", START PORT DISK (ADDRESS ("0x04")) VSMMU END, PLAIN, vsmmu_guard_update,
+    VIR_DOMAIN_AFFECT_LIVE, DISK (""), NULL, 1 },
+  { "a-device-that-goes-gets-no-iommufd", GOOD, PLAIN, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_LIVE,
+    "<hostdev mode='subsystem' type='pci'><source><address domain='2' bus='1'/></source>" ADDRESS ("0x02") "</hostdev>",
+    NULL, 1 },
+  { "an-update-of-lines-before-what-is-wrong-already", NULL,
+    START LINES (ADDRESS ("0x04")) RNG (ADDRESS ("0x03")) VSMMU END, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
+    DISK (ADDRESS ("0x04")), NULL, 1 },
+  { "lines-that-go-before-what-is-wrong-already", NULL, START LINES (ADDRESS ("0x04")) RNG (ADDRESS ("0x03")) VSMMU END,
+    vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, DISK (""), NULL, 1 },
+  { "an-update-to-lines-before-what-is-wrong-already", NULL,
+    START DISK (ADDRESS ("0x04")) RNG (ADDRESS ("0x03")) VSMMU END, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
+    LINES (ADDRESS ("0x04")), NULL, 1 },
+  { "one-of-too-many", NULL, MANY, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""), "which of 17 devices", 1 },
+  { "one-of-too-many-twice", MANY, MANY, vsmmu_guard_detach, BOTH, RNG (""), "which of 17 devices", 2 },
+  { "one-of-as-many-as-may-be", NULL, START VSMMU SIXTEEN END, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""),
+    NULL, 1 },
 };
 
 static char *
@@ -635,6 +744,116 @@ test_changing_definitions (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (fixture->around.n_asked, ==, row->n_asked);
 }
 
+/* An accelerated SMMUv3 over the root bus, and a bus that is not there. */
+static void
+test_what_comes_behind_the_root_bus_gets_iommufd (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct {
+    const char *bus;
+    gboolean gets_it;
+  } rows[] = { { "0x00", TRUE }, { "0x02", FALSE }, { "0x05", FALSE }, { "0xff", FALSE } };
+  g_autofree char *start = g_strdup_printf (START, " id='3'");
+  g_autofree char *running =
+      g_strconcat (start, "<iommu model='smmuv3'><driver pciBus='0' accel='on'/></iommu>" END, NULL);
+
+  set_policy (fixture, "[policy]\nmode=off\n");
+  fixture->around.running = running;
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *device =
+        g_strdup_printf ("<hostdev mode='subsystem' type='pci'><source><address domain='2' bus='1'/></source>"
+                         "<address type='pci' bus='%s' slot='0x07'/></hostdev>",
+                         rows[i].bus);
+    g_autoptr (GError) error = NULL;
+    g_autofree char *becomes = vsmmu_guard_attach (fixture->guard, uuid, VIR_DOMAIN_AFFECT_LIVE, device, &error);
+
+    g_assert_no_error (error);
+    g_assert_true ((becomes != NULL && strstr (becomes, "<driver iommufd='yes'/>") != NULL) == rows[i].gets_it);
+  }
+}
+
+/* What libvirt may say of a domain that we cannot read, or not as libvirt does. */
+static const struct {
+  const char *name;
+  const char *xml;
+  const char *said;
+} unreadable[] = {
+  { "malformed", "<domain id='3'><name>smmuv3", "domain:1" },
+  { "document-type", "<!DOCTYPE domain><domain id='3'/>", "domain:1" },
+  { "encoding", "<?xml version='1.0' encoding='KOI8-R'?><domain id='3'/>", "domain:1" },
+  { "no-domain", "<network><name>smmuv3</name></network>", "<network>" },
+  { "no-devices", "<domain id='3'><name>smmuv3</name></domain>", "no <devices>" },
+  { "twins", START TWINS VSMMU NAMESPACE END, "'ua-h'" },
+};
+
+/* By the flags, as the guest or the definition of which that is said. */
+static void
+test_a_change_of_a_domain_that_cannot_be_read_is_refused (Fixture *fixture, gconstpointer data)
+{
+  static Change *const all[] = { vsmmu_guard_attach, vsmmu_guard_update, vsmmu_guard_detach, detach_alias };
+  static const guint flags[] = { 0, VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_CONFIG, BOTH };
+  const typeof (unreadable[0]) *row = data;
+  g_autofree char *xml = fill_in (row->xml, " id='3'");
+
+  for (guint i = 0; i < G_N_ELEMENTS (all) * G_N_ELEMENTS (flags); i++) {
+    Change *change = all[i / G_N_ELEMENTS (flags)];
+    guint named = flags[i % G_N_ELEMENTS (flags)];
+    g_autoptr (GError) error = NULL;
+
+    fixture->around.running = (named & VIR_DOMAIN_AFFECT_CONFIG) != 0 ? fixture->running : xml;
+    fixture->around.defined = (named & VIR_DOMAIN_AFFECT_CONFIG) != 0 ? xml : fixture->good;
+    g_assert_null (
+        change (fixture->guard, uuid, named, change == detach_alias ? "ua-r" : RNG (ADDRESS ("0x04")), &error));
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+    g_assert_true (g_str_has_prefix (error->message, "cannot read the XML of the domain: "));
+    g_assert_nonnull (strstr (error->message, row->said));
+  }
+}
+
+/* It came to a guest of which nobody can say what it is now. */
+static void
+test_what_was_attached_to_a_guest_that_cannot_be_read_goes (Fixture *fixture, gconstpointer data)
+{
+  const typeof (unreadable[0]) *row = data;
+  g_autofree char *xml = fill_in (row->xml, " id='3'");
+  g_autofree char *alias = NULL;
+  g_autoptr (GError) error = NULL;
+
+  fixture->around.running = xml;
+  g_assert_false (vsmmu_guard_judge_attached (fixture->guard, uuid, HOSTDEV ("0x0002", "0x01", ""), &alias, &error));
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+  g_assert_nonnull (strstr (error->message, row->said));
+  g_assert_null (alias);
+}
+
+/* Looking at the host takes time, and is needed for what comes behind an accelerated SMMUv3 only. */
+static void
+test_the_host_is_looked_at_when_it_matters (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct {
+    const char *running;
+    Change *change;
+    const char *device;
+    guint n_hosts;
+  } rows[] = {
+    { GOOD, vsmmu_guard_attach, RNG (ADDRESS ("0x04")), 1 },
+    { GOOD, vsmmu_guard_update, RNG (ADDRESS ("0x04")), 0 },
+    { GOOD, vsmmu_guard_detach, RNG (ADDRESS ("0x04")), 0 },
+    { START NAMESPACE END, vsmmu_guard_attach, RNG (ADDRESS ("0x04")), 0 },
+    { START END, vsmmu_guard_attach, RNG (ADDRESS ("0x04")), 0 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *running = fill_in (rows[i].running, " id='3'");
+    g_autoptr (GError) error = NULL;
+
+    fixture->around.running = running;
+    fixture->around.n_hosts = 0;
+    g_assert_null (rows[i].change (fixture->guard, uuid, 0, rows[i].device, &error));
+    g_assert_no_error (error);
+    g_assert_cmpuint (fixture->around.n_hosts, ==, rows[i].n_hosts);
+  }
+}
+
 static void
 test_without_the_versions_nothing_that_matters_passes (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
@@ -646,6 +865,23 @@ test_without_the_versions_nothing_that_matters_passes (Fixture *fixture, gconstp
 
     g_assert_null (all[i](fixture->guard, uuid, 0, HOSTDEV ("0x0002", "0x01", ""), &error));
     g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE);
+  }
+}
+
+/* Nobody need wait for them. */
+static void
+test_without_the_versions_what_does_not_matter_passes (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static Change *const all[] = { vsmmu_guard_attach, vsmmu_guard_update, vsmmu_guard_detach };
+  g_autofree char *running = g_strdup_printf (START NAMESPACE END, " id='3'");
+
+  fixture->around.has_no_target = TRUE;
+  fixture->around.running = running;
+  for (guint i = 0; i < G_N_ELEMENTS (all); i++) {
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (all[i](fixture->guard, uuid, 0, RNG (ADDRESS ("0x04")), &error));
+    g_assert_no_error (error);
   }
 }
 
@@ -704,25 +940,31 @@ static const struct {
   const char *devices;
   const char *device;
   gboolean stays;
-  const char *said;
+  gboolean is_said;
 } company[] = {
   { "of-the-same-smmu", "", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")), HOSTDEV ("0x0002", "0x02", ""), TRUE,
-    NULL },
-  { "of-another-smmu", "", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), FALSE, NULL },
-  { "the-first-stays-and-says-it", "", OURS FIRST, HOSTDEV ("0x0006", "0x01", ""), TRUE, "another client" },
+    FALSE },
+  { "of-another-smmu", "", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), FALSE, FALSE },
+  { "the-first-stays-and-says-it", "", OURS FIRST, HOSTDEV ("0x0006", "0x01", ""), TRUE, TRUE },
   { "of-three-the-second", "", FIRST OURS HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05")), HOSTDEV ("0x0006", "0x01", ""),
-    FALSE, NULL },
-  { "an-interface", "", OURS_AS_NIC FIRST, OURS_AS_NIC, FALSE, NULL },
-  { "elsewhere", "", FIRST HOSTDEV ("0x0006", "0x01", ADDRESS ("0x04")), HOSTDEV ("0x0006", "0x01", ""), TRUE, NULL },
-  { "off", "[policy]\nmode=off\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, NULL },
-  { "warn", "[policy]\nmode=warn\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, "another client" },
+    FALSE, FALSE },
+  { "of-three-the-third", "", FIRST OURS HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05")), HOSTDEV ("0x0002", "0x02", ""),
+    TRUE, FALSE },
+  { "of-three-lines-the-third", "", FIRST "\n" OURS "\n" HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05") "\n"),
+    HOSTDEV ("0x0002", "0x02", ""), TRUE, FALSE },
+  { "the-second-of-several-lines", "", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05") "\n") "\n" OURS,
+    HOSTDEV ("0x0002", "0x02", ""), TRUE, FALSE },
+  { "an-interface", "", OURS_AS_NIC FIRST, OURS_AS_NIC, FALSE, FALSE },
+  { "elsewhere", "", FIRST HOSTDEV ("0x0006", "0x01", ADDRESS ("0x04")), HOSTDEV ("0x0006", "0x01", ""), TRUE, FALSE },
+  { "off", "[policy]\nmode=off\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, FALSE },
+  { "warn", "[policy]\nmode=warn\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, TRUE },
   { "warn-and-detach", "[policy]\nmode=warn\n[hotplug]\non-mismatch=detach\n", FIRST OURS,
-    HOSTDEV ("0x0006", "0x01", ""), FALSE, NULL },
-  { "rule-off", "[rules]\nhost-smmu-mismatch=off\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, NULL },
+    HOSTDEV ("0x0006", "0x01", ""), FALSE, FALSE },
+  { "rule-off", "[rules]\nhost-smmu-mismatch=off\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, FALSE },
   { "a-domain-that-wants-it", "[policy]\nmode=warn\n",
     FIRST OURS "</devices><metadata><p:hotplug xmlns:p='" VSMMU_POLICY_NAMESPACE
                "' on-mismatch='detach'/></metadata><devices>",
-    HOSTDEV ("0x0006", "0x01", ""), FALSE, NULL },
+    HOSTDEV ("0x0006", "0x01", ""), FALSE, FALSE },
 };
 
 /* What does not run, or not any more, has nothing attached to it. */
@@ -746,25 +988,6 @@ test_only_a_guest_that_runs_is_judged (Fixture *fixture, gconstpointer data G_GN
 }
 
 static void
-set_policy (Fixture *fixture, const char *text)
-{
-  g_autofree char *path = NULL;
-  g_autoptr (GError) error = NULL;
-  int fd = g_file_open_tmp ("vsmmu-XXXXXX", &path, NULL);
-
-  g_close (fd, NULL);
-  g_assert_true (g_file_set_contents (path, text, -1, NULL));
-  g_setenv ("VIRT_VSMMU_CONF", path, TRUE);
-  vsmmu_guard_free (fixture->guard);
-  vsmmu_policy_free (fixture->policy);
-  fixture->policy = vsmmu_policy_load (FALSE, &error);
-  g_assert_no_error (error);
-  fixture->guard = vsmmu_guard_new (fixture->policy, &ops, &fixture->around);
-  g_unsetenv ("VIRT_VSMMU_CONF");
-  unlink (path);
-}
-
-static void
 test_judging_what_came_at_the_same_time (Fixture *fixture, gconstpointer data)
 {
   const typeof (company[0]) *row = data;
@@ -785,8 +1008,9 @@ test_judging_what_came_at_the_same_time (Fixture *fixture, gconstpointer data)
     g_assert_no_error (error);
   g_assert_true (row->stays || strstr (error->message, "host-smmu-mismatch") != NULL);
   g_assert_true ((alias != NULL) == (row->stays && strcmp (row->name, "elsewhere") != 0));
-  g_assert_true ((fixture->around.said->len > 0) == (row->said != NULL));
-  g_assert_true (row->said == NULL || strstr (fixture->around.said->str, row->said) != NULL);
+  g_assert_true ((fixture->around.said->len > 0) == row->is_said);
+  g_assert_true ((strstr (fixture->around.said->str, "another client") != NULL) == row->is_said);
+  g_assert_true ((strstr (fixture->around.said->str, "host-smmu-mismatch") != NULL) == row->is_said);
 }
 
 static void
@@ -893,7 +1117,12 @@ main (int argc, char **argv)
   ADD ("mode", NULL, test_the_mode_says_what_is_refused_and_said);
   ADD ("converted", NULL, test_a_domain_only_to_be_converted_is_not_judged);
   ADD ("unread", NULL, test_what_cannot_be_read_is_refused_whatever_it_says);
+  ADD ("not-lowered", NULL, test_a_domain_that_cannot_be_lowered_is_refused);
+  ADD ("not-lifted", NULL, test_a_domain_that_cannot_be_lifted_is_refused_and_shown_as_it_is);
+  ADD ("root-bus", NULL, test_what_comes_behind_the_root_bus_gets_iommufd);
+  ADD ("host", NULL, test_the_host_is_looked_at_when_it_matters);
   ADD ("id", NULL, test_an_id_does_not_change_what_an_override_is_for);
+  ADD ("one-of-two", NULL, test_one_wrong_domain_of_two_is_enough);
   ADD ("snapshot", NULL, test_the_domain_of_a_snapshot_is_lowered_in_its_place);
   for (guint i = 0; i < G_N_ELEMENTS (others); i++) {
     g_autofree char *path = g_strdup_printf ("/guard/others/%u", i);
@@ -930,7 +1159,17 @@ main (int argc, char **argv)
 
     g_test_add (path, Fixture, &company[i], set_up, test_judging_what_came_at_the_same_time, tear_down);
   }
+  for (guint i = 0; i < G_N_ELEMENTS (unreadable); i++) {
+    g_autofree char *change = g_strconcat ("/guard/unreadable/change/", unreadable[i].name, NULL);
+    g_autofree char *guest = g_strconcat ("/guard/unreadable/attached/", unreadable[i].name, NULL);
+
+    g_test_add (change, Fixture, &unreadable[i], set_up, test_a_change_of_a_domain_that_cannot_be_read_is_refused,
+                tear_down);
+    g_test_add (guest, Fixture, &unreadable[i], set_up, test_what_was_attached_to_a_guest_that_cannot_be_read_goes,
+                tear_down);
+  }
   ADD ("no-versions", NULL, test_without_the_versions_nothing_that_matters_passes);
+  ADD ("no-versions-needed", NULL, test_without_the_versions_what_does_not_matter_passes);
   ADD ("old-libvirt-vsmmu", NULL, test_an_old_libvirt_gets_no_vsmmu_by_itself);
   ADD ("old-libvirt-devices", NULL, test_an_old_libvirt_gets_devices_without_iommufd);
   ADD ("not-judged", NULL, test_what_cannot_be_judged_stays_when_the_policy_only_warns);

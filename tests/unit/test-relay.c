@@ -42,9 +42,20 @@ typedef struct {
   gboolean is_open; /* the gate */
   gboolean has_answer;
   gboolean has_ended;
-  guint n_waiting;
-  guint n_refused;
+  int n_waiting;
 } Bed;
+
+/* GLib's, but for this program it may fail. */
+static gboolean has_no_threads; /* atomic */
+
+GThread *
+g_thread_try_new (const char *name, GThreadFunc func, gpointer data, GError **error)
+{
+  if (!g_atomic_int_get (&has_no_threads))
+    return g_thread_new (name, func, data);
+  g_set_error_literal (error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN, "no more threads");
+  return NULL;
+}
 
 static gboolean
 wants (gpointer self G_GNUC_UNUSED, VsmmuDirection direction G_GNUC_UNUSED, const VsmmuFrameHeader *header)
@@ -99,8 +110,6 @@ handle (gpointer self, VsmmuDirection direction, GBytes *frame, VsmmuRelayAnswer
     g_cond_broadcast (&bed->cond);
   } else if (header.procedure == REFUSE || header.procedure == BOTH_WAYS) {
     answer->to_client = frame_new (PASS, VSMMU_FRAME_REPLY, header.serial, 4);
-    bed->n_refused++;
-    g_cond_broadcast (&bed->cond);
   }
   if (header.procedure == HOLD || header.procedure == WAIT || header.procedure == ASK || header.procedure == BOTH_WAYS)
     *(direction == VSMMU_TO_DAEMON ? &answer->to_daemon : &answer->to_client) = g_bytes_ref (frame);
@@ -224,9 +233,9 @@ set_flag (Bed *bed, gboolean *flag)
   g_cond_broadcast (&bed->cond);
 }
 
-/* Waits for a number that a worker counts up to. */
+/* Waits for a number that a worker counts up to, or for a flag. */
 static void
-wait_for (Bed *bed, const guint *number, guint n)
+wait_for (Bed *bed, const int *number, int n)
 {
   gint64 end = g_get_monotonic_time () + SECONDS_MAX * G_TIME_SPAN_SECOND;
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&bed->mutex);
@@ -236,7 +245,7 @@ wait_for (Bed *bed, const guint *number, guint n)
 }
 
 static void
-wait_for_workers (Bed *bed, guint n)
+wait_for_workers (Bed *bed, int n)
 {
   wait_for (bed, &bed->n_waiting, n);
 }
@@ -302,6 +311,16 @@ expect_silence (int fd)
   struct pollfd input = { .fd = fd, .events = POLLIN };
 
   g_assert_cmpint (poll (&input, 1, QUIET_MILLISECONDS), ==, 0);
+}
+
+/* Whatever the relay could have seen before, it has seen then: one poll may be under way, and what came of it. */
+static void
+make_rounds (Bed *bed)
+{
+  for (guint i = 0; i < 3; i++) {
+    say (bed->daemon, PASS, VSMMU_FRAME_MESSAGE, i, 10);
+    expect (bed->client, PASS, VSMMU_FRAME_MESSAGE, i, 10);
+  }
 }
 
 /* Frames for the test of splits, one after the other. */
@@ -428,6 +447,7 @@ static void
 test_a_stream_of_frames_leaves_room_for_an_answer (void)
 {
   g_autofree guint8 *bytes = g_malloc (STREAM_PAYLOAD);
+  g_autoptr (GBytes) reply = frame_new (PASS, VSMMU_FRAME_REPLY, 7, 4);
   VsmmuFrameHeader header = { 0 };
   GThread *writer;
   guint answer = 0;
@@ -435,10 +455,11 @@ test_a_stream_of_frames_leaves_room_for_an_answer (void)
 
   bed_start (&bed);
   writer = g_thread_new ("writer", write_stream, &bed);
-  g_usleep (QUIET_MILLISECONDS * 1000);
-  say (bed.client, REFUSE, VSMMU_FRAME_CALL, 7, 0);
-  wait_for (&bed, &bed.n_refused, 1);
-  g_usleep (QUIET_MILLISECONDS * 1000);
+  g_assert_cmpint (recv (bed.client, bytes, 1, MSG_PEEK), ==, 1);
+  vsmmu_relay_send (bed.relay, VSMMU_TO_CLIENT, reply);
+  /* When that is through, the relay has the other, too. */
+  say (bed.client, PASS, VSMMU_FRAME_CALL, 8, 0);
+  expect (bed.daemon, PASS, VSMMU_FRAME_CALL, 8, 0);
   for (guint i = 0; i <= STREAM_FRAMES; i++) {
     g_assert_cmpint (recv (bed.client, bytes, VSMMU_FRAME_HEADER_BYTES, MSG_WAITALL), ==, VSMMU_FRAME_HEADER_BYTES);
     vsmmu_frame_header_read (bytes, &header);
@@ -514,6 +535,33 @@ test_so_many_frames_are_held_back_and_no_more (void)
   }
   hang_up (&bed.client);
   bed_end (&bed, NO_ERROR);
+}
+
+/* But for what comes with the end of the connection, which is little. */
+static void
+test_so_many_bytes_are_held_back_and_no_more (void)
+{
+  const gsize payload = VSMMU_FRAME_LENGTH_MAX - 2 * VSMMU_FRAME_HEADER_BYTES - 10;
+  Bed bed;
+
+  for (gsize more = 0; more < 2; more++) {
+    bed_start (&bed);
+    say (bed.client, WAIT, VSMMU_FRAME_CALL, 1, payload + more);
+    wait_for_workers (&bed, 1);
+    say (bed.client, HOLD, VSMMU_FRAME_CALL, 2, 10);
+    if (more > 0)
+      expect_silence (bed.daemon);
+    else
+      expect (bed.daemon, HOLD, VSMMU_FRAME_CALL, 2, 10);
+    shutdown (bed.client, SHUT_WR);
+    if (more > 0)
+      expect (bed.daemon, HOLD, VSMMU_FRAME_CALL, 2, 10);
+    set_flag (&bed, &bed.is_open);
+    expect (bed.daemon, WAIT, VSMMU_FRAME_CALL, 1, payload + more);
+    expect_end (bed.daemon);
+    hang_up (&bed.daemon);
+    bed_end (&bed, NO_ERROR);
+  }
 }
 
 static void
@@ -729,7 +777,10 @@ test_when_one_side_ends_what_it_said_is_through (void)
       shutdown (bed.client, SHUT_WR);
     else
       shutdown (bed.daemon, SHUT_WR);
-    g_usleep (QUIET_MILLISECONDS * 1000);
+    if (i == 0)
+      make_rounds (&bed);
+    else
+      wait_for (&bed, &bed.has_ended, TRUE);
     set_flag (&bed, &bed.is_open);
     if (i == 0) {
       expect (bed.daemon, WAIT, VSMMU_FRAME_CALL, 1, payload);
@@ -774,6 +825,29 @@ test_a_client_that_has_closed_its_side_after_a_refused_call_ends (void)
     expect_end (bed.client);
     bed_end (&bed, NO_ERROR);
   }
+}
+
+/* The daemon may close its side, too, when it hears of the end. */
+static void
+test_a_client_that_has_closed_its_side_gets_its_answers_before_the_daemon_hears_of_it (void)
+{
+  g_autofree guint8 *bytes = g_malloc (VSMMU_FRAME_LENGTH_MAX);
+  VsmmuFrameHeader header = { 0 };
+  Bed bed;
+
+  bed_start (&bed);
+  fill_up (bed.daemon, 64 * 1024 * 1024);
+  say (bed.client, REFUSE, VSMMU_FRAME_CALL, 2, 10);
+  shutdown (bed.client, SHUT_WR);
+  expect_silence (bed.daemon);
+  while (header.type != VSMMU_FRAME_REPLY) {
+    g_assert_cmpint (recv (bed.client, bytes, VSMMU_FRAME_HEADER_BYTES, MSG_WAITALL), ==, VSMMU_FRAME_HEADER_BYTES);
+    vsmmu_frame_header_read (bytes, &header);
+    recv (bed.client, bytes, header.length - VSMMU_FRAME_HEADER_BYTES, MSG_WAITALL);
+  }
+  expect_end (bed.daemon);
+  hang_up (&bed.client);
+  bed_end (&bed, NO_ERROR);
 }
 
 static void
@@ -831,6 +905,39 @@ test_a_daemon_that_dies_in_a_call_or_a_frame_is_an_error (void)
   bed_end (&bed, VSMMU_ERROR_PROTOCOL);
 }
 
+/* Answers to our own calls are none to the client's. */
+static void
+test_a_daemon_that_dies_when_only_our_call_is_answered_is_an_error (void)
+{
+  Bed bed;
+
+  bed_start (&bed);
+  say (bed.client, ASK, VSMMU_FRAME_CALL, 1, 10);
+  expect (bed.daemon, PASS, VSMMU_FRAME_CALL, 1000, 8);
+  say (bed.daemon, ANSWER, VSMMU_FRAME_REPLY, 1000, 8);
+  expect (bed.daemon, ASK, VSMMU_FRAME_CALL, 1, 10);
+  hang_up (&bed.daemon);
+  expect_end (bed.client);
+  bed_end (&bed, VSMMU_ERROR_READ);
+}
+
+/* What cannot be looked at does not pass. */
+static void
+test_a_frame_without_a_thread_ends_the_connection (void)
+{
+  Bed bed;
+
+  bed_start (&bed);
+  g_atomic_int_set (&has_no_threads, TRUE);
+  say (bed.client, HOLD, VSMMU_FRAME_CALL, 1, 10);
+  expect_end (bed.daemon);
+  expect_end (bed.client);
+  g_thread_join (g_steal_pointer (&bed.thread));
+  g_atomic_int_set (&has_no_threads, FALSE);
+  g_assert_error (bed.error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN);
+  bed_clear (&bed);
+}
+
 static void
 test_a_daemon_that_ends_when_all_is_answered_is_none (void)
 {
@@ -882,6 +989,7 @@ main (int argc, char **argv)
     { "/relay/drop-and-both", test_what_is_dropped_or_answered_twice_says_so },
     { "/relay/ask", test_a_worker_can_ask_the_daemon_on_the_same_connection },
     { "/relay/bound", test_so_many_frames_are_held_back_and_no_more },
+    { "/relay/bytes", test_so_many_bytes_are_held_back_and_no_more },
     { "/relay/largest", test_the_largest_frame_can_be_held_back },
     { "/relay/slow-reader", test_who_does_not_read_stops_that_direction_only },
     { "/relay/descriptors", test_bytes_of_file_descriptors_are_no_frames },
@@ -890,9 +998,13 @@ main (int argc, char **argv)
     { "/relay/end", test_when_one_side_ends_what_it_said_is_through },
     { "/relay/half-closed", test_a_client_that_has_closed_its_side_still_gets_replies },
     { "/relay/half-closed-refused", test_a_client_that_has_closed_its_side_after_a_refused_call_ends },
+    { "/relay/half-closed-slow",
+      test_a_client_that_has_closed_its_side_gets_its_answers_before_the_daemon_hears_of_it },
     { "/relay/quit-after", test_a_daemon_that_does_not_close_its_side_is_waited_for_as_long_as_asked },
     { "/relay/daemon-dies-asked", test_a_daemon_that_dies_ends_the_wait_for_it },
     { "/relay/daemon-dies", test_a_daemon_that_dies_in_a_call_or_a_frame_is_an_error },
+    { "/relay/daemon-dies-answered", test_a_daemon_that_dies_when_only_our_call_is_answered_is_an_error },
+    { "/relay/no-thread", test_a_frame_without_a_thread_ends_the_connection },
     { "/relay/daemon-ends", test_a_daemon_that_ends_when_all_is_answered_is_none },
     { "/relay/client-dies", test_a_client_that_dies_takes_its_frames_with_it },
   };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <poll.h>
@@ -21,9 +23,12 @@
 enum {
   GET_VERSION = 4,
   ATTACH = 8,
+  CREATE = 10,
+  DEFINE = 11,
   DETACH = 13,
   GET_XML = 14,
   PING = 60, /* any that is not looked at */
+  TO_NATIVE = 136,
   GET_LIB_VERSION = 157,
   ATTACH_FLAGS = 160,
   DETACH_FLAGS = 161,
@@ -31,16 +36,62 @@ enum {
   DETACH_ALIAS = 392,
 };
 
+/* The journal, in the place of the one that GLib knows; and what is printed where there is none. */
+static struct {
+  GMutex lock;
+  gboolean has_journal;
+  GString *journal;
+  GString *printed;
+  gsize n_printed;
+} said;
+
+GLogWriterOutput
+g_log_writer_journald (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&said.lock);
+
+  if (!said.has_journal)
+    return G_LOG_WRITER_UNHANDLED;
+  g_assert_cmpint (level, ==, G_LOG_LEVEL_WARNING);
+  for (gsize i = 0; i < n_fields; i++)
+    g_string_append_printf (said.journal, "%s=%s\n", fields[i].key, (const char *) fields[i].value);
+  return G_LOG_WRITER_HANDLED;
+}
+
+static void
+print (const char *text)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&said.lock);
+
+  g_string_append (said.printed, text);
+  said.n_printed++;
+}
+
+static void
+start_listening (gboolean has_journal)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&said.lock);
+
+  said.has_journal = has_journal;
+  said.n_printed = 0;
+  g_string_truncate (said.journal, 0);
+  g_string_truncate (said.printed, 0);
+}
+
 /* A client and a daemon, which are the tests, with a session between them. */
 typedef struct {
   int client;
   int daemon;
   int session_client;
   int session_daemon;
-  VsmmuPolicy *policy;
   VsmmuSession *session;
   GThread *thread;
 } Bed;
+
+/* Loaded once, before there is any thread. */
+static VsmmuPolicy *enforcing;
+static VsmmuPolicy *warning;
+static VsmmuPolicy *impatient;
 
 static gpointer
 run (gpointer data)
@@ -66,15 +117,39 @@ make_pair (int *ours, int *theirs)
   setsockopt (*ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof (patience));
 }
 
-static void
-bed_start (Bed *bed, guint milliseconds)
+/* (transfer full): of a file with @text */
+static VsmmuPolicy *
+load_policy (const char *text)
 {
-  *bed = (Bed){ .policy = vsmmu_policy_load (FALSE, NULL) };
-  bed->session = vsmmu_session_new (bed->policy, "unix:path=/nonexistent");
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  int fd = g_file_open_tmp ("vsmmu-XXXXXX", &path, NULL);
+  VsmmuPolicy *policy;
+
+  close (fd);
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_setenv ("VIRT_VSMMU_CONF", path, TRUE);
+  policy = vsmmu_policy_load (FALSE, &error);
+  g_assert_no_error (error);
+  g_unsetenv ("VIRT_VSMMU_CONF");
+  g_unlink (path);
+  return policy;
+}
+
+static void
+bed_start_with (Bed *bed, guint milliseconds, const VsmmuPolicy *policy, const char *bus)
+{
+  *bed = (Bed){ .session = vsmmu_session_new (policy, bus) };
   vsmmu_session_set_patience (bed->session, milliseconds);
   make_pair (&bed->client, &bed->session_client);
   make_pair (&bed->daemon, &bed->session_daemon);
   bed->thread = g_thread_new ("relay", run, bed);
+}
+
+static void
+bed_start (Bed *bed, guint milliseconds)
+{
+  bed_start_with (bed, milliseconds, enforcing, "unix:path=/nonexistent");
 }
 
 static void
@@ -84,7 +159,6 @@ bed_end (Bed *bed)
   g_thread_join (bed->thread);
   close (bed->daemon);
   vsmmu_session_free (bed->session);
-  vsmmu_policy_free (bed->policy);
 }
 
 static void
@@ -197,6 +271,23 @@ expect_question (Bed *bed, gint32 procedure)
   return header.serial;
 }
 
+/* The same for the XML of the domain whose UUID begins with 1. */
+static guint32
+expect_xml_question (Bed *bed, gboolean is_inactive)
+{
+  VsmmuFrameHeader header;
+  g_autoptr (GBytes) frame = get (bed->daemon, &header);
+  rpc_domain_flags arguments = { 0 };
+
+  g_assert_cmpint (header.procedure, ==, GET_XML);
+  g_assert_cmpuint (header.serial, >=, FIRST_SERIAL);
+  g_assert_true (vsmmu_frame_decode (frame, (xdrproc_t) xdr_rpc_domain_flags, &arguments, NULL));
+  g_assert_cmpuint (arguments.flags, ==, is_inactive ? VIR_DOMAIN_XML_INACTIVE : 0);
+  g_assert_cmpint (arguments.domain.uuid[0], ==, 1);
+  xdr_free ((xdrproc_t) xdr_rpc_domain_flags, (char *) &arguments);
+  return header.serial;
+}
+
 static void
 answer_xml (Bed *bed, guint32 serial, const char *text)
 {
@@ -241,6 +332,8 @@ answer_version (Bed *bed, gint32 procedure, guint32 serial)
 #define THERE RNG (AT ("0x03") "<alias name='ua-rng'/>")
 #define RUNNING GUEST (" id='3'", THERE VSMMU)
 #define DEFINED GUEST ("", THERE VSMMU)
+#define WHOLE GUEST ("", HOSTDEV (AT ("0x02")) VSMMU)
+#define WRONG GUEST ("", HOSTDEV (AT ("0x02")) VSMMU VSMMU)
 
 static const struct {
   const char *name;
@@ -321,10 +414,13 @@ try_answer (guint row, guint bad, Answer how)
   bed_start (&bed, how != SILENCE ? SECONDS_MAX * 1000 : bad == 0 ? SHORT_MILLISECONDS : 10 * SHORT_MILLISECONDS);
   call (&bed, calls[row].procedure, 7, 1, calls[row].device, calls[row].flags);
   for (guint i = 0; i < G_N_ELEMENTS (questions); i++) {
+    gboolean is_inactive = i == 1 || calls[row].flags == VIR_DOMAIN_AFFECT_CONFIG;
+
     if (questions[i] == 0)
       continue;
-    answer (&bed, questions[i], expect_question (&bed, questions[i]),
-            i == 1 || calls[row].flags == VIR_DOMAIN_AFFECT_CONFIG, n_asked == bad ? how : WELL);
+    answer (&bed, questions[i],
+            questions[i] == GET_XML ? expect_xml_question (&bed, is_inactive) : expect_question (&bed, questions[i]),
+            is_inactive, n_asked == bad ? how : WELL);
     /* The other definition is still asked for. */
     if (n_asked++ == bad && how != WELL && (how != NO_DOMAIN || !calls[row].is_asked_twice))
       break;
@@ -391,6 +487,7 @@ static void
 test_late_replies_reach_nobody (void)
 {
   g_autofree char *message = NULL;
+  g_autofree char *again = NULL;
   guint32 serial;
   Bed bed;
 
@@ -401,6 +498,11 @@ test_late_replies_reach_nobody (void)
   answer_xml (&bed, serial, RUNNING);
   answer_xml (&bed, serial, RUNNING);
   answer_error (&bed, GET_XML, serial + 5, VIR_ERR_INTERNAL_ERROR);
+  /* Nor are they taken for replies to what is asked next. */
+  call (&bed, ATTACH_FLAGS, 7, 1, RNG (), VIR_DOMAIN_AFFECT_LIVE);
+  g_assert_cmpuint (expect_question (&bed, GET_XML), !=, serial);
+  answer_error (&bed, GET_XML, serial, VIR_ERR_NO_DOMAIN);
+  again = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
   say (bed.daemon, GET_XML, VSMMU_FRAME_REPLY_WITH_FDS, serial, VSMMU_FRAME_OK, (xdrproc_t) xdr_int, &(int){ 0 });
   say_nothing (bed.client, PING, VSMMU_FRAME_CALL, 8);
   expect (bed.daemon, PING, VSMMU_FRAME_CALL, 8);
@@ -498,17 +600,49 @@ test_a_refused_change_lets_the_next_one_go_on (void)
 static void
 test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain (void)
 {
+  const guint patience = 20 * SHORT_MILLISECONDS;
   g_autofree char *message = NULL;
+  gint64 begin;
   Bed bed;
 
-  bed_start (&bed, 5 * SHORT_MILLISECONDS);
+  bed_start (&bed, patience);
   call (&bed, ATTACH, 1, 1, RNG (), 0);
   let_through (&bed, ATTACH, 1);
+  begin = g_get_monotonic_time ();
   call (&bed, ATTACH, 2, 1, RNG (), 0);
-  message = expect_error (&bed, 2, VIR_ERR_CONFIG_UNSUPPORTED);
-  g_assert_nonnull (strstr (message, "still unanswered"));
   call (&bed, ATTACH, 3, 2, RNG (), 0);
   let_through (&bed, ATTACH, 3);
+  message = expect_error (&bed, 2, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "still unanswered"));
+  g_assert_cmpint (g_get_monotonic_time () - begin, >=, patience * G_TIME_SPAN_MILLISECOND);
+  call (&bed, ATTACH, 4, 3, RNG (), 0);
+  let_through (&bed, ATTACH, 4);
+  bed_end (&bed);
+}
+
+/* It hangs in a monitor command, so what we ask it of that domain has no reply; the client's call is not let through.
+ */
+static void
+test_a_guest_that_hangs_holds_up_no_more_than_its_domain (void)
+{
+  const guint patience = 20 * SHORT_MILLISECONDS;
+  g_autofree char *message = NULL;
+  gint64 begin = g_get_monotonic_time ();
+  Bed bed;
+
+  bed_start (&bed, patience);
+  call (&bed, ATTACH, 1, 1, RNG (), 0);
+  expect_question (&bed, GET_XML);
+  call (&bed, ATTACH, 2, 2, RNG (), 0);
+  let_through (&bed, ATTACH, 2);
+  say_nothing (bed.client, PING, VSMMU_FRAME_CALL, 3);
+  expect (bed.daemon, PING, VSMMU_FRAME_CALL, 3);
+  message = expect_error (&bed, 1, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "did not answer"));
+  g_assert_cmpint (g_get_monotonic_time () - begin, >=, patience * G_TIME_SPAN_MILLISECOND);
+  /* The domain is free again. */
+  call (&bed, ATTACH, 4, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 4);
   bed_end (&bed);
 }
 
@@ -621,6 +755,10 @@ expect_undo (Bed *bed, guint flags)
   return header.serial;
 }
 
+/* How often a device is detached that QEMU does not let go, and after what share of our patience again. */
+#define ATTEMPTS_MAX 15
+#define SHARE 60
+
 static const struct {
   const char *name;
   guint flags;
@@ -636,6 +774,8 @@ static const struct {
     0, BROKEN_PAYLOAD, "is being detached again" },
   { "silence", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, 0, SILENCE, "is being detached again" },
   { "busy", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, TRUE, 2, INTERNAL_ERROR, "is being detached again" },
+  { "busy-for-ever", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, FALSE, ATTEMPTS_MAX, INTERNAL_ERROR,
+    "detach it at once" },
   { "stays", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, FALSE, 0, INTERNAL_ERROR, "detach it at once" },
   { "busy-and-stays", VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_LIVE, FALSE, 1, INTERNAL_ERROR, "detach it at once" },
 };
@@ -644,27 +784,48 @@ static void
 test_what_was_attached_and_cannot_be_judged_is_detached_again (gconstpointer data)
 {
   const typeof (undone[0]) *row = data;
+  guint patience = row->how == SILENCE ? 1000 : row->n_busy == ATTEMPTS_MAX ? 5000 : SECONDS_MAX * 1000;
   g_autofree char *message = NULL;
+  gint64 begin;
   guint32 serial;
   Bed bed;
 
-  bed_start (&bed, row->how == SILENCE ? 1000 : SECONDS_MAX * 1000);
+  bed_start (&bed, patience);
   attach_device (&bed, row->flags);
   /* Until that is over nothing else comes to the guest. */
   if (row->how != SILENCE)
     call (&bed, ATTACH, 8, 1, RNG (), 0);
+  begin = g_get_monotonic_time ();
   answer (&bed, GET_XML, expect_question (&bed, GET_XML), FALSE, row->how);
-  for (guint i = 0; i < row->n_busy; i++)
-    answer_error (&bed, DETACH_FLAGS, expect_undo (&bed, row->undone), VIR_ERR_INTERNAL_ERROR);
-  serial = expect_undo (&bed, row->undone);
-  if (row->can_detach)
-    say_nothing (bed.daemon, DETACH_FLAGS, VSMMU_FRAME_REPLY, serial);
-  else
-    answer_error (&bed, DETACH_FLAGS, serial, VIR_ERR_OPERATION_FAILED);
+  for (guint i = 0; i < row->n_busy; i++) {
+    serial = expect_undo (&bed, row->undone);
+    g_assert_cmpint (g_get_monotonic_time () - begin, >=, i * patience * G_TIME_SPAN_MILLISECOND / SHARE);
+    answer_error (&bed, DETACH_FLAGS, serial, VIR_ERR_INTERNAL_ERROR);
+  }
+  if (row->n_busy < ATTEMPTS_MAX) {
+    serial = expect_undo (&bed, row->undone);
+    if (row->can_detach)
+      say_nothing (bed.daemon, DETACH_FLAGS, VSMMU_FRAME_REPLY, serial);
+    else
+      answer_error (&bed, DETACH_FLAGS, serial, VIR_ERR_OPERATION_FAILED);
+  }
   message = expect_error (&bed, 7, VIR_ERR_OPERATION_FAILED);
   g_assert_nonnull (strstr (message, row->said));
   if (row->how != SILENCE)
     let_through (&bed, ATTACH, 8);
+  bed_end (&bed);
+}
+
+/* Who waited for the next attempt would wait for hours. */
+static void
+test_the_end_of_a_connection_ends_the_detaching (void)
+{
+  Bed bed;
+
+  bed_start (&bed, G_MAXINT);
+  attach_device (&bed, VIR_DOMAIN_AFFECT_LIVE);
+  answer_error (&bed, GET_XML, expect_question (&bed, GET_XML), VIR_ERR_INTERNAL_ERROR);
+  answer_error (&bed, DETACH_FLAGS, expect_undo (&bed, VIR_DOMAIN_AFFECT_LIVE), VIR_ERR_INTERNAL_ERROR);
   bed_end (&bed);
 }
 
@@ -714,6 +875,436 @@ test_the_end_of_a_connection_ends_all_waiting (void)
   bed_end (&bed);
 }
 
+/* Has a device attached that is wrong, which the policy only has said. */
+static void
+attach_wrong_device (Bed *bed, guint32 serial)
+{
+  call (bed, ATTACH, serial, 1, RNG (AT ("0x02")), 0);
+  answer_xml (bed, expect_question (bed, GET_XML), RUNNING);
+  if (serial == 0) {
+    answer_version (bed, GET_LIB_VERSION, expect_question (bed, GET_LIB_VERSION));
+    answer_version (bed, GET_VERSION, expect_question (bed, GET_VERSION));
+  }
+  expect (bed->daemon, ATTACH, VSMMU_FRAME_CALL, serial);
+  say_nothing (bed->daemon, ATTACH, VSMMU_FRAME_REPLY, serial);
+  expect (bed->client, ATTACH, VSMMU_FRAME_REPLY, serial);
+}
+
+static void
+test_what_there_is_to_say_is_in_the_journal (void)
+{
+  Bed bed;
+
+  start_listening (TRUE);
+  bed_start_with (&bed, SECONDS_MAX * 1000, warning, "unix:path=/nonexistent");
+  attach_wrong_device (&bed, 0);
+  bed_end (&bed);
+  g_assert_nonnull (strstr (said.journal->str, "[emulated-endpoint]"));
+  g_assert_nonnull (strstr (said.journal->str, "PRIORITY=4\nSYSLOG_IDENTIFIER=virt-vsmmu-connect\n"));
+  g_assert_cmpuint (said.n_printed, ==, 0);
+}
+
+/* How many bytes of text were printed. */
+static gsize
+count_printed (void)
+{
+  return said.printed->len - said.n_printed * strlen ("virt-vsmmu-connect: \n");
+}
+
+/* Nobody need read it, and what nobody reads must not fill a pipe. */
+static void
+test_without_a_journal_some_of_it_is_on_standard_error (void)
+{
+  const gsize most = 3072;
+  const guint n_calls = 40;
+  gsize n_each;
+  gsize n_bytes_each;
+  Bed bed;
+
+  start_listening (FALSE);
+  bed_start_with (&bed, SECONDS_MAX * 1000, warning, "unix:path=/nonexistent");
+  attach_wrong_device (&bed, 0);
+  n_each = said.n_printed;
+  n_bytes_each = count_printed ();
+  g_assert_true (g_str_has_prefix (said.printed->str, "virt-vsmmu-connect: "));
+  g_assert_nonnull (strstr (said.printed->str, "[emulated-endpoint]"));
+  for (guint i = 1; i < n_calls; i++)
+    attach_wrong_device (&bed, i);
+  bed_end (&bed);
+  g_assert_cmpuint (said.n_printed, <, n_calls * n_each);
+  g_assert_cmpuint (count_printed (), <=, most);
+  g_assert_cmpuint (count_printed () + n_bytes_each, >, most);
+}
+
+/* (transfer full): a domain as an old libvirt has it, of one that is written otherwise */
+static char *
+lower (const char *xml)
+{
+  const VsmmuTarget target = { VSMMU_VERSION_ENCODE (11, 3, 0), VSMMU_VERSION_ENCODE (11, 1, 3) };
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  gsize length;
+
+  return vsmmu_lower_domain (xml, strlen (xml), "domain", &target, notes, &length, NULL);
+}
+
+/* (transfer full): the XML in the next reply to the client, which is to @serial */
+static char *
+expect_shown (Bed *bed, gint32 procedure, guint32 serial)
+{
+  VsmmuFrameHeader header;
+  g_autoptr (GBytes) frame = get (bed->client, &header);
+  rpc_xml shown = { 0 };
+  char *xml;
+
+  g_assert_cmpint (header.procedure, ==, procedure);
+  g_assert_cmpuint (header.serial, ==, serial);
+  g_assert_true (vsmmu_frame_decode (frame, (xdrproc_t) xdr_rpc_xml, &shown, NULL));
+  xml = g_strdup (shown.xml);
+  xdr_free ((xdrproc_t) xdr_rpc_xml, (char *) &shown);
+  return xml;
+}
+
+static void
+ask_for_xml (Bed *bed, guint32 serial)
+{
+  rpc_domain_flags arguments = { { (char *) "guest", { 1 }, -1 }, 0 };
+
+  say (bed->client, GET_XML, VSMMU_FRAME_CALL, serial, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_domain_flags, &arguments);
+  expect (bed->daemon, GET_XML, VSMMU_FRAME_CALL, serial);
+}
+
+static void
+test_a_domain_is_shown_as_its_user_wrote_it (void)
+{
+  g_autofree char *lowered = lower (WHOLE);
+  rpc_xml xml = { lowered };
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  for (guint i = 0; i < 2; i++) {
+    g_autofree char *shown = NULL;
+    g_autofree char *other = NULL;
+    g_autofree char *message = NULL;
+
+    ask_for_xml (&bed, 5);
+    answer_xml (&bed, 5, lowered);
+    shown = expect_shown (&bed, GET_XML, 5);
+    g_assert_cmpstr (shown, ==, WHOLE);
+    /* What comes after the reply, or after a bad one, is none. */
+    if (i == 1) {
+      ask_for_xml (&bed, 5);
+      answer_error (&bed, GET_XML, 5, VIR_ERR_NO_DOMAIN);
+      message = expect_error (&bed, 5, VIR_ERR_NO_DOMAIN);
+    }
+    say (bed.daemon, PING, VSMMU_FRAME_REPLY, 5, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_xml, &xml);
+    other = expect_shown (&bed, PING, 5);
+    g_assert_cmpstr (other, ==, lowered);
+  }
+  /* Nor can a client be kept from what we cannot decode. */
+  ask_for_xml (&bed, 6);
+  say (bed.daemon, GET_XML, VSMMU_FRAME_REPLY, 6, VSMMU_FRAME_OK, (xdrproc_t) xdr_int, &(int){ 1 });
+  expect (bed.client, GET_XML, VSMMU_FRAME_REPLY, 6);
+  bed_end (&bed);
+}
+
+/* Domains that a client brings; two SMMUv3s over one bus are refused. */
+static const struct {
+  const char *name;
+  gint32 procedure;
+  const char *xml;
+  gboolean is_refused;
+} brought[] = {
+  { "define", DEFINE, WHOLE, FALSE },     { "define-wrong", DEFINE, WRONG, TRUE },
+  { "create", CREATE, WHOLE, FALSE },     { "create-wrong", CREATE, WRONG, TRUE },
+  { "convert", TO_NATIVE, WHOLE, FALSE }, { "convert-wrong", TO_NATIVE, WRONG, FALSE },
+};
+
+static void
+test_a_domain_that_is_brought (gconstpointer data)
+{
+  const typeof (brought[0]) *row = data;
+  rpc_xml xml = { (char *) row->xml };
+  rpc_xml_flags xml_flags = { (char *) row->xml, 0 };
+  rpc_to_native to_native = { (char *) "qemu-argv", (char *) row->xml, 0 };
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  if (row->procedure == DEFINE)
+    say (bed.client, DEFINE, VSMMU_FRAME_CALL, 7, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_xml, &xml);
+  else if (row->procedure == CREATE)
+    say (bed.client, CREATE, VSMMU_FRAME_CALL, 7, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_xml_flags, &xml_flags);
+  else
+    say (bed.client, TO_NATIVE, VSMMU_FRAME_CALL, 7, VSMMU_FRAME_OK, (xdrproc_t) xdr_rpc_to_native, &to_native);
+  answer_version (&bed, GET_LIB_VERSION, expect_question (&bed, GET_LIB_VERSION));
+  answer_version (&bed, GET_VERSION, expect_question (&bed, GET_VERSION));
+  if (row->is_refused) {
+    message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
+    g_assert_nonnull (strstr (message, "[pci-bus-shared]"));
+    expect_end (&bed);
+  } else {
+    expect (bed.daemon, row->procedure, VSMMU_FRAME_CALL, 7);
+  }
+  bed_end (&bed);
+}
+
+static void
+answer_versions (Bed *bed)
+{
+  answer_version (bed, GET_LIB_VERSION, expect_question (bed, GET_LIB_VERSION));
+  answer_version (bed, GET_VERSION, expect_question (bed, GET_VERSION));
+}
+
+/* (transfer full): the XML of the client's call @serial as the daemon gets it */
+static char *
+expect_attach (Bed *bed, guint32 serial)
+{
+  VsmmuFrameHeader header;
+  g_autoptr (GBytes) frame = get (bed->daemon, &header);
+  rpc_domain_xml arguments = { 0 };
+  char *xml;
+
+  g_assert_cmpint (header.procedure, ==, ATTACH);
+  g_assert_cmpuint (header.serial, ==, serial);
+  g_assert_true (vsmmu_frame_decode (frame, (xdrproc_t) xdr_rpc_domain_xml, &arguments, NULL));
+  g_assert_cmpint (arguments.domain.uuid[0], ==, 1);
+  xml = g_strdup (arguments.xml);
+  xdr_free ((xdrproc_t) xdr_rpc_domain_xml, (char *) &arguments);
+  return xml;
+}
+
+static void
+test_a_device_that_is_completed_is_the_turn_of_its_domain (void)
+{
+  g_autofree char *attached = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH, 7, 1, RNG (), 0);
+  answer_xml (&bed, expect_question (&bed, GET_XML), RUNNING);
+  answer_versions (&bed);
+  attached = expect_attach (&bed, 7);
+  g_assert_nonnull (strstr (attached, AT ("0x04")));
+  call (&bed, ATTACH, 8, 1, RNG (), 0);
+  expect_silence (bed.daemon);
+  say_nothing (bed.daemon, ATTACH, VSMMU_FRAME_REPLY, 7);
+  expect (bed.client, ATTACH, VSMMU_FRAME_REPLY, 7);
+  let_through (&bed, ATTACH, 8);
+  bed_end (&bed);
+}
+
+/* With its address it is longer than a string of libvirt's RPC. */
+static void
+test_a_device_that_becomes_too_large_is_refused (void)
+{
+  const gsize most = 4194304;
+  g_autofree char *spaces = g_strnfill (most - strlen (RNG ()), ' ');
+  g_autofree char *device = g_strconcat (RNG (), spaces, NULL);
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH, 7, 1, device, 0);
+  answer_xml (&bed, expect_question (&bed, GET_XML), RUNNING);
+  answer_versions (&bed);
+  message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "a string is too long"));
+  call (&bed, ATTACH, 8, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 8);
+  bed_end (&bed);
+}
+
+/* Others than those that bring domains and devices; what their payload is nobody here can say. */
+static void
+test_other_frames_pass_as_they_are (void)
+{
+  static const struct {
+    guint32 program;
+    guint32 version;
+    guint32 type;
+  } rows[] = {
+    { VSMMU_PROGRAM_REMOTE + 1, 1, VSMMU_FRAME_CALL },
+    { VSMMU_PROGRAM_REMOTE, 2, VSMMU_FRAME_CALL },
+    { VSMMU_PROGRAM_REMOTE, 1, VSMMU_FRAME_MESSAGE },
+    { VSMMU_PROGRAM_REMOTE, 1, VSMMU_FRAME_STREAM },
+  };
+  g_autofree char *lowered = lower (WHOLE);
+  g_autofree char *shown = NULL;
+  rpc_xml xml = { lowered };
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  ask_for_xml (&bed, 7);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    const VsmmuFrameHeader up = { 0, rows[i].program, rows[i].version, ATTACH, rows[i].type, 7, VSMMU_FRAME_OK };
+    const VsmmuFrameHeader down = {
+      0, rows[i].program, rows[i].version, GET_XML, rows[i].type == VSMMU_FRAME_CALL ? VSMMU_FRAME_REPLY : rows[i].type,
+      7, VSMMU_FRAME_OK
+    };
+    g_autoptr (GBytes) call = vsmmu_frame_encode (&up, (xdrproc_t) xdr_rpc_xml, &xml, NULL);
+    g_autoptr (GBytes) reply = vsmmu_frame_encode (&down, (xdrproc_t) xdr_rpc_xml, &xml, NULL);
+    g_autoptr (GBytes) call_seen = NULL;
+    g_autoptr (GBytes) reply_seen = NULL;
+    VsmmuFrameHeader seen;
+
+    put (bed.client, call);
+    call_seen = get (bed.daemon, &seen);
+    g_assert_true (g_bytes_equal (call_seen, call));
+    put (bed.daemon, reply);
+    reply_seen = get (bed.client, &seen);
+    g_assert_true (g_bytes_equal (reply_seen, reply));
+  }
+  /* None of them was the reply that was asked for. */
+  answer_xml (&bed, 7, lowered);
+  shown = expect_shown (&bed, GET_XML, 7);
+  g_assert_cmpstr (shown, ==, WHOLE);
+  bed_end (&bed);
+}
+
+static void
+test_a_call_with_file_descriptors_is_refused (void)
+{
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  say (bed.client, ATTACH, VSMMU_FRAME_CALL_WITH_FDS, 7, VSMMU_FRAME_OK, (xdrproc_t) xdr_int, &(int){ 0 });
+  message = expect_error (&bed, 7, VIR_ERR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (message, "carries no file descriptors"));
+  expect_end (&bed);
+  bed_end (&bed);
+}
+
+/* One after the other, as many as one likes. */
+static void
+test_who_has_waited_does_not_count (void)
+{
+  const guint n_calls = 40;
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH, 0, 1, RNG (), 0);
+  let_through (&bed, ATTACH, 0);
+  for (guint i = 1; i < n_calls; i++) {
+    call (&bed, ATTACH, i, 1, RNG (), 0);
+    /* It waits: what comes after it is through. */
+    say_nothing (bed.client, PING, VSMMU_FRAME_CALL, 1000);
+    expect (bed.daemon, PING, VSMMU_FRAME_CALL, 1000);
+    say_nothing (bed.daemon, ATTACH, VSMMU_FRAME_REPLY, i - 1);
+    expect (bed.client, ATTACH, VSMMU_FRAME_REPLY, i - 1);
+    let_through (&bed, ATTACH, i);
+  }
+  bed_end (&bed);
+}
+
+static void
+test_what_is_attached_to_a_definition_is_not_judged_again (void)
+{
+  Bed bed;
+
+  bed_start (&bed, SECONDS_MAX * 1000);
+  call (&bed, ATTACH_FLAGS, 7, 1, HOSTDEV (AT ("0x02")), VIR_DOMAIN_AFFECT_CONFIG);
+  let_through (&bed, ATTACH_FLAGS, 7);
+  say_nothing (bed.daemon, ATTACH_FLAGS, VSMMU_FRAME_REPLY, 7);
+  expect (bed.client, ATTACH_FLAGS, VSMMU_FRAME_REPLY, 7);
+  expect_end (&bed);
+  bed_end (&bed);
+}
+
+#define UUID "01000000-0000-0000-0000-000000000000"
+
+/* What virt-vsmmud says of a device that was attached. */
+static const struct {
+  const char *name;
+  const char *uuid;
+  const char *device;
+  const char *verdict;
+  guint64 since;
+  gboolean ends_waiting;
+  const char *refused; /* (nullable) */
+} verdicts[] = {
+  { "verified", UUID, "hostdev9", "verified", G_MAXUINT64, TRUE, NULL },
+  { "reported", UUID, "hostdev9", "mismatch", G_MAXUINT64, TRUE, NULL },
+  { "gone", UUID, "hostdev9", "gone", G_MAXUINT64, TRUE, "attached as hostdev9, and detached again: of another SMMU" },
+  { "of-another-guest", "02000000-0000-0000-0000-000000000000", "hostdev9", "gone", G_MAXUINT64, FALSE, NULL },
+  { "of-another-device", UUID, "hostdev8", "gone", G_MAXUINT64, FALSE, NULL },
+  { "of-the-device-before", UUID, "hostdev9", "gone", 1, FALSE, NULL },
+};
+
+static GVariant *
+verdict_new (const typeof (verdicts[0]) *row, const char *word, const char *on_mismatch)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "uuid", "s", row->uuid);
+  g_variant_dict_insert (&dict, "device", "s", row->device);
+  g_variant_dict_insert (&dict, "since", "t", row->since);
+  g_variant_dict_insert (&dict, "verdict", "s", word);
+  g_variant_dict_insert (&dict, "on-mismatch", "s", on_mismatch);
+  g_variant_dict_insert_value (&dict, "reasons",
+                               g_variant_new_parsed ("[('host-smmu-mismatch', 'error', 'domain', uint32 7, '/domain', "
+                                                     "'of another SMMU', 'take another one')]"));
+  return g_variant_dict_end (&dict);
+}
+
+/* Answers in the thread of the bus, as virt-vsmmud does. */
+static GDBusMessage *
+answer_on_bus (GDBusConnection *bus, GDBusMessage *message, gboolean is_incoming, gpointer data)
+{
+  const typeof (verdicts[0]) *row = data;
+  gboolean is_gone = strcmp (row->verdict, "gone") == 0;
+  g_autoptr (GDBusMessage) reply = NULL;
+  GVariantBuilder list;
+
+  if (!is_incoming || g_strcmp0 (g_dbus_message_get_member (message), "ListVerdicts") != 0)
+    return message;
+  g_variant_builder_init (&list, G_VARIANT_TYPE ("aa{sv}"));
+  g_variant_builder_add_value (&list,
+                               verdict_new (row, is_gone ? "mismatch" : row->verdict, is_gone ? "detach" : "report"));
+  if (is_gone)
+    g_variant_builder_add_value (&list, verdict_new (row, row->verdict, ""));
+  reply = g_dbus_message_new_method_reply (message);
+  g_dbus_message_set_body (reply, g_variant_new ("(aa{sv})", &list));
+  g_dbus_connection_send_message (bus, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+  g_object_unref (message);
+  return NULL;
+}
+
+static void
+test_what_virt_vsmmud_says_of_an_attached_device (gconstpointer data)
+{
+  const typeof (verdicts[0]) *row = data;
+  g_autoptr (GTestDBus) bus = g_test_dbus_new (G_TEST_DBUS_NONE);
+  g_autoptr (GDBusConnection) service = NULL;
+  g_autoptr (GVariant) owned = NULL;
+  g_autofree char *message = NULL;
+  Bed bed;
+
+  g_test_dbus_up (bus);
+  service = g_dbus_connection_new_for_address_sync (
+      g_test_dbus_get_bus_address (bus),
+      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL, NULL);
+  g_dbus_connection_add_filter (service, answer_on_bus, (gpointer) row, NULL);
+  owned = g_dbus_connection_call_sync (service, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                       "RequestName", g_variant_new ("(su)", "org.vsmmu1", 0), NULL,
+                                       G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+  g_assert_nonnull (owned);
+  bed_start_with (&bed, SECONDS_MAX * 1000, row->ends_waiting ? warning : impatient, g_test_dbus_get_bus_address (bus));
+  attach_device (&bed, VIR_DOMAIN_AFFECT_LIVE);
+  answer_xml (&bed, expect_question (&bed, GET_XML),
+              GUEST (" id='3'", HOSTDEV (AT ("0x02") "<alias name='hostdev9'/>") VSMMU));
+  if (row->refused != NULL) {
+    message = expect_error (&bed, 7, VIR_ERR_OPERATION_FAILED);
+    g_assert_nonnull (strstr (message, row->refused));
+  } else {
+    expect (bed.client, ATTACH_FLAGS, VSMMU_FRAME_REPLY, 7);
+  }
+  bed_end (&bed);
+  g_dbus_connection_close_sync (service, NULL, NULL);
+  g_test_dbus_down (bus);
+}
+
 /*
  * Long before a daemon that lives would have to answer: by what the client called, and how many questions of ours the
  * daemon answered before it died.
@@ -745,7 +1336,6 @@ test_a_daemon_that_dies_in_our_question_ends_the_wait (void)
       g_thread_join (bed.thread);
       close (bed.client);
       vsmmu_session_free (bed.session);
-      vsmmu_policy_free (bed.policy);
     }
   g_test_message ("%u cases", n_cases);
 }
@@ -753,8 +1343,16 @@ test_a_daemon_that_dies_in_our_question_ends_the_wait (void)
 int
 main (int argc, char **argv)
 {
+  int status;
+
   signal (SIGPIPE, SIG_IGN);
   g_test_init (&argc, &argv, NULL);
+  said.journal = g_string_new (NULL);
+  said.printed = g_string_new (NULL);
+  enforcing = vsmmu_policy_load (FALSE, NULL);
+  warning = load_policy ("[policy]\nmode=warn\n[hotplug]\nwait=60\n");
+  impatient = load_policy ("[policy]\nmode=warn\n[hotplug]\nwait=1\n");
+  g_set_printerr_handler (print);
   g_test_add_func ("/session/questions", test_each_question_answered_in_each_way);
   g_test_add_func ("/session/wrong", test_what_is_wrong_is_refused_and_versions_are_asked_for_once);
   g_test_add_func ("/session/late", test_late_replies_reach_nobody);
@@ -762,6 +1360,7 @@ main (int argc, char **argv)
   g_test_add_func ("/session/one-by-one", test_changes_to_one_domain_wait_for_each_other);
   g_test_add_func ("/session/refused", test_a_refused_change_lets_the_next_one_go_on);
   g_test_add_func ("/session/no-answer", test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain);
+  g_test_add_func ("/session/hanging-guest", test_a_guest_that_hangs_holds_up_no_more_than_its_domain);
   g_test_add_func ("/session/waiting", test_so_many_calls_wait_and_no_more);
   g_test_add_func ("/session/number-in-use", test_a_number_in_use_is_for_no_other_change);
   g_test_add_func ("/session/bound", test_so_many_changes_are_with_the_daemon_and_no_more);
@@ -770,9 +1369,35 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, &undone[i], test_what_was_attached_and_cannot_be_judged_is_detached_again);
   }
+  for (guint i = 0; i < G_N_ELEMENTS (verdicts); i++) {
+    g_autofree char *path = g_strdup_printf ("/session/verdicts/%s", verdicts[i].name);
+
+    g_test_add_data_func (path, &verdicts[i], test_what_virt_vsmmud_says_of_an_attached_device);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (brought); i++) {
+    g_autofree char *path = g_strdup_printf ("/session/brought/%s", brought[i].name);
+
+    g_test_add_data_func (path, &brought[i], test_a_domain_that_is_brought);
+  }
+  g_test_add_func ("/session/completed", test_a_device_that_is_completed_is_the_turn_of_its_domain);
+  g_test_add_func ("/session/too-large", test_a_device_that_becomes_too_large_is_refused);
+  g_test_add_func ("/session/others", test_other_frames_pass_as_they_are);
+  g_test_add_func ("/session/descriptors", test_a_call_with_file_descriptors_is_refused);
+  g_test_add_func ("/session/waited", test_who_has_waited_does_not_count);
+  g_test_add_func ("/session/definition", test_what_is_attached_to_a_definition_is_not_judged_again);
+  g_test_add_func ("/session/shown", test_a_domain_is_shown_as_its_user_wrote_it);
+  g_test_add_func ("/session/journal", test_what_there_is_to_say_is_in_the_journal);
+  g_test_add_func ("/session/no-journal", test_without_a_journal_some_of_it_is_on_standard_error);
+  g_test_add_func ("/session/undone/end", test_the_end_of_a_connection_ends_the_detaching);
   g_test_add_func ("/session/gone", test_a_guest_that_has_gone_has_no_device_to_judge);
   g_test_add_func ("/session/vfio-only", test_only_vfio_devices_are_judged_again);
   g_test_add_func ("/session/daemon-dies", test_a_daemon_that_dies_in_our_question_ends_the_wait);
   g_test_add_func ("/session/end", test_the_end_of_a_connection_ends_all_waiting);
-  return g_test_run ();
+  status = g_test_run ();
+  vsmmu_policy_free (enforcing);
+  vsmmu_policy_free (warning);
+  vsmmu_policy_free (impatient);
+  g_string_free (said.journal, TRUE);
+  g_string_free (said.printed, TRUE);
+  return status;
 }
