@@ -26,13 +26,18 @@ def memory_file(text):
     return dbus.types.UnixFd(os.fdopen(descriptor))
 
 
-def error_of(call, *arguments, **options):
-    """The name of the error that a call is answered with."""
+def refusal_of(call, *arguments, **options):
+    """(name, text) of the error that a call is answered with."""
     try:
         call(*arguments, **options)
     except dbus.DBusException as error:
-        return error.get_dbus_name()
+        return error.get_dbus_name(), error.get_dbus_message()
     raise AssertionError("the call was answered without an error")
+
+
+def error_of(call, *arguments, **options):
+    """Its name."""
+    return refusal_of(call, *arguments, **options)[0]
 
 
 class Client:

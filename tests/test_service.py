@@ -16,7 +16,7 @@ import guests
 import hosts
 import machines
 from program import DATA
-from service import MIB, Client, Limits, Service, Signals, error_of, memory_file, try_connect
+from service import MIB, Client, Limits, Service, Signals, error_of, memory_file, refusal_of, try_connect
 from waiting import PATIENCE, await_idle, await_true, measure
 
 EXAMPLES = DATA.parent.parent / "examples"
@@ -215,27 +215,126 @@ def try_facts(client):
 
 # What it refuses
 
-@pytest.mark.parametrize("method, arguments, error", [
-    ("Check", (GRACE, {"frobnicate": True}), DBUS_ERROR + "InvalidArgs"),
-    ("Check", (GRACE, {"this-host": "yes"}), DBUS_ERROR + "InvalidArgs"),
-    ("Check", (GRACE, {"name": "x" * 4096}), DBUS_ERROR + "InvalidArgs"),
-    ("Check", (GRACE, {"target": "qemu"}), OUR_ERROR + "Value"),
-    ("Check", (GRACE, {"attach": "<domain/>"}), OUR_ERROR + "NotDevice"),
-    ("Check", (GRACE, {"attach": "<hostdev/>", "detach": "<hostdev/>"}), DBUS_ERROR + "InvalidArgs"),
-    ("Check", (GRACE, {"ignore": dbus.Array(["no-such-rule"], signature="s")}), DBUS_ERROR + "InvalidArgs"),
-    ("Check", (dbus.UInt32(7), {}), DBUS_ERROR + "InvalidArgs"),
-    ("Args", ("<network/>", {}), OUR_ERROR + "NotDomain"),
-    ("Args", ("<domain", {}), OUR_ERROR + "Xml"),
-    ("Args", (GRACE, {"syntax": "xml"}), DBUS_ERROR + "InvalidArgs"),
-    ("Adapt", (GRACE, {}), DBUS_ERROR + "InvalidArgs"),
-    ("Adapt", (GRACE, {"lift": True, "target": "libvirt=11.3"}), DBUS_ERROR + "InvalidArgs"),
-    ("Adapt", (GRACE, {"target": "libvirt=7.0"}), OUR_ERROR + "Unsupported"),
-    ("Plan", ({},), DBUS_ERROR + "InvalidArgs"),
-    ("Plan", ({"devices": dbus.Array(["nonsense"], signature="s")},), OUR_ERROR + "Value"),
-    ("Plan", ({"devices": dbus.Array(["0009:01:00.0"], signature="s"), "guest": "<domain"},), OUR_ERROR + "Xml"),
+INVALID = DBUS_ERROR + "InvalidArgs"
+NO_OPTION = "there is no option '{}'; virt-vsmmud(8) lists those of the method"
+OTHER_TYPE = "option '{}' has a value of another type than it takes; see virt-vsmmud(8)"
+NO_DOCUMENT = "a document is a string or a descriptor"
+# What is wrong with XML is in libxml2's words.
+NOT_XML = "<dbus>:1: not well-formed XML: "
+NETWORK = "<dbus>:1: the root element is <network>, not <domain>"
+NO_TARGET = "'qemu' is no target: write it like libvirt=12.8,qemu=11.1, or 'this'"
+NO_DIRECTION = "say what the domain is for in 'target', or turn it back with 'lift'"
+NO_DEVICE = "give at least one device of this host in 'devices'"
+NOT_ABLE = "<dbus>: SMMUv3 exists only on the arm64 machine 'virt', and the guest has another"
+NEEDS_KVM = "an accelerated SMMUv3 needs KVM, and the domain type is 'qemu' [needs-kvm]\n    hint: use <domain type='kvm'>"
+NOT_WATCHED = "'qemu:///other' is not watched; the property Connections lists what is"
+QEMU_DOMAIN = (DATA / "rules" / "needs-kvm" / "fires.xml").read_text(encoding="utf-8")
+X86_DOMAIN = "<domain type='kvm'><os><type arch='x86_64'>hvm</type></os></domain>"
+TARGET = {"target": "libvirt=11.3,qemu=11.1"}
+
+
+def strings(*values):
+    return dbus.Array(values, signature="s")
+
+
+def plan_of(*devices, **options):
+    return {"devices": strings(*devices), **options},
+
+
+@pytest.mark.parametrize("method, arguments, error, text", [
+    ("Check", (GRACE, {"frobnicate": True}), INVALID, NO_OPTION.format("frobnicate")),
+    ("Check", (GRACE, {"this-host": "yes"}), INVALID, OTHER_TYPE.format("this-host")),
+    ("Check", (GRACE, {"name": "x" * 4096}), INVALID, "a name may have 4095 bytes"),
+    ("Check", (GRACE, {"target": "qemu"}), OUR_ERROR + "Value", NO_TARGET),
+    ("Check", (GRACE, {"attach": "<domain/>"}), OUR_ERROR + "NotDevice",
+     "<attach>:1: the root element is <domain>, and not a device such as <hostdev>"),
+    ("Check", (GRACE, {"attach": "<hostdev"}), OUR_ERROR + "Xml", "<attach>:1: not well-formed XML: "),
+    ("Check", (GRACE, {"detach": "<hostdev"}), OUR_ERROR + "Xml", "<detach>:1: not well-formed XML: "),
+    ("Check", (GRACE, {"attach": "<hostdev/>", "detach": "<hostdev/>"}), INVALID,
+     "give 'attach' or 'detach': one device at a time"),
+    ("Check", (GRACE, {"ignore": strings("no-such-rule")}), INVALID,
+     "there is no rule 'no-such-rule'; 'virt-vsmmu explain' lists them all"),
+    ("Check", (dbus.UInt32(7), {}), INVALID, NO_DOCUMENT),
+    ("Args", ("<network/>", {}), OUR_ERROR + "NotDomain", NETWORK),
+    ("Args", ("<domain", {}), OUR_ERROR + "Xml", NOT_XML),
+    ("Args", ("", {}), OUR_ERROR + "Xml", NOT_XML),
+    ("Args", ("<domain", {"name": "guest.xml"}), OUR_ERROR + "Xml", "guest.xml:1: not well-formed XML: "),
+    ("Args", (GRACE, {"syntax": "xml"}), INVALID, "'xml' is no value for 'syntax': choose json or legacy"),
+    ("Args", (GRACE, TARGET), INVALID, NO_OPTION.format("target")),
+    ("Args", (GRACE, {"force": "yes"}), INVALID, OTHER_TYPE.format("force")),
+    ("Args", (dbus.UInt32(7), {}), INVALID, NO_DOCUMENT),
+    ("Args", (QEMU_DOMAIN, {}), OUR_ERROR + "Unsupported", NEEDS_KVM),
+    ("Args", (QEMU_DOMAIN, {"force": False}), OUR_ERROR + "Unsupported", NEEDS_KVM),
+    ("Adapt", (GRACE, {}), INVALID, NO_DIRECTION),
+    ("Adapt", (GRACE, {"lift": False}), INVALID, NO_DIRECTION),
+    ("Adapt", (GRACE, {"lift": True, **TARGET}), INVALID, NO_DIRECTION),
+    ("Adapt", (GRACE, {"force": True}), INVALID, NO_OPTION.format("force")),
+    ("Adapt", (GRACE, {"target": True}), INVALID, OTHER_TYPE.format("target")),
+    ("Adapt", (GRACE, {"target": "qemu"}), OUR_ERROR + "Value", NO_TARGET),
+    ("Adapt", (GRACE, {"target": "libvirt=7.0"}), OUR_ERROR + "Unsupported",
+     "libvirt 7.0.0 has no <qemu:override>, which is needed to pass an SMMUv3 through it; use libvirt 8.2 or newer"),
+    ("Adapt", (GRACE, {"target": "libvirt=11.3,qemu=10.0"}), OUR_ERROR + "Unsupported",
+     "QEMU 10.0.0 has no accelerated SMMUv3; use QEMU 11.0 or newer"),
+    ("Adapt", ("<domain", TARGET), OUR_ERROR + "Xml", NOT_XML),
+    ("Adapt", ("<network/>", TARGET), OUR_ERROR + "NotDomain", NETWORK),
+    ("Adapt", (dbus.UInt32(7), {"lift": True}), INVALID, NO_DOCUMENT),
+    ("Plan", ({},), INVALID, NO_DEVICE),
+    ("Plan", plan_of(), INVALID, NO_DEVICE),
+    ("Plan", ({"devices": "0009:01:00.0"},), INVALID, OTHER_TYPE.format("devices")),
+    ("Plan", plan_of("nonsense"), OUR_ERROR + "Value", "'nonsense' is no PCI address; write it as 0009:01:00.0"),
+    ("Plan", plan_of("0009:01:00.0", "0009:09:00.0"), OUR_ERROR + "Unsupported",
+     "the host has no PCI function 0009:09:00.0; see 'virt-vsmmu host' for those it has"),
+    ("Plan", plan_of("0009:01:00.0", guest="<domain"), OUR_ERROR + "Xml", NOT_XML),
+    ("Plan", plan_of("0009:01:00.0", guest="<network/>"), OUR_ERROR + "NotDomain", NETWORK),
+    ("Plan", plan_of("0009:01:00.0", guest=X86_DOMAIN), OUR_ERROR + "Unsupported", NOT_ABLE),
+    ("Plan", plan_of("0009:01:00.0", guest=dbus.UInt32(7)), INVALID, NO_DOCUMENT),
+    ("Plan", plan_of("0009:01:00.0", target="this"), INVALID, NO_OPTION.format("target")),
+    ("Plan", plan_of("0009:01:00.0", **{"spare-ports": 7}), INVALID, OTHER_TYPE.format("spare-ports")),
+    ("Plan", plan_of("0009:01:00.0", **{"spare-ports": dbus.UInt32(129)}), OUR_ERROR + "Value",
+     "a plan needs a device, and 128 spare ports at most"),
+    ("Resolve", ("test", {"uri": "test:///default"}), INVALID, NO_OPTION.format("uri")),
+    ("Resolve", ("test", {"connection": "qemu:///other"}), INVALID, NOT_WATCHED),
+    ("Verify", ("test", "", {"connection": True}), INVALID, OTHER_TYPE.format("connection")),
+    ("Verify", ("test", "", {"connection": "qemu:///other"}), INVALID, NOT_WATCHED),
 ])
-def test_wrong_arguments_are_errors_with_a_name(method, arguments, error, client):
-    assert error_of(client.call, method, *arguments) == error
+def test_wrong_arguments_are_errors_with_a_name_and_a_text(method, arguments, error, text, client):
+    name, told = refusal_of(client.call, method, *arguments)
+    assert name == error
+    assert told.startswith(text) if text.endswith(": ") else told == text
+
+
+def test_a_host_that_is_not_there_is_an_error_of_what_needs_one(serve):
+    client = Client(serve("--host", "/nowhere").address)
+    expected = OUR_ERROR + "Read", "/nowhere: cannot open: No such file or directory"
+    assert refusal_of(client.HostFacts) == expected
+    assert refusal_of(client.Check, GRACE, {"this-host": True}) == expected
+    assert refusal_of(client.Plan, *plan_of("0009:01:00.0")) == expected
+    assert findings_of(client.Check(GRACE, {"this-host": False})) == findings_of(client.Check(GRACE, {}))
+    client.close()
+
+
+def test_a_policy_that_cannot_be_read_is_an_error_of_what_asks_for_it(serve, tmp_path):
+    policy = tmp_path / "virt-vsmmu.conf"
+    policy.write_text("[policy]\nmode=perhaps\n", encoding="utf-8")
+    client = Client(serve(environment={"VIRT_VSMMU_CONF": str(policy)}).address)
+    name, text = refusal_of(client.Check, GRACE, {"policy": True})
+    assert name == OUR_ERROR + "Policy" and str(policy) in text and "perhaps" in text
+    assert findings_of(client.Check(GRACE, {"policy": False})) == findings_of(client.Check(GRACE, {}))
+    client.close()
+
+
+def test_without_libvirt_all_but_guests_is_served(serve, tmp_path):
+    """Of its client library there is only a file that is no library."""
+    (tmp_path / "libvirt.so.0").touch()
+    service = serve(environment={"LD_LIBRARY_PATH": str(tmp_path)})
+    client = Client(service.address)
+    assert "no guests are watched: libvirt's client library cannot be loaded" in service.said
+    expected = DBUS_ERROR + "NotSupported", "this virt-vsmmud watches no guests"
+    assert refusal_of(client.Resolve, "guest", {}) == expected
+    assert refusal_of(client.Verify, "guest", "", {"connection": "qemu:///session"}) == expected
+    assert client.get("Connections") == [] and client.ListVerdicts() == []
+    assert "pci-bus-not-root" in {finding["rule"] for finding in findings_of(client.Check(BROKEN, {}))}
+    client.close()
 
 
 @pytest.mark.parametrize("interface, method, signature, arguments, error", [

@@ -9,10 +9,10 @@ static const struct {
   const char *command;
   const char *answer;
 } answers[] = {
-  { "trace-event-get-state",
-    "{\"return\":[{\"name\":\"kvm_arm_fixup_msi_route\",\"state\":\"disabled\"}],\"id\":\"libvirt-15\"}" },
-  { "trace-event-set-state", "{\"return\":{},\"id\":\"libvirt-16\"}" },
-  { "qom-get", "{\"return\":134807616,\"id\":\"libvirt-17\"}" },
+  [FAKE_ANSWER_TRACE_STATE] = { "trace-event-get-state", "{\"return\":[{\"name\":\"kvm_arm_fixup_msi_route\",\"state\":"
+                                                         "\"disabled\"}],\"id\":\"libvirt-15\"}" },
+  [FAKE_ANSWER_TRACE_SWITCH] = { "trace-event-set-state", "{\"return\":{},\"id\":\"libvirt-16\"}" },
+  [FAKE_ANSWER_DOORBELL] = { "qom-get", "{\"return\":134807616,\"id\":\"libvirt-17\"}" },
 };
 
 int
@@ -25,8 +25,10 @@ virDomainQemuMonitorCommand (virDomainPtr domain G_GNUC_UNUSED, const char *comm
   g_ptr_array_add (fake->commands, g_strdup (command));
   for (guint i = 0; i < G_N_ELEMENTS (answers); i++)
     if (strstr (command, answers[i].command) != NULL) {
-      *result = strdup (answers[i].answer);
-      return 0;
+      const char *answer = fake->answers[i] != NULL ? fake->answers[i] : answers[i].answer;
+
+      *result = *answer != '\0' ? strdup (answer) : NULL;
+      return *result != NULL ? 0 : -1;
     }
   return -1;
 }

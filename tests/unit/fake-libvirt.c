@@ -16,9 +16,26 @@ static struct {
 } callbacks[64];
 
 static struct {
+  virConnectCloseFunc func;
   void *opaque;
   virFreeCallback destroy;
 } closing;
+
+static gboolean
+is_broken (const char *function)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&fake.mutex);
+
+  return g_strcmp0 (fake.broken, function) == 0;
+}
+
+static void
+count_callback (int change)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&fake.mutex);
+
+  fake.n_callbacks += change;
+}
 
 FakeLibvirt *
 fake_libvirt_get (void)
@@ -39,10 +56,33 @@ fake_libvirt_emit (int id, const char *alias)
   func ((virConnectPtr) &connection, (virDomainPtr) &domain, alias, callbacks[id].opaque);
 }
 
+void
+fake_libvirt_emit_lifecycle (int what, int detail)
+{
+  const int id = VIR_DOMAIN_EVENT_ID_LIFECYCLE;
+  virConnectDomainEventCallback func = (virConnectDomainEventCallback) callbacks[id].func;
+
+  func ((virConnectPtr) &connection, (virDomainPtr) &domain, what, detail, callbacks[id].opaque);
+}
+
+void
+fake_libvirt_emit_reboot (void)
+{
+  const int id = VIR_DOMAIN_EVENT_ID_REBOOT;
+
+  callbacks[id].func ((virConnectPtr) &connection, (virDomainPtr) &domain, callbacks[id].opaque);
+}
+
+void
+fake_libvirt_emit_close (void)
+{
+  closing.func ((virConnectPtr) &connection, VIR_CONNECT_CLOSE_REASON_EOF, closing.opaque);
+}
+
 virConnectPtr
 virConnectOpen (const char *name G_GNUC_UNUSED)
 {
-  return (virConnectPtr) &connection;
+  return is_broken (__func__) ? NULL : (virConnectPtr) &connection;
 }
 
 virConnectPtr
@@ -61,14 +101,14 @@ int
 virConnectGetLibVersion (virConnectPtr conn G_GNUC_UNUSED, unsigned long *version)
 {
   *version = 12008000;
-  return 0;
+  return is_broken (__func__) ? -1 : 0;
 }
 
 int
 virConnectGetVersion (virConnectPtr conn G_GNUC_UNUSED, unsigned long *version)
 {
   *version = 11001003;
-  return 0;
+  return is_broken (__func__) ? -1 : 0;
 }
 
 virDomainPtr
@@ -86,7 +126,7 @@ virDomainLookupByUUIDString (virConnectPtr conn G_GNUC_UNUSED, const char *uuid 
 virDomainPtr
 virDomainLookupByName (virConnectPtr conn G_GNUC_UNUSED, const char *name G_GNUC_UNUSED)
 {
-  return (virDomainPtr) &domain;
+  return is_broken (__func__) ? NULL : (virDomainPtr) &domain;
 }
 
 int
@@ -138,13 +178,17 @@ virSetErrorFunc (void *data G_GNUC_UNUSED, virErrorFunc func G_GNUC_UNUSED)
 int
 virEventRegisterDefaultImpl (void)
 {
-  return 0;
+  return is_broken (__func__) ? -1 : 0;
 }
 
 int
-virConnectRegisterCloseCallback (virConnectPtr conn G_GNUC_UNUSED, virConnectCloseFunc func G_GNUC_UNUSED, void *opaque,
+virConnectRegisterCloseCallback (virConnectPtr conn G_GNUC_UNUSED, virConnectCloseFunc func, void *opaque,
                                  virFreeCallback destroy)
 {
+  if (is_broken (__func__))
+    return -1;
+  count_callback (1);
+  closing.func = func;
   closing.opaque = opaque;
   closing.destroy = destroy;
   return 0;
@@ -154,12 +198,15 @@ int
 virConnectUnregisterCloseCallback (virConnectPtr conn G_GNUC_UNUSED, virConnectCloseFunc func G_GNUC_UNUSED)
 {
   closing.destroy (closing.opaque);
+  count_callback (-1);
   return 0;
 }
 
 int
-virConnectSetKeepAlive (virConnectPtr conn G_GNUC_UNUSED, int interval G_GNUC_UNUSED, unsigned int count G_GNUC_UNUSED)
+virConnectSetKeepAlive (virConnectPtr conn G_GNUC_UNUSED, int interval, unsigned int count)
 {
+  fake.keep_alive[0] = interval;
+  fake.keep_alive[1] = (int) count;
   return 0;
 }
 
@@ -167,6 +214,11 @@ int
 virConnectDomainEventRegisterAny (virConnectPtr conn G_GNUC_UNUSED, virDomainPtr dom G_GNUC_UNUSED, int id,
                                   virConnectDomainEventGenericCallback func, void *opaque, virFreeCallback destroy)
 {
+  g_autofree char *call = g_strdup_printf ("%s %d", __func__, id);
+
+  if (is_broken (call))
+    return -1;
+  count_callback (1);
   callbacks[id].func = func;
   callbacks[id].opaque = opaque;
   callbacks[id].destroy = destroy;
@@ -177,12 +229,15 @@ int
 virConnectDomainEventDeregisterAny (virConnectPtr conn G_GNUC_UNUSED, int id)
 {
   callbacks[id].destroy (callbacks[id].opaque);
+  count_callback (-1);
   return 0;
 }
 
 int
 virConnectListAllDomains (virConnectPtr conn G_GNUC_UNUSED, virDomainPtr **domains, unsigned int flags G_GNUC_UNUSED)
 {
+  if (is_broken (__func__))
+    return -1;
   *domains = calloc (2, sizeof (virDomainPtr));
   (*domains)[0] = (virDomainPtr) &domain;
   return 1;

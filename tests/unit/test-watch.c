@@ -193,6 +193,56 @@ test_what_is_to_be_reported_stays (Fixture *fixture, gconstpointer data G_GNUC_U
   g_assert_cmpuint (count_detached (fixture), ==, 0);
 }
 
+static void
+set_broken (Fixture *fixture, const char *function)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&fixture->libvirt->mutex);
+
+  fixture->libvirt->broken = function;
+}
+
+/* Why is told once, and it is tried until it works; what is known of the guest stays. */
+static void
+test_a_lost_connection_is_made_again (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  await_news (fixture, "connected verdict (mismatch report) ");
+  set_broken (fixture, "virConnectOpen");
+  fake_libvirt_emit_close ();
+  await_news (fixture, "disconnected ");
+  g_assert_cmpstr (fixture->reason, ==, "the connection was closed");
+  set_broken (fixture, NULL);
+  await_news (fixture, "connected ");
+}
+
+static void
+test_a_daemon_without_events_is_no_connection (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct {
+    const char *broken;
+    const char *reason;
+  } cases[] = {
+    { "virConnectOpen", "cannot connect to libvirt at '" URI "': it is Monday" },
+    { "virConnectRegisterCloseCallback", "libvirt at '" URI "' does not tell of events: it is Monday" },
+    { "virConnectListAllDomains", "libvirt at '" URI "' does not list its domains: it is Monday" },
+  };
+  static const char *const uris[] = { URI, NULL };
+  const VsmmuWatchOptions options = { .uris = uris, .tell = take_news, .data = fixture };
+
+  await_news (fixture, "connected verdict (mismatch report) ");
+  /* This libvirt has room for the callbacks of one. */
+  g_clear_pointer (&fixture->watcher, vsmmu_watcher_free);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (VsmmuWatcher) watcher = NULL;
+
+    set_broken (fixture, cases[i].broken);
+    watcher = vsmmu_watcher_new (&options, NULL);
+    await_news (fixture, "disconnected ");
+    g_assert_cmpstr (fixture->reason, ==, cases[i].reason);
+  }
+  set_broken (fixture, NULL);
+  g_test_message ("%u cases", (guint) G_N_ELEMENTS (cases));
+}
+
 /* What QEMU is asked: nothing is left switched on, and only what comes is traced. */
 static void
 test_the_trace_is_on_while_it_is_wanted (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -254,6 +304,8 @@ main (int argc, char **argv)
   ADD ("kept", DETACH, test_what_the_guest_keeps_is_detached_again);
   ADD ("another", DETACH, test_another_device_is_not_detached);
   ADD ("reported", REPORT, test_what_is_to_be_reported_stays);
+  ADD ("closed", REPORT, test_a_lost_connection_is_made_again);
+  ADD ("no-events", REPORT, test_a_daemon_without_events_is_no_connection);
   g_test_add_func ("/watch/log", test_a_log_is_a_file);
   ADD ("trace", REPORT, test_the_trace_is_on_while_it_is_wanted);
   return g_test_run ();
