@@ -395,7 +395,7 @@ test_what_is_written_by_hand_is_lowered_as_it_was_found_right (void)
 #define REMOVED(name) "<q:property name='" name "' type='remove'/>\n"
 #define OVERRIDE(alias, rest)                                                                                          \
   "<q:override " Q ">\n<q:device alias='" alias "'>\n<q:frontend>\n" rest "</q:frontend>\n</q:device>\n</"             \
-                                                                          "q:override>\n"
+  "q:override>\n"
 #define BODY(rest, after) HEAD ("web") EXPANDER rest "</devices>\n" after "</domain>\n"
 
 static const struct {
@@ -552,6 +552,12 @@ static const struct {
     BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512GB"))) },
   { "hole-that-is-too-large", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=16E"))) },
   { "hole-and-more", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512G,its=on"))) },
+  { "hole-twice-and-more-in-the-first",
+    BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512G,its=on") ARGUMENT ("-machine")
+                                ARGUMENT ("highmem-mmio-size=1T"))) },
+  { "hole-and-another-option-of-the-machine",
+    BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("its=on") ARGUMENT ("-machine")
+                                ARGUMENT ("highmem-mmio-size=1T"))) },
   { "hole-twice", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512G")
                                               ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=1T"))) },
   { "hole-of-an-option-that-is-not-the-machine",
