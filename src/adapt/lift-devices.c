@@ -331,7 +331,7 @@ vsmmu_lift_hole (VsmmuLifting *lifting)
 {
   static const char *const names[] = { "highmem-mmio-size", NULL };
   const VsmmuDevice *root = lifting->domain->n_buses > 0 ? lifting->domain->buses[0].controller : NULL;
-  VsmmuOption *last = NULL;
+  g_autoptr (GPtrArray) sizes = g_ptr_array_new ();
   guint64 kib = 0;
 
   if (root == NULL || root->controller.has_pcihole64)
@@ -340,15 +340,16 @@ vsmmu_lift_hole (VsmmuLifting *lifting)
     VsmmuOption *option = g_ptr_array_index (lifting->passthroughs.options, i);
     gboolean is_machine = strcmp (option->name->value, "-machine") == 0 || strcmp (option->name->value, "-M") == 0;
 
-    if (!is_machine || !vsmmu_option_has_only (option, names))
+    if (!is_machine || vsmmu_option_get (option, names[0]) == NULL)
       continue;
-    /* Of several, the last counts. */
-    if (!parse_size (vsmmu_option_get (option, names[0]), &kib))
+    /* Of several, the last counts, and one that stays would count more than what libvirt says. */
+    if (!vsmmu_option_has_only (option, names) || !parse_size (vsmmu_option_get (option, names[0]), &kib))
       return;
-    last = option;
+    g_ptr_array_add (sizes, option);
   }
-  if (last == NULL)
+  if (sizes->len == 0)
     return;
-  last->is_taken = TRUE;
+  for (guint i = 0; i < sizes->len; i++)
+    ((VsmmuOption *) g_ptr_array_index (sizes, i))->is_taken = TRUE;
   put_hole (lifting, root, kib);
 }

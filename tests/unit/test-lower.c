@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "golden.h"
@@ -387,6 +388,14 @@ test_what_is_written_by_hand_is_lowered_as_it_was_found_right (void)
 
 #define EXPANDER "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='64'/></controller>\n"
 #define VSMMU "<iommu model='smmuv3'>\n<driver pciBus='2' accel='on'/>\n</iommu>\n"
+#define PLAIN_VSMMU "<iommu model='smmuv3'>\n<driver pciBus='2'/>\n</iommu>\n"
+#define ARGUMENT(value) "<q:arg value='" value "'/>\n"
+#define ARGUMENTS(rest) "<q:commandline " Q ">\n" rest "</q:commandline>\n"
+#define PROPERTY(name, type, value) "<q:property name='" name "' type='" type "' value='" value "'/>\n"
+#define REMOVED(name) "<q:property name='" name "' type='remove'/>\n"
+#define OVERRIDE(alias, rest)                                                                                          \
+  "<q:override " Q ">\n<q:device alias='" alias "'>\n<q:frontend>\n" rest "</q:frontend>\n</q:device>\n</"             \
+  "q:override>\n"
 #define BODY(rest, after) HEAD ("web") EXPANDER rest "</devices>\n" after "</domain>\n"
 
 static const struct {
@@ -428,6 +437,23 @@ static const struct {
     BODY ("<hostdev type='pci'><acpi nodeset='1,3'/><source><address bus='9'/></source></hostdev>\n"
           "<hostdev type='pci'><acpi index='7' nodeset='0'/><source><address bus='8'/></source></hostdev>\n" VSMMU,
           "") },
+  { "iommufd-and-no-acceleration", VERSION (11, 3, 0), BODY (IOMMUFD_DEVICE PLAIN_VSMMU, "") },
+  { "iommufd-of-the-domain-and-no-acceleration", VERSION (11, 3, 0),
+    BODY (PLAIN_DEVICE PLAIN_VSMMU, "<iommufd enabled='yes'/>\n") },
+  { "nothing-but-the-iommufd-of-a-device", VERSION (11, 10, 0), BODY (IOMMUFD_DEVICE PLAIN_VSMMU, "") },
+  { "nothing-but-a-device-without-iommufd", VERSION (11, 10, 0), BODY (PLAIN_DEVICE PLAIN_VSMMU, "") },
+  { "nothing-but-the-iommufd-of-the-domain", VERSION (12, 1, 0), BODY (PLAIN_VSMMU, "<iommufd enabled='no'/>\n") },
+  { "nothing-that-is-not-known", VERSION (12, 2, 0), BODY (IOMMUFD_DEVICE PLAIN_VSMMU, "<iommufd enabled='no'/>\n") },
+  { "last-slot-is-taken", VERSION (11, 3, 0),
+    BODY (VSMMU "<rng model='virtio'><address type='pci' bus='0' slot='31'/></rng>\n", "") },
+  { "override-of-the-vsmmu", VERSION (11, 3, 0),
+    BODY (VSMMU, OVERRIDE ("iommu0", PROPERTY ("stage", "string", "nested"))) },
+  { "override-of-a-vsmmu-with-an-alias", VERSION (11, 3, 0),
+    BODY ("<iommu model='smmuv3'><driver pciBus='2' accel='on'/><alias name='ua-a'/></iommu>\n",
+          OVERRIDE ("ua-a", PROPERTY ("stage", "string", "nested"))) },
+  { "container-without-prefix", VERSION (11, 3, 0),
+    BODY (VSMMU, "<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'>\n<arg value='-S'/>\n"
+                 "</commandline>\n") },
   { "bus-missing", VERSION (11, 3, 0), BODY ("<iommu model='smmuv3'><driver pciBus='9' accel='on'/></iommu>\n", "") },
   { "nothing-new", VERSION (11, 10, 0), BODY ("<iommu model='smmuv3'><driver pciBus='2'/></iommu>\n", "") },
   { "too-old", VERSION (8, 1, 0), BODY (VSMMU, "") },
@@ -453,6 +479,220 @@ test_what_is_lowered_is_what_was_found_right (void)
   golden_compare ("lower/lowered.txt", text->str);
 }
 
+/* Lowered by us or by hand; what they are for a libvirt that has words for all of it. */
+static const struct {
+  const char *name;
+  const char *xml;
+} documents[] = {
+  { "iommufd-is-seen-at-the-domain",
+    BODY (PLAIN_VSMMU, ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=a") ARGUMENT ("-global")
+                                      ARGUMENT ("vfio-pci.iommufd=a"))) },
+  { "iommufd-is-seen-at-a-device",
+    BODY (PLAIN_DEVICE PLAIN_VSMMU, ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=a") ARGUMENT ("-global")
+                                                   ARGUMENT ("vfio-pci.iommufd=a"))) },
+  { "iommufd-is-seen-at-the-vsmmu", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=a") ARGUMENT (
+                                                     "-global") ARGUMENT ("vfio-pci.iommufd=a"))) },
+  { "iommufd-of-the-domain-is-off",
+    BODY (PLAIN_DEVICE VSMMU, ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=vsmmu-iommufd-no")
+                                             ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=vsmmu-iommufd-no"))) },
+  { "iommufd-of-the-domain-is-on",
+    BODY (PLAIN_DEVICE VSMMU, ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=vsmmu-iommufd-yes")
+                                             ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=vsmmu-iommufd-yes"))) },
+  { "iommufd-of-the-domain-is-there",
+    BODY (PLAIN_DEVICE VSMMU, "<iommufd enabled='no'/>\n" ARGUMENTS (
+                                  ARGUMENT ("-object") ARGUMENT ("iommufd,id=vsmmu-iommufd-yes") ARGUMENT ("-global")
+                                      ARGUMENT ("vfio-pci.iommufd=vsmmu-iommufd-yes"))) },
+  { "device-without-iommufd",
+    BODY (PLAIN_DEVICE VSMMU, ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=a") ARGUMENT ("-global") ARGUMENT (
+                                  "vfio-pci.iommufd=a")) OVERRIDE ("hostdev0", PROPERTY ("iommufd", "string", ""))) },
+  { "device-without-that-of-the-domain",
+    BODY (PLAIN_DEVICE VSMMU, ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=vsmmu-iommufd-yes")
+                                             ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=vsmmu-iommufd-yes"))
+                                  OVERRIDE ("hostdev0", PROPERTY ("iommufd", "string", ""))) },
+  { "device-with-its-own-iommufd",
+    BODY (PLAIN_DEVICE VSMMU, ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=a"))
+                                  OVERRIDE ("hostdev0", PROPERTY ("iommufd", "string", "a"))) },
+  { "device-with-an-iommufd-that-is-not-there",
+    BODY (PLAIN_DEVICE VSMMU, OVERRIDE ("hostdev0", PROPERTY ("iommufd", "string", "a"))) },
+  { "device-of-which-iommufd-is-removed", BODY (PLAIN_DEVICE VSMMU, OVERRIDE ("hostdev0", REMOVED ("iommufd"))) },
+  { "iommufd-that-is-used-elsewhere",
+    BODY (PLAIN_DEVICE VSMMU,
+          ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=a") ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=a")
+                         ARGUMENT ("-device") ARGUMENT ("vfio-pci,host=a.1,iommufd=a"))) },
+  { "iommufd-with-a-descriptor",
+    BODY (PLAIN_DEVICE VSMMU, ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=a,fd=5") ARGUMENT ("-global")
+                                             ARGUMENT ("vfio-pci.iommufd=a"))) },
+  { "initiators",
+    BODY ("<hostdev type='pci'>\n<source><address bus='9'/></source>\n</hostdev>\n"
+          "<hostdev type='pci'>\n<source><address bus='8'/></source>\n<acpi index='7'/>\n</hostdev>\n"
+          "<hostdev type='pci'>\n<source><address bus='7'/></source>\n<acpi nodeset='1'/>\n</hostdev>\n" VSMMU,
+          ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("acpi-generic-initiator,id=a,pci-dev=hostdev0,node=2") ARGUMENT (
+              "-object") ARGUMENT ("qom-type=acpi-generic-initiator,id=b,pci-dev=hostdev0,node=3") ARGUMENT ("-object")
+                         ARGUMENT ("acpi-generic-initiator,id=c,pci-dev=hostdev0,node=4") ARGUMENT ("-object")
+                             ARGUMENT ("acpi-generic-initiator,id=d,pci-dev=hostdev0,node=9") ARGUMENT ("-object")
+                                 ARGUMENT ("acpi-generic-initiator,id=e,pci-dev=hostdev0,node=63") ARGUMENT ("-object")
+                                     ARGUMENT ("acpi-generic-initiator,id=f,pci-dev=hostdev1,node=0"))) },
+  { "initiators-that-stay",
+    BODY ("<hostdev type='pci'>\n<source><address bus='9'/></source>\n</hostdev>\n"
+          "<hostdev type='pci'>\n<source><address bus='7'/></source>\n<acpi nodeset='1'/>\n</hostdev>\n" VSMMU,
+          ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("acpi-generic-initiator,id=a,pci-dev=hostdev1,node=2") ARGUMENT (
+              "-object") ARGUMENT ("acpi-generic-initiator,id=b,pci-dev=hostdev2,node=2") ARGUMENT ("-object")
+                         ARGUMENT ("acpi-generic-initiator,id=c,pci-dev=hostdev0,node=x") ARGUMENT ("-object")
+                             ARGUMENT ("acpi-generic-initiator,id=d,pci-dev=hostdev0,node=128") ARGUMENT ("-object")
+                                 ARGUMENT ("acpi-generic-initiator,pci-dev=hostdev0,node=2") ARGUMENT ("-object")
+                                     ARGUMENT ("acpi-generic-initiator,id=e,pci-dev=hostdev0,node=2,x=y"))) },
+  { "hole-in-bytes", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=549755813888"))) },
+  { "hole-in-bytes-with-a-suffix",
+    BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=549755813888B"))) },
+  { "hole-in-gibibytes", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-M") ARGUMENT ("highmem-mmio-size=512g"))) },
+  { "hole-that-is-no-multiple", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=1500"))) },
+  { "hole-that-is-no-number", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=G"))) },
+  { "hole-with-another-suffix", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512Q"))) },
+  { "hole-with-more-than-a-suffix",
+    BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512GB"))) },
+  { "hole-that-is-too-large", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=16E"))) },
+  { "hole-and-more", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512G,its=on"))) },
+  { "hole-twice-and-more-in-the-first",
+    BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512G,its=on") ARGUMENT ("-machine")
+                                ARGUMENT ("highmem-mmio-size=1T"))) },
+  { "hole-and-another-option-of-the-machine",
+    BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("its=on") ARGUMENT ("-machine")
+                                ARGUMENT ("highmem-mmio-size=1T"))) },
+  { "hole-twice", BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512G")
+                                              ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=1T"))) },
+  { "hole-of-an-option-that-is-not-the-machine",
+    BODY (VSMMU, ARGUMENTS (ARGUMENT ("-global") ARGUMENT ("highmem-mmio-size=512G"))) },
+  { "hole-without-a-root",
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n" EXPANDER VSMMU
+    "</devices>\n" ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512G")) "</domain>\n" },
+  { "hole-that-is-there",
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n"
+    "<controller type='pci' index='0' model='pcie-root'><pcihole64 unit='KiB'>1024</pcihole64></controller>\n" EXPANDER
+        VSMMU "</devices>\n" ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512G")) "</domain>\n" },
+  { "options", BODY (PLAIN_VSMMU,
+                     OVERRIDE ("iommu0", PROPERTY ("accel", "bool", "true") PROPERTY ("ssidsize", "string", "5")
+                                             PROPERTY ("cmdqv", "string", "on") PROPERTY ("oas", "string", "auto"))) },
+  { "options-that-are-removed",
+    BODY ("<iommu model='smmuv3'>\n<driver pciBus='2' accel='on' ats='on' oas='48'/>\n</iommu>\n",
+          OVERRIDE ("iommu0", REMOVED ("ats") REMOVED ("oas"))) },
+  { "options-of-which-one-stays", BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("accel", "bool", "true")
+                                                                             PROPERTY ("stage", "string", "nested"))) },
+  { "options-that-libvirt-has-no-words-for",
+    BODY (VSMMU, OVERRIDE ("iommu0", PROPERTY ("stage", "string", "nested"))) },
+  { "options-of-a-vsmmu-without-bus",
+    BODY ("<iommu model='smmuv3'/>\n" VSMMU, OVERRIDE ("iommu0", PROPERTY ("accel", "bool", "true"))) },
+  { "options-of-another-iommu",
+    BODY ("<iommu model='virtio'/>\n" VSMMU, OVERRIDE ("iommu0", PROPERTY ("accel", "bool", "true"))) },
+  { "stand-in",
+    BODY ("<controller type='pci' index='3' model='pcie-expander-bus'>\n<alias name='ua-iommu0'/>\n</controller>\n",
+          OVERRIDE ("ua-iommu0", PROPERTY ("driver", "string", "arm-smmuv3") PROPERTY ("primary-bus", "string", "pci.2")
+                                     PROPERTY ("accel", "bool", "true") REMOVED ("bus_nr") REMOVED ("addr"))) },
+  { "stand-in-of-the-second",
+    BODY ("<iommu model='smmuv3'><driver pciBus='0'/></iommu>\n"
+          "<controller type='pci' index='3' model='pcie-expander-bus'>\n<alias name='ua-iommu7'/>\n</controller>\n",
+          OVERRIDE ("ua-iommu7", PROPERTY ("driver", "string", "arm-smmuv3") PROPERTY ("primary-bus", "string", "pci.2")
+                                     PROPERTY ("stage", "string", "nested") REMOVED ("chassis"))) },
+  { "stand-in-with-an-alias",
+    BODY ("<controller type='pci' index='3' model='pcie-expander-bus'>\n<alias name='ua-a'/>\n</controller>\n",
+          OVERRIDE ("ua-a", PROPERTY ("driver", "string", "arm-smmuv3") PROPERTY ("primary-bus", "string", "pci.2")
+                                PROPERTY ("stage", "string", "nested"))) },
+  { "stand-in-with-an-alias-like-ours",
+    BODY ("<controller type='pci' index='3' model='pcie-expander-bus'>\n<alias name='ua-iommus'/>\n</controller>\n",
+          OVERRIDE ("ua-iommus",
+                    PROPERTY ("driver", "string", "arm-smmuv3") PROPERTY ("primary-bus", "string", "pci.2"))) },
+  { "stand-in-without-bus",
+    BODY ("<controller type='pci' index='3' model='pcie-expander-bus'>\n<alias name='ua-iommu0'/>\n</controller>\n",
+          OVERRIDE ("ua-iommu0", PROPERTY ("driver", "string", "arm-smmuv3"))) },
+  { "stand-in-of-a-bus-that-is-not-there",
+    BODY ("<controller type='pci' index='3' model='pcie-expander-bus'>\n<alias name='ua-iommu0'/>\n</controller>\n",
+          OVERRIDE ("ua-iommu0",
+                    PROPERTY ("driver", "string", "arm-smmuv3") PROPERTY ("primary-bus", "string", "pci.9"))) },
+  { "driver-of-something-else",
+    BODY (VSMMU "<controller type='pci' index='3' model='pcie-expander-bus'>\n<alias name='ua-a'/>\n</controller>\n",
+          OVERRIDE ("ua-a", PROPERTY ("driver", "string", "pxb-pcie") PROPERTY ("primary-bus", "string", "pci.2"))) },
+};
+
+static void
+test_documents_are_lifted_as_was_found_right (void)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (documents); i++) {
+    g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+    g_autoptr (GError) error = NULL;
+    const char *xml = documents[i].xml;
+    gsize length = 0;
+    g_autofree char *lifted = vsmmu_lift (xml, strlen (xml), "domain.xml", notes, &length, &error);
+
+    g_assert_true ((lifted == NULL) == (error != NULL));
+    describe (text, documents[i].name, xml, lifted, notes, error);
+  }
+  g_print ("# %u cases\n", (guint) G_N_ELEMENTS (documents));
+  golden_compare ("lower/documents.txt", text->str);
+}
+
+/* What differs from the document before it was lowered. */
+static void
+test_what_was_lowered_is_lifted_as_was_found_right (void)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (lowered); i++) {
+    const VsmmuTarget target = { lowered[i].libvirt, 0 };
+    g_autoptr (GPtrArray) ignored = g_ptr_array_new_with_free_func (g_free);
+    g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+    g_autoptr (GError) error = NULL;
+    gsize length = 0;
+    g_autofree char *xml =
+        vsmmu_lower_domain (lowered[i].xml, strlen (lowered[i].xml), "domain.xml", &target, ignored, &length, NULL);
+    g_autofree char *lifted = NULL;
+
+    if (xml == NULL)
+      continue;
+    lifted = vsmmu_lift (xml, length, "domain.xml", notes, &length, &error);
+    g_assert_true ((lifted == NULL) == (error != NULL));
+    describe (text, lowered[i].name, lowered[i].xml, lifted, notes, error);
+  }
+  golden_compare ("lower/lifted-again.txt", text->str);
+}
+
+static void
+test_files_are_read_and_those_that_are_not_there_refused (void)
+{
+  static const VsmmuTarget target = { VERSION (11, 3, 0), 0 };
+  static const char xml[] = BODY (VSMMU, "");
+  g_autoptr (GError) error = NULL;
+  g_autofree char *directory = g_dir_make_tmp ("vsmmu-XXXXXX", &error);
+  g_autofree char *path = g_build_filename (directory, "guest.xml", NULL);
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *from_file = NULL;
+  g_autofree char *from_text = NULL;
+  g_autofree char *lifted = NULL;
+  gsize length = 0;
+
+  g_assert_no_error (error);
+  g_assert_null (vsmmu_lower_domain_file (path, &target, notes, &length, &error));
+  g_assert_nonnull (error);
+  g_clear_error (&error);
+  g_assert_null (vsmmu_lift_file (path, notes, &length, &error));
+  g_assert_nonnull (error);
+  g_clear_error (&error);
+
+  g_assert_true (g_file_set_contents (path, xml, -1, &error));
+  from_file = vsmmu_lower_domain_file (path, &target, notes, &length, &error);
+  g_assert_no_error (error);
+  from_text = vsmmu_lower_domain (xml, strlen (xml), path, &target, notes, &length, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (from_file, ==, from_text);
+  g_assert_cmpstr (from_file, !=, xml);
+  g_assert_true (g_file_set_contents (path, from_file, -1, &error));
+  lifted = vsmmu_lift_file (path, notes, &length, &error);
+  g_assert_no_error (error);
+  g_assert_null (strstr (lifted, "override"));
+  g_unlink (path);
+  g_rmdir (directory);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -466,5 +706,8 @@ main (int argc, char **argv)
   g_test_add_func ("/lower/words", test_what_is_lowered_is_what_was_found_right);
   g_test_add_func ("/lower/by-hand", test_what_is_written_by_hand_is_lowered_as_it_was_found_right);
   g_test_add_func ("/lift/by-hand", test_what_is_written_by_hand_is_lifted_as_it_was_found_right);
+  g_test_add_func ("/lift/documents", test_documents_are_lifted_as_was_found_right);
+  g_test_add_func ("/lift/again", test_what_was_lowered_is_lifted_as_was_found_right);
+  g_test_add_func ("/lower/files", test_files_are_read_and_those_that_are_not_there_refused);
   return g_test_run ();
 }
