@@ -6,6 +6,7 @@
 
 #include "msi/guest.h"
 #include "probe/guest-pci.h"
+#include "stop.h"
 #include "vsmmu/vsmmu.h"
 
 int LLVMFuzzerInitialize (int *argc, char ***argv);

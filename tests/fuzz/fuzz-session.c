@@ -93,7 +93,6 @@ ignore (const char *text G_GNUC_UNUSED)
 int
 LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
 {
-  g_log_set_default_handler (stop, NULL);
   signal (SIGPIPE, SIG_IGN);
   g_setenv ("VIRT_VSMMU_CONF", "/nonexistent", TRUE);
   policy = vsmmu_policy_load (FALSE, NULL);

@@ -9,6 +9,7 @@
 #include "model/metadata-filter.h"
 #include "model/xml.h"
 #include "msi/guest-output.h"
+#include "stop.h"
 #include "vsmmu/vsmmu.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
