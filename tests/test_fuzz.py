@@ -28,6 +28,23 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   return 0;
 }
 """
+# As the targets do it, in each of the ways in which GLib says that something is wrong.
+CLAIM = r"""
+#include <stdint.h>
+#include "stop.h"
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  if (size > 0 && data[0] == 'e')
+    g_error ("an error");
+  if (size > 0 && data[0] == 'c')
+    g_critical ("a criticism");
+  if (size > 0 && data[0] == 'w')
+    g_warning ("a warning");
+  return 0;
+}
+"""
 
 
 def fuzz(*arguments):
@@ -95,6 +112,27 @@ def test_a_finding_is_told_with_its_reproducer(toys):
     assert pathlib.Path(shlex.split(command)[1]).read_bytes() == b"crash"
     assert subprocess.run(command, shell=True, capture_output=True).returncode != 0
     assert not re.search("a finding in good", process.stderr)
+
+
+@pytest.fixture(scope="module")
+def claim(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("claim")
+    if shutil.which("clang") is None:
+        give_up("'clang' is missing; './run test' installs it")
+    (directory / "claim.c").write_text(CLAIM)
+    glib = subprocess.run(["pkg-config", "--cflags", "--libs", "glib-2.0"], check=True, capture_output=True, text=True)
+    subprocess.run(["clang", "-O1", "-fsanitize=fuzzer", f"-I{FUZZ.parent}", directory / "claim.c", "-o",
+                    directory / "claim", *glib.stdout.split()], check=True)
+    return directory / "claim"
+
+
+@pytest.mark.parametrize("seed", ["e", "c", "w"])
+def test_the_input_of_what_glib_complains_of_is_kept(claim, tmp_path, seed):
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus/seed").write_text(seed)
+    process = subprocess.run([claim, "-runs=0", f"-artifact_prefix={tmp_path}/", tmp_path / "corpus"], timeout=60)
+    assert process.returncode != 0
+    assert [path.read_text() for path in tmp_path.glob("crash-*")] == [seed]
 
 
 def test_a_corpus_changes_only_when_asked_and_stays_small(toys):

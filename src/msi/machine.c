@@ -58,13 +58,17 @@ static void
 read_option (Option *option, const char *name, const VsmmuPassthrough *argument)
 {
   gsize length = strlen (name);
-  g_auto (GStrv) parts = g_strsplit (argument->value, ",", -1);
+  const char *comma;
 
-  for (guint i = 0; parts[i] != NULL; i++) {
-    if (strncmp (parts[i], name, length) != 0 || parts[i][length] != '=')
+  for (const char *part = argument->value; part != NULL; part = comma != NULL ? comma + 1 : NULL) {
+    gsize size;
+
+    comma = strchr (part, ',');
+    size = comma != NULL ? (gsize) (comma - part) : strlen (part);
+    if (size <= length || part[length] != '=' || strncmp (part, name, length) != 0)
       continue;
     option->argument = argument;
-    g_strlcpy (option->value, parts[i] + length + 1, sizeof (option->value));
+    g_strlcpy (option->value, part + length + 1, MIN (sizeof (option->value), size - length));
   }
 }
 

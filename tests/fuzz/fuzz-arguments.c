@@ -22,7 +22,6 @@ static VsmmuDomain *other;
 int
 LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
 {
-  g_log_set_default_handler (stop, NULL);
   domain = vsmmu_domain_new_from_data (DOMAIN, strlen (DOMAIN), "fuzz", NULL);
   other = vsmmu_domain_new_from_data (DOMAIN, strlen (DOMAIN), "fuzz", NULL);
   if (domain == NULL || other == NULL)

@@ -6,6 +6,7 @@
 
 #include "verify/guest-pci.h"
 #include "verify/guest.h"
+#include "stop.h"
 #include "vsmmu/vsmmu.h"
 
 int LLVMFuzzerInitialize (int *argc, char ***argv);

@@ -125,7 +125,6 @@ LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
   const char *path = g_getenv ("FUZZ_SCHEMA");
   g_autoptr (GError) error = NULL;
 
-  g_log_set_default_handler (stop, NULL);
   guest = vsmmu_domain_new_from_data (GUEST, strlen (GUEST), "guest.xml", &error);
   for (guint action = 0; action < G_N_ELEMENTS (plugs); action++)
     plugs[action] = vsmmu_hotplug_new_from_data (action, DEVICE, strlen (DEVICE), "device.xml", NULL);

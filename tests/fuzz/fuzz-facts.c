@@ -41,7 +41,6 @@ static VsmmuDomain *domain;
 int
 LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
 {
-  g_log_set_default_handler (stop, NULL);
   domain = vsmmu_domain_new_from_data (document, strlen (document), "domain.xml", NULL);
   return 0;
 }

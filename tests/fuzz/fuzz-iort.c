@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "probe/iort.h"
+#include "stop.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libvirt/qemu-log.h"
+#include "stop.h"
 #include "vsmmu/vsmmu.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);

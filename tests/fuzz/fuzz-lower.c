@@ -19,7 +19,6 @@ typedef enum { TURN_METADATA, TURN_TWICE, TURN_DEVICE } Turn;
 
 static const guint every[] = { [TURN_METADATA] = 2, [TURN_TWICE] = 2, [TURN_DEVICE] = 4 };
 
-int LLVMFuzzerInitialize (int *argc, char ***argv);
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 /* One for each thing that libvirt came to know. */
@@ -28,13 +27,6 @@ static const VsmmuTarget targets[] = {
   { VSMMU_VERSION_ENCODE (11, 10, 0), 0 }, { VSMMU_VERSION_ENCODE (12, 1, 0), 0 },
   { VSMMU_VERSION_ENCODE (12, 2, 0), 0 },  { VSMMU_VERSION_ENCODE (12, 7, 0), 0 },
 };
-
-int
-LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
-{
-  g_log_set_default_handler (stop, NULL);
-  return 0;
-}
 
 static gboolean
 is_same (const char *a, gsize a_length, const char *b, gsize b_length)

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "rpc/message.h"
+#include "stop.h"
 
 #define OTHER_XML "<domain/>"
 

@@ -7,6 +7,7 @@
 #include "msi/bits.h"
 #include "msi/reader.h"
 #include "msi/smmuv3.h"
+#include "stop.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 

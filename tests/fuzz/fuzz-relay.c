@@ -73,7 +73,6 @@ static const VsmmuRelayFilter filter = { start, wants, handle, end };
 int
 LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
 {
-  g_log_set_default_handler (stop, NULL);
   signal (SIGPIPE, SIG_IGN);
   return 0;
 }

@@ -8,16 +8,19 @@
  * The first byte of an input is the number of calls; then come the calls, then how the daemon answers.
  */
 #include <libvirt/virterror.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fibers.h"
 #include "rpc/error.h"
 #include "rpc/libvirt.h"
 #include "rpc/session.h"
 #include "stop.h"
+#include "vsmmu/vsmmu.h"
 
 int LLVMFuzzerInitialize (int *argc, char ***argv);
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -26,35 +29,26 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 #define CALL_BYTES 3
 #define CALLS_MAX 12
 #define DOMAINS 2
-/* A session need not wait as long as it may when its daemon is known to be silent. */
-#define PATIENCE_MILLISECONDS 5000
-#define SILENCE_MICROSECONDS 200
 #define GET_VERSION 4
 #define GET_XML 14
 #define GET_LIB_VERSION 157
 
 static VsmmuPolicy *policy;
 
-/* Whether the daemon has left a call without an answer. */
-static int is_silent;
+/* The host of all sessions: reading /sys for each attached device takes longer than all else. */
+static const char facts[] =
+    "{\"version\":1,\"smmus\":[{\"name\":\"smmu3.0x0000000000000001\",\"capabilities\":{"
+    "\"nesting\":{\"value\":true,\"source\":\"given\"},\"canwbs\":{\"value\":true,\"source\":\"given\"}}}],"
+    "\"groups\":[{\"number\":0,\"regions\":[]}],"
+    "\"devices\":[{\"address\":\"0000:01:00.0\",\"smmu\":\"smmu3.0x0000000000000001\",\"group\":0}]}";
 
-gboolean __real_g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end);
-gboolean __wrap_g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end);
+VsmmuHost *__wrap_vsmmu_host_probe (const char *sysroot, VsmmuHostProbeFlags flags, GError **error);
 
-/* In the place of GLib's, by the linker. */
-gboolean
-__wrap_g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end)
+/* In the place of the library's, by the linker. */
+VsmmuHost *
+__wrap_vsmmu_host_probe (const char *sysroot G_GNUC_UNUSED, VsmmuHostProbeFlags flags G_GNUC_UNUSED, GError **error)
 {
-  gboolean is_over;
-
-  do {
-    gint64 slice = g_get_monotonic_time () + SILENCE_MICROSECONDS;
-
-    if (__real_g_cond_wait_until (cond, mutex, MIN (slice, end)))
-      return TRUE;
-    is_over = g_atomic_int_get (&is_silent) || slice >= end;
-  } while (!is_over);
-  return FALSE;
+  return vsmmu_host_new_from_data (facts, strlen (facts), "facts.json", error);
 }
 
 static const gint32 procedures[] = { 8, 160, 13, 161, 174, 392, 11, GET_XML, 60 };
@@ -93,7 +87,6 @@ ignore (const char *text G_GNUC_UNUSED)
 int
 LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
 {
-  g_log_set_default_handler (stop, NULL);
   signal (SIGPIPE, SIG_IGN);
   g_setenv ("VIRT_VSMMU_CONF", "/nonexistent", TRUE);
   policy = vsmmu_policy_load (FALSE, NULL);
@@ -111,21 +104,36 @@ send_frame (int fd, const VsmmuFrameHeader *header, xdrproc_t codec, gpointer pa
   send (fd, bytes, size, MSG_NOSIGNAL);
 }
 
+/* %FALSE at the end */
+static gboolean
+read_bytes (int fd, guint8 *bytes, gsize size)
+{
+  while (size > 0) {
+    gssize n;
+
+    poll (&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1);
+    n = recv (fd, bytes, size, MSG_DONTWAIT);
+    if (n <= 0)
+      return FALSE;
+    bytes += n;
+    size -= (gsize) n;
+  }
+  return TRUE;
+}
+
 /* (transfer full) (nullable): the next frame; %NULL at the end */
 static GBytes *
 read_frame (int fd, VsmmuFrameHeader *header)
 {
   guint8 bytes[VSMMU_FRAME_HEADER_BYTES];
   g_autofree guint8 *whole = NULL;
-  gsize rest;
 
-  if (recv (fd, bytes, sizeof (bytes), MSG_WAITALL) != sizeof (bytes))
+  if (!read_bytes (fd, bytes, sizeof (bytes)))
     return NULL;
   vsmmu_frame_header_read (bytes, header);
   whole = g_malloc (header->length);
   memcpy (whole, bytes, sizeof (bytes));
-  rest = header->length - sizeof (bytes);
-  if (rest > 0 && recv (fd, whole + sizeof (bytes), rest, MSG_WAITALL) != (gssize) rest)
+  if (!read_bytes (fd, whole + sizeof (bytes), header->length - sizeof (bytes)))
     return NULL;
   return g_bytes_new_take (g_steal_pointer (&whole), header->length);
 }
@@ -189,13 +197,10 @@ answer (Daemon *daemon, const VsmmuFrameHeader *call)
     send_frame (daemon->fd, &reply, (xdrproc_t) xdr_int, &(int){ how });
     break;
   case 6: /* nothing */
-    g_atomic_int_set (&is_silent, TRUE);
     break;
   case 7: /* too late, or twice, or never asked for */
-    if ((how & 16) != 0) {
-      g_atomic_int_set (&is_silent, TRUE);
-      g_usleep (2 * SILENCE_MICROSECONDS);
-    }
+    if ((how & 16) != 0)
+      fibers_await_silence ();
     answer_well (daemon, &reply, how / 8);
     reply.serial = FIRST_SERIAL + how / 32;
     answer_well (daemon, &reply, how / 8);
@@ -308,8 +313,6 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       socketpair (AF_UNIX, SOCK_STREAM, 0, daemon_fds) != 0)
     return 0;
   middle = (Middle){ vsmmu_session_new (policy, "unix:path=/nonexistent"), client[1], daemon_fds[1] };
-  vsmmu_session_set_patience (middle.session, PATIENCE_MILLISECONDS);
-  g_atomic_int_set (&is_silent, FALSE);
   daemon = (Daemon){ .answers = data + n_used, .n_answers = size - n_used, .fd = daemon_fds[0] };
   threads[0] = g_thread_new ("relay", relay, &middle);
   threads[1] = g_thread_new ("daemon", serve, &daemon);

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "fake-libvirt.h"
-#include "probe/events.h"
-#include "probe/monitor.h"
+#include "libvirt/events.h"
+#include "libvirt/monitor.h"
 #include "vsmmu/error.h"
 
 #define URI "test+fake:///guest"

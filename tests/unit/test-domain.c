@@ -63,6 +63,22 @@ test_acceleration_is_seen_even_when_asked_for_wrongly (void)
   }
 }
 
+/* Something unclear in the rest of the domain has all of it searched, but for what libvirt makes no device of. */
+static void
+test_metadata_ask_for_no_acceleration (void)
+{
+  static const char vsmmu[] = "<a><iommu model='smmuv3'><driver accel='on'/></iommu></a>";
+  g_autofree char *inside =
+      g_strdup_printf ("<domain><metadata>%s</metadata><devices><n:rng xmlns:n='u'/></devices></domain>", vsmmu);
+  g_autofree char *outside =
+      g_strdup_printf ("<domain><metadata/>%s<devices><n:rng xmlns:n='u'/></devices></domain>", vsmmu);
+  g_autoptr (VsmmuDomain) kept = read_valid (inside);
+  g_autoptr (VsmmuDomain) meant = read_valid (outside);
+
+  g_assert_false (vsmmu_domain_is_accelerated (kept));
+  g_assert_true (vsmmu_domain_is_accelerated (meant));
+}
+
 static void
 test_the_name_is_the_text_of_its_element (void)
 {
@@ -219,6 +235,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/domain/accelerated/is-seen-even-when-asked-for-wrongly",
                    test_acceleration_is_seen_even_when_asked_for_wrongly);
+  g_test_add_func ("/domain/accelerated/not-by-metadata", test_metadata_ask_for_no_acceleration);
   g_test_add_func ("/domain/name/is-the-text-of-its-element", test_the_name_is_the_text_of_its_element);
   g_test_add_func ("/domain/virt/is-the-arm64-machine-in-all-its-versions",
                    test_virt_is_the_arm64_machine_in_all_its_versions);
