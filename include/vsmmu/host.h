@@ -309,15 +309,15 @@ typedef enum {
 /**
  * VsmmuHostPages:
  * @size: of a page, in KiB
- * @total: pages in the pool
+ * @total: pages in the pool; -1 when not known, as is the next
  * @free: those that nobody uses
  *
  * One pool of huge pages, of all NUMA nodes together.
  */
 typedef struct {
   guint64 size;
-  guint64 total;
-  guint64 free;
+  gint64 total;
+  gint64 free;
 } VsmmuHostPages;
 
 /**

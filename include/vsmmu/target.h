@@ -41,7 +41,8 @@ VSMMU_PUBLIC gboolean vsmmu_target_parse (const char *text, VsmmuTarget *target,
  *
  * Asks the libvirt daemon behind @uri, over a read-only connection, for its own
  * version (virConnectGetLibVersion()) and that of the QEMU it runs
- * (virConnectGetVersion()). libvirt's client library is loaded only here.
+ * (virConnectGetVersion()). libvirt's client library is loaded when it is
+ * needed first.
  *
  * Returns: %FALSE with @error set when there is no library, daemon or answer
  */

@@ -138,10 +138,26 @@ choose_pool (const VsmmuCheck *check)
 
     if (check->domain->huge_page != 0 && pool->size != check->domain->huge_page)
       continue;
-    if (best == NULL || pool->free * pool->size > best->free * best->size)
+    if (best == NULL || (double) pool->free * pool->size > (double) best->free * best->size)
       best = pool;
   }
   return best;
+}
+
+static void
+report_no_pool (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  char *path = g_strdup ("/domain/memoryBacking/hugepages");
+
+  if (domain->huge_page == 0)
+    vsmmu_check_report (check, domain->hugepages_line, path,
+                        g_strdup (_ ("boot the host with a kernel that has huge pages, or leave <hugepages> out")),
+                        _ ("the host has no huge pages of any size"));
+  else
+    vsmmu_check_report (check, domain->hugepages_line, path,
+                        g_strdup (_ ("use a size that the host has, as in /sys/kernel/mm/hugepages")),
+                        _ ("the host has no huge pages of %" PRIu64 " KiB"), domain->huge_page);
 }
 
 static void
@@ -149,29 +165,27 @@ check_host_hugepages (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
   const VsmmuHostPages *pool = choose_pool (check);
-  guint64 needed;
+  gint64 needed;
 
   if (!domain->has_hugepages || !check->host->has_pages || domain->memory == 0)
     return;
   if (pool == NULL) {
-    vsmmu_check_report (check, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
-                        g_strdup (_ ("use a size that the host has, as in /sys/kernel/mm/hugepages")),
-                        _ ("the host has no huge pages of %" PRIu64 " KiB"), domain->huge_page);
+    report_no_pool (check);
     return;
   }
-  needed = (domain->memory + pool->size - 1) / pool->size;
-  if (pool->total < needed)
+  needed = (gint64) ((domain->memory + pool->size - 1) / pool->size);
+  if (pool->total >= 0 && pool->total < needed)
     vsmmu_check_report (check, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
-                        g_strdup_printf (_ ("reserve at least %" PRIu64 " pages: "
+                        g_strdup_printf (_ ("reserve at least %" PRId64 " pages: "
                                             "/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages"),
                                          needed, pool->size),
-                        _ ("the guest needs %" PRIu64 " huge pages of %" PRIu64 " KiB, and the host has %" PRIu64),
+                        _ ("the guest needs %" PRId64 " huge pages of %" PRIu64 " KiB, and the host has %" PRId64),
                         needed, pool->size, pool->total);
-  else if (pool->free < needed)
+  else if (pool->free >= 0 && pool->free < needed)
     vsmmu_check_report_as (
         check, VSMMU_SEVERITY_WARNING, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
         g_strdup (_ ("stop another guest first, or reserve more")),
-        _ ("the guest needs %" PRIu64 " huge pages of %" PRIu64 " KiB, and only %" PRIu64 " of the host's are free"),
+        _ ("the guest needs %" PRId64 " huge pages of %" PRIu64 " KiB, and only %" PRId64 " of the host's are free"),
         needed, pool->size, pool->free);
 }
 

@@ -227,6 +227,16 @@ report_unknown_smmus (VsmmuCheck *check)
   }
 }
 
+/* Whether it is not known how many pages some pool has. */
+static gboolean
+has_unknown_pool (const VsmmuHost *host)
+{
+  for (guint i = 0; i < host->pages->len; i++)
+    if (g_array_index (host->pages, VsmmuHostPages, i).total < 0)
+      return TRUE;
+  return FALSE;
+}
+
 /* What of the host as a whole rules would like to know and do not. */
 static void
 report_unknown_host (VsmmuCheck *check)
@@ -242,7 +252,7 @@ report_unknown_host (VsmmuCheck *check)
     { "/dev/kvm", !vsmmu_fact_is_known (host->dev_kvm) },
     { "CONFIG_ARM_SMMU_V3_IOMMUFD", !vsmmu_fact_is_known (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD]) },
     { "CONFIG_VFIO_DEVICE_CDEV", !vsmmu_fact_is_known (host->options[VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV]) },
-    { "/sys/kernel/mm/hugepages", check->domain->has_hugepages && !host->has_pages },
+    { "/sys/kernel/mm/hugepages", check->domain->has_hugepages && (!host->has_pages || has_unknown_pool (host)) },
   };
   const VsmmuDevice *iommu = vsmmu_domain_first_accelerated (check->domain);
   g_autoptr (GString) list = g_string_new (NULL);

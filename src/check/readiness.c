@@ -287,16 +287,21 @@ check_groups (const VsmmuHost *host, VsmmuReadiness *readiness)
 static void
 check_pages (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
+  gboolean is_known = host->has_pages;
+
   for (guint i = 0; i < host->pages->len; i++) {
     const VsmmuHostPages *pool = &g_array_index (host->pages, VsmmuHostPages, i);
 
-    if (pool->total == 0)
+    is_known = is_known && pool->total >= 0;
+    if (pool->total <= 0)
       continue;
     set (readiness, VSMMU_READINESS_PASS, g_strdup_printf (_ ("%u of %u KiB"), (guint) pool->total, (guint) pool->size),
          NULL);
     return;
   }
-  if (vsmmu_host_has_cmdqv (host))
+  if (!is_known)
+    not_known (readiness, _ ("collect the facts on the host, where /sys/kernel/mm/hugepages can be read"));
+  else if (vsmmu_host_has_cmdqv (host))
     set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("none reserved")),
          g_strdup (_ ("reserve some: without them cmdqv has one small page for its queue")));
   else

@@ -54,7 +54,7 @@ set_by_model (VsmmuDevice *device, const char *model, const ModelConnect *table)
       device->connect = table->connect;
 }
 
-/* libvirt's virDiskNameToIndex(): vda 0, vdz 25, vdaa 26. */
+/* One more than libvirt's virDiskNameToIndex(): vda 1, vdz 26, vdaa 27; 0 for no name of a disk. */
 static guint
 disk_name_to_index (const char *name)
 {

@@ -58,8 +58,8 @@ const VsmmuField vsmmu_host_tool_fields[] = {
 
 const VsmmuField vsmmu_host_pages_fields[] = {
   { "size_kib", VSMMU_FIELD_NUMBER, AT (VsmmuHostPages, size), 1, G_GINT64_CONSTANT (1) << 30 },
-  { "total", VSMMU_FIELD_NUMBER, AT (VsmmuHostPages, total), 0, G_GINT64_CONSTANT (1) << 32 },
-  { "free", VSMMU_FIELD_NUMBER, AT (VsmmuHostPages, free), 0, G_GINT64_CONSTANT (1) << 32 },
+  { "total", VSMMU_FIELD_COUNT, AT (VsmmuHostPages, total), 0, G_GINT64_CONSTANT (1) << 32 },
+  { "free", VSMMU_FIELD_COUNT, AT (VsmmuHostPages, free), 0, G_GINT64_CONSTANT (1) << 32 },
   END,
 };
 

@@ -10,6 +10,7 @@ typedef enum {
   VSMMU_FIELD_HEX24,      /* guint32: "0x…" of 6 digits */
   VSMMU_FIELD_HEX64,      /* guint64: "0x…" */
   VSMMU_FIELD_NUMBER,     /* guint64 */
+  VSMMU_FIELD_COUNT,      /* gint64: a number, null for -1, which is unknown */
   VSMMU_FIELD_BOOLEAN,    /* gboolean */
   VSMMU_FIELD_FACT,       /* VsmmuFact: { "value": number, "source": "…" }, null for unknown */
   VSMMU_FIELD_FACT_FLAG,  /* the same with true or false */
@@ -27,7 +28,7 @@ typedef struct {
   const char *name;
   VsmmuFieldKind kind;
   gsize offset;
-  gint64 min; /* of VSMMU_FIELD_FACT and _NUMBER */
+  gint64 min; /* of VSMMU_FIELD_FACT, _NUMBER and _COUNT */
   gint64 max;
 } VsmmuField;
 

@@ -235,6 +235,12 @@ read_field (Reader *reader, JsonNode *node, const VsmmuField *field, char *at)
       return FALSE;
     *(guint64 *) at = (guint64) number;
     return TRUE;
+  case VSMMU_FIELD_COUNT:
+    number = -1;
+    if (!is_absent (node) && !get_number (reader, node, field->name, field->min, field->max, &number))
+      return FALSE;
+    *(gint64 *) at = number;
+    return TRUE;
   case VSMMU_FIELD_BOOLEAN:
     return get_flag (reader, node, field->name, (gboolean *) at);
   default:
@@ -357,7 +363,7 @@ read_kernel (Reader *reader, JsonObject *root)
 static gboolean
 read_pages (Reader *reader, JsonObject *element)
 {
-  VsmmuHostPages pages = { 0 };
+  VsmmuHostPages pages = { .total = -1, .free = -1 };
 
   if (!read_fields (reader, element, vsmmu_host_pages_fields, &pages))
     return FALSE;

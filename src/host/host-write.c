@@ -68,6 +68,9 @@ field_node (const VsmmuField *field, const char *at)
     return hex_node (*(const guint64 *) at, 0);
   case VSMMU_FIELD_NUMBER:
     return json_node_init_int (json_node_alloc (), (gint64) * (const guint64 *) at);
+  case VSMMU_FIELD_COUNT:
+    return *(const gint64 *) at < 0 ? json_node_init_null (json_node_alloc ())
+                                    : json_node_init_int (json_node_alloc (), *(const gint64 *) at);
   case VSMMU_FIELD_BOOLEAN:
     return json_node_init_boolean (json_node_alloc (), *(const gboolean *) at);
   default:

@@ -13,7 +13,7 @@ find_pool (const VsmmuHost *host)
   for (guint i = 0; i < host->pages->len; i++) {
     const VsmmuHostPages *pool = &g_array_index (host->pages, VsmmuHostPages, i);
 
-    if (pool->size > 0 && pool->free >= (guint64) MEMORY_GIB * 1024 * 1024 / pool->size)
+    if (pool->size > 0 && pool->free >= (gint64) (MEMORY_GIB * G_GUINT64_CONSTANT (1048576) / pool->size))
       return pool;
   }
   return NULL;

@@ -227,6 +227,15 @@ read_machine (const VsmmuTree *tree, gboolean is_this)
   host->dev_vfio = vsmmu_tree_exists (tree, "dev/vfio/vfio", VSMMU_FACT_SOURCE_DEVFS);
 }
 
+/* -1 for what is no count */
+static gint64
+read_count (const VsmmuTree *tree, const char *path)
+{
+  VsmmuFact count = vsmmu_tree_read_number (tree, tree->fd, path);
+
+  return vsmmu_fact_is_known (count) ? MAX (count.value, -1) : -1;
+}
+
 static void
 read_pages (const VsmmuTree *tree)
 {
@@ -242,8 +251,8 @@ read_pages (const VsmmuTree *tree)
     if (!g_str_has_prefix (name, "hugepages-"))
       continue;
     pages.size = g_ascii_strtoull (name + strlen ("hugepages-"), NULL, 10);
-    pages.total = (guint64) vsmmu_tree_read_number (tree, tree->fd, total).value;
-    pages.free = (guint64) vsmmu_tree_read_number (tree, tree->fd, free_pages).value;
+    pages.total = read_count (tree, total);
+    pages.free = read_count (tree, free_pages);
     if (pages.size > 0)
       g_array_append_val (tree->host->pages, pages);
   }

@@ -26,7 +26,7 @@ void vsmmu_tree_for_each (guint n, void (*read) (gpointer data, guint i), gpoint
 /* Notes that @path could not be read, with errno as the reason. */
 void vsmmu_tree_note_unread (const VsmmuTree *tree, const char *path, int error);
 
-/* The same in the directory @path; -1 in fd when it cannot be entered. Close fd in the end. */
+/* Opens the directory @path below @directory; -1 when it cannot be entered, which is noted. */
 int vsmmu_tree_enter (const VsmmuTree *tree, int directory, const char *path);
 
 /* Opens a file for reading, not through a link; -1 when it cannot be opened. */

@@ -438,6 +438,11 @@ step (VsmmuRelay *relay, int timeout)
     sinks[i] = (struct pollfd){ .fd = flow->sink, .events = wants_output (flow) ? POLLOUT : 0 };
   }
   n = poll (fds, G_N_ELEMENTS (fds), timeout);
+  if (n < 0 && errno != EINTR) {
+    g_set_error (&relay->error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("cannot wait for the client and the daemon: %s"),
+                 g_strerror (errno));
+    return FALSE;
+  }
   if (n <= 0)
     return n < 0;
   if (fds[0].revents != 0)

@@ -3,6 +3,7 @@
 
 #include <vsmmu/vsmmu.h>
 
+#include "methods.h"
 #include "quota.h"
 
 #define PATH "/org/vsmmu1"
@@ -384,6 +385,25 @@ test_a_connection_has_so_many_bytes_in_flight (Fixture *fixture, gconstpointer d
   g_clear_pointer (&fixture->all_waiting, g_ptr_array_unref);
 }
 
+/* What GDBus lets through, since the interface has it, is in the table too. */
+static void
+test_every_method_of_the_interface_has_a_row (void)
+{
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "data", "org.vsmmu1.xml", NULL);
+  g_autofree char *xml = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GDBusNodeInfo) node = NULL;
+
+  g_assert_true (g_file_get_contents (path, &xml, NULL, NULL));
+  node = g_dbus_node_info_new_for_xml (xml, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; node->interfaces[0]->methods[i] != NULL; i++) {
+    g_test_message ("%s", node->interfaces[0]->methods[i]->name);
+    g_assert_nonnull (vsmmu_methods_find (node->interfaces[0]->methods[i]->name));
+  }
+  g_assert_null (vsmmu_methods_find ("Nothing"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -405,5 +425,6 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
     g_test_add (tests[i].name, Fixture, NULL, set_up, tests[i].run, tear_down);
+  g_test_add_func ("/service/every-method-has-a-row", test_every_method_of_the_interface_has_a_row);
   return g_test_run ();
 }

@@ -426,17 +426,18 @@ static const struct {
   { "Policy", get_policy },
 };
 
-/* GDBus lets only names through that the interface has. */
+/* GDBus lets only names through that the interface has, which may have more of them than this table. */
 static GVariant *
 run_get (VsmmuRequest *request, GError **error)
 {
   const char *name;
-  guint i = 0;
 
   g_variant_get (request->parameters, "(&s&s)", NULL, &name);
-  while (strcmp (properties[i].name, name) != 0)
-    i++;
-  return g_variant_new ("(v)", properties[i].get (request->context));
+  for (guint i = 0; i < G_N_ELEMENTS (properties); i++)
+    if (strcmp (properties[i].name, name) == 0)
+      return g_variant_new ("(v)", properties[i].get (request->context));
+  g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_PROPERTY, _ ("there is no property '%s'"), name);
+  return NULL;
 }
 
 static GVariant *

@@ -188,10 +188,18 @@ handle_call (GDBusConnection *bus, const char *sender, const char *path, const c
 {
   VsmmuService *service = data;
   GUnixFDList *descriptors = g_dbus_message_get_unix_fd_list (g_dbus_method_invocation_get_message (invocation));
-  Call *call = g_new0 (Call, 1);
+  const VsmmuMethod *method = vsmmu_methods_find (name);
+  Call *call;
 
+  /* GDBus lets only names through that the interface has, which may have more of them than the table. */
+  if (method == NULL) {
+    g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD,
+                                           _ ("there is no method '%s'"), name);
+    return;
+  }
+  call = g_new0 (Call, 1);
   call->service = service;
-  call->method = vsmmu_methods_find (name);
+  call->method = method;
   call->invocation = invocation;
   call->request =
       (VsmmuRequest){ .context = &service->context,

@@ -134,6 +134,8 @@ static gpointer
 ask (Question *question, gpointer (*put) (VsmmuConnection *connection, const Question *question, GError **error),
      GError **error)
 {
+  g_autoptr (GError) problem = NULL;
+
   for (guint i = 0; question->uris[i] != NULL; i++) {
     g_autoptr (GError) fault = NULL;
     g_autoptr (VsmmuConnection) connection = vsmmu_connection_open (question->uris[i], FALSE, &fault);
@@ -147,9 +149,13 @@ ask (Question *question, gpointer (*put) (VsmmuConnection *connection, const Que
       question->uri = g_strdup (question->uris[i]);
       return answer;
     }
-    if (question->uris[i + 1] == NULL)
-      g_propagate_error (error, g_steal_pointer (&fault));
+    /* That one has no such domain explains less than why another could not be asked. */
+    if (problem == NULL || g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN)) {
+      g_clear_error (&problem);
+      problem = g_steal_pointer (&fault);
+    }
   }
+  g_propagate_error (error, g_steal_pointer (&problem));
   return NULL;
 }
 
@@ -244,6 +250,7 @@ start (VsmmuGuests *guests, const char *connection, const char *domain, const ch
        GTaskThreadFunc run)
 {
   const VsmmuWatching *watching = (const VsmmuWatching *) guests;
+  const char *const one[] = { connection, NULL };
   g_autoptr (GTask) inner = g_task_new (NULL, NULL, pass_on, g_object_ref (task));
   Question *question = g_new0 (Question, 1);
   Work *work;
@@ -257,7 +264,7 @@ start (VsmmuGuests *guests, const char *connection, const char *domain, const ch
   }
   *question = (Question){
     .budget = watching->budget,
-    .uris = connection != NULL ? g_strsplit (connection, "\n", 1) : g_strdupv (watching->uris),
+    .uris = g_strdupv (connection != NULL ? (char **) one : watching->uris),
     .domain = g_strdup (domain),
     .device = g_strdup (device),
   };
