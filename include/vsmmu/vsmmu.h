@@ -26,4 +26,5 @@
 #include <vsmmu/schema.h>
 #include <vsmmu/target.h>
 #include <vsmmu/verify.h>
+#include <vsmmu/version.h>
 #include <vsmmu/watch.h>

@@ -2,6 +2,8 @@
 #include <glib/gi18n-lib.h>
 #include <libxml/parser.h>
 
+#include "vsmmu/version.h"
+
 /* Programs that use the library need not know where its translations are. */
 __attribute__ ((constructor)) static void
 library_init (void)
@@ -10,4 +12,10 @@ library_init (void)
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   /* libxml2 asks for this before it is used from several threads. */
   xmlInitParser ();
+}
+
+guint
+vsmmu_version (void)
+{
+  return VSMMU_VERSION;
 }

@@ -1,0 +1,51 @@
+"""libvsmmu as others see it: its headers, its symbols, and a program that uses it."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent
+INCLUDE = SOURCE / "include" / "vsmmu"
+HEADERS = sorted(path.name for path in INCLUDE.glob("*.h")) + ["version.h"]
+FLAGS = ["-Werror", "-Wall", "-Wextra", "-pedantic", "-fsyntax-only"]
+
+
+def declared():
+    text = "".join(path.read_text() for path in [*INCLUDE.glob("*.h"), INCLUDE / "version.h.in"])
+    return set(re.findall(r"^VSMMU_PUBLIC\s[^;]*?\b(vsmmu_\w+)\s*\(", text, re.MULTILINE))
+
+
+def in_map():
+    return re.findall(r"^    (vsmmu_\w+);$", (SOURCE / "src" / "libvsmmu.map").read_text(), re.MULTILINE)
+
+
+def test_the_map_has_what_the_headers_declare():
+    assert set(in_map()) == declared() and in_map() == sorted(in_map()) and len(in_map()) > 100
+
+
+def test_the_library_exports_what_the_map_has(build_dir):
+    library = next(path for path in (build_dir / "src").glob("libvsmmu.so.*.*") if path.is_file() and not path.is_symlink() and ".p" not in path.name)
+    output = subprocess.run(["nm", "--dynamic", "--defined-only", "--format=posix", library], check=True, capture_output=True, text=True).stdout
+    names = [line.split()[0] for line in output.splitlines() if line.split()[1] in "TDRB"]
+    assert sorted(names) == [f"{name}@@LIBVSMMU_0.1" for name in in_map()]
+
+
+@pytest.fixture(scope="module")
+def flags(build_dir):
+    glib = subprocess.run(["pkg-config", "--cflags", "glib-2.0"], check=True, capture_output=True, text=True).stdout.split()
+    return [*FLAGS, f"-I{SOURCE / 'include'}", f"-I{build_dir / 'include'}", *(flag.replace("-I", "-isystem") for flag in glib)]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize(("compiler", "language"), [("cc", "-std=c11"), ("clang++", "-std=c++17")], ids=["C", "C++"])
+def test_a_header_compiles_alone(compiler, language, header, flags):
+    kind = ["-x", "c++"] if "++" in language else ["-x", "c"]
+    done = subprocess.run([compiler, language, *flags, *kind, "-"], input=f"#include <vsmmu/{header}>\n", text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_the_resolver_uses_its_own_viommu(build_dir):
+    done = subprocess.run([build_dir / "tests" / "doorbell"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0xffffff000040 -> 0x08090040, data 7, direct\n", "")
