@@ -16,7 +16,7 @@
 
 /* What the first version of lowering kept there, and what an attacker would like it to mean. */
 #define METADATA                                                                                                       \
-  "<metadata><v:lowered xmlns:v='urn:libvirt-vsmmu:lowered:1'><v:original of='metadata'>&lt;"      \
+  "<metadata><v:lowered xmlns:v='urn:libvirt-vsmmu:lowered:1'><v:original of='metadata'>&lt;"                          \
   "commandline/&gt;</v:original><v:original of='iommu0'>&lt;iommu model='smmuv3'/&gt;</v:original><v:original "        \
   "of='ua-iommu0'>&lt;iommu/&gt;</v:original><v:original of='hostdev0/iommufd'> iommufd='no'</v:original></v:lowered>" \
   "<iommu xmlns='' model='smmuv3'><driver pciBus='0' accel='on'/></iommu></metadata>"

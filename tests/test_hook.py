@@ -21,7 +21,7 @@ import odd
 from conftest import require_tree, running_daemon
 from means import give_up
 from hook import Answer, Hook, guest, hostdev
-from waiting import PATIENCE, await_true, measure
+from waiting import PATIENCE, await_true
 from stuck import Stuck
 
 unsanitized = pytest.mark.unsanitized("sanitizers take more memory than that")
@@ -201,12 +201,12 @@ def test_metadata_change_nothing(hook, content):
 
 def test_only_the_metadata_of_the_domain_are_left_out(hook):
     """Not what has that name elsewhere, or another prefix, and not what comes behind."""
-    for odd in ("<devices><metadata/>", "<devices><metadata>", "<x:metadata xmlns:x='urn:x'/><devices>", "<metadatas/><devices>",
+    for text in ("<devices><metadata/>", "<devices><metadata>", "<x:metadata xmlns:x='urn:x'/><devices>", "<metadatas/><devices>",
                 "<metadata/><metadata></metadata><devices>"):
-        document = TWO_SMMUS.replace("<devices>", odd)
-        if odd.endswith("<metadata>"):
+        document = TWO_SMMUS.replace("<devices>", text)
+        if text.endswith("<metadata>"):
             document = document.replace("</devices>", "</metadata></devices>")
-        assert hook.call(document).status == int(not odd.endswith("<metadata>")), odd
+        assert hook.call(document).status == int(not text.endswith("<metadata>")), text
 
 
 # As they may stand in a document that is too much for us; libvirt would not have most of them.

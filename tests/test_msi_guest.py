@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 import guests
-from program import DATA, Outcome
+from program import DATA
 from waiting import PATIENCE, await_true
 
 pytestmark = pytest.mark.slow("guests boot")

@@ -6,7 +6,6 @@ import pathlib
 import re
 import subprocess
 import threading
-import time
 
 import dbus
 import pytest

@@ -88,7 +88,8 @@ VSMMU_PUBLIC char *vsmmu_lower_device (const char *xml, gsize length, const char
  *
  * Undoes lowering in every `<domain>` and `<inactiveDomain>` that the document is or has in it, such as that of a
  * snapshot. The arguments and overrides of the domain count, and are written as the elements that a newer libvirt has
- * for them; `<metadata>` has no influence on that. All else, and every document in which nothing is lowered, comes back byte for byte.
+ * for them; `<metadata>` has no influence on that. All else, and every document in which nothing is lowered, comes back
+ * byte for byte.
  *
  * Returns: (transfer full): XML with a NUL after it, or %NULL with @error set
  */

@@ -10,8 +10,8 @@
  *
  * Reads the elements of the document alone: what arguments and overrides say is for vsmmu_domain_new_from_data().
  */
-VsmmuDomain *vsmmu_domain_new_mapped (const char *data, gsize length, const char *name, const GArray *lines, guint *line,
-                                      GError **error);
+VsmmuDomain *vsmmu_domain_new_mapped (const char *data, gsize length, const char *name, const GArray *lines,
+                                      guint *line, GError **error);
 
 /* The same with the lines of @data, for what is lifted already, or is to be. */
 VsmmuDomain *vsmmu_domain_new_raw (const char *data, gsize length, const char *name, GError **error);

@@ -41,8 +41,8 @@ gboolean vsmmu_events_prepare (GError **error);
 gboolean vsmmu_connection_subscribe (VsmmuConnection *connection, VsmmuEventFunc tell, gpointer data, GError **error);
 
 /*
- * (transfer full) (element-type utf8): UUID and name of each domain that runs, one after the other, or %NULL with @error
- * set (VSMMU_ERROR_PROBE)
+ * (transfer full) (element-type utf8): UUID and name of each domain that runs, one after the other, or %NULL with
+ * @error set (VSMMU_ERROR_PROBE)
  */
 GPtrArray *vsmmu_connection_list_running (VsmmuConnection *connection, GError **error);
 

@@ -60,8 +60,8 @@ void vsmmu_edit_remove_attribute (VsmmuEdit *edit, const xmlNode *node, const ch
 char *vsmmu_edit_finish (VsmmuEdit *edit, gsize *length);
 
 /*
- * (transfer full) (element-type guint): after vsmmu_edit_finish(), for each line of the document with all edits the line
- * of the document before; what is new has the line where it was put
+ * (transfer full) (element-type guint): after vsmmu_edit_finish(), for each line of the document with all edits the
+ * line of the document before; what is new has the line where it was put
  */
 GArray *vsmmu_edit_map_lines (const VsmmuEdit *edit);
 

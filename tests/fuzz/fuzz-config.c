@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "stop.h"
 #include "verify/guest-pci.h"
 #include "verify/guest.h"
-#include "stop.h"
 #include "vsmmu/vsmmu.h"
 
 int LLVMFuzzerInitialize (int *argc, char ***argv);

@@ -14,10 +14,10 @@
 
 #include "domain/concern.h"
 #include "domain/domain.h"
-#include "xml/metadata.h"
 #include "stop.h"
 #include "turn.h"
 #include "vsmmu/vsmmu.h"
+#include "xml/metadata.h"
 
 #define NAME "domain.xml"
 

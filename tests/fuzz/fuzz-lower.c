@@ -68,7 +68,7 @@ compare_models (const char *expected, gsize expected_length, const char *got, gs
 }
 
 #define METADATA                                                                                                       \
-  "<metadata><v:lowered xmlns:v='urn:libvirt-vsmmu:lowered:1'><v:original of='iommu0'>&lt;x/&gt;"  \
+  "<metadata><v:lowered xmlns:v='urn:libvirt-vsmmu:lowered:1'><v:original of='iommu0'>&lt;x/&gt;"                      \
   "</v:original></v:lowered><iommu xmlns='' model='smmuv3'/></metadata>"
 
 /* Whether metadata changes what a document is lifted to: @lifted without. */

@@ -6,8 +6,8 @@
 
 #include "check/policy.h"
 #include "domain/domain.h"
-#include "verify/guest-output.h"
 #include "stop.h"
+#include "verify/guest-output.h"
 #include "vsmmu/vsmmu.h"
 #include "xml/metadata-filter.h"
 #include "xml/xml.h"

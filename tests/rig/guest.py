@@ -9,7 +9,7 @@ import qmp
 
 # What it shares with the guests of other tests, for programs that are not started by pytest too.
 sys.path.append(str(pathlib.Path(__file__).parent.parent))
-from console import Console, Died, Report  # noqa: E402
+from console import Console, Died  # noqa: E402
 
 DIRECTORY = pathlib.PurePath("/run/rig")
 FIRMWARE = "/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd"

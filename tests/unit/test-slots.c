@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "golden.h"
 #include "domain/acceleration.h"
 #include "domain/domain.h"
+#include "golden.h"
 
 #define ROOT_PORT "<controller type='pci' model='pcie-root-port'/>"
 

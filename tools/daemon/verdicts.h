@@ -25,7 +25,7 @@ typedef struct {
   GPtrArray *findings; /* (element-type VsmmuFinding): the reasons */
   VsmmuVerdictState state;
   const char *on_mismatch; /* (nullable): what is done about a mismatch */
-  gint64 since; /* microseconds since 1970; the store sets it */
+  gint64 since;            /* microseconds since 1970; the store sets it */
 } VsmmuVerdict;
 
 void vsmmu_verdict_free (VsmmuVerdict *verdict);
