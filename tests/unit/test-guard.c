@@ -563,12 +563,13 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
 
 #define TWO_HOSTDEVS                                                                                                   \
   START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) HOSTDEV ("0x0006", "0x01", ADDRESS ("0x04")) VSMMU END
-#define TWO_INTERFACES                                                                                                 \
+#define INTERFACES(one, other)                                                                                         \
   START "<interface type='hostdev'><mac address='52:54:00:00:00:ac'/><driver iommufd='yes'/><source><address "         \
         "type='pci' domain='2' bus='1'/></source>" ADDRESS (                                                           \
-            "0x02") "<alias name='ua-h'/></interface>"                                                                 \
+            "0x02") "<alias name='" one "'/></interface>"                                                              \
                     "<interface type='user'><mac address='52:54:00:00:00:ab'/><model type='virtio'/>" ADDRESS (        \
-                        "0x04") "<alias name='ua-n'/></interface>" VSMMU END
+                        "0x04") "<alias name='" other "'/></interface>" VSMMU END
+#define TWO_INTERFACES INTERFACES ("ua-h", "ua-n")
 
 #define FOUR RNG ("") RNG ("") RNG ("") RNG ("")
 #define SIXTEEN FOUR FOUR FOUR FOUR
@@ -672,6 +673,10 @@ static const struct {
     "<interface type='user'>" ADDRESS ("4") "</interface>", NULL, 1 },
   { "one-of-two-interfaces-by-alias", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
     "<interface type='user'><alias name='ua-n'/></interface>", NULL, 1 },
+  { "one-of-two-interfaces-by-what-begins-as-the-other", NULL, INTERFACES ("1", "1n"), vsmmu_guard_detach,
+    VIR_DOMAIN_AFFECT_CONFIG, "<interface type='user'><alias name='1n'/></interface>", NULL, 1 },
+  { "one-of-two-interfaces-by-what-the-other-begins-as", NULL, INTERFACES ("1h", "1"), vsmmu_guard_detach,
+    VIR_DOMAIN_AFFECT_CONFIG, "<interface type='user'><alias name='1'/></interface>", NULL, 1 },
   { "one-of-two-interfaces-by-mac", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
     "<interface type='user'><mac address='52:54:00:00:00:AB'/></interface>", NULL, 1 },
   { "one-of-two-interfaces-by-the-other-mac", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
