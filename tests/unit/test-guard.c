@@ -712,6 +712,15 @@ static const struct {
   { "an-update-to-lines-before-what-is-wrong-already", NULL,
     START DISK (ADDRESS ("0x04")) RNG (ADDRESS ("0x03")) VSMMU END, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
     LINES (ADDRESS ("0x04")), NULL, 1 },
+  { "a-host-device-that-is-not-there", NULL, GOOD, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    HOSTDEV ("0x0009", "0x01", ""), "vsmmu-empty", 1 },
+  { "the-first-device", NULL, "<domain%s><name>smmuv3</name><devices></devices></domain>", vsmmu_guard_attach,
+    VIR_DOMAIN_AFFECT_CONFIG, RNG (""), NULL, 1 },
+  { "one-more-before-what-is-wrong-already", NULL,
+    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) VSMMU
+    "</devices>\n<qemu:commandline xmlns:qemu='" URI "'><qemu:arg value='-global'/><qemu:arg "
+    "value='arm-smmuv3.accel=off'/></qemu:commandline></domain>",
+    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG, RNG (ADDRESS ("0x04")), NULL, 1 },
   { "one-of-too-many", NULL, MANY, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""), "which of 17 devices", 1 },
   { "one-of-too-many-twice", MANY, MANY, vsmmu_guard_detach, BOTH, RNG (""), "which of 17 devices", 2 },
   { "one-of-as-many-as-may-be", NULL, START VSMMU SIXTEEN END, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""),
