@@ -571,6 +571,9 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
                         "0x04") "<alias name='" other "'/></interface>" VSMMU END
 #define TWO_INTERFACES INTERFACES ("ua-h", "ua-n")
 
+#define TWO_VSMMUS                                                                                                     \
+  START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) VSMMU                                                             \
+      "\n<iommu model='smmuv3'><driver pciBus='0' accel='on'/></iommu>" END
 #define FOUR RNG ("") RNG ("") RNG ("") RNG ("")
 #define SIXTEEN FOUR FOUR FOUR FOUR
 #define MANY START VSMMU SIXTEEN RNG ("") END
@@ -721,6 +724,9 @@ static const struct {
     "</devices>\n<qemu:commandline xmlns:qemu='" URI "'><qemu:arg value='-global'/><qemu:arg "
     "value='arm-smmuv3.accel=off'/></qemu:commandline></domain>",
     vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG, RNG (ADDRESS ("0x04")), NULL, 1 },
+  { "another-vsmmu-that-is-empty", NULL, TWO_VSMMUS, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
+    HOSTDEV ("0x0002", "0x01", ADDRESS ("0x04")), "vsmmu-empty", 1 },
+  { "a-name-where-nothing-concerns-us", NULL, PLAIN, detach_alias, VIR_DOMAIN_AFFECT_CONFIG, "ua-x", NULL, 1 },
   { "one-of-too-many", NULL, MANY, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""), "which of 17 devices", 1 },
   { "one-of-too-many-twice", MANY, MANY, vsmmu_guard_detach, BOTH, RNG (""), "which of 17 devices", 2 },
   { "one-of-as-many-as-may-be", NULL, START VSMMU SIXTEEN END, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""),
