@@ -13,6 +13,8 @@ typedef struct {
   const char *running; /* (nullable): the domain that is asked for */
   const char *defined; /* (nullable): its definition, when that is another */
   gboolean has_no_target;
+  gboolean hides_running; /* the daemon does not say */
+  gboolean hides_defined;
   guint n_asked; /* for the domain */
   guint n_hosts; /* how often the host was looked at */
   gboolean asked_for_definition;
@@ -31,13 +33,17 @@ get_target (gpointer self, VsmmuTarget *target, GError **error)
 }
 
 static char *
-get_domain_xml (gpointer self, const guint8 *uuid, gboolean is_inactive, GError **error G_GNUC_UNUSED)
+get_domain_xml (gpointer self, const guint8 *uuid, gboolean is_inactive, GError **error)
 {
   Surroundings *surroundings = self;
 
   g_assert_cmpuint (uuid[0], ==, 7);
   surroundings->asked_for_definition = is_inactive;
   surroundings->n_asked++;
+  if (is_inactive ? surroundings->hides_defined : surroundings->hides_running) {
+    g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, "no domain");
+    return NULL;
+  }
   return g_strdup (is_inactive && surroundings->defined != NULL ? surroundings->defined : surroundings->running);
 }
 
@@ -829,6 +835,24 @@ test_a_change_of_a_domain_that_cannot_be_read_is_refused (Fixture *fixture, gcon
   }
 }
 
+static void
+test_a_change_of_a_domain_that_is_not_told_is_refused (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static Change *const all[] = { vsmmu_guard_attach, vsmmu_guard_update, vsmmu_guard_detach, detach_alias };
+
+  fixture->around.defined = fixture->good;
+  for (guint i = 0; i < G_N_ELEMENTS (all) * 2; i++) {
+    Change *change = all[i / 2];
+    g_autoptr (GError) error = NULL;
+
+    fixture->around.hides_running = i % 2 == 0;
+    fixture->around.hides_defined = i % 2 == 1;
+    g_assert_null (
+        change (fixture->guard, uuid, BOTH, change == detach_alias ? "ua-r" : RNG (ADDRESS ("0x04")), &error));
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE);
+  }
+}
+
 /* It came to a guest of which nobody can say what it is now. */
 static void
 test_what_was_attached_to_a_guest_that_cannot_be_read_goes (Fixture *fixture, gconstpointer data)
@@ -1193,6 +1217,7 @@ main (int argc, char **argv)
     g_test_add (guest, Fixture, &unreadable[i], set_up, test_what_was_attached_to_a_guest_that_cannot_be_read_goes,
                 tear_down);
   }
+  ADD ("not-told", NULL, test_a_change_of_a_domain_that_is_not_told_is_refused);
   ADD ("no-versions", NULL, test_without_the_versions_nothing_that_matters_passes);
   ADD ("no-versions-needed", NULL, test_without_the_versions_what_does_not_matter_passes);
   ADD ("old-libvirt-vsmmu", NULL, test_an_old_libvirt_gets_no_vsmmu_by_itself);
