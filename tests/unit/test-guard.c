@@ -13,6 +13,8 @@ typedef struct {
   const char *running; /* (nullable): the domain that is asked for */
   const char *defined; /* (nullable): its definition, when that is another */
   gboolean has_no_target;
+  gboolean hides_running; /* the daemon does not say */
+  gboolean hides_defined;
   guint n_asked; /* for the domain */
   guint n_hosts; /* how often the host was looked at */
   gboolean asked_for_definition;
@@ -31,13 +33,17 @@ get_target (gpointer self, VsmmuTarget *target, GError **error)
 }
 
 static char *
-get_domain_xml (gpointer self, const guint8 *uuid, gboolean is_inactive, GError **error G_GNUC_UNUSED)
+get_domain_xml (gpointer self, const guint8 *uuid, gboolean is_inactive, GError **error)
 {
   Surroundings *surroundings = self;
 
   g_assert_cmpuint (uuid[0], ==, 7);
   surroundings->asked_for_definition = is_inactive;
   surroundings->n_asked++;
+  if (is_inactive ? surroundings->hides_defined : surroundings->hides_running) {
+    g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, "no domain");
+    return NULL;
+  }
   return g_strdup (is_inactive && surroundings->defined != NULL ? surroundings->defined : surroundings->running);
 }
 
@@ -563,13 +569,17 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
 
 #define TWO_HOSTDEVS                                                                                                   \
   START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) HOSTDEV ("0x0006", "0x01", ADDRESS ("0x04")) VSMMU END
-#define TWO_INTERFACES                                                                                                 \
+#define INTERFACES(one, other)                                                                                         \
   START "<interface type='hostdev'><mac address='52:54:00:00:00:ac'/><driver iommufd='yes'/><source><address "         \
         "type='pci' domain='2' bus='1'/></source>" ADDRESS (                                                           \
-            "0x02") "<alias name='ua-h'/></interface>"                                                                 \
+            "0x02") "<alias name='" one "'/></interface>"                                                              \
                     "<interface type='user'><mac address='52:54:00:00:00:ab'/><model type='virtio'/>" ADDRESS (        \
-                        "0x04") "<alias name='ua-n'/></interface>" VSMMU END
+                        "0x04") "<alias name='" other "'/></interface>" VSMMU END
+#define TWO_INTERFACES INTERFACES ("ua-h", "ua-n")
 
+#define TWO_VSMMUS                                                                                                     \
+  START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) VSMMU                                                             \
+      "\n<iommu model='smmuv3'><driver pciBus='0' accel='on'/></iommu>" END
 #define FOUR RNG ("") RNG ("") RNG ("") RNG ("")
 #define SIXTEEN FOUR FOUR FOUR FOUR
 #define MANY START VSMMU SIXTEEN RNG ("") END
@@ -672,6 +682,10 @@ static const struct {
     "<interface type='user'>" ADDRESS ("4") "</interface>", NULL, 1 },
   { "one-of-two-interfaces-by-alias", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
     "<interface type='user'><alias name='ua-n'/></interface>", NULL, 1 },
+  { "one-of-two-interfaces-by-what-begins-as-the-other", NULL, INTERFACES ("1", "1n"), vsmmu_guard_detach,
+    VIR_DOMAIN_AFFECT_CONFIG, "<interface type='user'><alias name='1n'/></interface>", NULL, 1 },
+  { "one-of-two-interfaces-by-what-the-other-begins-as", NULL, INTERFACES ("1h", "1"), vsmmu_guard_detach,
+    VIR_DOMAIN_AFFECT_CONFIG, "<interface type='user'><alias name='1'/></interface>", NULL, 1 },
   { "one-of-two-interfaces-by-mac", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
     "<interface type='user'><mac address='52:54:00:00:00:AB'/></interface>", NULL, 1 },
   { "one-of-two-interfaces-by-the-other-mac", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
@@ -707,6 +721,18 @@ static const struct {
   { "an-update-to-lines-before-what-is-wrong-already", NULL,
     START DISK (ADDRESS ("0x04")) RNG (ADDRESS ("0x03")) VSMMU END, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
     LINES (ADDRESS ("0x04")), NULL, 1 },
+  { "a-host-device-that-is-not-there", NULL, GOOD, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
+    HOSTDEV ("0x0009", "0x01", ""), "vsmmu-empty", 1 },
+  { "the-first-device", NULL, "<domain%s><name>smmuv3</name><devices></devices></domain>", vsmmu_guard_attach,
+    VIR_DOMAIN_AFFECT_CONFIG, RNG (""), NULL, 1 },
+  { "one-more-before-what-is-wrong-already", NULL,
+    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) VSMMU
+    "</devices>\n<qemu:commandline xmlns:qemu='" URI "'><qemu:arg value='-global'/><qemu:arg "
+    "value='arm-smmuv3.accel=off'/></qemu:commandline></domain>",
+    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG, RNG (ADDRESS ("0x04")), NULL, 1 },
+  { "another-vsmmu-that-is-empty", NULL, TWO_VSMMUS, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
+    HOSTDEV ("0x0002", "0x01", ADDRESS ("0x04")), "vsmmu-empty", 1 },
+  { "a-name-where-nothing-concerns-us", NULL, PLAIN, detach_alias, VIR_DOMAIN_AFFECT_CONFIG, "ua-x", NULL, 1 },
   { "one-of-too-many", NULL, MANY, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""), "which of 17 devices", 1 },
   { "one-of-too-many-twice", MANY, MANY, vsmmu_guard_detach, BOTH, RNG (""), "which of 17 devices", 2 },
   { "one-of-as-many-as-may-be", NULL, START VSMMU SIXTEEN END, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""),
@@ -806,6 +832,24 @@ test_a_change_of_a_domain_that_cannot_be_read_is_refused (Fixture *fixture, gcon
     g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
     g_assert_true (g_str_has_prefix (error->message, "cannot read the XML of the domain: "));
     g_assert_nonnull (strstr (error->message, row->said));
+  }
+}
+
+static void
+test_a_change_of_a_domain_that_is_not_told_is_refused (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static Change *const all[] = { vsmmu_guard_attach, vsmmu_guard_update, vsmmu_guard_detach, detach_alias };
+
+  fixture->around.defined = fixture->good;
+  for (guint i = 0; i < G_N_ELEMENTS (all) * 2; i++) {
+    Change *change = all[i / 2];
+    g_autoptr (GError) error = NULL;
+
+    fixture->around.hides_running = i % 2 == 0;
+    fixture->around.hides_defined = i % 2 == 1;
+    g_assert_null (
+        change (fixture->guard, uuid, BOTH, change == detach_alias ? "ua-r" : RNG (ADDRESS ("0x04")), &error));
+    g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE);
   }
 }
 
@@ -944,6 +988,10 @@ static const struct {
 } company[] = {
   { "of-the-same-smmu", "", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")), HOSTDEV ("0x0002", "0x02", ""), TRUE,
     FALSE },
+  { "no-wait", "[hotplug]\nwait=0\n", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")),
+    HOSTDEV ("0x0002", "0x02", ""), TRUE, FALSE },
+  { "ignored", "[hotplug]\non-mismatch=ignore\n", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")),
+    HOSTDEV ("0x0002", "0x02", ""), TRUE, FALSE },
   { "of-another-smmu", "", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), FALSE, FALSE },
   { "the-first-stays-and-says-it", "", OURS FIRST, HOSTDEV ("0x0006", "0x01", ""), TRUE, TRUE },
   { "of-three-the-second", "", FIRST OURS HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05")), HOSTDEV ("0x0006", "0x01", ""),
@@ -990,6 +1038,7 @@ test_only_a_guest_that_runs_is_judged (Fixture *fixture, gconstpointer data G_GN
 static void
 test_judging_what_came_at_the_same_time (Fixture *fixture, gconstpointer data)
 {
+  static const char *const without_verdict[] = { "elsewhere", "no-wait", "ignored", NULL };
   const typeof (company[0]) *row = data;
   g_autofree char *start = g_strdup_printf (START, " id='3'");
   g_autofree char *running = g_strconcat (start,
@@ -1007,7 +1056,7 @@ test_judging_what_came_at_the_same_time (Fixture *fixture, gconstpointer data)
   else
     g_assert_no_error (error);
   g_assert_true (row->stays || strstr (error->message, "host-smmu-mismatch") != NULL);
-  g_assert_true ((alias != NULL) == (row->stays && strcmp (row->name, "elsewhere") != 0));
+  g_assert_true ((alias != NULL) == (row->stays && !g_strv_contains (without_verdict, row->name)));
   g_assert_true ((fixture->around.said->len > 0) == row->is_said);
   g_assert_true ((strstr (fixture->around.said->str, "another client") != NULL) == row->is_said);
   g_assert_true ((strstr (fixture->around.said->str, "host-smmu-mismatch") != NULL) == row->is_said);
@@ -1168,6 +1217,7 @@ main (int argc, char **argv)
     g_test_add (guest, Fixture, &unreadable[i], set_up, test_what_was_attached_to_a_guest_that_cannot_be_read_goes,
                 tear_down);
   }
+  ADD ("not-told", NULL, test_a_change_of_a_domain_that_is_not_told_is_refused);
   ADD ("no-versions", NULL, test_without_the_versions_nothing_that_matters_passes);
   ADD ("no-versions-needed", NULL, test_without_the_versions_what_does_not_matter_passes);
   ADD ("old-libvirt-vsmmu", NULL, test_an_old_libvirt_gets_no_vsmmu_by_itself);

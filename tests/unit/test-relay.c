@@ -158,7 +158,7 @@ run (gpointer data)
  * @out: where what is for the client goes; -1 for that socket too
  */
 static void
-bed_start_apart (Bed *bed, int type, int out, const VsmmuRelayFilter *with, int quit_after)
+bed_init (Bed *bed, int type, int out, const VsmmuRelayFilter *with, int quit_after)
 {
   const struct timeval patience = { .tv_sec = SECONDS_MAX };
   int client[2];
@@ -175,6 +175,12 @@ bed_start_apart (Bed *bed, int type, int out, const VsmmuRelayFilter *with, int 
     setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof (patience));
     setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof (patience));
   }
+}
+
+static void
+bed_start_apart (Bed *bed, int type, int out, const VsmmuRelayFilter *with, int quit_after)
+{
+  bed_init (bed, type, out, with, quit_after);
   bed->thread = g_thread_new ("relay", run, bed);
 }
 
@@ -666,6 +672,45 @@ test_who_does_not_read_another_descriptor_stops_that_direction_only (gconstpoint
   bed_clear (&bed);
 }
 
+/* The client is, when libvirt starts the program; and who has no standard input gets 0 for the daemon. */
+static void
+test_descriptor_0_is_one_like_others (void)
+{
+  int kept;
+
+  if (fcntl (STDIN_FILENO, F_GETFD) < 0)
+    g_assert_cmpint (open ("/dev/null", O_RDONLY | O_CLOEXEC), ==, STDIN_FILENO);
+  kept = fcntl (STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+  for (guint i = 0; i < 2; i++) {
+    Bed bed;
+    int *moved = i == 0 ? &bed.relay_client : &bed.relay_daemon;
+
+    bed_init (&bed, SOCK_STREAM, -1, &filter, -1);
+    g_assert_cmpint (dup2 (*moved, STDIN_FILENO), ==, STDIN_FILENO);
+    close (*moved);
+    *moved = STDIN_FILENO;
+    bed.relay_out = bed.relay_client;
+    bed.thread = g_thread_new ("relay", run, &bed);
+    say (bed.client, PASS, VSMMU_FRAME_CALL, 1, 100);
+    expect (bed.daemon, PASS, VSMMU_FRAME_CALL, 1, 100);
+    say (bed.client, HOLD, VSMMU_FRAME_CALL, 2, 100000);
+    expect (bed.daemon, HOLD, VSMMU_FRAME_CALL, 2, 100000);
+    say (bed.client, REFUSE, VSMMU_FRAME_CALL, 3, 100);
+    expect (bed.client, PASS, VSMMU_FRAME_REPLY, 3, 4);
+    shutdown (bed.client, SHUT_WR);
+    expect_end (bed.daemon);
+    say (bed.daemon, PASS, VSMMU_FRAME_REPLY, 1, 100);
+    say (bed.daemon, HOLD, VSMMU_FRAME_REPLY, 2, 100000);
+    expect (bed.client, PASS, VSMMU_FRAME_REPLY, 1, 100);
+    expect (bed.client, HOLD, VSMMU_FRAME_REPLY, 2, 100000);
+    hang_up (&bed.daemon);
+    expect_end (bed.client);
+    bed_end (&bed, NO_ERROR);
+    dup2 (kept, STDIN_FILENO);
+  }
+  close (kept);
+}
+
 static void
 test_bytes_of_file_descriptors_are_no_frames (void)
 {
@@ -992,6 +1037,7 @@ main (int argc, char **argv)
     { "/relay/bytes", test_so_many_bytes_are_held_back_and_no_more },
     { "/relay/largest", test_the_largest_frame_can_be_held_back },
     { "/relay/slow-reader", test_who_does_not_read_stops_that_direction_only },
+    { "/relay/descriptor-0", test_descriptor_0_is_one_like_others },
     { "/relay/descriptors", test_bytes_of_file_descriptors_are_no_frames },
     { "/relay/no-frame", test_what_is_no_frame_ends_the_connection },
     { "/relay/cut-short", test_a_frame_cut_short_is_not_completed_by_others },

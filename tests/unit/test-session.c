@@ -1161,6 +1161,30 @@ test_other_frames_pass_as_they_are (void)
   bed_end (&bed);
 }
 
+/* Not even what XDR does not look at is another. */
+static void
+test_what_is_not_changed_has_the_bytes_in_which_it_came (void)
+{
+  const VsmmuFrameHeader header = { 0, VSMMU_PROGRAM_REMOTE, 1, DEFINE, VSMMU_FRAME_CALL, 7, VSMMU_FRAME_OK };
+  rpc_xml xml = { (char *) "<domain/>" };
+  g_autoptr (GBytes) frame = vsmmu_frame_encode (&header, (xdrproc_t) xdr_rpc_xml, &xml, NULL);
+  gsize size = g_bytes_get_size (frame);
+  g_autofree guint8 *bytes = g_memdup2 (g_bytes_get_data (frame, NULL), size);
+  g_autoptr (GBytes) padded = NULL;
+  g_autoptr (GBytes) seen = NULL;
+  VsmmuFrameHeader seen_header;
+  Bed bed;
+
+  /* The string is filled up to 12 bytes. */
+  bytes[size - 1] = 'x';
+  padded = g_bytes_new (bytes, size);
+  bed_start (&bed, SECONDS_MAX * 1000);
+  put (bed.client, padded);
+  seen = get (bed.daemon, &seen_header);
+  g_assert_true (g_bytes_equal (seen, padded));
+  bed_end (&bed);
+}
+
 static void
 test_a_call_with_file_descriptors_is_refused (void)
 {
@@ -1382,6 +1406,7 @@ main (int argc, char **argv)
   g_test_add_func ("/session/completed", test_a_device_that_is_completed_is_the_turn_of_its_domain);
   g_test_add_func ("/session/too-large", test_a_device_that_becomes_too_large_is_refused);
   g_test_add_func ("/session/others", test_other_frames_pass_as_they_are);
+  g_test_add_func ("/session/bytes", test_what_is_not_changed_has_the_bytes_in_which_it_came);
   g_test_add_func ("/session/descriptors", test_a_call_with_file_descriptors_is_refused);
   g_test_add_func ("/session/waited", test_who_has_waited_does_not_count);
   g_test_add_func ("/session/definition", test_what_is_attached_to_a_definition_is_not_judged_again);
