@@ -91,13 +91,18 @@ class Hook:
         self.conf.write_text(text, encoding="utf-8")
 
     def read_log(self):
-        """What was logged since the last time, without priority, time, and the name of the program."""
-        lines = []
+        """What was logged since the last time, without priority, time, and the name of the program.
+
+        The priorities are in `priorities`, until the next time.
+        """
+        lines, self.priorities = [], []
         while True:
             try:
-                lines.append(self.log.recv(65536).decode("utf-8").split("]: ", 1)[1])
+                head, line = self.log.recv(65536).decode("utf-8").split("]: ", 1)
             except BlockingIOError:
                 return lines
+            lines.append(line)
+            self.priorities.append(int(head[1:head.index(">")]))
 
     def call(self, xml, operation="prepare", phase="begin", guest="guest", extra="-"):
         """As libvirt calls it."""

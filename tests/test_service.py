@@ -15,7 +15,7 @@ import guests
 import hosts
 import machines
 from program import DATA
-from service import MIB, Client, Limits, Service, Signals, error_of, memory_file, refusal_of, try_connect
+from service import MIB, URI, Client, Limits, Service, Signals, error_of, memory_file, refusal_of, try_connect
 from waiting import PATIENCE, await_idle, await_true, measure
 
 EXAMPLES = DATA.parent.parent / "examples"
@@ -300,6 +300,29 @@ def test_wrong_arguments_are_errors_with_a_name_and_a_text(method, arguments, er
     name, told = refusal_of(client.call, method, *arguments)
     assert name == error
     assert told.startswith(text) if text.endswith(": ") else told == text
+
+
+@pytest.mark.unsanitized("libvirt's test driver forgets what it was given")
+def test_a_guest_is_looked_for_where_libvirt_is_watched(client):
+    await_true(lambda: client.get("Connections") == [(URI, "connected")])
+    missing = OUR_ERROR + "NoDomain", f"libvirt at '{URI}' does not find the domain 'nobody': Domain not found"
+    other = OUR_ERROR + "Unsupported", "test: MSIs are resolved for the arm64 machine 'virt' only"
+    for options in ({}, {"connection": URI}):
+        assert refusal_of(client.Resolve, "nobody", options) == missing
+        assert refusal_of(client.Verify, "nobody", "", options) == missing
+        assert refusal_of(client.Resolve, "test", options) == other
+        assert refusal_of(client.Verify, "test", "hostdev0", options) == other
+
+
+def test_a_libvirt_that_does_not_answer_is_named(serve):
+    uri = "qemu:///session?socket=/nowhere"
+    service = serve(uri=uri)
+    client = Client(service.address)
+    await_true(lambda: f"no connection to libvirt at '{uri}': " in service.said)
+    assert client.get("Connections") == [(uri, "disconnected")]
+    name, text = refusal_of(client.Resolve, "guest", {"connection": uri})
+    assert name == OUR_ERROR + "Probe" and text.startswith(f"cannot connect to libvirt at '{uri}': ")
+    client.close()
 
 
 def test_a_host_that_is_not_there_is_an_error_of_what_needs_one(serve):

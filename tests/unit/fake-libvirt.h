@@ -7,11 +7,10 @@
 typedef struct {
   GMutex mutex; /* of all of it */
   char *xml;
-  int n_refused;       /* so many attempts to detach fail */
-  GPtrArray *detached; /* (element-type utf8): XML of devices that libvirt was asked to detach */
-  GPtrArray *commands; /* (element-type utf8): for QEMU's monitor */
-  const char
-      *broken; /* (nullable): the function that fails, by its name, perhaps with what it is given behind a space */
+  int n_refused;          /* so many attempts to detach fail */
+  GPtrArray *detached;    /* (element-type utf8): XML of devices that libvirt was asked to detach */
+  GPtrArray *commands;    /* (element-type utf8): for QEMU's monitor */
+  const char *broken;     /* (nullable): the function that fails; of events, with a space and the id behind it */
   const char *answers[3]; /* (nullable): of QEMU, in the place of the usual one; see FakeAnswer */
   int n_callbacks;        /* that libvirt was given and holds still */
   int keep_alive[2];      /* what it was last told of that: seconds and answers */

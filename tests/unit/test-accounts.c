@@ -135,6 +135,22 @@ test_a_user_calls_so_often (void)
   g_assert_cmpuint (count_calls (accounts, 1000, 3600 * SECOND), ==, VSMMU_QUOTA_USER_BURST);
 }
 
+/* However long a call takes, it counts until it is answered. */
+static void
+test_who_has_calls_in_flight_is_not_forgotten (void)
+{
+  g_autoptr (VsmmuAccounts) accounts = vsmmu_accounts_new ();
+  VsmmuAccount *account = NULL;
+
+  for (guint i = 0; i < VSMMU_QUOTA_USER_CALLS; i++)
+    account = vsmmu_accounts_open (accounts, 1000, 0, NULL);
+  g_assert_nonnull (account);
+  g_assert_nonnull (vsmmu_accounts_open (accounts, 1001, 3600 * SECOND, NULL));
+  g_assert_null (vsmmu_accounts_open (accounts, 1000, 3600 * SECOND, NULL));
+  vsmmu_account_close (account);
+  g_assert_true (vsmmu_accounts_open (accounts, 1000, 3600 * SECOND, NULL) == account);
+}
+
 static void
 test_a_user_does_not_take_all_threads (void)
 {
@@ -233,6 +249,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/accounts/a-user-has-so-many-calls-in-flight", test_a_user_has_so_many_calls_in_flight);
   g_test_add_func ("/accounts/a-user-calls-so-often", test_a_user_calls_so_often);
+  g_test_add_func ("/accounts/who-has-calls-in-flight-is-not-forgotten", test_who_has_calls_in_flight_is_not_forgotten);
   g_test_add_func ("/accounts/a-user-does-not-take-all-threads", test_a_user_does_not_take_all_threads);
   g_test_add_func ("/accounts/what-is-large-leaves-threads-for-what-is-small",
                    test_what_is_large_leaves_threads_for_what_is_small);

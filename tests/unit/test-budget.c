@@ -57,6 +57,20 @@ test_what_does_not_fit_waits (void)
 }
 
 static void
+test_what_is_left_must_be_enough (void)
+{
+  g_autoptr (VsmmuBudget) budget = vsmmu_budget_new (ALL);
+  g_autoptr (GString) order = g_string_new (NULL);
+  Taker taker = { budget, LENGTH / 2 + 1, FALSE, 'a', order };
+  gsize first = vsmmu_budget_take (budget, LENGTH / 2, FALSE);
+  GThread *thread = start (&taker);
+
+  vsmmu_budget_give (budget, first);
+  g_thread_join (thread);
+  g_assert_cmpstr (order->str, ==, "a");
+}
+
+static void
 test_the_urgent_go_first_and_then_who_came_first (void)
 {
   g_autoptr (VsmmuBudget) budget = vsmmu_budget_new (ALL);
@@ -123,6 +137,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/budget/what-does-not-fit-waits", test_what_does_not_fit_waits);
+  g_test_add_func ("/budget/what-is-left-must-be-enough", test_what_is_left_must_be_enough);
   g_test_add_func ("/budget/the-urgent-go-first-and-then-who-came-first",
                    test_the_urgent_go_first_and_then_who_came_first);
   g_test_add_func ("/budget/small-documents-never-wait", test_small_documents_never_wait);

@@ -17,6 +17,7 @@ typedef struct {
   gboolean is_silent;
   int n_asked; /* atomic */
   int n_matches;
+  int n_unmatches;
 } Fixture;
 
 /* (transfer full) (nullable): what the bus says to @call */
@@ -30,6 +31,8 @@ answer (Fixture *fixture, GDBusMessage *call)
     g_dbus_message_set_body (reply, g_variant_new ("(s)", ":1.0"));
   else if (g_str_equal (member, "AddMatch"))
     g_atomic_int_inc (&fixture->n_matches);
+  else if (g_str_equal (member, "RemoveMatch"))
+    g_atomic_int_inc (&fixture->n_unmatches);
   else if (g_str_equal (member, "GetConnectionCredentials")) {
     g_atomic_int_inc (&fixture->n_asked);
     if (fixture->credentials == NULL || fixture->is_silent)
@@ -139,12 +142,18 @@ told_clear (Told *told)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Told, told_clear)
 
 static void
-identify (Fixture *fixture, Told *told)
+identify_name (Fixture *fixture, const char *name, Told *told)
 {
-  vsmmu_callers_identify (fixture->callers, NAME, tell, told);
+  vsmmu_callers_identify (fixture->callers, name, tell, told);
   while (told->n_told == 0)
     g_main_context_iteration (NULL, TRUE);
   g_assert_cmpuint (told->n_told, ==, 1);
+}
+
+static void
+identify (Fixture *fixture, Told *told)
+{
+  identify_name (fixture, NAME, told);
 }
 
 /* What the bus may say of somebody, and whether that says who it is. */
@@ -254,6 +263,31 @@ test_who_leaves_is_forgotten (Fixture *fixture, gconstpointer data G_GNUC_UNUSED
   g_assert_cmpint (g_atomic_int_get (&fixture->n_asked), ==, 2);
 }
 
+/* Whoever leaves first, the last one is heard to leave, and then the bus has nobody to tell of. */
+static void
+test_the_bus_is_watched_until_the_last_one_leaves (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const char *const names[] = { NAME, ":1.8", ":1.9" };
+
+  fixture->credentials = rows[0].credentials;
+  for (int round = 1; round <= 2; round++) {
+    Told told[G_N_ELEMENTS (names)] = { 0 };
+
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+      identify_name (fixture, names[i], &told[i]);
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+      g_assert_cmpint (g_atomic_int_get (&fixture->n_unmatches), ==, round - 1);
+      say_gone (fixture, names[i]);
+      while (!g_cancellable_is_cancelled (told[i].caller->gone))
+        g_main_context_iteration (NULL, TRUE);
+      told_clear (&told[i]);
+    }
+    while (g_atomic_int_get (&fixture->n_unmatches) < round)
+      g_thread_yield ();
+    g_assert_cmpint (g_atomic_int_get (&fixture->n_matches), ==, round);
+  }
+}
+
 /* All who call before the bus answers wait for the one answer; a bus that dies is one. */
 static void
 test_a_bus_that_dies_is_an_answer (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -287,6 +321,7 @@ main (int argc, char **argv)
     { "/callers/credentials", test_who_calls_is_what_the_bus_says },
     { "/callers/unknown", test_who_is_not_known_is_asked_for_again },
     { "/callers/leaves", test_who_leaves_is_forgotten },
+    { "/callers/last-leaves", test_the_bus_is_watched_until_the_last_one_leaves },
     { "/callers/bus-dies", test_a_bus_that_dies_is_an_answer },
   };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fake-libvirt.h"
+#include "base/budget.h"
 #include "libvirt/events.h"
 #include "libvirt/monitor.h"
 #include "vsmmu/error.h"
@@ -238,6 +239,45 @@ test_each_error_of_libvirt_is_told (void)
 }
 
 static void
+test_versions_are_those_of_the_daemon (void)
+{
+  g_autoptr (GError) error = NULL;
+  VsmmuTarget target;
+
+  g_assert_true (vsmmu_target_probe (URI, &target, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (target.libvirt, ==, 12008000);
+  g_assert_cmpuint (target.qemu, ==, 11001003);
+}
+
+#define LARGE (1024 * 1024)
+
+/* Of what a document takes, what is kept counts until the domain goes; nothing is given back twice, and nothing kept.
+ */
+static void
+test_a_domain_gives_back_what_it_took (void)
+{
+  const gsize cost = 48 * LARGE;
+  g_autoptr (VsmmuBudget) budget = vsmmu_budget_new (2 * cost);
+  g_autoptr (VsmmuConnection) connection = open_connection (URI);
+  VsmmuConnectionDomain *domain = vsmmu_connection_domain_new (connection, "guest", NULL);
+  gsize taken;
+
+  vsmmu_connection_set_budget (connection, budget, FALSE);
+  vsmmu_connection_domain_take_budget (domain, LARGE);
+  vsmmu_connection_domain_give_budget (domain, cost / 2);
+  vsmmu_connection_domain_give_budget (domain, cost / 2);
+  vsmmu_connection_domain_give_budget (domain, cost);
+  taken = vsmmu_budget_take (budget, LARGE / 2, FALSE);
+  g_assert_cmpuint (taken, ==, cost / 2);
+  vsmmu_connection_domain_free (domain);
+  vsmmu_budget_give (budget, taken);
+  /* What is more than all waits until nobody has anything. */
+  taken = vsmmu_budget_take (budget, 4 * LARGE, FALSE);
+  vsmmu_budget_give (budget, taken);
+}
+
+static void
 test_a_device_that_is_not_detached_is_an_error (void)
 {
   g_autoptr (VsmmuConnection) connection = open_connection (URI);
@@ -347,6 +387,8 @@ main (int argc, char **argv)
   g_test_add_func ("/connection/keep-alive", test_a_daemon_elsewhere_is_to_answer);
   g_test_add_func ("/connection/no-events", test_a_daemon_that_tells_of_no_events_is_an_error);
   g_test_add_func ("/connection/errors", test_each_error_of_libvirt_is_told);
+  g_test_add_func ("/connection/versions", test_versions_are_those_of_the_daemon);
+  g_test_add_func ("/connection/budget", test_a_domain_gives_back_what_it_took);
   g_test_add_func ("/connection/detach", test_a_device_that_is_not_detached_is_an_error);
   g_test_add_func ("/connection/trace", test_a_trace_is_switched_on_where_it_is_off);
   g_test_add_func ("/connection/doorbell", test_the_doorbell_is_what_qemu_answers);

@@ -5,6 +5,7 @@
 #include <gio/gunixfdlist.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gate.h"
@@ -12,6 +13,32 @@
 
 #define PATH "/x"
 #define INTERFACE "x.x"
+
+static gint64 stopped; /* atomic: where the clock of the gate stands; 0 while it runs */
+
+static gint64
+real_time (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000;
+}
+
+/* In the place of GLib's, for the gate. */
+gint64
+g_get_monotonic_time (void)
+{
+  gint64 time = __atomic_load_n (&stopped, __ATOMIC_SEQ_CST);
+
+  return time != 0 ? time : real_time ();
+}
+
+static void
+stop_clock (gint64 time)
+{
+  __atomic_store_n (&stopped, time, __ATOMIC_SEQ_CST);
+}
 
 typedef struct {
   GTestDBus *bus;
@@ -128,7 +155,7 @@ call (Fixture *fixture, GDBusConnection *caller, gsize n_bytes, GUnixFDList *des
 static void
 await_calls (Fixture *fixture, guint n)
 {
-  gint64 end = g_get_monotonic_time () + 20 * G_TIME_SPAN_SECOND;
+  gint64 end = real_time () + 20 * G_TIME_SPAN_SECOND;
 
   g_mutex_lock (&fixture->mutex);
   while (fixture->through->len < n)
@@ -278,6 +305,51 @@ test_all_together_have_so_many_bytes (Fixture *fixture, gconstpointer data G_GNU
   answers_clear (&last);
 }
 
+/* Who calls for the first time has others be forgotten, which must not be a way around a limit. */
+static void
+test_nobody_is_forgotten_too_early (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GDBusConnection) often = connect (fixture);
+  g_autoptr (GDBusConnection) busy = connect (fixture);
+  g_autoptr (GDBusConnection) second = connect (fixture);
+  g_autoptr (GDBusConnection) third = connect (fixture);
+  Answers answers = { .refusals = g_string_new (NULL) };
+  gint64 begin = real_time ();
+
+  stop_clock (begin);
+  for (guint n = 1; n <= VSMMU_QUOTA_USER_BURST; n++) {
+    call (fixture, often, 0, NULL, &answers);
+    await_calls (fixture, 1);
+    answer_calls (fixture);
+    await_answers (&answers, n, 0);
+  }
+  call (fixture, often, 0, NULL, &answers);
+  await_answers (&answers, VSMMU_QUOTA_USER_BURST, 1);
+  expect_refusal (&answers, "calls too often");
+  for (guint i = 0; i < VSMMU_QUOTA_USER_CALLS; i++)
+    call (fixture, busy, 0, NULL, &answers);
+  call (fixture, second, 0, NULL, &answers);
+  await_calls (fixture, VSMMU_QUOTA_USER_CALLS + 1);
+  call (fixture, often, 0, NULL, &answers);
+  await_answers (&answers, VSMMU_QUOTA_USER_BURST, 2);
+  expect_refusal (&answers, "calls too often");
+  /* However long it takes to answer. */
+  stop_clock (begin + 3600 * G_TIME_SPAN_SECOND);
+  call (fixture, third, 0, NULL, &answers);
+  await_calls (fixture, VSMMU_QUOTA_USER_CALLS + 2);
+  call (fixture, busy, 0, NULL, &answers);
+  await_answers (&answers, VSMMU_QUOTA_USER_BURST, 3);
+  expect_refusal (&answers, "too many calls in flight");
+  answer_calls (fixture);
+  await_answers (&answers, VSMMU_QUOTA_USER_BURST + VSMMU_QUOTA_USER_CALLS + 2, 3);
+  stop_clock (0);
+  close_bus (g_steal_pointer (&often));
+  close_bus (g_steal_pointer (&busy));
+  close_bus (g_steal_pointer (&second));
+  close_bus (g_steal_pointer (&third));
+  answers_clear (&answers);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -288,6 +360,7 @@ main (int argc, char **argv)
     { "/gate/rate", test_a_connection_calls_so_often },
     { "/gate/call", test_a_call_has_so_many_bytes_and_descriptors },
     { "/gate/all", test_all_together_have_so_many_bytes },
+    { "/gate/forgotten", test_nobody_is_forgotten_too_early },
   };
 
   g_test_init (&argc, &argv, NULL);

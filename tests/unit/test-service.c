@@ -96,11 +96,22 @@ count_questions (GDBusConnection *bus G_GNUC_UNUSED, GDBusMessage *message, gboo
   return message;
 }
 
+static VsmmuService *
+service_new (Fixture *fixture, GError **error)
+{
+  const VsmmuServiceOptions options = { .bus = fixture->server,
+                                        .is_session = TRUE,
+                                        .verdicts = fixture->verdicts,
+                                        .guests = &fixture->guests,
+                                        .memory = fixture->memory };
+
+  return vsmmu_service_new (&options, error);
+}
+
 static void
 set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_autoptr (GError) error = NULL;
-  VsmmuServiceOptions options = { .is_session = TRUE };
 
   fixture->bus = g_test_dbus_new (G_TEST_DBUS_NONE);
   g_test_dbus_up (fixture->bus);
@@ -111,11 +122,7 @@ set_up (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   fixture->verdicts = vsmmu_verdicts_new ();
   fixture->memory = vsmmu_memory_new ();
   fixture->told = g_string_new (NULL);
-  options.bus = fixture->server;
-  options.verdicts = fixture->verdicts;
-  options.guests = &fixture->guests;
-  options.memory = fixture->memory;
-  fixture->service = vsmmu_service_new (&options, &error);
+  fixture->service = service_new (fixture, &error);
   g_assert_no_error (error);
   g_dbus_connection_signal_subscribe (fixture->client, g_dbus_connection_get_unique_name (fixture->server), NULL, NULL,
                                       NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE, take_signal, fixture->told, NULL);
@@ -404,6 +411,22 @@ test_every_method_of_the_interface_has_a_row (void)
   g_assert_null (vsmmu_methods_find ("Nothing"));
 }
 
+/* One that does not come about leaves the other alone, and one that ends leaves room for the next. */
+static void
+test_a_connection_has_one_service (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (service_new (fixture, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS);
+  assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+  g_clear_error (&error);
+  vsmmu_service_free (fixture->service);
+  fixture->service = service_new (fixture, &error);
+  g_assert_no_error (error);
+  assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -420,6 +443,7 @@ main (int argc, char **argv)
     { "/service/a-caller-is-identified-once", test_a_caller_is_identified_once },
     { "/service/a-connection-has-so-many-calls-in-flight", test_a_connection_has_so_many_calls_in_flight },
     { "/service/a-connection-has-so-many-bytes-in-flight", test_a_connection_has_so_many_bytes_in_flight },
+    { "/service/a-connection-has-one-service", test_a_connection_has_one_service },
   };
 
   g_test_init (&argc, &argv, NULL);
