@@ -173,6 +173,28 @@ test_no_room_for_stand_ins_is_refused (void)
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED);
 }
 
+/* So many stand-ins that they have bus numbers of their own, after which libvirt would count from another one. */
+static void
+test_what_would_get_another_bus_number_is_refused (void)
+{
+  const VsmmuTarget target = { VERSION (11, 3, 0), 0 };
+  g_autoptr (GString) xml = g_string_new ("<domain><os><type arch='aarch64' machine='virt'>hvm</type></os><devices>\n");
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) error = NULL;
+  gsize length = 0;
+
+  for (guint i = 1; i <= 8; i++)
+    g_string_append_printf (xml, "<controller type='pci' index='%u' model='pcie-expander-bus'/>\n", i);
+  for (guint i = 0; i < 120; i++)
+    g_string_append (xml, "<iommu model='smmuv3'><driver pciBus='1'/></iommu>\n");
+  g_string_append (xml, "</devices></domain>");
+  g_assert_null (vsmmu_lower_domain (xml->str, xml->len, "domain.xml", &target, notes, &length, &error));
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED);
+  g_assert_cmpstr (error->message, ==,
+                   "domain.xml:2: pcie-expander-bus with index 1 would get another PCI address than with a newer "
+                   "libvirt; give it an <address>");
+}
+
 static const char *const not_lowered[] = {
   "",
   "no XML at all",
@@ -701,6 +723,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lower/device", test_a_device_gets_what_a_lowered_guest_does_not_give_it);
   g_test_add_func ("/lower/refused", test_what_would_get_lost_is_refused);
   g_test_add_func ("/lower/room", test_no_room_for_stand_ins_is_refused);
+  g_test_add_func ("/lower/bus-numbers", test_what_would_get_another_bus_number_is_refused);
   g_test_add_func ("/lift/not-lowered", test_lifting_leaves_alone_what_is_not_lowered);
   g_test_add_func ("/lift/one-name", test_lifting_refuses_two_devices_with_one_name);
   g_test_add_func ("/lower/words", test_what_is_lowered_is_what_was_found_right);
