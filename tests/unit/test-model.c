@@ -3,10 +3,18 @@
 #include "golden.h"
 
 /* What the program understands of tests/data/model/NAME.xml. */
-static const char *const names[] = {
-  "kinds-of-devices", "sound-without-a-bus", "video-without-a-bus", "choices-of-libvirt",
-  "memory",           "host-devices",        "wrong-values"
-};
+static const char *const names[] = { "kinds-of-devices",
+                                     "sound-without-a-bus",
+                                     "video-without-a-bus",
+                                     "choices-of-libvirt",
+                                     "memory",
+                                     "host-devices",
+                                     "wrong-values",
+                                     "disks",
+                                     "serial-ports",
+                                     "serial-ports-by-default",
+                                     "added-by-libvirt",
+                                     "port-without-index" };
 
 static void
 describe (GString *text, const VsmmuDomain *domain)

@@ -168,6 +168,7 @@ test_the_user_does_not_count_for_others (Files *files, gconstpointer data G_GNUC
   g_assert_cmpint (vsmmu_policy_load_mode (FALSE), ==, VSMMU_POLICY_ENFORCE);
   put (files->user, "nonsense");
   g_clear_pointer (&policy, vsmmu_policy_free);
+  vsmmu_policy_free (NULL);
   policy = vsmmu_policy_load (FALSE, NULL);
   g_assert_nonnull (policy);
 }
