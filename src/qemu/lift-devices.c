@@ -40,10 +40,7 @@ count_use (Backends *backends, const char *id)
 static gboolean
 is_object (const VsmmuOption *option, const char *type)
 {
-  if (strcmp (option->name->value, "-object") != 0)
-    return FALSE;
-  return g_strcmp0 (vsmmu_option_get (option, ""), type) == 0 ||
-         g_strcmp0 (vsmmu_option_get (option, "qom-type"), type) == 0;
+  return strcmp (option->name->value, "-object") == 0 && g_strcmp0 (vsmmu_option_get (option, ""), type) == 0;
 }
 
 /* What lowering says of the domain with the name of the backend. */

@@ -554,6 +554,88 @@ static const struct {
                              ARGUMENT ("acpi-generic-initiator,id=d,pci-dev=hostdev0,node=9") ARGUMENT ("-object")
                                  ARGUMENT ("acpi-generic-initiator,id=e,pci-dev=hostdev0,node=63") ARGUMENT ("-object")
                                      ARGUMENT ("acpi-generic-initiator,id=f,pci-dev=hostdev1,node=0"))) },
+  { "expander-on-the-last-function",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=1f.7")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-past-the-last-function",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=1f.8")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-of-three-parts",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=1f.1.1")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-on-an-empty-place",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-on-no-number",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=x")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-the-largest-numbers",
+    BODY (PLAIN_DEVICE,
+          ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,bus_nr=254,numa_node=255")
+                         ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-the-smallest-numbers",
+    BODY (PLAIN_DEVICE,
+          ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,bus_nr=1,numa_node=0")
+                         ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-the-smallest-bus-number",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,bus_nr=1")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-the-smallest-node",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,numa_node=0")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-a-bus-number-too-large",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,bus_nr=255")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-a-bus-number-too-small",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,bus_nr=0")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-by-its-driver",
+    BODY (PLAIN_DEVICE,
+          ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("driver=pxb-pcie,id=root1,bus=pcie.0,addr=2") ARGUMENT ("-device")
+                         ARGUMENT ("driver=arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-that-is-a-port",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pcie-root-port,id=root1,bus=pcie.0,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-that-is-elsewhere",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pci.1,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "two-expanders",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on")
+                                           ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root2,bus=pcie.0,addr=3")
+                                               ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root2"))) },
+  { "expander-where-only-the-root-is",
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n</devices>\n" ARGUMENTS (
+        ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2") ARGUMENT ("-device")
+            ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on")) "</domain>\n" },
+  { "port-without-an-address",
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n"
+    "<controller type='pci' index='1' model='pcie-root-port'>\n<target "
+    "chassis='1'/>\n</controller>\n</devices>\n" ARGUMENTS (ARGUMENT ("-device") ARGUMENT (
+        "pxb-pcie,id=root1,bus=pcie.0,addr=2") ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))
+        MOVED "</domain>\n" },
+  { "port-of-which-the-place-is-removed",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))
+                            OVERRIDE ("pci.1", PROPERTY ("bus", "string", "root1") REMOVED ("addr"))) },
+  { "port-of-which-the-bus-is-removed",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))
+                            OVERRIDE ("pci.1", REMOVED ("bus") PROPERTY ("addr", "string", "0"))) },
+  { "port-of-which-only-the-bus-is-said",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))
+                            OVERRIDE ("pci.1", PROPERTY ("bus", "string", "root1"))) },
+  { "iommufd-is-seen-at-a-vsmmu-in-the-arguments",
+    BODY ("", ARGUMENTS (ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=a") ARGUMENT ("-object") ARGUMENT (
+                  "iommufd,id=a") ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=pcie.0,accel=on"))) },
+  { "iommufd-of-a-vsmmu-in-the-arguments-that-is-not-accelerated",
+    BODY ("", ARGUMENTS (ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=a") ARGUMENT ("-object") ARGUMENT (
+                  "qom-type=iommufd,id=a") ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=pcie.0"))) },
+  { "iommufd-twice", BODY (PLAIN_DEVICE VSMMU,
+                           ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=a") ARGUMENT ("-object")
+                                          ARGUMENT ("iommufd,id=b") ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=a")
+                                              ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=b"))) },
   { "initiators-that-stay",
     BODY ("<hostdev type='pci'>\n<source><address bus='9'/></source>\n</hostdev>\n"
           "<hostdev type='pci'>\n<source><address bus='7'/></source>\n<acpi nodeset='1'/>\n</hostdev>\n" VSMMU,
