@@ -202,8 +202,7 @@ typedef struct {
 static GHashTable *
 take_initiators (VsmmuLifting *lifting)
 {
-  static const char *const implied[] = { "", "id", "pci-dev", "node", NULL };
-  static const char *const named[] = { "qom-type", "id", "pci-dev", "node", NULL };
+  static const char *const names[] = { "", "id", "pci-dev", "node", NULL };
   g_autoptr (GHashTable) hostdevs = g_hash_table_new (g_str_hash, g_str_equal);
   GHashTable *nodes = g_hash_table_new_full (NULL, NULL, NULL, g_free);
 
@@ -220,8 +219,7 @@ take_initiators (VsmmuLifting *lifting)
     Nodes *found;
     guint64 node;
 
-    if (!is_object (option, "acpi-generic-initiator") ||
-        (!vsmmu_option_has_only (option, implied) && !vsmmu_option_has_only (option, named)) ||
+    if (!is_object (option, "acpi-generic-initiator") || !vsmmu_option_has_only (option, names) ||
         !vsmmu_number_parse (vsmmu_option_get (option, "node"), 0, &node) || node >= VSMMU_NODES_MAX)
       continue;
     hostdev = g_hash_table_lookup (hostdevs, vsmmu_option_get (option, "pci-dev"));

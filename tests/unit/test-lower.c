@@ -636,6 +636,24 @@ static const struct {
                            ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=a") ARGUMENT ("-object")
                                           ARGUMENT ("iommufd,id=b") ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=a")
                                               ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=b"))) },
+  { "initiators-of-the-largest-nodes",
+    BODY (PLAIN_DEVICE VSMMU,
+          ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("acpi-generic-initiator,id=a,pci-dev=hostdev0,node=63") ARGUMENT (
+              "-object") ARGUMENT ("acpi-generic-initiator,id=b,pci-dev=hostdev0,node=64") ARGUMENT ("-object")
+                         ARGUMENT ("acpi-generic-initiator,id=c,pci-dev=hostdev0,node=127"))) },
+  { "hole-of-the-largest-size",
+    BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=16777215T"))) },
+  { "hole-where-only-the-root-is",
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n"
+    "<iommu model='smmuv3'><driver pciBus='0' accel='on'/></iommu>\n</devices>\n" ARGUMENTS (
+        ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512G")) "</domain>\n" },
+  { "driver-of-a-vsmmu", BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("driver", "string", "arm-smmuv3"))) },
+  { "driver-of-a-vsmmu-that-is-something-else",
+    BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("driver", "string", "virtio-iommu-pci"))) },
+  { "bus-of-a-vsmmu", BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("primary-bus", "string", "pcie.0"))) },
+  { "bus-of-a-vsmmu-that-is-not-there",
+    BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("primary-bus", "string", "pci.9"))) },
+  { "bus-of-a-vsmmu-that-is-removed", BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", REMOVED ("primary-bus"))) },
   { "initiators-that-stay",
     BODY ("<hostdev type='pci'>\n<source><address bus='9'/></source>\n</hostdev>\n"
           "<hostdev type='pci'>\n<source><address bus='7'/></source>\n<acpi nodeset='1'/>\n</hostdev>\n" VSMMU,
