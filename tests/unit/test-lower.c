@@ -476,6 +476,36 @@ static const struct {
   { "container-without-prefix", VERSION (11, 3, 0),
     BODY (VSMMU, "<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'>\n<arg value='-S'/>\n"
                  "</commandline>\n") },
+  { "fdgroup-and-what-else-is-not-known", VERSION (9, 0, 0),
+    HEAD ("web") "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='64' "
+                 "memReserve='8'/></controller>\n" VSMMU
+                 "<hostdev type='pci'><driver name='vfio' model='x'/><source><address "
+                 "bus='9'/></source></hostdev>\n</devices>\n"
+                 "<iommufd enabled='yes' fdgroup='f'/>\n</domain>\n" },
+  { "known-since-this-version", VERSION (10, 3, 0),
+    HEAD ("web") "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='64' "
+                 "memReserve='8'/></controller>\n" VSMMU
+                 "<hostdev type='pci'><driver name='vfio' model='x'/><source><address "
+                 "bus='9'/></source></hostdev>\n</devices>\n</domain>\n" },
+  { "container-that-is-empty", VERSION (11, 3, 0),
+    BODY (VSMMU, "<q:commandline " Q "/>\n<q:override " Q ">\n</q:override>\n") },
+  { "override-with-the-name-of-a-stand-in", VERSION (11, 3, 0),
+    BODY (VSMMU, OVERRIDE ("ua-iommu0", PROPERTY ("x", "string", "y"))) },
+  { "alias-with-a-libvirt-that-has-the-vsmmu", VERSION (11, 10, 0),
+    BODY ("<iommu model='smmuv3'><driver pciBus='2' accel='on'/><alias name='ua-a'/></iommu>\n", "") },
+  { "alias-of-libvirt-with-a-libvirt-that-has-the-vsmmu", VERSION (11, 10, 0),
+    BODY ("<iommu model='smmuv3'><driver pciBus='2' accel='on'/><alias name='iommu0'/></iommu>\n", "") },
+  { "bus-right-behind-the-last", VERSION (11, 3, 0),
+    BODY ("<iommu model='smmuv3'><driver pciBus='3' accel='on'/></iommu>\n", "") },
+  { "bus-number-below-which-there-is-no-room", VERSION (11, 3, 0),
+    HEAD ("web") "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='2'/></controller>\n" VSMMU
+                 "</devices>\n</domain>\n" },
+  { "bus-number-below-which-there-is-just-room", VERSION (11, 3, 0),
+    HEAD ("web") "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='3'/></controller>\n" VSMMU
+                 "</devices>\n</domain>\n" },
+  { "nine-vsmmus", VERSION (11, 3, 0), BODY (VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU, "") },
+  { "largest-nodes", VERSION (11, 3, 0),
+    BODY ("<hostdev type='pci'><acpi nodeset='63-64,127'/><source><address bus='9'/></source></hostdev>\n" VSMMU, "") },
   { "bus-missing", VERSION (11, 3, 0), BODY ("<iommu model='smmuv3'><driver pciBus='9' accel='on'/></iommu>\n", "") },
   { "nothing-new", VERSION (11, 10, 0), BODY ("<iommu model='smmuv3'><driver pciBus='2'/></iommu>\n", "") },
   { "too-old", VERSION (8, 1, 0), BODY (VSMMU, "") },
