@@ -12,6 +12,9 @@
  * override. Devices in JSON come after those of libvirt, which is too late for a vSMMU.
  */
 
+/* libvirt takes 1 to 254 for busNr. */
+#define BUS_NR_MAX 254
+
 typedef struct {
   VsmmuOption *expander; /* (nullable): %NULL for pcie-root */
   VsmmuOption *smmu;
@@ -34,10 +37,7 @@ tree_free (gpointer data)
 static gboolean
 is_device (const VsmmuOption *option, const char *driver)
 {
-  if (strcmp (option->name->value, "-device") != 0)
-    return FALSE;
-  return g_strcmp0 (vsmmu_option_get (option, ""), driver) == 0 ||
-         g_strcmp0 (vsmmu_option_get (option, "driver"), driver) == 0;
+  return strcmp (option->name->value, "-device") == 0 && g_strcmp0 (vsmmu_option_get (option, ""), driver) == 0;
 }
 
 /* "0x1e", or with the function "1e.1": always hexadecimal to QEMU. */
@@ -61,14 +61,14 @@ parse_address (const char *text, VsmmuPciAddress *address)
 }
 
 static gboolean
-parse_small (const char *text, int *value)
+parse_number (const char *text, guint64 min, guint64 max, int *value)
 {
   guint64 number;
 
   *value = -1;
   if (text == NULL)
     return TRUE;
-  if (!vsmmu_number_parse (text, 0, &number) || number > G_MAXUINT8)
+  if (!vsmmu_number_parse (text, 0, &number) || number < min || number > max)
     return FALSE;
   *value = (int) number;
   return TRUE;
@@ -89,8 +89,8 @@ read_expander (Tree *tree)
       return FALSE;
   return g_strcmp0 (vsmmu_option_get (tree->expander, "bus"), "pcie.0") == 0 && address != NULL &&
          parse_address (address, &tree->address) &&
-         parse_small (vsmmu_option_get (tree->expander, "bus_nr"), &tree->bus_nr) &&
-         parse_small (vsmmu_option_get (tree->expander, "numa_node"), &tree->node);
+         parse_number (vsmmu_option_get (tree->expander, "bus_nr"), 1, BUS_NR_MAX, &tree->bus_nr) &&
+         parse_number (vsmmu_option_get (tree->expander, "numa_node"), 0, G_MAXUINT8, &tree->node);
 }
 
 static gboolean

@@ -40,10 +40,7 @@ count_use (Backends *backends, const char *id)
 static gboolean
 is_object (const VsmmuOption *option, const char *type)
 {
-  if (strcmp (option->name->value, "-object") != 0)
-    return FALSE;
-  return g_strcmp0 (vsmmu_option_get (option, ""), type) == 0 ||
-         g_strcmp0 (vsmmu_option_get (option, "qom-type"), type) == 0;
+  return strcmp (option->name->value, "-object") == 0 && g_strcmp0 (vsmmu_option_get (option, ""), type) == 0;
 }
 
 /* What lowering says of the domain with the name of the backend. */
@@ -205,8 +202,7 @@ typedef struct {
 static GHashTable *
 take_initiators (VsmmuLifting *lifting)
 {
-  static const char *const implied[] = { "", "id", "pci-dev", "node", NULL };
-  static const char *const named[] = { "qom-type", "id", "pci-dev", "node", NULL };
+  static const char *const names[] = { "", "id", "pci-dev", "node", NULL };
   g_autoptr (GHashTable) hostdevs = g_hash_table_new (g_str_hash, g_str_equal);
   GHashTable *nodes = g_hash_table_new_full (NULL, NULL, NULL, g_free);
 
@@ -223,8 +219,7 @@ take_initiators (VsmmuLifting *lifting)
     Nodes *found;
     guint64 node;
 
-    if (!is_object (option, "acpi-generic-initiator") ||
-        (!vsmmu_option_has_only (option, implied) && !vsmmu_option_has_only (option, named)) ||
+    if (!is_object (option, "acpi-generic-initiator") || !vsmmu_option_has_only (option, names) ||
         !vsmmu_number_parse (vsmmu_option_get (option, "node"), 0, &node) || node >= VSMMU_NODES_MAX)
       continue;
     hostdev = g_hash_table_lookup (hostdevs, vsmmu_option_get (option, "pci-dev"));

@@ -208,12 +208,14 @@ read_file (VsmmuPolicy *policy, const char *path, GError **error)
   g_auto (GStrv) groups = file != NULL ? g_key_file_get_groups (file, NULL) : NULL;
   const Reading reading = { policy, file, shown };
 
-  for (guint i = 0; file != NULL && groups[i] != NULL && fault == NULL; i++)
-    read_group (&reading, groups[i], &fault);
-  if (fault == NULL)
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&fault));
-  return FALSE;
+  if (fault != NULL) {
+    g_propagate_error (error, g_steal_pointer (&fault));
+    return FALSE;
+  }
+  for (guint i = 0; file != NULL && groups[i] != NULL; i++)
+    if (!read_group (&reading, groups[i], error))
+      return FALSE;
+  return TRUE;
 }
 
 /* (transfer full): the files there may be; a later one counts more */

@@ -45,6 +45,21 @@ static const struct {
                                                         "device='2'/></source></hostdev>") },
   { "gic-2-of-the-host", DOMAIN ("<features><gic version='2'/></features>", ROOT EXPANDER VSMMU) },
   { "gic-of-the-host", DOMAIN ("<features><gic version='host'/></features>", ROOT EXPANDER VSMMU) },
+  { "the-smallest-values",
+    DOMAIN ("",
+            ROOT "<controller type='pci' index='1' model='pcie-expander-bus'><target busNr='1'><node>0</node></target>"
+                 "</controller><controller type='pci' index='2' model='pcie-root-port'>"
+                 "<target chassis='0' port='0' memReserve='0'/><address type='pci' bus='1'/></controller>"
+                 "<iommu model='smmuv3'><driver pciBus='1' accel='on' ssidsize='0' oas='44'/></iommu>"
+                 "<hostdev type='pci'>" SOURCE ("0x3") "<boot order='1'/><acpi index='1' nodeset='0,63-64,127'/>"
+                                                       "<address type='pci' bus='2'/></hostdev>") },
+  { "ports-in-another-order",
+    DOMAIN (
+        "", ROOT
+        "<controller type='pci' index='4' model='pcie-root-port'><address type='pci' bus='1' slot='2'/></controller>"
+        "<controller type='pci' index='2' model='pcie-root-port'><address type='pci' bus='1' slot='1'/></controller>"
+        "<controller type='pci' index='3' model='pcie-root-port'><address type='pci' bus='1' "
+        "slot='0'/></controller>" EXPANDER VSMMU) },
   { "nothing-given", DOMAIN ("", ROOT EXPANDER VSMMU) },
   { "options-that-are-off",
     DOMAIN ("", ROOT EXPANDER VSMMU

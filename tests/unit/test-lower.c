@@ -173,6 +173,28 @@ test_no_room_for_stand_ins_is_refused (void)
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED);
 }
 
+/* So many stand-ins that they have bus numbers of their own, after which libvirt would count from another one. */
+static void
+test_what_would_get_another_bus_number_is_refused (void)
+{
+  const VsmmuTarget target = { VERSION (11, 3, 0), 0 };
+  g_autoptr (GString) xml = g_string_new ("<domain><os><type arch='aarch64' machine='virt'>hvm</type></os><devices>\n");
+  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) error = NULL;
+  gsize length = 0;
+
+  for (guint i = 1; i <= 8; i++)
+    g_string_append_printf (xml, "<controller type='pci' index='%u' model='pcie-expander-bus'/>\n", i);
+  for (guint i = 0; i < 120; i++)
+    g_string_append (xml, "<iommu model='smmuv3'><driver pciBus='1'/></iommu>\n");
+  g_string_append (xml, "</devices></domain>");
+  g_assert_null (vsmmu_lower_domain (xml->str, xml->len, "domain.xml", &target, notes, &length, &error));
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED);
+  g_assert_cmpstr (error->message, ==,
+                   "domain.xml:2: pcie-expander-bus with index 1 would get another PCI address than with a newer "
+                   "libvirt; give it an <address>");
+}
+
 static const char *const not_lowered[] = {
   "",
   "no XML at all",
@@ -454,6 +476,36 @@ static const struct {
   { "container-without-prefix", VERSION (11, 3, 0),
     BODY (VSMMU, "<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'>\n<arg value='-S'/>\n"
                  "</commandline>\n") },
+  { "fdgroup-and-what-else-is-not-known", VERSION (9, 0, 0),
+    HEAD ("web") "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='64' "
+                 "memReserve='8'/></controller>\n" VSMMU
+                 "<hostdev type='pci'><driver name='vfio' model='x'/><source><address "
+                 "bus='9'/></source></hostdev>\n</devices>\n"
+                 "<iommufd enabled='yes' fdgroup='f'/>\n</domain>\n" },
+  { "known-since-this-version", VERSION (10, 3, 0),
+    HEAD ("web") "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='64' "
+                 "memReserve='8'/></controller>\n" VSMMU
+                 "<hostdev type='pci'><driver name='vfio' model='x'/><source><address "
+                 "bus='9'/></source></hostdev>\n</devices>\n</domain>\n" },
+  { "container-that-is-empty", VERSION (11, 3, 0),
+    BODY (VSMMU, "<q:commandline " Q "/>\n<q:override " Q ">\n</q:override>\n") },
+  { "override-with-the-name-of-a-stand-in", VERSION (11, 3, 0),
+    BODY (VSMMU, OVERRIDE ("ua-iommu0", PROPERTY ("x", "string", "y"))) },
+  { "alias-with-a-libvirt-that-has-the-vsmmu", VERSION (11, 10, 0),
+    BODY ("<iommu model='smmuv3'><driver pciBus='2' accel='on'/><alias name='ua-a'/></iommu>\n", "") },
+  { "alias-of-libvirt-with-a-libvirt-that-has-the-vsmmu", VERSION (11, 10, 0),
+    BODY ("<iommu model='smmuv3'><driver pciBus='2' accel='on'/><alias name='iommu0'/></iommu>\n", "") },
+  { "bus-right-behind-the-last", VERSION (11, 3, 0),
+    BODY ("<iommu model='smmuv3'><driver pciBus='3' accel='on'/></iommu>\n", "") },
+  { "bus-number-below-which-there-is-no-room", VERSION (11, 3, 0),
+    HEAD ("web") "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='2'/></controller>\n" VSMMU
+                 "</devices>\n</domain>\n" },
+  { "bus-number-below-which-there-is-just-room", VERSION (11, 3, 0),
+    HEAD ("web") "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='3'/></controller>\n" VSMMU
+                 "</devices>\n</domain>\n" },
+  { "nine-vsmmus", VERSION (11, 3, 0), BODY (VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU, "") },
+  { "largest-nodes", VERSION (11, 3, 0),
+    BODY ("<hostdev type='pci'><acpi nodeset='63-64,127'/><source><address bus='9'/></source></hostdev>\n" VSMMU, "") },
   { "bus-missing", VERSION (11, 3, 0), BODY ("<iommu model='smmuv3'><driver pciBus='9' accel='on'/></iommu>\n", "") },
   { "nothing-new", VERSION (11, 10, 0), BODY ("<iommu model='smmuv3'><driver pciBus='2'/></iommu>\n", "") },
   { "too-old", VERSION (8, 1, 0), BODY (VSMMU, "") },
@@ -532,6 +584,106 @@ static const struct {
                              ARGUMENT ("acpi-generic-initiator,id=d,pci-dev=hostdev0,node=9") ARGUMENT ("-object")
                                  ARGUMENT ("acpi-generic-initiator,id=e,pci-dev=hostdev0,node=63") ARGUMENT ("-object")
                                      ARGUMENT ("acpi-generic-initiator,id=f,pci-dev=hostdev1,node=0"))) },
+  { "expander-on-the-last-function",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=1f.7")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-past-the-last-function",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=1f.8")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-of-three-parts",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=1f.1.1")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-on-an-empty-place",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-on-no-number",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=x")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-the-largest-numbers",
+    BODY (PLAIN_DEVICE,
+          ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,bus_nr=254,numa_node=255")
+                         ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-the-smallest-numbers",
+    BODY (PLAIN_DEVICE,
+          ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,bus_nr=1,numa_node=0")
+                         ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-the-smallest-bus-number",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,bus_nr=1")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-the-smallest-node",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,numa_node=0")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-a-bus-number-too-large",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,bus_nr=255")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-with-a-bus-number-too-small",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2,bus_nr=0")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-by-its-driver",
+    BODY (PLAIN_DEVICE,
+          ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("driver=pxb-pcie,id=root1,bus=pcie.0,addr=2") ARGUMENT ("-device")
+                         ARGUMENT ("driver=arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-that-is-a-port",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pcie-root-port,id=root1,bus=pcie.0,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "expander-that-is-elsewhere",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pci.1,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))) },
+  { "two-expanders",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on")
+                                           ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root2,bus=pcie.0,addr=3")
+                                               ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root2"))) },
+  { "expander-where-only-the-root-is",
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n</devices>\n" ARGUMENTS (
+        ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2") ARGUMENT ("-device")
+            ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on")) "</domain>\n" },
+  { "port-without-an-address",
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n"
+    "<controller type='pci' index='1' model='pcie-root-port'>\n<target "
+    "chassis='1'/>\n</controller>\n</devices>\n" ARGUMENTS (ARGUMENT ("-device") ARGUMENT (
+        "pxb-pcie,id=root1,bus=pcie.0,addr=2") ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))
+        MOVED "</domain>\n" },
+  { "port-of-which-the-place-is-removed",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))
+                            OVERRIDE ("pci.1", PROPERTY ("bus", "string", "root1") REMOVED ("addr"))) },
+  { "port-of-which-the-bus-is-removed",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))
+                            OVERRIDE ("pci.1", REMOVED ("bus") PROPERTY ("addr", "string", "0"))) },
+  { "port-of-which-only-the-bus-is-said",
+    BODY (PLAIN_DEVICE, ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("pxb-pcie,id=root1,bus=pcie.0,addr=2")
+                                       ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=root1,accel=on"))
+                            OVERRIDE ("pci.1", PROPERTY ("bus", "string", "root1"))) },
+  { "iommufd-is-seen-at-a-vsmmu-in-the-arguments",
+    BODY ("", ARGUMENTS (ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=a") ARGUMENT ("-object") ARGUMENT (
+                  "iommufd,id=a") ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=pcie.0,accel=on"))) },
+  { "iommufd-of-a-vsmmu-in-the-arguments-that-is-not-accelerated",
+    BODY ("", ARGUMENTS (ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=a") ARGUMENT ("-object") ARGUMENT (
+                  "qom-type=iommufd,id=a") ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=pcie.0"))) },
+  { "iommufd-twice", BODY (PLAIN_DEVICE VSMMU,
+                           ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=a") ARGUMENT ("-object")
+                                          ARGUMENT ("iommufd,id=b") ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=a")
+                                              ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=b"))) },
+  { "initiators-of-the-largest-nodes",
+    BODY (PLAIN_DEVICE VSMMU,
+          ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("acpi-generic-initiator,id=a,pci-dev=hostdev0,node=63") ARGUMENT (
+              "-object") ARGUMENT ("acpi-generic-initiator,id=b,pci-dev=hostdev0,node=64") ARGUMENT ("-object")
+                         ARGUMENT ("acpi-generic-initiator,id=c,pci-dev=hostdev0,node=127"))) },
+  { "hole-of-the-largest-size",
+    BODY (VSMMU, ARGUMENTS (ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=16777215T"))) },
+  { "hole-where-only-the-root-is",
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n"
+    "<iommu model='smmuv3'><driver pciBus='0' accel='on'/></iommu>\n</devices>\n" ARGUMENTS (
+        ARGUMENT ("-machine") ARGUMENT ("highmem-mmio-size=512G")) "</domain>\n" },
+  { "driver-of-a-vsmmu", BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("driver", "string", "arm-smmuv3"))) },
+  { "driver-of-a-vsmmu-that-is-something-else",
+    BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("driver", "string", "virtio-iommu-pci"))) },
+  { "bus-of-a-vsmmu", BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("primary-bus", "string", "pcie.0"))) },
+  { "bus-of-a-vsmmu-that-is-not-there",
+    BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("primary-bus", "string", "pci.9"))) },
+  { "bus-of-a-vsmmu-that-is-removed", BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", REMOVED ("primary-bus"))) },
   { "initiators-that-stay",
     BODY ("<hostdev type='pci'>\n<source><address bus='9'/></source>\n</hostdev>\n"
           "<hostdev type='pci'>\n<source><address bus='7'/></source>\n<acpi nodeset='1'/>\n</hostdev>\n" VSMMU,
@@ -701,6 +853,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lower/device", test_a_device_gets_what_a_lowered_guest_does_not_give_it);
   g_test_add_func ("/lower/refused", test_what_would_get_lost_is_refused);
   g_test_add_func ("/lower/room", test_no_room_for_stand_ins_is_refused);
+  g_test_add_func ("/lower/bus-numbers", test_what_would_get_another_bus_number_is_refused);
   g_test_add_func ("/lift/not-lowered", test_lifting_leaves_alone_what_is_not_lowered);
   g_test_add_func ("/lift/one-name", test_lifting_refuses_two_devices_with_one_name);
   g_test_add_func ("/lower/words", test_what_is_lowered_is_what_was_found_right);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "golden.h"
 #include "xml/edit.h"
+#include "xml/metadata-filter.h"
 #include "xml/metadata.h"
 #include "xml/tags.h"
 
@@ -217,6 +219,62 @@ test_what_no_parser_reads_is_told_from_what_we_do_not_read (void)
   }
 }
 
+/* Besides the rows above. */
+static const char *const streams[] = {
+  "<?xml version='1.0'?>\n<domain a='>' b=\"'<metadata>'\">\n<metadata\n>\n<a "
+  "b='</metadata>'/>\n</metadata\n>\n<b/>\n</domain>",
+  "<domain><metadata a='/'>x</metadata><b/></domain>",
+  "<domain><metadata a=\"/>\"/><b/></domain>",
+  "<domain><metadata/>text<b/></domain>",
+  "<domain><!--><metadata>--><metadata>a</metadata><!---><metadata>--><b/></domain>",
+  "<domain><![CDATA[<metadata>]]]]><metadata>a<![CDATA[</metadata>]> ]] >]]>b</metadata><b/></domain>",
+  "<domain><?a <metadata>?><metadata>a<?</metadata> ? >?>b</metadata><b/></domain>",
+  "<domain><metadata><a><metadata/></a><a/></metadata><b><metadata>kept</metadata></b></domain>",
+  "<domain><metadatametadata>kept</metadatametadata><metadat>kept</metadat><b/></domain>",
+  "<metadata><a>kept</a></metadata>",
+  "</domain></domain><domain><metadata>a</metadata><b/></domain>",
+  "<domain><metadata>never closed",
+  "<domain><metadata",
+  "<domain><",
+  "<domain>a > b < c</domain><d><metadata>a</metadata></d>",
+};
+
+/* (transfer full): @xml through the filter, @size bytes at a time */
+static char *
+filter_in_parts (const char *xml, gsize size)
+{
+  VsmmuMetadataFilter filter = { 0 };
+  GString *out = g_string_new (NULL);
+
+  for (gsize at = 0; at < strlen (xml); at += size)
+    vsmmu_metadata_filter_feed (&filter, xml + at, MIN (size, strlen (xml) - at), out);
+  return g_string_free (out, FALSE);
+}
+
+static void
+add_filtered (GString *text, const char *xml)
+{
+  g_autofree char *whole = filter_in_parts (xml, G_MAXINT);
+  g_autofree char *bytes = filter_in_parts (xml, 1);
+  g_autofree char *parts = filter_in_parts (xml, 7);
+
+  g_assert_cmpstr (bytes, ==, whole);
+  g_assert_cmpstr (parts, ==, whole);
+  g_string_append_printf (text, "%s\n=>\n%s\n\n", xml, whole);
+}
+
+static void
+test_a_stream_is_left_without_metadata_as_was_found_right (void)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    add_filtered (text, rows[i].document);
+  for (gsize i = 0; i < G_N_ELEMENTS (streams); i++)
+    add_filtered (text, streams[i]);
+  golden_compare ("metadata-filtered.txt", text->str);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -230,5 +288,6 @@ main (int argc, char **argv)
   g_test_add_func ("/metadata/limits/are-for-the-rest", test_a_limit_that_only_metadata_breaks_is_none);
   g_test_add_func ("/metadata/malformed/is-told-from-unreadable",
                    test_what_no_parser_reads_is_told_from_what_we_do_not_read);
+  g_test_add_func ("/metadata/filter/found-right", test_a_stream_is_left_without_metadata_as_was_found_right);
   return g_test_run ();
 }

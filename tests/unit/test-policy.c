@@ -157,6 +157,36 @@ test_keys_of_the_user_count_over_those_of_the_host (Files *files, gconstpointer 
   }
 }
 
+/* Who must decide all the same does not take the word of a file before it. */
+static void
+test_a_wrong_mode_after_a_lenient_one_is_the_strictest (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  static const char *const wrong[] = { "[policy]\nmode=Warn\n", "[policy]\nmode=\n", "mode=off\n" };
+
+  put (files->host, "[policy]\nmode=off\n");
+  for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++) {
+    put (files->user, wrong[i]);
+    g_assert_null (vsmmu_policy_load (TRUE, NULL));
+    g_assert_cmpint (vsmmu_policy_load_mode (TRUE), ==, VSMMU_POLICY_ENFORCE);
+  }
+}
+
+static void
+test_modes_have_the_words_of_the_file (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  static const char *const words[] = { "off", "warn", "enforce" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++) {
+    g_autofree char *text = g_strdup_printf ("[policy]\nmode=%s\n[hotplug]\nwait=45\n", words[i]);
+    g_autoptr (VsmmuPolicy) policy = NULL;
+
+    put (files->host, text);
+    policy = vsmmu_policy_load (FALSE, NULL);
+    g_assert_cmpstr (vsmmu_policy_mode_to_string (vsmmu_policy_get_mode (policy)), ==, words[i]);
+    g_assert_cmpuint (vsmmu_policy_get_wait (policy), ==, 45);
+  }
+}
+
 static void
 test_the_user_does_not_count_for_others (Files *files, gconstpointer data G_GNUC_UNUSED)
 {
@@ -168,6 +198,7 @@ test_the_user_does_not_count_for_others (Files *files, gconstpointer data G_GNUC
   g_assert_cmpint (vsmmu_policy_load_mode (FALSE), ==, VSMMU_POLICY_ENFORCE);
   put (files->user, "nonsense");
   g_clear_pointer (&policy, vsmmu_policy_free);
+  vsmmu_policy_free (NULL);
   policy = vsmmu_policy_load (FALSE, NULL);
   g_assert_nonnull (policy);
 }
@@ -346,6 +377,9 @@ main (int argc, char **argv)
   } tests[] = {
     { "/policy/keys-of-the-user-count-over-those-of-the-host", test_keys_of_the_user_count_over_those_of_the_host },
     { "/policy/the-user-does-not-count-for-others", test_the_user_does_not_count_for_others },
+    { "/policy/a-wrong-mode-after-a-lenient-one-is-the-strictest",
+      test_a_wrong_mode_after_a_lenient_one_is_the_strictest },
+    { "/policy/modes-have-the-words-of-the-file", test_modes_have_the_words_of_the_file },
     { "/policy/what-is-wrong-is-named-with-its-file", test_what_is_wrong_is_named_with_its_file },
     { "/policy/a-file-that-is-none-is-an-error", test_a_file_that_is_none_is_an_error },
     { "/policy/a-domain-may-only-be-stricter-than-its-host", test_a_domain_may_only_be_stricter_than_its_host },

@@ -234,9 +234,36 @@ test_commandlines (void)
     if (strcmp (reaches, commandlines[i].reaches) != 0)
       g_error ("%s: %s, not %s", commandlines[i].words, reaches, commandlines[i].reaches);
     g_assert_cmpint (vsmmu_domain_is_accelerated (domain), ==, strchr (reaches, 'A') != NULL);
-    g_assert_cmpint (vsmmu_reach_first (domain) != NULL, ==, strchr (reaches, 'A') != NULL);
+    g_assert_true (vsmmu_reach_first (domain) ==
+                   (strchr (reaches, 'A') != NULL ? &g_array_index (domain->reaches, VsmmuReach, 0) : NULL));
   }
   g_test_message ("%u command lines", (guint) G_N_ELEMENTS (commandlines));
+}
+
+static const struct {
+  const char *words;
+  VsmmuReachWay way;
+} ways[] = {
+  { "-device arm-smmuv3,accel=on", VSMMU_REACH_BY_DEVICE },
+  { "-device {", VSMMU_REACH_BY_JSON },
+  { "-object iommufd,id=i", VSMMU_REACH_BY_OBJECT },
+  { "-global arm-smmuv3.accel=on", VSMMU_REACH_BY_GLOBAL },
+  { "-set device.hostdev0.fd=3", VSMMU_REACH_BY_SET },
+  { "-machine iommu=nested-smmuv3", VSMMU_REACH_BY_MACHINE },
+  { "-readconfig x", VSMMU_REACH_BY_CONFIG },
+};
+
+static void
+test_ways (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (ways); i++) {
+    g_autofree char *body = write_commandline (ways[i].words);
+    g_autoptr (VsmmuDomain) domain = read_domain (DEVICES, body);
+
+    g_test_message ("%s", ways[i].words);
+    g_assert_cmpuint (domain->reaches->len, ==, 1);
+    g_assert_cmpint (g_array_index (domain->reaches, VsmmuReach, 0).way, ==, ways[i].way);
+  }
 }
 
 static const struct {
@@ -299,6 +326,29 @@ test_overridden_driver (void)
   g_autofree char *reaches = show (domain);
 
   g_assert_cmpstr (reaches, ==, "A1 s1");
+}
+
+/* What comes first counts as what comes later. */
+static void
+test_the_first_of_each (void)
+{
+  g_autoptr (VsmmuDomain) driver = read_domain (
+      "", "<qemu:override><qemu:device alias='d'><qemu:frontend><qemu:property name='driver' type='string' "
+          "value='arm-smmuv3'/><qemu:property name='ats' type='string' value='on'/></qemu:frontend></qemu:device>"
+          "</qemu:override>");
+  g_autoptr (VsmmuDomain) port =
+      read_domain ("<controller type='pci' index='1' model='pcie-root-port'/>",
+                   "<qemu:override><qemu:device alias='pci.1'><qemu:frontend><qemu:property name='bus' type='string' "
+                   "value='pcie.0'/></qemu:frontend></qemu:device></qemu:override>");
+  g_autoptr (VsmmuDomain) capability =
+      read_domain ("", "<qemu:capabilities><qemu:add capability='arm-smmuv3.x'/></qemu:capabilities>");
+  g_autofree char *of_driver = show (driver);
+  g_autofree char *of_port = show (port);
+  g_autofree char *of_capability = show (capability);
+
+  g_assert_cmpstr (of_driver, ==, "s1 A1");
+  g_assert_cmpstr (of_port, ==, "v1");
+  g_assert_cmpstr (of_capability, ==, "s1");
 }
 
 static void
@@ -412,6 +462,11 @@ static const struct {
 } documents[] = {
   { "<domain type='kvm'><name>x</name></domain>", FALSE },
   { "\xef\xbb\xbf\n<domain/>", FALSE },
+  { "\xef\xbb\xbf<domain/>", FALSE },
+  { "\xef\xbb\xbf<?xml version='1.0'?>", FALSE },
+  { "\xef\xbb\xbf", TRUE },
+  { "<", FALSE },
+  { "<?xml", TRUE },
   { "<?xml version='1.0' encoding='utf-8'?><domain/>", FALSE },
   { "<?xml version='1.0' encoding = \"UTF-8\"?><domain/>", FALSE },
   { "<?xml version='1.0'?><domain/>", FALSE },
@@ -451,6 +506,28 @@ test_documents (void)
   g_assert_true (vsmmu_document_may_concern (utf16, sizeof (utf16) - 1));
 }
 
+/* What is behind the document, which would change the answer if it were read. */
+static void
+test_documents_end_where_they_end (void)
+{
+  static const struct {
+    const char *xml;
+    const char *behind;
+  } ends[] = {
+    { "\xef\xbb\xbf<?xml version='1.0'", "?>" },
+    { " <?xml version='1.0'", "?>" },
+    { " ", " <domain/>" },
+    { "", "<domain/>" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (ends); i++) {
+    g_autofree char *text = g_strconcat (ends[i].xml, ends[i].behind, NULL);
+
+    g_test_message ("case %u", i);
+    g_assert_true (vsmmu_document_may_concern (text, strlen (ends[i].xml)));
+  }
+}
+
 /* The look at the bytes never misses what the model sees. */
 static void
 test_documents_of_domains (void)
@@ -476,6 +553,9 @@ main (int argc, char **argv)
   g_test_add_func ("/reach/nothing", test_nothing);
   g_test_add_func ("/reach/option-values", test_option_values);
   g_test_add_func ("/reach/documents", test_documents);
+  g_test_add_func ("/reach/documents-end", test_documents_end_where_they_end);
+  g_test_add_func ("/reach/ways", test_ways);
+  g_test_add_func ("/reach/first", test_the_first_of_each);
   g_test_add_func ("/reach/documents-of-domains", test_documents_of_domains);
   return g_test_run ();
 }
