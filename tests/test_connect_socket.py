@@ -152,6 +152,7 @@ def test_a_session_without_a_daemon_gets_one(session_connect, directory):
         assert transport.wait() == (0, "")
 
 
+@pytest.mark.slow("five seconds are waited for a daemon that never comes, as libvirt does")
 def test_a_daemon_that_cannot_be_started_is_named(session_connect, directory):
     environment = {"XDG_RUNTIME_DIR": str(directory), "LIBVIRTD_PATH": "/bin/false"}
     with Transport(session_connect, env=environment) as transport:

@@ -87,7 +87,7 @@ def toys(programs, tmp_path):
     return run
 
 
-# Slow when nothing is built yet: it builds the library with sanitizers, for this and for the fuzzing of ./run test.
+@pytest.mark.slow("builds the library with sanitizers, when nothing is built yet, for the fuzzing of ./run test too")
 def test_every_target_takes_its_corpus():
     process = fuzz("--runs", 0)
     assert process.returncode == 0, process.stderr

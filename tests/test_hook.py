@@ -462,6 +462,7 @@ def handles_alarms(pid):
 
 
 @unsanitized
+@pytest.mark.slow("the hook is killed in each operation, and its processes may take five seconds to end")
 def test_no_check_outlives_its_hook(make_hook):
     """It waits for its configuration, which nobody writes."""
     hook = make_hook(emulated_host())

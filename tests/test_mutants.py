@@ -162,6 +162,7 @@ CLAMP = {(IF, "if (x >= 9)"): "survived", (IF, "if (x > 10)"): "survived", (IF, 
 UNUSED = dict.fromkeys([("return x == 3;", "return x != 3;"), ("return x == 3;", "return x == 4;"), ("return x == 3;", "return 0;")], "uncovered")
 
 
+@pytest.mark.slow("builds a program once for each of its mutants")
 def test_a_run_tells_what_is_found_from_what_is_not(toy):
     before = (toy.directory / "src/toy.c").read_text()
     status, mutants, output = toy.run("--tests", "unit")

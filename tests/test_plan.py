@@ -105,6 +105,7 @@ def into(program, host, domain, tmp_path, seed):
     return outcome.out, outcome.err
 
 
+@pytest.mark.slow("plans for each of hundreds of guests")
 def test_generated_guests_are_mostly_accepted(program, facts, tmp_path):
     """Guards the test above against guests that are refused for another reason than they should be."""
     host = facts.file("grace")

@@ -7,6 +7,7 @@ import pytest
 
 TESTS = pathlib.Path(__file__).parent
 FILES = sorted(TESTS.glob("*.py"))
+RIG = sorted(TESTS.glob("rig/*.py"))
 
 
 def calls(path):
@@ -16,7 +17,7 @@ def calls(path):
             yield ast.unparse(node), node.lineno
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES + RIG, ids=lambda path: str(path.relative_to(TESTS)))
 def test_nothing_sleeps_but_what_waits_for_an_event(path):
     assert path.name in ("waiting.py", "console.py") or [line for name, line in calls(path) if name == "time.sleep"] == []
 

@@ -126,6 +126,15 @@ def content(*paths):
     return [path.read_text() for path in paths]
 
 
+def has_ended(process, seconds):
+    """Whether a process ends within that time."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 class Log:
     """Where a step's commands write, and how they are watched."""
 
@@ -138,17 +147,14 @@ class Log:
 
     def run(self, command, what=None):
         """Runs a command, shows that it is alive, and raises Failed with its last words."""
-        start = shown = time.monotonic()
+        start = time.monotonic()
         with self.path.open("a") as log:
             process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=subprocess.STDOUT)
             try:
-                while process.poll() is None:
-                    time.sleep(0.1)
-                    if time.monotonic() - shown > HEARTBEAT_SECONDS:
-                        shown = time.monotonic()
-                        progress = f", {self.measure(self.path)}" if self.measure else ""
-                        say(f"  {self.name}: {minutes(shown - start)}{progress}")
+                while not has_ended(process, HEARTBEAT_SECONDS):
+                    progress = f", {self.measure(self.path)}" if self.measure else ""
+                    say(f"  {self.name}: {minutes(time.monotonic() - start)}{progress}")
             except BaseException:
                 process.kill()
                 process.wait()

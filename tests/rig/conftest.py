@@ -1,6 +1,7 @@
 """Fixtures of the cases that run in the emulated host."""
 
 import os
+import pathlib
 
 import pytest
 
@@ -18,6 +19,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if pathlib.Path(__file__).parent in item.path.parents and not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.slow("waits for an emulated host, and for guests in it"))
     if not config.getoption("--rig-all"):
         left = [item for item in items if not item.get_closest_marker("long_tail")]
         config.hook.pytest_deselected(items=[item for item in items if item not in left])

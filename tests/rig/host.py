@@ -55,9 +55,8 @@ class Host:
     def _wait_until_ready(self):
         deadline = time.monotonic() + SECONDS_TO_BOOT
         while "RIG-READY" not in (said := self.console.read_text(errors="replace")):
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            if builder.has_ended(self.process, 0.1) or time.monotonic() > deadline:
                 raise builder.Failed("the emulated host did not start; its last words:\n" + "\n".join(said.splitlines()[-10:]))
-            time.sleep(0.1)
 
     def _connect(self, request, seconds=30):
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=seconds)

@@ -12,7 +12,7 @@ LINK = "/etc/libvirt/hooks/qemu.d/50-vsmmu"
 
 @pytest.fixture(scope="module")
 def hooked(libvirt):
-    """libvirtd with the hook, which it looks for when it is told to reload."""
+    """libvirtd with the hook, which it looks for when it is told to reload; that it has done so it tells nobody."""
     libvirt.host.run(f"mkdir -p {LINK.rpartition('/')[0]}; ln -s /rig/program/sbin/virt-vsmmu-hook {LINK}; "
                      "pkill -HUP -x libvirtd; sleep 1")
     yield libvirt

@@ -1,13 +1,13 @@
 """Verdicts on real accelerated devices as they come and go, held against what the guest and KVM say."""
 
 import json
-import time
 
 import pytest
 
 import guest
 import machine
 import virsh
+from waiting import await_true
 
 NAME = "watched"
 PORT_1, PORT_2 = "0000:09:00.0", "0000:0a:00.0"
@@ -24,12 +24,7 @@ CYCLES = 50
 
 def until(about, condition, seconds=SECONDS):
     """What the condition gives, as soon as that is true."""
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds} s: {about()}")
-        time.sleep(0.1)
-    return result
+    return await_true(condition, seconds, about)
 
 
 class Process:

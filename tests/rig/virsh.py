@@ -151,7 +151,7 @@ class Libvirt:
         return self.virsh("attach-device", name, "/run/rig/device.xml", "--live", check=False)
 
     def detach(self, name, device):
-        """Returns when the guest has let the device go."""
+        """Returns when the guest has let the device go. virsh does not tell when it has registered for the event."""
         self.host.write("/run/rig/device.xml", device.xml)
         return self.host.run(f"""
             virsh -c qemu:///system event {name} device-removed --timeout 90 >/run/rig/removed 2>&1 &

@@ -76,6 +76,7 @@ typedef struct {
   int n_replacing;
   int n_present; /* routes of a function that comes and goes */
   int n_absent;
+  int n_resolved;
 } Stress;
 
 static gpointer
@@ -90,6 +91,7 @@ resolve_and_compare (gpointer data)
     VsmmuMsiRoute route;
     guint version;
 
+    g_atomic_int_inc (&stress->n_resolved);
     if (!vsmmu_msi_resolve (stress->resolver, VSMMU_PCI_DEVFN (bus, 0, function), 0, 7, &route, &error)) {
       g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI);
       g_assert_cmpuint (function, ==, 1);
@@ -116,8 +118,10 @@ replace (gpointer data)
     guint version = (guint) g_atomic_int_add (&stress->version, 1);
 
     vsmmu_msi_resolver_set_topology (stress->resolver, topology_new (version, &stress->n_alive));
-    if (i % 64 == 0)
-      g_usleep (200);
+    /* A resolver has its turn, too. */
+    for (int n_before = g_atomic_int_get (&stress->n_resolved);
+         i % 64 == 0 && g_atomic_int_get (&stress->n_resolved) == n_before;)
+      g_thread_yield ();
   }
   g_atomic_int_add (&stress->n_replacing, -1);
   return NULL;
