@@ -733,6 +733,8 @@ static const struct {
   { "another-vsmmu-that-is-empty", NULL, TWO_VSMMUS, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
     HOSTDEV ("0x0002", "0x01", ADDRESS ("0x04")), "vsmmu-empty", 1 },
   { "a-name-where-nothing-concerns-us", NULL, PLAIN, detach_alias, VIR_DOMAIN_AFFECT_CONFIG, "ua-x", NULL, 1 },
+  { "an-unknown-device-without-a-vsmmu", NULL, START NAMESPACE END, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG,
+    "<banana/>", NULL, 1 },
   { "one-of-too-many", NULL, MANY, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""), "which of 17 devices", 1 },
   { "one-of-too-many-twice", MANY, MANY, vsmmu_guard_detach, BOTH, RNG (""), "which of 17 devices", 2 },
   { "one-of-as-many-as-may-be", NULL, START VSMMU SIXTEEN END, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG, RNG (""),
