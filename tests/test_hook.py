@@ -440,6 +440,17 @@ def test_it_does_not_matter_what_the_hook_inherits(hook, build_dir):
 
 
 @unsanitized
+def test_it_opens_nothing_that_it_does_not_need(hook):
+    """While it waits for its input it has the three descriptors that libvirt gave it."""
+    call = Call(hook, "prepare", TWO_SMMUS)
+    await_true(lambda: len(call.processes()) == 1)
+    await_true(lambda: sorted(os.listdir(f"/proc/{call.processes()[0]}/fd")) == ["0", "1", "2"])
+    status, err = call.close().wait()
+    assert status == 1 and REFUSED in err
+    hook.read_log()
+
+
+@unsanitized
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2],
                          ids=lambda number: number.name)
 def test_a_signal_that_was_blocked_ends_the_wait_all_the_same(build_dir, number):
