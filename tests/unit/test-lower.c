@@ -420,6 +420,13 @@ test_what_is_written_by_hand_is_lowered_as_it_was_found_right (void)
   "q:override>\n"
 #define BODY(rest, after) HEAD ("web") EXPANDER rest "</devices>\n" after "</domain>\n"
 
+/* What a vSMMU is lowered to. */
+#define STAND_IN                                                                                                       \
+  "<controller type='pci' index='3' model='pcie-expander-bus'>\n<alias name='ua-iommu0'/>\n"                           \
+  "<address type='pci' bus='0' slot='31'/>\n</controller>\n"
+#define STAND_IN_OVERRIDE                                                                                              \
+  OVERRIDE ("ua-iommu0", PROPERTY ("driver", "string", "arm-smmuv3") PROPERTY ("primary-bus", "string", "pci.2"))
+
 static const struct {
   const char *name;
   guint libvirt;
@@ -506,6 +513,24 @@ static const struct {
   { "nine-vsmmus", VERSION (11, 3, 0), BODY (VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU, "") },
   { "largest-nodes", VERSION (11, 3, 0),
     BODY ("<hostdev type='pci'><acpi nodeset='63-64,127'/><source><address bus='9'/></source></hostdev>\n" VSMMU, "") },
+  { "lowered-already", VERSION (11, 3, 0), BODY (PLAIN_DEVICE STAND_IN, STAND_IN_OVERRIDE) },
+  { "lowered-already-and-with-acpi-of-another-kind", VERSION (11, 3, 0),
+    BODY ("<hostdev type='pci'><acpi index='7'/><source><address bus='9'/></source></hostdev>\n" STAND_IN,
+          STAND_IN_OVERRIDE) },
+  { "lowered-already-and-then-nodes", VERSION (11, 3, 0),
+    BODY ("<hostdev type='pci'><acpi nodeset='2'/><source><address bus='9'/></source></hostdev>\n" STAND_IN,
+          STAND_IN_OVERRIDE) },
+  { "lowered-already-and-then-iommufd", VERSION (11, 3, 0), BODY (IOMMUFD_DEVICE STAND_IN, STAND_IN_OVERRIDE) },
+  { "lowered-already-and-then-iommufd-of-the-domain", VERSION (11, 3, 0),
+    BODY (STAND_IN, "<iommufd enabled='yes'/>\n" STAND_IN_OVERRIDE) },
+  { "lowered-already-and-then-a-hole", VERSION (11, 3, 0),
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n"
+    "<controller type='pci' index='0' model='pcie-root'><pcihole64 unit='KiB'>1024</pcihole64></controller>\n" EXPANDER
+        STAND_IN "</devices>\n" STAND_IN_OVERRIDE "</domain>\n" },
+  { "no-vsmmu", VERSION (11, 3, 0), BODY (IOMMUFD_DEVICE "<iommu model='smmuv3'/>\n<iommu model='virtio'/>\n", "") },
+  { "running", VERSION (11, 3, 0),
+    "<domain type='kvm' id='3'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n" EXPANDER
+    "<iommu model='smmuv3'><driver pciBus='2' accel='on'/><alias name='iommu7'/></iommu>\n</devices>\n</domain>\n" },
   { "bus-missing", VERSION (11, 3, 0), BODY ("<iommu model='smmuv3'><driver pciBus='9' accel='on'/></iommu>\n", "") },
   { "nothing-new", VERSION (11, 10, 0), BODY ("<iommu model='smmuv3'><driver pciBus='2'/></iommu>\n", "") },
   { "too-old", VERSION (8, 1, 0), BODY (VSMMU, "") },
