@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "golden.h"
+#include "model/domain.h"
 #include "vsmmu/lower.h"
 
 #define VERSION VSMMU_VERSION_ENCODE
@@ -833,6 +834,25 @@ test_what_was_lowered_is_lifted_as_was_found_right (void)
   golden_compare ("lower/lifted-again.txt", text->str);
 }
 
+/* Whichever of them it is that there is something to lift in. */
+static void
+test_a_domain_is_read_as_it_is_lifted (void)
+{
+  static const char *const texts[] = {
+    BODY ("", ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=pcie.0,accel=on"))),
+    BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("accel", "bool", "true"))),
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (texts[i], strlen (texts[i]), "domain.xml", &error);
+
+    g_assert_no_error (error);
+    g_assert_cmpuint (domain->iommus->len, ==, 1);
+    g_assert_cmpint (((const VsmmuDevice *) g_ptr_array_index (domain->iommus, 0))->iommu.accel, ==, VSMMU_SWITCH_ON);
+  }
+}
+
 static void
 test_files_are_read_and_those_that_are_not_there_refused (void)
 {
@@ -886,6 +906,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lift/by-hand", test_what_is_written_by_hand_is_lifted_as_it_was_found_right);
   g_test_add_func ("/lift/documents", test_documents_are_lifted_as_was_found_right);
   g_test_add_func ("/lift/again", test_what_was_lowered_is_lifted_as_was_found_right);
+  g_test_add_func ("/lift/read", test_a_domain_is_read_as_it_is_lifted);
   g_test_add_func ("/lower/files", test_files_are_read_and_those_that_are_not_there_refused);
   return g_test_run ();
 }
