@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "golden.h"
+#include "domain/domain.h"
 #include "vsmmu/lower.h"
 
 #define VERSION VSMMU_VERSION_ENCODE
@@ -420,6 +421,13 @@ test_what_is_written_by_hand_is_lowered_as_it_was_found_right (void)
   "q:override>\n"
 #define BODY(rest, after) HEAD ("web") EXPANDER rest "</devices>\n" after "</domain>\n"
 
+/* What a vSMMU is lowered to. */
+#define STAND_IN                                                                                                       \
+  "<controller type='pci' index='3' model='pcie-expander-bus'>\n<alias name='ua-iommu0'/>\n"                           \
+  "<address type='pci' bus='0' slot='31'/>\n</controller>\n"
+#define STAND_IN_OVERRIDE                                                                                              \
+  OVERRIDE ("ua-iommu0", PROPERTY ("driver", "string", "arm-smmuv3") PROPERTY ("primary-bus", "string", "pci.2"))
+
 static const struct {
   const char *name;
   guint libvirt;
@@ -506,6 +514,24 @@ static const struct {
   { "nine-vsmmus", VERSION (11, 3, 0), BODY (VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU VSMMU, "") },
   { "largest-nodes", VERSION (11, 3, 0),
     BODY ("<hostdev type='pci'><acpi nodeset='63-64,127'/><source><address bus='9'/></source></hostdev>\n" VSMMU, "") },
+  { "lowered-already", VERSION (11, 3, 0), BODY (PLAIN_DEVICE STAND_IN, STAND_IN_OVERRIDE) },
+  { "lowered-already-and-with-acpi-of-another-kind", VERSION (11, 3, 0),
+    BODY ("<hostdev type='pci'><acpi index='7'/><source><address bus='9'/></source></hostdev>\n" STAND_IN,
+          STAND_IN_OVERRIDE) },
+  { "lowered-already-and-then-nodes", VERSION (11, 3, 0),
+    BODY ("<hostdev type='pci'><acpi nodeset='2'/><source><address bus='9'/></source></hostdev>\n" STAND_IN,
+          STAND_IN_OVERRIDE) },
+  { "lowered-already-and-then-iommufd", VERSION (11, 3, 0), BODY (IOMMUFD_DEVICE STAND_IN, STAND_IN_OVERRIDE) },
+  { "lowered-already-and-then-iommufd-of-the-domain", VERSION (11, 3, 0),
+    BODY (STAND_IN, "<iommufd enabled='yes'/>\n" STAND_IN_OVERRIDE) },
+  { "lowered-already-and-then-a-hole", VERSION (11, 3, 0),
+    "<domain type='kvm'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n"
+    "<controller type='pci' index='0' model='pcie-root'><pcihole64 unit='KiB'>1024</pcihole64></controller>\n" EXPANDER
+        STAND_IN "</devices>\n" STAND_IN_OVERRIDE "</domain>\n" },
+  { "no-vsmmu", VERSION (11, 3, 0), BODY (IOMMUFD_DEVICE "<iommu model='smmuv3'/>\n<iommu model='virtio'/>\n", "") },
+  { "running", VERSION (11, 3, 0),
+    "<domain type='kvm' id='3'>\n<os><type arch='aarch64' machine='virt'>hvm</type></os>\n<devices>\n" EXPANDER
+    "<iommu model='smmuv3'><driver pciBus='2' accel='on'/><alias name='iommu7'/></iommu>\n</devices>\n</domain>\n" },
   { "bus-missing", VERSION (11, 3, 0), BODY ("<iommu model='smmuv3'><driver pciBus='9' accel='on'/></iommu>\n", "") },
   { "nothing-new", VERSION (11, 10, 0), BODY ("<iommu model='smmuv3'><driver pciBus='2'/></iommu>\n", "") },
   { "too-old", VERSION (8, 1, 0), BODY (VSMMU, "") },
@@ -808,6 +834,25 @@ test_what_was_lowered_is_lifted_as_was_found_right (void)
   golden_compare ("lower/lifted-again.txt", text->str);
 }
 
+/* Whichever of them it is that there is something to lift in. */
+static void
+test_a_domain_is_read_as_it_is_lifted (void)
+{
+  static const char *const texts[] = {
+    BODY ("", ARGUMENTS (ARGUMENT ("-device") ARGUMENT ("arm-smmuv3,primary-bus=pcie.0,accel=on"))),
+    BODY (PLAIN_VSMMU, OVERRIDE ("iommu0", PROPERTY ("accel", "bool", "true"))),
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (texts[i], strlen (texts[i]), "domain.xml", &error);
+
+    g_assert_no_error (error);
+    g_assert_cmpuint (domain->iommus->len, ==, 1);
+    g_assert_cmpint (((const VsmmuDevice *) g_ptr_array_index (domain->iommus, 0))->iommu.accel, ==, VSMMU_SWITCH_ON);
+  }
+}
+
 static void
 test_files_are_read_and_those_that_are_not_there_refused (void)
 {
@@ -861,6 +906,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lift/by-hand", test_what_is_written_by_hand_is_lifted_as_it_was_found_right);
   g_test_add_func ("/lift/documents", test_documents_are_lifted_as_was_found_right);
   g_test_add_func ("/lift/again", test_what_was_lowered_is_lifted_as_was_found_right);
+  g_test_add_func ("/lift/read", test_a_domain_is_read_as_it_is_lifted);
   g_test_add_func ("/lower/files", test_files_are_read_and_those_that_are_not_there_refused);
   return g_test_run ();
 }

@@ -292,6 +292,7 @@ static const struct {
   { "hostdev0", "x-no-mmap", "bool", "true", "" },
   { "pci.1", "bus", "string", "pcie.0", "v1" },
   { "pci.1", "addr", "string", "3", "v1" },
+  { "pcie.0", "bus", "string", "x", "v1" },
   { "pci.1", "io-reserve", "unsigned", "0", "" },
   { "x", "bus", "string", "pcie.0", "" },
   { "x", "iommufd", "string", "i", "v1" },
