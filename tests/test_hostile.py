@@ -204,9 +204,9 @@ LARGE = {
         "pci-address-invalid not-migratable", lambda: guest_of(190_000, "<controller type='usb' index='#' model='ich9-uhci1'/>")),
     "expanders": (
         "pci-address-invalid not-migratable", lambda: guest_of(256, "<controller type='pci' index='#' model='pcie-expander-bus'/>")),
-    "hostdevs": ("pci-address-invalid hostdev-duplicate too-many-findings", lambda: guest_of(60_000, HOSTDEV)),
+    "hostdevs": ("pci-address-invalid hostdev-duplicate not-migratable too-many-findings", lambda: guest_of(60_000, HOSTDEV)),
     "hostdevs-with-address": (
-        "pci-address-invalid hostdev-without-iommufd too-many-findings", lambda: guest_of(95_000, "<hostdev type='pci'><address type='pci' bus='0' slot='9'/></hostdev>")),
+        "pci-address-invalid hostdev-without-iommufd not-migratable too-many-findings", lambda: guest_of(95_000, "<hostdev type='pci'><address type='pci' bus='0' slot='9'/></hostdev>")),
     "hostdevs-scsi": ("pci-address-invalid not-migratable", lambda: guest_of(190_000, "<hostdev type='scsi'/>")),
     "disks-scsi": (
         "endpoint-auto-placed vsmmu-empty not-migratable", lambda: guest_of(95_000, "<disk><target dev='sd#' bus='scsi'/></disk>")),
@@ -214,10 +214,10 @@ LARGE = {
     "channels": ("pci-address-invalid not-migratable", lambda: guest_of(95_000, "<channel><target type='virtio'/></channel>")),
     "aliases": ("pci-address-invalid not-migratable", lambda: guest_of(95_000, "<rng model='virtio'><alias name='ua-#'/></rng>")),
     "arguments": (
-        "vsmmu-empty no-free-hotplug-port commandline-conflict too-many-findings", lambda: commandline(*["iommu=smmuv3"] * 190_000)),
+        "vsmmu-empty no-free-hotplug-port commandline-conflict not-migratable too-many-findings", lambda: commandline(*["iommu=smmuv3"] * 190_000)),
     "arguments-of-commas": (EMPTY, lambda: commandline(*["-M", "," * 200] * 90_000)),
     "overrides": (
-        "vsmmu-empty no-free-hotplug-port commandline-not-understood too-many-findings", lambda: domain(rest=("<qemu:property name='ats'/>" * 190_000).join(OVERRIDE))),
+        "vsmmu-empty no-free-hotplug-port commandline-not-understood not-migratable too-many-findings", lambda: domain(rest=("<qemu:property name='ats'/>" * 190_000).join(OVERRIDE))),
     "value-9-mb-ats": ("not-migratable invalid-attribute-value", lambda: grace_with(f"accel='on' ats='{'9' * 9_000_000}'")),
     "value-11-mb-ats": ("not-migratable invalid-attribute-value", lambda: grace_with(f"accel='on' ats='{'9' * 11_000_000}'")),
     "value-9-mb-machine": (NOTED, lambda: grace_with(f"machine='virt-{'1' * 9_000_000}'", "machine='virt'")),

@@ -62,13 +62,16 @@ read_option (Option *option, const char *name, const VsmmuPassthrough *argument)
 
   for (const char *part = argument->value; part != NULL; part = comma != NULL ? comma + 1 : NULL) {
     gsize size;
+    gsize n_kept;
 
     comma = strchr (part, ',');
     size = comma != NULL ? (gsize) (comma - part) : strlen (part);
     if (size <= length || part[length] != '=' || strncmp (part, name, length) != 0)
       continue;
     option->argument = argument;
-    g_strlcpy (option->value, part + length + 1, MIN (sizeof (option->value), size - length));
+    n_kept = MIN (sizeof (option->value) - 1, size - length - 1);
+    memcpy (option->value, part + length + 1, n_kept);
+    option->value[n_kept] = '\0';
   }
 }
 
