@@ -5,8 +5,8 @@
 #include <libvirt/libvirt.h>
 #include <string.h>
 
-#include "fake-libvirt.h"
 #include "base/budget.h"
+#include "fake-libvirt.h"
 #include "libvirt/events.h"
 #include "libvirt/monitor.h"
 #include "vsmmu/error.h"

@@ -2,8 +2,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "golden.h"
 #include "domain/domain.h"
+#include "golden.h"
 #include "vsmmu/lower.h"
 
 #define VERSION VSMMU_VERSION_ENCODE
