@@ -66,7 +66,7 @@ understand (VsmmuLifting *lifting, const VsmmuProperty *property, VsmmuIommu *io
 static guint
 take_overrides (VsmmuLifting *lifting, const char *id, VsmmuIommu *iommu)
 {
-  const VsmmuOverrides *overrides = vsmmu_passthroughs_find (&lifting->passthroughs, id);
+  const VsmmuDeviceOverrides *overrides = vsmmu_passthroughs_find (&lifting->passthroughs, id);
   GHashTableIter iter;
   gpointer name;
   gpointer property;
@@ -83,7 +83,7 @@ take_overrides (VsmmuLifting *lifting, const char *id, VsmmuIommu *iommu)
 
 /* What stays of the overrides is about a device that has another name from now on. */
 static void
-rename_overrides (VsmmuLifting *lifting, const VsmmuOverrides *overrides, const char *from, const char *to)
+rename_overrides (VsmmuLifting *lifting, const VsmmuDeviceOverrides *overrides, const char *from, const char *to)
 {
   for (guint i = 0; i < overrides->list->len; i++) {
     const VsmmuOverride *override = g_ptr_array_index (overrides->list, i);
@@ -118,7 +118,7 @@ is_stand_in (const VsmmuLifting *lifting, const VsmmuDevice *device)
 static void
 lift_stand_in (VsmmuLifting *lifting, const VsmmuDevice *device, guint number)
 {
-  const VsmmuOverrides *overrides = vsmmu_passthroughs_find (&lifting->passthroughs, device->id);
+  const VsmmuDeviceOverrides *overrides = vsmmu_passthroughs_find (&lifting->passthroughs, device->id);
   const VsmmuProperty *bus = g_hash_table_lookup (overrides->last, "primary-bus");
   g_autofree char *id = NULL;
   VsmmuIommu iommu;

@@ -15,7 +15,7 @@ override_free (gpointer data)
 static void
 overrides_free (gpointer data)
 {
-  VsmmuOverrides *overrides = data;
+  VsmmuDeviceOverrides *overrides = data;
 
   g_ptr_array_unref (overrides->list);
   g_hash_table_unref (overrides->last);
@@ -48,7 +48,7 @@ count_words (GHashTable *words, const char *text)
 static VsmmuOverride *
 begin_override (VsmmuPassthroughs *passthroughs, const VsmmuPassthrough *first)
 {
-  VsmmuOverrides *same = g_hash_table_lookup (passthroughs->by_alias, first->alias);
+  VsmmuDeviceOverrides *same = g_hash_table_lookup (passthroughs->by_alias, first->alias);
   VsmmuOverride *override = g_new0 (VsmmuOverride, 1);
 
   override->node = first->node->parent->parent;
@@ -56,7 +56,7 @@ begin_override (VsmmuPassthroughs *passthroughs, const VsmmuPassthrough *first)
   override->properties = g_array_new (FALSE, FALSE, sizeof (VsmmuProperty));
   g_ptr_array_add (passthroughs->overrides, override);
   if (same == NULL) {
-    same = g_new0 (VsmmuOverrides, 1);
+    same = g_new0 (VsmmuDeviceOverrides, 1);
     same->list = g_ptr_array_new ();
     same->last = g_hash_table_new (g_str_hash, g_str_equal);
     g_hash_table_insert (passthroughs->by_alias, (gpointer) first->alias, same);
@@ -70,7 +70,7 @@ find_last (const VsmmuPassthroughs *passthroughs)
 {
   for (guint i = 0; i < passthroughs->overrides->len; i++) {
     const VsmmuOverride *override = g_ptr_array_index (passthroughs->overrides, i);
-    const VsmmuOverrides *same = g_hash_table_lookup (passthroughs->by_alias, override->alias);
+    const VsmmuDeviceOverrides *same = g_hash_table_lookup (passthroughs->by_alias, override->alias);
 
     for (guint p = 0; p < override->properties->len; p++) {
       VsmmuProperty *property = &g_array_index (override->properties, VsmmuProperty, p);
@@ -130,7 +130,7 @@ vsmmu_passthroughs_clear (VsmmuPassthroughs *passthroughs)
   g_clear_pointer (&passthroughs->words, g_hash_table_unref);
 }
 
-const VsmmuOverrides *
+const VsmmuDeviceOverrides *
 vsmmu_passthroughs_find (const VsmmuPassthroughs *passthroughs, const char *id)
 {
   return id != NULL ? g_hash_table_lookup (passthroughs->by_alias, id) : NULL;
@@ -139,7 +139,7 @@ vsmmu_passthroughs_find (const VsmmuPassthroughs *passthroughs, const char *id)
 VsmmuProperty *
 vsmmu_passthroughs_property (const VsmmuPassthroughs *passthroughs, const char *id, const char *name)
 {
-  const VsmmuOverrides *overrides = vsmmu_passthroughs_find (passthroughs, id);
+  const VsmmuDeviceOverrides *overrides = vsmmu_passthroughs_find (passthroughs, id);
 
   return overrides != NULL ? g_hash_table_lookup (overrides->last, name) : NULL;
 }
@@ -147,7 +147,7 @@ vsmmu_passthroughs_property (const VsmmuPassthroughs *passthroughs, const char *
 VsmmuProperty *
 vsmmu_passthroughs_take (const VsmmuPassthroughs *passthroughs, const char *id, const char *name)
 {
-  const VsmmuOverrides *overrides = vsmmu_passthroughs_find (passthroughs, id);
+  const VsmmuDeviceOverrides *overrides = vsmmu_passthroughs_find (passthroughs, id);
 
   for (guint i = 0; overrides != NULL && i < overrides->list->len; i++) {
     const VsmmuOverride *override = g_ptr_array_index (overrides->list, i);

@@ -23,12 +23,12 @@ typedef struct {
 typedef struct {
   GPtrArray *list;  /* (element-type VsmmuOverride) */
   GHashTable *last; /* name → the last VsmmuProperty of that name, which is the one that counts */
-} VsmmuOverrides;
+} VsmmuDeviceOverrides;
 
 typedef struct {
   const VsmmuDomain *domain;
   GPtrArray *overrides; /* (element-type VsmmuOverride) */
-  GHashTable *by_alias; /* alias → VsmmuOverrides */
+  GHashTable *by_alias; /* alias → VsmmuDeviceOverrides */
   GPtrArray *options;   /* (element-type VsmmuOption): those of which it is certain that they are options */
   GHashTable *words;    /* word in any value → how often it is there */
 } VsmmuPassthroughs;
@@ -37,7 +37,7 @@ void vsmmu_passthroughs_init (VsmmuPassthroughs *passthroughs, const VsmmuDomain
 void vsmmu_passthroughs_clear (VsmmuPassthroughs *passthroughs);
 
 /* Those of the device with this id, or %NULL. */
-const VsmmuOverrides *vsmmu_passthroughs_find (const VsmmuPassthroughs *passthroughs, const char *id);
+const VsmmuDeviceOverrides *vsmmu_passthroughs_find (const VsmmuPassthroughs *passthroughs, const char *id);
 
 /* The property that counts of the device with this id, or %NULL. */
 VsmmuProperty *vsmmu_passthroughs_property (const VsmmuPassthroughs *passthroughs, const char *id, const char *name);

@@ -129,7 +129,7 @@ test_what_is_behind_descriptors_counts (void)
 static void
 test_options_are_known_and_given_once (void)
 {
-  static const VsmmuOption known[] = { { "name", "s" }, { "force", "b" }, { NULL } };
+  static const VsmmuRequestOption known[] = { { "name", "s" }, { "force", "b" }, { NULL } };
   static const struct {
     const char *options;
     const char *word; /* (nullable): of the error */
@@ -160,7 +160,7 @@ test_options_are_known_and_given_once (void)
 static void
 test_a_name_has_so_many_bytes (void)
 {
-  static const VsmmuOption known[] = { { "name", "s" }, { NULL } };
+  static const VsmmuRequestOption known[] = { { "name", "s" }, { NULL } };
 
   for (gsize length = VSMMU_QUOTA_NAME_BYTES - 2; length <= VSMMU_QUOTA_NAME_BYTES; length++) {
     g_autofree char *name = g_strnfill (length, 'x');

@@ -154,8 +154,10 @@ apply_policy (const VsmmuMethodContext *context, GPtrArray *findings, GVariant *
 static GVariant *
 run_check (VsmmuRequest *request, GError **error)
 {
-  static const VsmmuOption known[] = { { "name", "s" },   { "target", "s" },  { "this-host", "b" }, { "attach", "s" },
-                                       { "detach", "s" }, { "ignore", "as" }, { "policy", "b" },    { 0 } };
+  static const VsmmuRequestOption known[] = { { "name", "s" },      { "target", "s" },
+                                              { "this-host", "b" }, { "attach", "s" },
+                                              { "detach", "s" },    { "ignore", "as" },
+                                              { "policy", "b" },    { 0 } };
   g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
   g_autoptr (GBytes) document = NULL;
   g_autoptr (GPtrArray) findings = NULL;
@@ -217,7 +219,7 @@ is_usable (const VsmmuDomain *domain, GVariant *options, GError **error)
 static GVariant *
 run_args (VsmmuRequest *request, GError **error)
 {
-  static const VsmmuOption known[] = { { "name", "s" }, { "syntax", "s" }, { "force", "b" }, { 0 } };
+  static const VsmmuRequestOption known[] = { { "name", "s" }, { "syntax", "s" }, { "force", "b" }, { 0 } };
   g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
   g_autoptr (GBytes) document = NULL;
   g_autoptr (VsmmuDomain) domain = NULL;
@@ -264,7 +266,7 @@ adapt (GBytes *document, GVariant *options, GPtrArray *notes, GError **error)
 static GVariant *
 run_adapt (VsmmuRequest *request, GError **error)
 {
-  static const VsmmuOption known[] = { { "name", "s" }, { "target", "s" }, { "lift", "b" }, { 0 } };
+  static const VsmmuRequestOption known[] = { { "name", "s" }, { "target", "s" }, { "lift", "b" }, { 0 } };
   g_autoptr (GVariant) options = g_variant_get_child_value (request->parameters, 1);
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GBytes) document = NULL;
@@ -299,7 +301,7 @@ plan_to_variant (const VsmmuPlan *plan)
 static GVariant *
 run_plan (VsmmuRequest *request, GError **error)
 {
-  static const VsmmuOption known[] = {
+  static const VsmmuRequestOption known[] = {
     { "devices", "as" }, { "spare-ports", "u" }, { "guest", "*" }, { "name", "s" }, { 0 }
   };
   g_autoptr (GVariant) given = g_variant_get_child_value (request->parameters, 0);
@@ -353,7 +355,7 @@ start_list_verdicts (const VsmmuRequest *request, GTask *task)
 static VsmmuGuests *
 find_guests (const VsmmuRequest *request, GVariant *options, GTask *task)
 {
-  static const VsmmuOption known[] = { { "connection", "s" }, { 0 } };
+  static const VsmmuRequestOption known[] = { { "connection", "s" }, { 0 } };
   GError *error = NULL;
 
   if (request->context->guests == NULL)

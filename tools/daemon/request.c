@@ -11,7 +11,7 @@
 
 /* (nullable) (transfer full): translated: what is wrong with an option */
 static char *
-find_fault (const VsmmuOption *known, const char *name, GVariant *value, GHashTable *seen)
+find_fault (const VsmmuRequestOption *known, const char *name, GVariant *value, GHashTable *seen)
 {
   while (known->name != NULL && strcmp (known->name, name) != 0)
     known++;
@@ -27,7 +27,7 @@ find_fault (const VsmmuOption *known, const char *name, GVariant *value, GHashTa
 }
 
 gboolean
-vsmmu_request_check_options (GVariant *options, const VsmmuOption *known, GError **error)
+vsmmu_request_check_options (GVariant *options, const VsmmuRequestOption *known, GError **error)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
   GVariantIter iter;

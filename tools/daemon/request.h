@@ -8,7 +8,7 @@
 typedef struct {
   const char *name;
   const char *type; /* of its value */
-} VsmmuOption;
+} VsmmuRequestOption;
 
 /*
  * vsmmu_request_check_options:
@@ -18,7 +18,7 @@ typedef struct {
  *
  * Returns: %FALSE with @error set when one of @options is not known, has another type, or is there twice
  */
-gboolean vsmmu_request_check_options (GVariant *options, const VsmmuOption *known, GError **error);
+gboolean vsmmu_request_check_options (GVariant *options, const VsmmuRequestOption *known, GError **error);
 
 /*
  * vsmmu_request_get_size:
