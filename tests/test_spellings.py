@@ -145,7 +145,7 @@ def test_what_libvirt_and_qemu_refuse_is_known(answers):
 
 def test_the_table_of_options_is_that_of_qemu(debian_tree):
     """Each option that QEMU has, and no other, and whether it takes a value: in the words of the program's own help and errors."""
-    source = (pathlib.Path(__file__).parent.parent / "src" / "model" / "arguments.c").read_text(encoding="utf-8")
+    source = (pathlib.Path(__file__).parent.parent / "src" / "domain" / "arguments.c").read_text(encoding="utf-8")
     known = {name: takes == "TRUE" for name, takes in re.findall(r'^  \{ "([^"]+)", (TRUE|FALSE), VSMMU_OPTION_', source, re.MULTILINE)}
     script = "\n".join(f"printf '%s\\t' {name}; timeout 60 qemu-system-aarch64 -{name} {'' if takes else '-no-such-option'} 2>&1 </dev/null "
                        "| tr '\\n' ' '; echo" for name, takes in known.items())
@@ -161,7 +161,7 @@ def test_the_table_of_options_is_that_of_qemu(debian_tree):
 
 def test_the_classes_are_those_of_qemu(debian_tree):
     """What an SMMUv3 and a VFIO device of QEMU are besides, so that -global reaches them by that name."""
-    source = (pathlib.Path(__file__).parent.parent / "src" / "model" / "reach.c").read_text(encoding="utf-8")
+    source = (pathlib.Path(__file__).parent.parent / "src" / "domain" / "reach.c").read_text(encoding="utf-8")
     listed = {name: set(re.findall('"([^"]+)"', text)) for name, text in
               re.findall(r"const (smmu|vfio)_classes\[\] = \{(.*?)\};", source, re.DOTALL)}
 

@@ -18,6 +18,9 @@ EACH = 0 if "VSMMU_ALL_STRENGTH" in os.environ else 1
 # What looks beside the program, and why.
 EXCEPTIONS = {
     "test_units.py::": "systemd is asked about the units that are installed; no program runs",
+    "test_layers.py::": "looks at objects and sources",
+    "test_library.py::test_a_header": "looks at headers",
+    "test_library.py::test_the_library_exports": "looks at the library",
     "test_msi_guest.py::test_the_interrupts_arrive": "shows that the guest itself works; the other tests compare the program with that",
 }
 # Those with guests or floods, whose fixtures take long: only with VSMMU_ALL_STRENGTH.

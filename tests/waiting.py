@@ -8,12 +8,12 @@ import time
 PATIENCE = float(os.environ.get("VSMMU_PATIENCE", 60))
 
 
-def await_true(condition, seconds=PATIENCE, what="what is waited for"):
+def await_true(condition, seconds=PATIENCE, what="what is waited for", pause=0.01):
     """Asks until it is so, and returns what it was then."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, f"{what() if callable(what) else what} has not come in {seconds} seconds"
-        time.sleep(0.01)
+        time.sleep(pause)
     return value
 
 
