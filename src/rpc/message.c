@@ -154,6 +154,15 @@ vsmmu_message_decode (const VsmmuProcedure *procedure, GBytes *frame, GError **e
 void
 vsmmu_message_free (VsmmuMessage *message)
 {
+  g_autoptr (GPtrArray) slots = vsmmu_message_find_xml (message);
+
+  /* xdr_free() would leave a string that is longer than the layout allows, which one that was put in may be. */
+  for (guint i = 0; i < slots->len; i++) {
+    char **slot = g_ptr_array_index (slots, i);
+
+    free (*slot);
+    *slot = NULL;
+  }
   xdr_free (message->procedure->codec, message->arguments);
   g_free (message->arguments);
   g_free (message);
@@ -176,7 +185,8 @@ vsmmu_message_find_xml (VsmmuMessage *message)
   if (message->procedure->holding == HOLDS_STRING)
     g_ptr_array_add (slots, member);
   else if (message->procedure->holding == HOLDS_PARAMETERS)
-    for (guint i = 0; i < parameters->rpc_parameters_len; i++) {
+    /* Of arguments that could not be read to the end there may be a length and nothing else. */
+    for (guint i = 0; parameters->rpc_parameters_val != NULL && i < parameters->rpc_parameters_len; i++) {
       rpc_parameter *parameter = &parameters->rpc_parameters_val[i];
 
       if (is_xml_parameter (parameter))

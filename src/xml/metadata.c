@@ -10,6 +10,7 @@
 typedef struct {
   const char *data;
   gsize depth;       /* of open elements */
+  gboolean is_whole; /* the root is a domain, and no snapshot with one in it */
   gboolean in_part;  /* in a domain that is in another document */
   gsize metadata;    /* the depth at which its children are, or 0 */
   gsize child;       /* where the child starts */
@@ -47,6 +48,18 @@ end_child (Search *search, gsize end)
   search->has_open = TRUE;
 }
 
+/* By the local name, as libvirt looks at roots. */
+static gboolean
+is_domain (const Search *search, const VsmmuTag *tag)
+{
+  const char *name = search->data + tag->start + 1;
+  gsize length = vsmmu_tag_name_end (tag, search->data) - tag->start - 1;
+  const char *colon = memchr (name, ':', length);
+  gsize skipped = colon != NULL ? (gsize) (colon + 1 - name) : 0;
+
+  return length - skipped == strlen ("domain") && memcmp (name + skipped, "domain", length - skipped) == 0;
+}
+
 /* A domain has it at depth 1; a domain in a snapshot or checkpoint has it at depth 2. */
 static gboolean
 is_metadata (const Search *search, const VsmmuTag *tag)
@@ -65,8 +78,11 @@ start_element (Search *search, const VsmmuTag *tag)
     search->has_open = FALSE;
     search->has_ours = search->ours != NULL && search->ours < search->data + tag->end;
   }
+  if (search->depth == 0)
+    search->is_whole = is_domain (search, tag);
   if (search->depth == 1)
-    search->in_part = vsmmu_tag_is (tag, search->data, "domain") || vsmmu_tag_is (tag, search->data, "inactiveDomain");
+    search->in_part = !search->is_whole && (vsmmu_tag_is (tag, search->data, "domain") ||
+                                            vsmmu_tag_is (tag, search->data, "inactiveDomain"));
   search->depth++;
 }
 

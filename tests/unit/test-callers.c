@@ -202,7 +202,7 @@ test_who_calls_is_what_the_bus_says (Fixture *fixture, gconstpointer data G_GNUC
 static void
 test_who_is_not_known_is_asked_for_again (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-  static const char *const answers[] = { rows[4].credentials, NULL, rows[8].credentials };
+  const char *const answers[] = { rows[4].credentials, NULL, rows[8].credentials };
 
   for (guint i = 0; i < G_N_ELEMENTS (answers); i++) {
     g_auto (Told) told = { 0 };

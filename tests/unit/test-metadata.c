@@ -63,6 +63,12 @@ static const struct {
     "inactiveDomain></s>",
     "<s><domain><metadata><unread/></metadata></domain><inactiveDomain><metadata><unread/></metadata></"
     "inactiveDomain></s>" },
+  { "domain-in-domain", "<domain><domain><metadata><a/></metadata></domain></domain>",
+    "<domain><domain><metadata><a/></metadata></domain></domain>",
+    "<domain><domain><metadata><a/></metadata></domain></domain>" },
+  { "domain-in-prefixed-domain", "<x:domain><domain><metadata><a/></metadata></domain></x:domain>",
+    "<x:domain><domain><metadata><a/></metadata></domain></x:domain>",
+    "<x:domain><domain><metadata><a/></metadata></domain></x:domain>" },
   { "other-name", "<domain><metadatas><a/></metadatas><x:metadata><a/></x:metadata></domain>",
     "<domain><metadatas><a/></metadatas><x:metadata><a/></x:metadata></domain>",
     "<domain><metadatas><a/></metadatas><x:metadata><a/></x:metadata></domain>" },
