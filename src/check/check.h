@@ -53,8 +53,8 @@ extern const VsmmuRuleRow vsmmu_target_rules[];      /* target.c: versions of li
 extern const VsmmuRuleRow vsmmu_hotplug_rules[];     /* hotplug.c: a device that is attached or detached */
 extern const VsmmuRuleRow vsmmu_msi_rules[];         /* msi.c: interrupts of a running guest */
 
-/* The row with that number over all rules, or %NULL after the last. */
-const VsmmuRuleRow *vsmmu_rule_row (guint index);
+/* The table with that number, or %NULL after the last. */
+const VsmmuRuleRow *vsmmu_rule_table (guint index);
 
 /*
  * vsmmu_check_place:

@@ -17,21 +17,19 @@ static const VsmmuRuleRow *const tables[] = {
 };
 
 const VsmmuRuleRow *
-vsmmu_rule_row (guint index)
+vsmmu_rule_table (guint index)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
-    for (const VsmmuRuleRow *row = tables[i]; row->rule.id != NULL; row++)
-      if (index-- == 0)
-        return row;
-  return NULL;
+  return index < G_N_ELEMENTS (tables) ? tables[index] : NULL;
 }
 
 const VsmmuRule *
 vsmmu_rules_get (guint index)
 {
-  const VsmmuRuleRow *row = vsmmu_rule_row (index);
-
-  return row != NULL ? &row->rule : NULL;
+  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
+    for (const VsmmuRuleRow *row = tables[i]; row->rule.id != NULL; row++)
+      if (index-- == 0)
+        return &row->rule;
+  return NULL;
 }
 
 const VsmmuRule *

@@ -73,7 +73,7 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
   VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
   VsmmuCheck check = { .domain = domain, .findings = findings, .bindings = bindings };
   gboolean is_accelerated = vsmmu_domain_is_accelerated (domain);
-  const VsmmuRuleRow *row;
+  const VsmmuRuleRow *table;
 
   if (options != NULL) {
     check.target = options->target;
@@ -83,11 +83,12 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
     if (options->host != NULL && is_accelerated)
       vsmmu_bindings_find (check.domain, options->host, bindings);
   }
-  for (guint i = 0; is_accelerated && (row = vsmmu_rule_row (i)) != NULL; i++) {
-    check.rule = &row->rule;
-    if (row->apply != NULL && has_subject (&check, row->rule.group))
-      row->apply (&check);
-  }
+  for (guint i = 0; is_accelerated && (table = vsmmu_rule_table (i)) != NULL; i++)
+    for (const VsmmuRuleRow *row = table; row->rule.id != NULL; row++) {
+      check.rule = &row->rule;
+      if (row->apply != NULL && has_subject (&check, row->rule.group))
+        row->apply (&check);
+    }
   report_left_out (&check);
   if (options != NULL && options->schema != NULL)
     vsmmu_schema_check (options->schema, domain->document, report_misfit, &check);
