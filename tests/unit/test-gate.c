@@ -213,7 +213,9 @@ descriptors_new (guint n)
   return list;
 }
 
-/* One call after the other, each answered. */
+#define AT_A_TIME 8
+
+/* A few calls at a time, so that a slow machine calls too often too; each answered. */
 static void
 test_a_connection_calls_so_often (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
@@ -224,9 +226,10 @@ test_a_connection_calls_so_often (Fixture *fixture, gconstpointer data G_GNUC_UN
 
   while (answers.n_refused == 0) {
     g_assert_cmpuint (answers.n_good, <, 20 * VSMMU_QUOTA_USER_BURST);
-    call (fixture, caller, 0, NULL, &answers);
+    for (guint i = 0; i < AT_A_TIME; i++)
+      call (fixture, caller, 0, NULL, &answers);
     /* Who is refused gets no call through. */
-    for (guint n = answers.n_good; answers.n_good == n && answers.n_refused == 0;) {
+    for (guint n = answers.n_good; answers.n_good + answers.n_refused < n + AT_A_TIME;) {
       g_main_context_iteration (NULL, FALSE);
       answer_calls (fixture);
     }
