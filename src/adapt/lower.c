@@ -9,6 +9,7 @@
 #include "domain/domain-read.h"
 #include "domain/hotplug.h"
 #include "domain/options.h"
+#include "domain/reach.h"
 
 static void
 lowering_clear (VsmmuLowering *lowering)
@@ -97,6 +98,23 @@ has_no_own_iommufd (const VsmmuDomain *domain, GError **error)
   return TRUE;
 }
 
+/* The same for what an argument says of all of them. */
+static gboolean
+has_no_iommufd_for_all (const VsmmuDomain *domain, GError **error)
+{
+  for (guint i = 0; i < domain->reaches->len; i++) {
+    const VsmmuReach *reach = &g_array_index (domain->reaches, VsmmuReach, i);
+
+    if ((reach->way == VSMMU_REACH_BY_GLOBAL || reach->way == VSMMU_REACH_BY_SET) &&
+        strstr (reach->from->value, "iommufd") != NULL)
+      return vsmmu_lowering_refuse (error,
+                                    _ ("%s:%u: this <qemu:arg> changes the iommufd of VFIO devices; remove it and set "
+                                       "iommufd in the <driver> of each device"),
+                                    domain->file, reach->from->line);
+  }
+  return TRUE;
+}
+
 /* Overrides name devices by them; libvirt refuses two as well. */
 static gboolean
 has_own_aliases (const VsmmuDomain *domain, GError **error)
@@ -139,7 +157,8 @@ is_possible (const VsmmuDomain *domain, GError **error)
   if (domain->address_error != NULL)
     return vsmmu_lowering_refuse (error, _ ("%s: libvirt would refuse its PCI addresses: %s"), domain->file,
                                   domain->address_error);
-  return has_own_aliases (domain, error) && has_no_leftovers (domain, error) && has_no_own_iommufd (domain, error);
+  return has_own_aliases (domain, error) && has_no_leftovers (domain, error) && has_no_own_iommufd (domain, error) &&
+         has_no_iommufd_for_all (domain, error);
 }
 
 static const VsmmuDevice *
