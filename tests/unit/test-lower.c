@@ -134,6 +134,10 @@ static const struct {
             "<q:override xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:device alias='hostdev0'><q:frontend>"
             "<q:property name='iommufd' type='string' value='on'/></q:frontend></q:device></q:override><devices>"),
     "'hostdev0'" },
+  { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu></devices>"
+            "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
+            "<q:arg value='-global'/><q:arg value='vfio-pci.iommufd=other'/></q:commandline><devices>"),
+    "changes the iommufd of VFIO devices" },
 };
 
 static void
