@@ -21,25 +21,45 @@ const VsmmuDriverOption vsmmu_driver_options[] = {
 #define N_OPTIONS (G_N_ELEMENTS (vsmmu_driver_options) - 1)
 
 static VsmmuSwitch *
-switch_at (const VsmmuIommu *iommu, guint i)
+switch_at (const VsmmuIommu *iommu, const VsmmuDriverOption *option)
 {
-  return (VsmmuSwitch *) (gpointer) ((char *) iommu + vsmmu_driver_options[i].offset);
+  return (VsmmuSwitch *) (gpointer) ((char *) iommu + option->offset);
 }
 
 static int *
-number_at (const VsmmuIommu *iommu, guint i)
+number_at (const VsmmuIommu *iommu, const VsmmuDriverOption *option)
 {
-  return (int *) (gpointer) ((char *) iommu + vsmmu_driver_options[i].offset);
+  return (int *) (gpointer) ((char *) iommu + option->offset);
+}
+
+/* The row of the option @name, or %NULL. */
+static const VsmmuDriverOption *
+find (const char *name)
+{
+  const VsmmuDriverOption *option = vsmmu_driver_options;
+
+  while (option->name != NULL && strcmp (option->name, name) != 0)
+    option++;
+  return option->name != NULL ? option : NULL;
+}
+
+static void
+unset (VsmmuIommu *iommu, const VsmmuDriverOption *option)
+{
+  if (option->kind == VSMMU_DRIVER_NUMBER)
+    *number_at (iommu, option) = -1;
+  else
+    *switch_at (iommu, option) = VSMMU_SWITCH_ABSENT;
 }
 
 static gboolean
-is_given (const VsmmuIommu *iommu, guint i)
+is_given (const VsmmuIommu *iommu, const VsmmuDriverOption *option)
 {
   VsmmuSwitch value;
 
-  if (vsmmu_driver_options[i].kind == VSMMU_DRIVER_NUMBER)
-    return *number_at (iommu, i) >= 0;
-  value = *switch_at (iommu, i);
+  if (option->kind == VSMMU_DRIVER_NUMBER)
+    return *number_at (iommu, option) >= 0;
+  value = *switch_at (iommu, option);
   return value == VSMMU_SWITCH_ON || value == VSMMU_SWITCH_OFF;
 }
 
@@ -47,8 +67,8 @@ void
 vsmmu_options_init (VsmmuIommu *iommu)
 {
   *iommu = (VsmmuIommu){ .model = "smmuv3", .is_smmuv3 = TRUE };
-  for (guint i = 0; i < N_OPTIONS; i++)
-    vsmmu_options_unset (iommu, vsmmu_driver_options[i].name);
+  for (const VsmmuDriverOption *option = vsmmu_driver_options; option->name != NULL; option++)
+    unset (iommu, option);
 }
 
 static gboolean
@@ -64,56 +84,50 @@ set_switch (VsmmuSwitch *value, const char *text)
 }
 
 static gboolean
-set_number (int *value, const char *text, guint i)
+set_number (VsmmuIommu *iommu, const VsmmuDriverOption *option, const char *text)
 {
   guint64 number;
 
-  if (!vsmmu_number_parse (text, 10, &number) || number < vsmmu_driver_options[i].min ||
-      number > vsmmu_driver_options[i].max ||
-      (number - vsmmu_driver_options[i].min) % vsmmu_driver_options[i].step != 0)
+  if (!vsmmu_number_parse (text, 10, &number) || number < option->min || number > option->max ||
+      (number - option->min) % option->step != 0)
     return FALSE;
-  *value = (int) number;
+  *number_at (iommu, option) = (int) number;
   return TRUE;
 }
 
 gboolean
 vsmmu_options_set (VsmmuIommu *iommu, const char *name, const char *value)
 {
-  for (guint i = 0; value != NULL && i < N_OPTIONS; i++) {
-    if (strcmp (vsmmu_driver_options[i].name, name) != 0)
-      continue;
-    /* What is left out is auto. */
-    if (vsmmu_driver_options[i].kind != VSMMU_DRIVER_BOOL && strcmp (value, "auto") == 0)
-      return vsmmu_options_unset (iommu, name);
-    return vsmmu_driver_options[i].kind == VSMMU_DRIVER_NUMBER ? set_number (number_at (iommu, i), value, i)
-                                                               : set_switch (switch_at (iommu, i), value);
+  const VsmmuDriverOption *option = value != NULL ? find (name) : NULL;
+
+  if (option == NULL)
+    return FALSE;
+  /* What is left out is auto. */
+  if (option->kind != VSMMU_DRIVER_BOOL && strcmp (value, "auto") == 0) {
+    unset (iommu, option);
+    return TRUE;
   }
-  return FALSE;
+  return option->kind == VSMMU_DRIVER_NUMBER ? set_number (iommu, option, value)
+                                             : set_switch (switch_at (iommu, option), value);
 }
 
 gboolean
 vsmmu_options_unset (VsmmuIommu *iommu, const char *name)
 {
-  for (guint i = 0; i < N_OPTIONS; i++) {
-    if (strcmp (vsmmu_driver_options[i].name, name) != 0)
-      continue;
-    if (vsmmu_driver_options[i].kind == VSMMU_DRIVER_NUMBER)
-      *number_at (iommu, i) = -1;
-    else
-      *switch_at (iommu, i) = VSMMU_SWITCH_ABSENT;
-    return TRUE;
-  }
-  return FALSE;
+  const VsmmuDriverOption *option = find (name);
+
+  if (option != NULL)
+    unset (iommu, option);
+  return option != NULL;
 }
 
 static void
-read_number (const VsmmuReader *reader, const VsmmuIommu *iommu, guint i)
+read_number (const VsmmuReader *reader, VsmmuIommu *iommu, const VsmmuDriverOption *option)
 {
-  const VsmmuDriverOption *option = &vsmmu_driver_options[i];
   const char *text = vsmmu_xml_attribute (iommu->driver, option->name);
   g_autofree char *expected = NULL;
 
-  if (text == NULL || set_number (number_at (iommu, i), text, i))
+  if (text == NULL || set_number (iommu, option, text))
     return;
   expected = option->step == 1
                  ? g_strdup_printf (_ ("a whole number from %d to %d"), (int) option->min, (int) option->max)
@@ -124,22 +138,19 @@ read_number (const VsmmuReader *reader, const VsmmuIommu *iommu, guint i)
 void
 vsmmu_options_read (const VsmmuReader *reader, VsmmuIommu *iommu)
 {
-  for (guint i = 0; i < N_OPTIONS; i++) {
-    if (vsmmu_driver_options[i].kind == VSMMU_DRIVER_NUMBER)
-      read_number (reader, iommu, i);
+  for (const VsmmuDriverOption *option = vsmmu_driver_options; option->name != NULL; option++) {
+    if (option->kind == VSMMU_DRIVER_NUMBER)
+      read_number (reader, iommu, option);
     else
-      *switch_at (iommu, i) =
-          vsmmu_read_switch (reader, iommu->driver, "/driver", vsmmu_driver_options[i].name, VSMMU_READ_ON_OFF);
+      *switch_at (iommu, option) =
+          vsmmu_read_switch (reader, iommu->driver, "/driver", option->name, VSMMU_READ_ON_OFF);
   }
 }
 
 gboolean
 vsmmu_options_is_attribute (const char *name)
 {
-  for (guint i = 0; i < N_OPTIONS; i++)
-    if (strcmp (vsmmu_driver_options[i].name, name) == 0)
-      return TRUE;
-  return strcmp (name, "pciBus") == 0;
+  return find (name) != NULL || strcmp (name, "pciBus") == 0;
 }
 
 const char *
@@ -155,8 +166,8 @@ vsmmu_options_suggest (const char *name)
 gboolean
 vsmmu_options_any (const VsmmuIommu *iommu)
 {
-  for (guint i = 0; i < N_OPTIONS; i++)
-    if (is_given (iommu, i))
+  for (const VsmmuDriverOption *option = vsmmu_driver_options; option->name != NULL; option++)
+    if (is_given (iommu, option))
       return TRUE;
   return FALSE;
 }
@@ -164,14 +175,14 @@ vsmmu_options_any (const VsmmuIommu *iommu)
 void
 vsmmu_options_write_attributes (const VsmmuIommu *iommu, GString *xml)
 {
-  for (guint i = 0; i < N_OPTIONS; i++) {
-    if (!is_given (iommu, i))
+  for (const VsmmuDriverOption *option = vsmmu_driver_options; option->name != NULL; option++) {
+    if (!is_given (iommu, option))
       continue;
-    if (vsmmu_driver_options[i].kind == VSMMU_DRIVER_NUMBER)
-      g_string_append_printf (xml, " %s='%d'", vsmmu_driver_options[i].name, *number_at (iommu, i));
+    if (option->kind == VSMMU_DRIVER_NUMBER)
+      g_string_append_printf (xml, " %s='%d'", option->name, *number_at (iommu, option));
     else
-      g_string_append_printf (xml, " %s='%s'", vsmmu_driver_options[i].name,
-                              *switch_at (iommu, i) == VSMMU_SWITCH_ON ? "on" : "off");
+      g_string_append_printf (xml, " %s='%s'", option->name,
+                              *switch_at (iommu, option) == VSMMU_SWITCH_ON ? "on" : "off");
   }
 }
 
@@ -184,17 +195,16 @@ vsmmu_options_next (const VsmmuIommu *iommu, guint *at, const char **name, const
   };
 
   while (*at < N_OPTIONS) {
-    guint i = (*at)++;
+    const VsmmuDriverOption *option = &vsmmu_driver_options[(*at)++];
 
-    if (!is_given (iommu, i))
+    if (!is_given (iommu, option))
       continue;
-    *name = vsmmu_driver_options[i].name;
-    *type = vsmmu_driver_options[i].kind == VSMMU_DRIVER_BOOL ? "bool" : "string";
-    if (vsmmu_driver_options[i].kind == VSMMU_DRIVER_NUMBER)
-      g_snprintf (value, VSMMU_OPTION_VALUE_SIZE, "%d", *number_at (iommu, i));
+    *name = option->name;
+    *type = option->kind == VSMMU_DRIVER_BOOL ? "bool" : "string";
+    if (option->kind == VSMMU_DRIVER_NUMBER)
+      g_snprintf (value, VSMMU_OPTION_VALUE_SIZE, "%d", *number_at (iommu, option));
     else
-      g_strlcpy (value, words[vsmmu_driver_options[i].kind][*switch_at (iommu, i) == VSMMU_SWITCH_ON],
-                 VSMMU_OPTION_VALUE_SIZE);
+      g_strlcpy (value, words[option->kind][*switch_at (iommu, option) == VSMMU_SWITCH_ON], VSMMU_OPTION_VALUE_SIZE);
     return TRUE;
   }
   return FALSE;
@@ -205,10 +215,9 @@ vsmmu_iommu_auto_options (const VsmmuDevice *iommu)
 {
   g_autoptr (GString) names = g_string_new (NULL);
 
-  for (guint i = 0; i < N_OPTIONS; i++)
-    if (vsmmu_driver_options[i].is_auto &&
-        vsmmu_xml_attribute (iommu->iommu.driver, vsmmu_driver_options[i].name) == NULL)
-      g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "", vsmmu_driver_options[i].name);
+  for (const VsmmuDriverOption *option = vsmmu_driver_options; option->name != NULL; option++)
+    if (option->is_auto && vsmmu_xml_attribute (iommu->iommu.driver, option->name) == NULL)
+      g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "", option->name);
   return names->len > 0 ? g_string_free (g_steal_pointer (&names), FALSE) : NULL;
 }
 
@@ -218,14 +227,14 @@ vsmmu_options_describe (const VsmmuIommu *iommu, VsmmuDriverOptionKind kind)
   static const char *const words[] = { "auto", "off", "on", "?" };
   g_autoptr (GString) text = g_string_new (NULL);
 
-  for (guint i = 0; i < N_OPTIONS; i++) {
-    if (vsmmu_driver_options[i].kind != kind)
+  for (const VsmmuDriverOption *option = vsmmu_driver_options; option->name != NULL; option++) {
+    if (option->kind != kind)
       continue;
-    g_string_append_printf (text, "%s%s ", text->len > 0 ? ", " : "", vsmmu_driver_options[i].name);
-    if (kind == VSMMU_DRIVER_NUMBER && *number_at (iommu, i) >= 0)
-      g_string_append_printf (text, "%d", *number_at (iommu, i));
+    g_string_append_printf (text, "%s%s ", text->len > 0 ? ", " : "", option->name);
+    if (kind == VSMMU_DRIVER_NUMBER && *number_at (iommu, option) >= 0)
+      g_string_append_printf (text, "%d", *number_at (iommu, option));
     else
-      g_string_append (text, kind == VSMMU_DRIVER_NUMBER ? words[0] : words[*switch_at (iommu, i)]);
+      g_string_append (text, kind == VSMMU_DRIVER_NUMBER ? words[0] : words[*switch_at (iommu, option)]);
   }
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
