@@ -45,10 +45,10 @@ needs_iommufd (const VsmmuDomain *domain)
   if (domain->iommufd == VSMMU_SWITCH_ON)
     return TRUE;
   for (guint i = 0; i < domain->iommus->len; i++)
-    if (vsmmu_iommu_is_accelerated (g_ptr_array_index (domain->iommus, i)))
+    if (vsmmu_iommu_is_accelerated (vsmmu_domain_iommu_at (domain, i)))
       return TRUE;
   for (guint i = 0; i < domain->hostdevs->len; i++)
-    if (vsmmu_domain_uses_iommufd (domain, g_ptr_array_index (domain->hostdevs, i)))
+    if (vsmmu_domain_uses_iommufd (domain, vsmmu_domain_hostdev_at (domain, i)))
       return TRUE;
   return FALSE;
 }
@@ -89,7 +89,7 @@ vsmmu_lower_iommufd (VsmmuLowering *lowering)
     vsmmu_lowering_add_argument (lowering, "-global", global);
   }
   for (guint i = 0; i < domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
 
     if (hostdev->hostdev.iommufd != VSMMU_SWITCH_ABSENT)
       vsmmu_edit_remove_attribute (lowering->edit, vsmmu_xml_child (hostdev->node, "driver"), "iommufd");

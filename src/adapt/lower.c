@@ -27,8 +27,8 @@ static const VsmmuDevice *
 find_vsmmu (const VsmmuDomain *domain)
 {
   for (guint i = 0; i < domain->iommus->len; i++)
-    if (vsmmu_lowering_is_vsmmu (g_ptr_array_index (domain->iommus, i)))
-      return g_ptr_array_index (domain->iommus, i);
+    if (vsmmu_lowering_is_vsmmu (vsmmu_domain_iommu_at (domain, i)))
+      return vsmmu_domain_iommu_at (domain, i);
   return NULL;
 }
 
@@ -39,13 +39,13 @@ has_anything_new (const VsmmuDomain *domain, const VsmmuTarget *target, VsmmuStr
   gboolean stands_in = strategy == VSMMU_STRATEGY_STAND_IN;
 
   for (guint i = 0; i < domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (domain, i);
 
     if (vsmmu_lowering_is_vsmmu (iommu) && (stands_in || vsmmu_options_any (&iommu->iommu)))
       return TRUE;
   }
   for (guint i = 0; i < domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
     const xmlNode *acpi = vsmmu_xml_child (hostdev->node, "acpi");
 
     if ((hostdev->hostdev.iommufd != VSMMU_SWITCH_ABSENT && !vsmmu_target_knows_iommufd (target, FALSE)) ||

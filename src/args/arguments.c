@@ -168,7 +168,7 @@ find_wanted_buses (const VsmmuDomain *domain, gboolean is_wanted[VSMMU_PCI_BUSES
   for (guint i = 0; i < domain->n_buses; i++)
     is_wanted[i] = domain->buses[i].root > 0 || (domain->buses[i].root == 0 && domain->buses[0].vsmmu != NULL);
   for (guint i = 0; i < domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
     guint at = hostdev->address_kind == VSMMU_ADDRESS_PCI ? hostdev->address.bus : 0;
 
     for (; domain->buses[at].root >= 0 && at != 0 && !is_wanted[at]; at = domain->buses[at].controller->address.bus)
@@ -337,7 +337,7 @@ vsmmu_arguments_new (const VsmmuDomain *domain, VsmmuArgumentSyntax syntax, GErr
   add_machine (&builder);
   add_controllers (&builder);
   for (guint i = 0; i < domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (domain, i);
 
     if (iommu->iommu.is_smmuv3 && iommu->iommu.has_pci_bus && iommu->iommu.pci_bus < domain->n_buses &&
         domain->buses[iommu->iommu.pci_bus].controller != NULL)

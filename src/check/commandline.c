@@ -147,7 +147,7 @@ collect_ids (const VsmmuDomain *domain)
   GHashTable *ids = g_hash_table_new (g_str_hash, g_str_equal);
 
   for (guint i = 0; i < domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (domain, i);
 
     if (!vsmmu_iommu_is_accelerated (iommu))
       continue;
@@ -156,7 +156,7 @@ collect_ids (const VsmmuDomain *domain)
       g_hash_table_add (ids, domain->buses[iommu->iommu.pci_bus].controller->id);
   }
   for (guint i = 0; i < domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
 
     /* Overrides do not reach what is attached later. */
     if (!hostdev->is_plug)

@@ -270,7 +270,7 @@ static void
 report_unknown_devices (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
     const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
 
     if (device == NULL || device->smmu == NULL || vsmmu_domain_accelerated_over (check->domain, hostdev) == NULL ||

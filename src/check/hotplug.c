@@ -307,7 +307,7 @@ first_behind (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
   const VsmmuDevice *first = NULL;
 
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (check->domain->hostdevs, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
 
     if (vsmmu_domain_vsmmu_of (check->domain, hostdev) == vsmmu &&
         (first == NULL || hostdev->sort_key < first->sort_key))

@@ -155,7 +155,7 @@ static void
 check_not_migratable (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = g_ptr_array_index (check->domain->iommus, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
     if (!vsmmu_iommu_is_accelerated (iommu))
       continue;

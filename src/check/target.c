@@ -46,7 +46,7 @@ static const VsmmuDevice *
 next_accelerated (const VsmmuCheck *check, guint *i)
 {
   while (*i < check->domain->iommus->len) {
-    const VsmmuDevice *iommu = g_ptr_array_index (check->domain->iommus, (*i)++);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, (*i)++);
 
     if (vsmmu_iommu_is_accelerated (iommu))
       return iommu;
@@ -141,7 +141,7 @@ check_target_libvirt_no_iommufd (VsmmuCheck *check)
     vsmmu_check_report (check, domain->iommufd_line, g_strdup ("/domain/iommufd"), hint_newer (check),
                         _ ("libvirt %s drops <iommufd enabled='yes'/> without a word"), version);
   for (guint i = 0; i < domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
     g_autofree char *name = vsmmu_device_describe (hostdev);
 
     if (hostdev->hostdev.iommufd == VSMMU_SWITCH_ON && is_older (check->target->libvirt, VSMMU_LIBVIRT_IOMMUFD))

@@ -80,13 +80,13 @@ vsmmu_domain_is_accelerated (const VsmmuDomain *domain)
   if (domain->hides_vsmmu)
     return TRUE;
   for (guint i = 0; i < domain->iommus->len; i++)
-    if (vsmmu_iommu_wants_acceleration (g_ptr_array_index (domain->iommus, i)))
+    if (vsmmu_iommu_wants_acceleration (vsmmu_domain_iommu_at (domain, i)))
       return TRUE;
   return vsmmu_reach_may_accelerate (domain);
 }
 
 const VsmmuReach *
-vsmmu_reach_first (const VsmmuDomain *domain)
+vsmmu_domain_first_reach (const VsmmuDomain *domain)
 {
   return domain->reaches->len > 0 && vsmmu_domain_is_accelerated (domain)
              ? &g_array_index (domain->reaches, VsmmuReach, 0)

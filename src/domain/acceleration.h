@@ -13,4 +13,4 @@ gboolean vsmmu_iommu_wants_acceleration (const VsmmuDevice *iommu);
 gboolean vsmmu_domain_hides_vsmmu (const VsmmuDomain *domain, const xmlNode *root);
 
 /* (nullable): of a domain that may have an accelerated SMMUv3, the first that makes it uncertain where devices are. */
-const VsmmuReach *vsmmu_reach_first (const VsmmuDomain *domain);
+const VsmmuReach *vsmmu_domain_first_reach (const VsmmuDomain *domain);

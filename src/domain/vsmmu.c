@@ -3,7 +3,6 @@
 
 #include "domain/acceleration.h"
 
-/* The bus that @iommu names, if its pciBus names one; missing buses have no controller. */
 const VsmmuBus *
 vsmmu_domain_bus_of (const VsmmuDomain *domain, const VsmmuDevice *iommu)
 {
@@ -54,18 +53,17 @@ vsmmu_domain_is_unclear (const VsmmuDomain *domain)
 const VsmmuDevice *
 vsmmu_domain_accelerated_over (const VsmmuDomain *domain, const VsmmuDevice *hostdev)
 {
-  const VsmmuDevice *vsmmu = NULL;
+  gboolean is_behind =
+      domain->address_error == NULL && hostdev->hostdev.is_pci && vsmmu_domain_is_behind_accelerated (domain, hostdev);
 
-  if (domain->address_error == NULL && hostdev->hostdev.is_pci)
-    vsmmu = vsmmu_domain_vsmmu_of (domain, hostdev);
-  return vsmmu != NULL && vsmmu_iommu_is_accelerated (vsmmu) ? vsmmu : NULL;
+  return is_behind ? vsmmu_domain_vsmmu_of (domain, hostdev) : NULL;
 }
 
 const VsmmuDevice *
 vsmmu_domain_first_accelerated (const VsmmuDomain *domain)
 {
   for (guint i = 0; i < domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (domain, i);
 
     if (vsmmu_iommu_is_accelerated (iommu))
       return iommu;

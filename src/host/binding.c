@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/binding.h"
 
-#include "domain/acceleration.h"
 #include "domain/vsmmu.h"
 
 const VsmmuHostDevice *
@@ -18,25 +17,19 @@ vsmmu_host_smmu_of (const VsmmuHost *host, const VsmmuDevice *hostdev)
   return device != NULL ? device->smmu : NULL;
 }
 
-/* Only a vSMMU over a root bus of its own has devices behind it; what is wrong with others is for other rules. */
-static void
-bind_vsmmus (const VsmmuDomain *domain, VsmmuBinding *bindings)
-{
-  for (guint i = 0; i < domain->n_buses; i++) {
-    const VsmmuBus *bus = &domain->buses[i];
-
-    if (bus->model != NULL && bus->model->is_root && bus->vsmmu != NULL && vsmmu_iommu_is_accelerated (bus->vsmmu))
-      bindings[i].iommu = bus->vsmmu;
-  }
-}
-
 void
 vsmmu_bindings_find (const VsmmuDomain *domain, const VsmmuHost *host, VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX])
 {
   memset (bindings, 0, sizeof (VsmmuBinding) * VSMMU_PCI_BUSES_MAX);
   if (domain->address_error != NULL)
     return;
-  bind_vsmmus (domain, bindings);
+  /* Only a vSMMU over a root bus of its own has devices behind it; what is wrong with others is for other rules. */
+  for (guint i = 0; i < domain->iommus->len; i++) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (domain, i);
+
+    if (vsmmu_domain_is_effective (domain, iommu))
+      bindings[iommu->iommu.pci_bus].iommu = iommu;
+  }
   for (guint i = 0; i < domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
     const VsmmuDevice *vsmmu = vsmmu_domain_accelerated_over (domain, hostdev);
@@ -50,13 +43,12 @@ vsmmu_bindings_find (const VsmmuDomain *domain, const VsmmuHost *host, VsmmuBind
   }
 }
 
-/* By the index of the root bus. */
 void
 vsmmu_host_look_behind_all (const VsmmuDomain *domain, const VsmmuHost *host, VsmmuBehind behind[VSMMU_PCI_BUSES_MAX])
 {
   memset (behind, 0, sizeof (VsmmuBehind) * VSMMU_PCI_BUSES_MAX);
   for (guint i = 0; i < domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
     const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_of (domain, hostdev);
 
     if (hostdev->is_plug || vsmmu == NULL)

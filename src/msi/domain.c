@@ -106,7 +106,7 @@ add_iommus (Builder *builder, GError **error)
   const VsmmuDomain *domain = builder->domain;
 
   for (guint i = 0; i < domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (domain, i);
     gboolean is_machine_wide =
         iommu->iommu.is_smmuv3 ? i == 0 && !iommu->iommu.names_pci_bus : g_strcmp0 (iommu->iommu.model, "virtio") == 0;
 

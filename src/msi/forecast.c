@@ -109,7 +109,7 @@ vsmmu_msi_forecast (const VsmmuDomain *domain, GError **error)
 
   if (topology == NULL)
     return NULL;
-  unclear = vsmmu_reach_first (domain);
+  unclear = vsmmu_domain_first_reach (domain);
   vsmmu_msi_machine_of (domain, &machine);
   devices = g_ptr_array_new_with_free_func (device_free);
   for (guint i = 0; i < domain->devices->len; i++) {

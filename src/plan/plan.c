@@ -247,7 +247,7 @@ stays_in_place (const VsmmuDomain *guest, const VsmmuDomain *planned, GError **e
 static gboolean
 is_possible (const VsmmuDomain *domain, GError **error)
 {
-  const VsmmuReach *unclear = vsmmu_reach_first (domain);
+  const VsmmuReach *unclear = vsmmu_domain_first_reach (domain);
 
   if (!vsmmu_domain_is_virt (domain))
     return vsmmu_layout_refuse (error,

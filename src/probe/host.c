@@ -306,7 +306,7 @@ vsmmu_host_probe_for_domain (const char *root, const VsmmuDomain *domain, GError
   g_autoptr (GPtrArray) wanted = g_ptr_array_new_with_free_func (g_free);
 
   for (guint i = 0; i < domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (domain->hostdevs, i);
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
 
     if (hostdev->hostdev.is_pci)
       g_ptr_array_add (wanted, vsmmu_pci_address_to_string (&hostdev->hostdev.host));

@@ -154,7 +154,7 @@ check_smmu (const Case *c)
                                        "host-group-shared", NULL };
   Siblings siblings;
 
-  if (vsmmu_reach_first (c->subject->domain) != NULL) {
+  if (vsmmu_domain_first_reach (c->subject->domain) != NULL) {
     add_evidence (c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
                   g_strdup (_ ("QEMU arguments, overrides or capabilities that cannot be understood reach an SMMUv3 or "
                                "a VFIO device; 'virt-vsmmu check' reports them")));

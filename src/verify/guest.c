@@ -618,7 +618,7 @@ guest_new (const VsmmuDomain *domain)
   guest->smmus = g_ptr_array_new_with_free_func (smmu_free);
   guest->findings = g_ptr_array_new_with_free_func (finding_free);
   for (guint i = 0; i < domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (domain, i);
     VsmmuGuestSmmu *smmu = g_new0 (VsmmuGuestSmmu, 1);
 
     smmu->alias = g_strdup (iommu->alias != NULL ? iommu->alias : iommu->id);
@@ -760,7 +760,7 @@ vsmmu_guest_ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConn
   for (guint i = 0; i < guest->smmus->len; i++) {
     VsmmuGuestSmmu *smmu = g_ptr_array_index (guest->smmus, i);
 
-    const VsmmuDevice *iommu = g_ptr_array_index (domain->iommus, i);
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (domain, i);
 
     if (!iommu->iommu.has_pci_bus)
       continue;

@@ -234,7 +234,7 @@ test_commandlines (void)
     if (strcmp (reaches, commandlines[i].reaches) != 0)
       g_error ("%s: %s, not %s", commandlines[i].words, reaches, commandlines[i].reaches);
     g_assert_cmpint (vsmmu_domain_is_accelerated (domain), ==, strchr (reaches, 'A') != NULL);
-    g_assert_true (vsmmu_reach_first (domain) ==
+    g_assert_true (vsmmu_domain_first_reach (domain) ==
                    (strchr (reaches, 'A') != NULL ? &g_array_index (domain->reaches, VsmmuReach, 0) : NULL));
   }
   g_test_message ("%u command lines", (guint) G_N_ELEMENTS (commandlines));
@@ -365,11 +365,11 @@ test_capabilities (void)
 
   g_assert_cmpstr (shown, ==, "s1");
   g_assert_false (vsmmu_domain_is_accelerated (plain));
-  g_assert_null (vsmmu_reach_first (plain));
+  g_assert_null (vsmmu_domain_first_reach (plain));
   g_free (shown);
   shown = show (domain);
   g_assert_cmpstr (shown, ==, "s3 s1");
-  g_assert_nonnull (vsmmu_reach_first (domain));
+  g_assert_nonnull (vsmmu_domain_first_reach (domain));
 }
 
 /* However many containers there are, and whatever else is between; places are those of the document. */
@@ -400,7 +400,7 @@ test_nothing (void)
 
   g_assert_true (vsmmu_domain_is_accelerated (domain));
   g_assert_false (vsmmu_reach_may_accelerate (domain));
-  g_assert_null (vsmmu_reach_first (domain));
+  g_assert_null (vsmmu_domain_first_reach (domain));
 }
 
 /* A guest that is described anew gives other ids to its devices. */
