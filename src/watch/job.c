@@ -7,32 +7,32 @@
 #include "watch/detachment.h"
 
 VsmmuConnectionPool *
-vsmmu_connection_pool_ref (VsmmuConnectionPool *session)
+vsmmu_connection_pool_ref (VsmmuConnectionPool *pool)
 {
-  return g_atomic_rc_box_acquire (session);
+  return g_atomic_rc_box_acquire (pool);
 }
 
 static void
-clear_session (gpointer data)
+clear_pool (gpointer data)
 {
-  VsmmuConnectionPool *session = data;
+  VsmmuConnectionPool *pool = data;
 
-  vsmmu_connection_close (session->events);
-  g_async_queue_unref (session->idle);
-  g_free (session->uri);
+  vsmmu_connection_close (pool->events);
+  g_async_queue_unref (pool->idle);
+  g_free (pool->uri);
 }
 
 void
-vsmmu_connection_pool_unref (VsmmuConnectionPool *session)
+vsmmu_connection_pool_unref (VsmmuConnectionPool *pool)
 {
-  g_atomic_rc_box_release_full (session, clear_session);
+  g_atomic_rc_box_release_full (pool, clear_pool);
 }
 
 static VsmmuConnectionPool *
-open_session (const VsmmuJob *job, GPtrArray **running, GError **error)
+open_pool (const VsmmuJob *job, GPtrArray **running, GError **error)
 {
   g_autoptr (VsmmuConnection) connection = vsmmu_connection_open (job->uri, FALSE, error);
-  VsmmuConnectionPool *session;
+  VsmmuConnectionPool *pool;
 
   /* Events first, so that what starts in between is not missed. */
   if (connection == NULL || !vsmmu_connection_subscribe (connection, job->event, job->link, error))
@@ -40,23 +40,23 @@ open_session (const VsmmuJob *job, GPtrArray **running, GError **error)
   *running = vsmmu_connection_list_running (connection, error);
   if (*running == NULL)
     return NULL;
-  session = g_atomic_rc_box_new0 (VsmmuConnectionPool);
-  *session = (VsmmuConnectionPool){
+  pool = g_atomic_rc_box_new0 (VsmmuConnectionPool);
+  *pool = (VsmmuConnectionPool){
     .uri = g_strdup (job->uri),
     .events = g_steal_pointer (&connection),
     .idle = g_async_queue_new_full ((GDestroyNotify) vsmmu_connection_close),
   };
-  return session;
+  return pool;
 }
 
 /* (nullable): one whose documents are read with the budget of @job */
 static VsmmuConnection *
 borrow_connection (const VsmmuJob *job, GError **error)
 {
-  VsmmuConnection *connection = g_async_queue_try_pop (job->session->idle);
+  VsmmuConnection *connection = g_async_queue_try_pop (job->pool->idle);
 
   if (connection == NULL)
-    connection = vsmmu_connection_open (job->session->uri, FALSE, error);
+    connection = vsmmu_connection_open (job->pool->uri, FALSE, error);
   if (connection != NULL)
     vsmmu_connection_set_budget (connection, job->budget, TRUE);
   return connection;
@@ -64,10 +64,10 @@ borrow_connection (const VsmmuJob *job, GError **error)
 
 /* One with which something went wrong may be broken, and is not used again. */
 static void
-return_connection (VsmmuConnectionPool *session, VsmmuConnection *connection, const GError *error)
+return_connection (VsmmuConnectionPool *pool, VsmmuConnection *connection, const GError *error)
 {
   if (connection != NULL && (error == NULL || error->code == VSMMU_ERROR_NO_DOMAIN))
-    g_async_queue_push (session->idle, connection);
+    g_async_queue_push (pool->idle, connection);
   else
     vsmmu_connection_close (connection);
 }
@@ -113,7 +113,7 @@ verify (VsmmuJob *job)
                                                     job->wants_trace ? &job->is_traced : NULL, &job->error);
   if (job->verification != NULL && (!job->wants_trace || !is_any_awaited (job->verification)))
     stop_trace (job, connection);
-  return_connection (job->session, connection, job->error);
+  return_connection (job->pool, connection, job->error);
 }
 
 static void
@@ -124,7 +124,7 @@ untrace (VsmmuJob *job)
 
   if (connection != NULL)
     stop_trace (job, connection);
-  return_connection (job->session, connection, error);
+  return_connection (job->pool, connection, error);
 }
 
 static void
@@ -147,7 +147,7 @@ detach (VsmmuJob *job)
   if (device != NULL)
     vsmmu_connection_domain_detach (domain, device, &job->error);
   g_clear_pointer (&domain, vsmmu_connection_domain_free);
-  return_connection (job->session, connection, job->error);
+  return_connection (job->pool, connection, job->error);
 }
 
 static gboolean
@@ -175,16 +175,16 @@ run (gpointer data, gpointer user_data)
   gboolean is_over = g_atomic_int_get (job->is_over) != 0;
 
   if (job->kind == VSMMU_JOB_CONNECT && !is_over)
-    job->session = open_session (job, &job->running, &job->error);
+    job->pool = open_pool (job, &job->running, &job->error);
   else if (job->kind == VSMMU_JOB_VERIFY && !is_over)
     verify (job);
   else if (job->kind == VSMMU_JOB_DETACH && !is_over)
     detach (job);
   /* A trace does not outlive who wanted it. */
-  if (job->session != NULL && (job->kind == VSMMU_JOB_UNTRACE || g_atomic_int_get (job->is_over) != 0))
+  if (job->pool != NULL && (job->kind == VSMMU_JOB_UNTRACE || g_atomic_int_get (job->is_over) != 0))
     untrace (job);
   if (job->kind != VSMMU_JOB_CONNECT)
-    g_clear_pointer (&job->session, vsmmu_connection_pool_unref);
+    g_clear_pointer (&job->pool, vsmmu_connection_pool_unref);
   g_idle_add_full (G_PRIORITY_DEFAULT, report, job, NULL);
   g_mutex_lock (&crew->mutex);
   if (--crew->n_busy == 0)
@@ -253,7 +253,7 @@ vsmmu_job_new (VsmmuJobKind kind, gpointer link)
 void
 vsmmu_job_free (VsmmuJob *job)
 {
-  g_clear_pointer (&job->session, vsmmu_connection_pool_unref);
+  g_clear_pointer (&job->pool, vsmmu_connection_pool_unref);
   g_atomic_rc_box_release (job->link);
   g_clear_pointer (&job->budget, vsmmu_budget_unref);
   g_free (job->uri);

@@ -19,23 +19,23 @@ typedef struct {
   GAsyncQueue *idle; /* (element-type VsmmuConnection): that no job has */
 } VsmmuConnectionPool;
 
-VsmmuConnectionPool *vsmmu_connection_pool_ref (VsmmuConnectionPool *session);
-void vsmmu_connection_pool_unref (VsmmuConnectionPool *session);
+VsmmuConnectionPool *vsmmu_connection_pool_ref (VsmmuConnectionPool *pool);
+void vsmmu_connection_pool_unref (VsmmuConnectionPool *pool);
 
 typedef enum {
-  VSMMU_JOB_CONNECT, /* opens a session, subscribes to its events and lists what runs */
+  VSMMU_JOB_CONNECT, /* opens a pool, subscribes to its events and lists what runs */
   VSMMU_JOB_VERIFY,
   VSMMU_JOB_DETACH,
   VSMMU_JOB_UNTRACE, /* stops the trace */
-  VSMMU_JOB_CLOSE,   /* gives up a session */
+  VSMMU_JOB_CLOSE,   /* gives up a pool */
 } VsmmuJobKind;
 
 typedef struct _VsmmuJob VsmmuJob;
 struct _VsmmuJob {
   VsmmuJobKind kind;
-  VsmmuConnectionPool *session; /* (transfer full) (nullable): given, or with VSMMU_JOB_CONNECT made */
-  gpointer link;                /* an atomic reference counted box, for events and for @done */
-  const int *is_over;           /* atomic: set when nobody wants the result any more */
+  VsmmuConnectionPool *pool; /* (transfer full) (nullable): given, or with VSMMU_JOB_CONNECT made */
+  gpointer link;             /* an atomic reference counted box, for events and for @done */
+  const int *is_over;        /* atomic: set when nobody wants the result any more */
   void (*done) (VsmmuJob *job);
   VsmmuBudget *budget; /* (nullable) (transfer full): what documents are read with */
 

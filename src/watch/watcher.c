@@ -61,7 +61,7 @@ struct _Daemon {
   VsmmuWatcher *watcher;
   Link *link;
   char *uri;
-  VsmmuConnectionPool *session; /* NULL while there is none */
+  VsmmuConnectionPool *pool; /* NULL while there is none */
   gboolean is_connecting;
   gboolean is_lost; /* while it connected, the connection closed again */
   gboolean is_told; /* that there is no connection */
@@ -130,8 +130,8 @@ push (Daemon *daemon, VsmmuJob *job, void (*done) (VsmmuJob *job))
   job->is_over = &daemon->link->is_over;
   job->done = done;
   job->budget = budget != NULL ? vsmmu_budget_ref (budget) : NULL;
-  if (daemon->session != NULL)
-    job->session = vsmmu_connection_pool_ref (daemon->session);
+  if (daemon->pool != NULL)
+    job->pool = vsmmu_connection_pool_ref (daemon->pool);
   vsmmu_crew_push (daemon->watcher->crew, job);
 }
 
@@ -143,7 +143,7 @@ settle (const VsmmuWatcher *watcher)
     watcher->settle (watcher->data);
 }
 
-/* Of a session that was given up there is nothing to say. */
+/* Of a pool that was given up there is nothing to say. */
 static void
 ignore_job (VsmmuJob *job G_GNUC_UNUSED)
 {
@@ -378,7 +378,7 @@ detach (Guest *guest, const char *alias)
   Entry *entry = g_hash_table_lookup (guest->devices, alias);
   VsmmuJob *job;
 
-  if (guest->daemon->session == NULL)
+  if (guest->daemon->pool == NULL)
     return;
   entry->n_detaches++;
   job = vsmmu_job_new (VSMMU_JOB_DETACH, guest->daemon->link);
@@ -510,7 +510,7 @@ stop_trace (Guest *guest)
 {
   VsmmuJob *job;
 
-  if (!guest->is_traced || guest->is_busy || guest->daemon->session == NULL)
+  if (!guest->is_traced || guest->is_busy || guest->daemon->pool == NULL)
     return;
   job = vsmmu_job_new (VSMMU_JOB_UNTRACE, guest->daemon->link);
   job->uuid = g_strdup (guest->uuid);
@@ -632,7 +632,7 @@ begin_verification (VsmmuWatcher *watcher, VsmmuJob *job)
 {
   Guest *guest = find_guest (job);
 
-  if (guest == NULL || guest->daemon->session == NULL) {
+  if (guest == NULL || guest->daemon->pool == NULL) {
     /* When libvirt is there again, all are looked at. */
     if (guest != NULL)
       guest->is_busy = FALSE;
@@ -685,7 +685,7 @@ start_verification (Guest *guest)
   const Entry *entry;
   VsmmuJob *job;
 
-  if (guest->is_busy || guest->daemon->session == NULL || (!guest->wants_all && count == 0))
+  if (guest->is_busy || guest->daemon->pool == NULL || (!guest->wants_all && count == 0))
     return;
   g_clear_handle_id (&guest->timer, g_source_remove);
   job = vsmmu_job_new (VSMMU_JOB_VERIFY, guest->daemon->link);
@@ -772,10 +772,10 @@ on_disconnected (Daemon *daemon, const char *reason)
   GHashTableIter iter;
   gpointer guest;
 
-  if (daemon->session != NULL) {
+  if (daemon->pool != NULL) {
     VsmmuJob *job = vsmmu_job_new (VSMMU_JOB_CLOSE, daemon->link);
 
-    job->session = g_steal_pointer (&daemon->session);
+    job->pool = g_steal_pointer (&daemon->pool);
     push (daemon, job, ignore_job);
   }
   g_hash_table_iter_init (&iter, daemon->guests);
@@ -801,7 +801,7 @@ on_event (const VsmmuEvent *event, gpointer link)
     on_guest_event (daemon, event);
   else if (daemon->is_connecting)
     daemon->is_lost = TRUE;
-  else if (daemon->session != NULL)
+  else if (daemon->pool != NULL)
     on_disconnected (daemon, _ ("the connection was closed"));
 }
 
@@ -829,8 +829,8 @@ on_connected (VsmmuJob *job)
   if (daemon == NULL)
     return;
   daemon->is_connecting = FALSE;
-  daemon->session = g_steal_pointer (&job->session);
-  if (daemon->session == NULL || daemon->is_lost) {
+  daemon->pool = g_steal_pointer (&job->pool);
+  if (daemon->pool == NULL || daemon->is_lost) {
     on_disconnected (daemon, job->error != NULL ? job->error->message : _ ("the connection was closed"));
     return;
   }
@@ -847,7 +847,6 @@ connect_daemon (Daemon *daemon)
   VsmmuJob *job = vsmmu_job_new (VSMMU_JOB_CONNECT, daemon->link);
 
   job->event = on_event;
-
   job->uri = g_strdup (daemon->uri);
   daemon->is_connecting = TRUE;
   daemon->is_lost = FALSE;
@@ -879,10 +878,10 @@ daemon_end (Daemon *daemon)
   g_hash_table_iter_init (&iter, daemon->guests);
   while (g_hash_table_iter_next (&iter, NULL, &guest))
     stop_trace (guest);
-  if (daemon->session != NULL) {
+  if (daemon->pool != NULL) {
     VsmmuJob *job = vsmmu_job_new (VSMMU_JOB_CLOSE, daemon->link);
 
-    job->session = g_steal_pointer (&daemon->session);
+    job->pool = g_steal_pointer (&daemon->pool);
     push (daemon, job, ignore_job);
   }
   g_clear_handle_id (&daemon->retry, g_source_remove);
