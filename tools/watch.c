@@ -51,30 +51,30 @@ show_doorbell (const VsmmuVerifiedDevice *device)
 
 /* (transfer full): one line for a pipe, and for below the table */
 static char *
-show_news (const VsmmuWatchNews *news)
+format_event (const VsmmuWatchEvent *event)
 {
-  const VsmmuVerifiedDevice *device = news->kind == VSMMU_WATCH_VERDICT ? news->device : NULL;
+  const VsmmuVerifiedDevice *device = event->kind == VSMMU_WATCH_VERDICT ? event->device : NULL;
   g_autofree char *time = show_time (0);
   g_autofree char *doorbell = device != NULL ? show_doorbell (device) : NULL;
   g_autoptr (GString) line = g_string_new (time);
 
   g_string_append_printf (line, " %s",
                           device != NULL ? vsmmu_verify_verdict_to_string (device->verdict)
-                                         : vsmmu_watch_kind_to_string (news->kind));
-  if (news->domain == NULL)
-    g_string_append_printf (line, " %s", news->uri);
+                                         : vsmmu_watch_kind_to_string (event->kind));
+  if (event->domain == NULL)
+    g_string_append_printf (line, " %s", event->uri);
   else
-    g_string_append_printf (line, " %s", news->domain);
-  if (news->alias != NULL)
-    g_string_append_printf (line, " %s", news->alias);
+    g_string_append_printf (line, " %s", event->domain);
+  if (event->alias != NULL)
+    g_string_append_printf (line, " %s", event->alias);
   if (device != NULL)
     g_string_append_printf (line, " %s %s %s", device->vsmmu != NULL ? device->vsmmu : NONE,
                             device->smmu != NULL ? device->smmu : NONE, doorbell);
-  if (news->reason != NULL)
-    g_string_append_printf (line, ": %s", news->reason);
-  if (news->is_overruled)
+  if (event->reason != NULL)
+    g_string_append_printf (line, ": %s", event->reason);
+  if (event->is_overruled)
     g_string_append_printf (line, _ (" (on-mismatch='%s' in the domain's metadata does not apply)"),
-                            vsmmu_policy_mismatch_to_string (news->verification->action));
+                            vsmmu_policy_mismatch_to_string (event->verification->action));
   return vsmmu_render_printable (line->str);
 }
 
@@ -111,9 +111,9 @@ draw (const Watch *watch)
 
 /* Of verdicts the table says all. */
 static void
-keep_message (Watch *watch, const VsmmuWatchNews *news, char *line)
+keep_message (Watch *watch, const VsmmuWatchEvent *event, char *line)
 {
-  if (news->kind == VSMMU_WATCH_VERDICT) {
+  if (event->kind == VSMMU_WATCH_VERDICT) {
     g_free (line);
     return;
   }
@@ -131,23 +131,23 @@ redraw (gpointer data)
 }
 
 static void
-on_news (const VsmmuWatchNews *news, gpointer data)
+on_event (const VsmmuWatchEvent *event, gpointer data)
 {
   Watch *watch = data;
 
   if (watch->is_live) {
-    keep_message (watch, news, show_news (news));
-    /* Later, when the watcher has taken the news over itself; several at once are drawn once. */
+    keep_message (watch, event, format_event (event));
+    /* Later, when the watcher has taken the event in itself; several at once are drawn once. */
     g_idle_remove_by_data (watch);
     g_idle_add (redraw, watch);
     return;
   }
   if (watch->is_json) {
-    g_autofree char *text = vsmmu_watch_news_to_json (news);
+    g_autofree char *text = vsmmu_watch_event_to_json (event);
 
     fputs (text, stdout);
   } else {
-    g_autofree char *line = show_news (news);
+    g_autofree char *line = format_event (event);
 
     g_print ("%s\n", line);
   }
@@ -176,7 +176,7 @@ run (const VsmmuWatchOptions *wanted, gboolean is_json)
   guint interrupt;
   guint terminate;
 
-  options.tell = on_news;
+  options.report = on_event;
   options.data = &watch;
   watch.watcher = vsmmu_watcher_new (&options, &error);
   if (watch.watcher == NULL) {

@@ -40,7 +40,7 @@ typedef enum {
 } VsmmuWatchKind;
 
 /**
- * VsmmuWatchNews:
+ * VsmmuWatchEvent:
  * @kind: what happened
  * @uri: of the libvirt daemon
  * @domain: (nullable): name of the domain
@@ -53,7 +53,7 @@ typedef enum {
  * @elapsed: (for a verdict) microseconds since the event that made the watcher look
  * @reason: (nullable): (translated)
  *
- * Something a watcher has to tell; all of it is borrowed.
+ * Something that a watcher reports; all of it is borrowed.
  */
 typedef struct {
   VsmmuWatchKind kind;
@@ -67,7 +67,7 @@ typedef struct {
   const VsmmuVerification *verification;
   gint64 elapsed;
   const char *reason;
-} VsmmuWatchNews;
+} VsmmuWatchEvent;
 
 /**
  * vsmmu_watch_kind_to_string:
@@ -77,14 +77,14 @@ typedef struct {
 VSMMU_PUBLIC const char *vsmmu_watch_kind_to_string (VsmmuWatchKind kind);
 
 /**
- * vsmmu_watch_news_to_json:
+ * vsmmu_watch_event_to_json:
  *
- * Returns: (transfer full): @news as a JSON object on one line, ending in a newline; with `time`, ISO 8601 in UTC
+ * Returns: (transfer full): @event as a JSON object on one line, ending in a newline; with `time`, ISO 8601 in UTC
  */
-VSMMU_PUBLIC char *vsmmu_watch_news_to_json (const VsmmuWatchNews *news);
+VSMMU_PUBLIC char *vsmmu_watch_event_to_json (const VsmmuWatchEvent *event);
 
-/** VsmmuWatchFunc: told of news in the main context; must not free the watcher */
-typedef void (*VsmmuWatchFunc) (const VsmmuWatchNews *news, gpointer data);
+/** VsmmuWatchFunc: called with each event in the main context; must not free the watcher */
+typedef void (*VsmmuWatchFunc) (const VsmmuWatchEvent *event, gpointer data);
 
 /**
  * VsmmuWatchOptions:
@@ -94,17 +94,17 @@ typedef void (*VsmmuWatchFunc) (const VsmmuWatchNews *news, gpointer data);
  *   (vsmmu_policy_get_on_mismatch()), or the domain's metadata where they are stricter (#VSMMU_POLICY_NAMESPACE); or to
  *   only report it
  * @budget: (nullable): (transfer none): what the documents of guests are read with, before others; %NULL for no limit
- * @tell: told of news
- * @settle: (nullable): called in the main context after what may have taken much memory
- * @data: for @tell and @settle
+ * @report: called with each event
+ * @trim: (nullable): called in the main context after what may have taken much memory
+ * @data: for @report and @trim
  */
 typedef struct {
   const char *const *uris;
   VsmmuVerifyFlags flags;
   gboolean is_enforcing;
   VsmmuBudget *budget;
-  VsmmuWatchFunc tell;
-  void (*settle) (gpointer data);
+  VsmmuWatchFunc report;
+  void (*trim) (gpointer data);
   gpointer data;
 } VsmmuWatchOptions;
 

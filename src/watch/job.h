@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "libvirt/events.h"
 #include "vsmmu/verify.h"
+#include "watch/connection-pool.h"
 
 /*
- * One thing that may block, done in a thread of a pool. Before it is done only that thread may touch it, and after
- * that only the main context.
+ * One thing that may block, done in a thread of a #VsmmuWorkerPool. Before it is done only that thread may touch it,
+ * and after that only the main context.
  */
-
-/*
- * What jobs share of one libvirt daemon; closed by the last, never in the main context. A call that hangs holds its
- * connection, on which libvirt takes only five at a time; so each job has one for itself.
- */
-typedef struct {
-  char *uri;
-  VsmmuConnection *events;
-  GAsyncQueue *idle; /* (element-type VsmmuConnection): that no job has */
-} VsmmuConnectionPool;
-
-VsmmuConnectionPool *vsmmu_connection_pool_ref (VsmmuConnectionPool *pool);
-void vsmmu_connection_pool_unref (VsmmuConnectionPool *pool);
 
 typedef enum {
   VSMMU_JOB_CONNECT, /* opens a pool, subscribes to its events and lists what runs */
@@ -33,11 +20,11 @@ typedef enum {
 typedef struct _VsmmuJob VsmmuJob;
 struct _VsmmuJob {
   VsmmuJobKind kind;
-  VsmmuConnectionPool *pool; /* (transfer full) (nullable): given, or with VSMMU_JOB_CONNECT made */
-  gpointer link;             /* an atomic reference counted box, for events and for @done */
-  const int *is_over;        /* atomic: set when nobody wants the result any more */
-  void (*done) (VsmmuJob *job);
-  VsmmuBudget *budget; /* (nullable) (transfer full): what documents are read with */
+  VsmmuConnectionPool *pool;    /* (transfer full) (nullable): given, or with VSMMU_JOB_CONNECT made */
+  gpointer link;                /* an atomic reference counted box, for events and for @done */
+  const int *is_over;           /* atomic: set when nobody wants the result any more */
+  void (*done) (VsmmuJob *job); /* (nullable): called in the main context */
+  VsmmuBudget *budget;          /* (nullable) (transfer full): what documents are read with */
 
   char *uri;             /* VSMMU_JOB_CONNECT, as the next two */
   VsmmuEventFunc event;  /* told of events, in the main context, with @link */
@@ -54,26 +41,19 @@ struct _VsmmuJob {
   VsmmuVerification *verification; /* result */
   GError *error;                   /* result */
 
-  gint64 begun;        /* when it left the queue; this and the next ones are the main context's at any time */
-  gboolean is_slow;    /* its guest took too long the last time */
-  guint overdue;       /* source */
-  gboolean is_overdue; /* it hangs, and is not waited for */
+  gboolean
+      is_slow; /* its guest took too long the last time; this and the next ones are the main context's at any time */
+  struct _VsmmuVerificationQueue *queue; /* that it left, as the next ones */
+  gint64 begun;                          /* when it did */
+  guint overdue;                         /* source */
+  gboolean is_overdue;                   /* it hangs, and is not waited for */
 };
-
-/* Threads that do jobs, as many as there are jobs. */
-typedef struct _VsmmuCrew VsmmuCrew;
-
-/* (transfer full) */
-VsmmuCrew *vsmmu_crew_new (void);
-
-/* Begins @job (transfer full). */
-void vsmmu_crew_push (VsmmuCrew *crew, VsmmuJob *job);
-
-/* Waits for jobs that are under way, but for no longer than @seconds; what hangs then is left behind. */
-void vsmmu_crew_end (VsmmuCrew *crew, guint seconds);
 
 /* (transfer full): @link is referenced */
 VsmmuJob *vsmmu_job_new (VsmmuJobKind kind, gpointer link);
+
+/* Does it, in a thread that may block. */
+void vsmmu_job_run (VsmmuJob *job);
 
 void vsmmu_job_free (VsmmuJob *job);
 

@@ -38,21 +38,21 @@ typedef struct {
   FakeLibvirt *libvirt;
   char *configuration;
   VsmmuWatcher *watcher;
-  GString *told; /* the news, by kind */
+  GString *told; /* events, by kind */
   char *reason;  /* of the last that has one */
 } Fixture;
 
 static void
-take_news (const VsmmuWatchNews *news, gpointer data)
+on_event (const VsmmuWatchEvent *event, gpointer data)
 {
   Fixture *fixture = data;
 
-  g_string_append_printf (fixture->told, "%s ", vsmmu_watch_kind_to_string (news->kind));
-  if (news->kind == VSMMU_WATCH_VERDICT)
-    g_string_append_printf (fixture->told, "(%s %s) ", vsmmu_verify_verdict_to_string (news->device->verdict),
-                            vsmmu_policy_mismatch_to_string (news->action));
+  g_string_append_printf (fixture->told, "%s ", vsmmu_watch_kind_to_string (event->kind));
+  if (event->kind == VSMMU_WATCH_VERDICT)
+    g_string_append_printf (fixture->told, "(%s %s) ", vsmmu_verify_verdict_to_string (event->device->verdict),
+                            vsmmu_policy_mismatch_to_string (event->action));
   g_free (fixture->reason);
-  fixture->reason = g_strdup (news->reason);
+  fixture->reason = g_strdup (event->reason);
 }
 
 static void
@@ -71,9 +71,9 @@ give_up (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* Until the news since the last time are @expected. */
+/* Until the events since the last time are @expected. */
 static void
-await_news (Fixture *fixture, const char *expected)
+await_events (Fixture *fixture, const char *expected)
 {
   guint timeout = g_timeout_add_seconds (90, give_up, fixture);
 
@@ -110,7 +110,7 @@ set_up (Fixture *fixture, gconstpointer data)
 {
   static const char *const uris[] = { URI, NULL };
   VsmmuWatchOptions options = {
-    .uris = uris, .is_enforcing = TRUE, .flags = VSMMU_VERIFY_MONITOR, .tell = take_news, .data = fixture
+    .uris = uris, .is_enforcing = TRUE, .flags = VSMMU_VERIFY_MONITOR, .report = on_event, .data = fixture
   };
   g_autoptr (GError) error = NULL;
 
@@ -147,23 +147,23 @@ tear_down (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 static void
 test_what_comes_is_detached (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-  await_news (fixture, "connected verdict (mismatch detach) ");
+  await_events (fixture, "connected verdict (mismatch detach) ");
   g_assert_cmpuint (count_detached (fixture), ==, 0);
   fixture->libvirt->n_refused = 2;
   fake_libvirt_emit (VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, "hostdev2");
-  await_news (fixture, "removed verdict (mismatch detach) detaching ");
+  await_events (fixture, "removed verdict (mismatch detach) detaching ");
   g_assert_nonnull (strstr (fixture->reason, "no MSI controller"));
   await_detached (fixture, 3);
   fake_libvirt_emit (VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, "hostdev2");
-  await_news (fixture, "removed ");
+  await_events (fixture, "removed ");
 }
 
 static void
 test_what_the_guest_keeps_is_detached_again (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-  await_news (fixture, "connected verdict (mismatch detach) ");
+  await_events (fixture, "connected verdict (mismatch detach) ");
   fake_libvirt_emit (VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, "hostdev2");
-  await_news (fixture, "removed verdict (mismatch detach) detaching ");
+  await_events (fixture, "removed verdict (mismatch detach) detaching ");
   await_detached (fixture, 1);
   fake_libvirt_emit (VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, "hostdev2");
   await_detached (fixture, 2);
@@ -173,13 +173,13 @@ test_what_the_guest_keeps_is_detached_again (Fixture *fixture, gconstpointer dat
 static void
 test_another_device_is_not_detached (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-  await_news (fixture, "connected verdict (mismatch detach) ");
+  await_events (fixture, "connected verdict (mismatch detach) ");
   fixture->libvirt->n_refused = 1;
   fake_libvirt_emit (VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, "hostdev2");
-  await_news (fixture, "removed verdict (mismatch detach) detaching ");
+  await_events (fixture, "removed verdict (mismatch detach) detaching ");
   await_detached (fixture, 1);
   set_guest (fixture, HOSTDEV ("22"));
-  await_news (fixture, "detach-failed ");
+  await_events (fixture, "detach-failed ");
   g_assert_cmpstr (fixture->reason, ==, "'hostdev2' is no longer the device 0002:21:00.0 of the host");
   await_detached (fixture, 1);
 }
@@ -187,9 +187,9 @@ test_another_device_is_not_detached (Fixture *fixture, gconstpointer data G_GNUC
 static void
 test_what_is_to_be_reported_stays (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-  await_news (fixture, "connected verdict (mismatch report) ");
+  await_events (fixture, "connected verdict (mismatch report) ");
   fake_libvirt_emit (VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, "hostdev2");
-  await_news (fixture, "removed verdict (mismatch report) ");
+  await_events (fixture, "removed verdict (mismatch report) ");
   g_assert_cmpuint (count_detached (fixture), ==, 0);
 }
 
@@ -205,13 +205,13 @@ set_broken (Fixture *fixture, const char *function)
 static void
 test_a_lost_connection_is_made_again (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-  await_news (fixture, "connected verdict (mismatch report) ");
+  await_events (fixture, "connected verdict (mismatch report) ");
   set_broken (fixture, "virConnectOpen");
   fake_libvirt_emit_close ();
-  await_news (fixture, "disconnected ");
+  await_events (fixture, "disconnected ");
   g_assert_cmpstr (fixture->reason, ==, "the connection was closed");
   set_broken (fixture, NULL);
-  await_news (fixture, "connected ");
+  await_events (fixture, "connected ");
 }
 
 static void
@@ -226,9 +226,9 @@ test_a_daemon_without_events_is_no_connection (Fixture *fixture, gconstpointer d
     { "virConnectListAllDomains", "libvirt at '" URI "' does not list its domains: it is Monday" },
   };
   static const char *const uris[] = { URI, NULL };
-  const VsmmuWatchOptions options = { .uris = uris, .tell = take_news, .data = fixture };
+  const VsmmuWatchOptions options = { .uris = uris, .report = on_event, .data = fixture };
 
-  await_news (fixture, "connected verdict (mismatch report) ");
+  await_events (fixture, "connected verdict (mismatch report) ");
   /* This libvirt has room for the callbacks of one. */
   g_clear_pointer (&fixture->watcher, vsmmu_watcher_free);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -236,7 +236,7 @@ test_a_daemon_without_events_is_no_connection (Fixture *fixture, gconstpointer d
 
     set_broken (fixture, cases[i].broken);
     watcher = vsmmu_watcher_new (&options, NULL);
-    await_news (fixture, "disconnected ");
+    await_events (fixture, "disconnected ");
     g_assert_cmpstr (fixture->reason, ==, cases[i].reason);
   }
   set_broken (fixture, NULL);
@@ -255,9 +255,9 @@ test_the_trace_is_on_while_it_is_wanted (Fixture *fixture, gconstpointer data G_
     "{\"execute\":\"trace-event-set-state\",\"arguments\":{\"name\":\"kvm_arm_fixup_msi_route\",\"enable\":false}}",
   };
 
-  await_news (fixture, "connected verdict (mismatch report) ");
+  await_events (fixture, "connected verdict (mismatch report) ");
   fake_libvirt_emit (VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, "hostdev2");
-  await_news (fixture, "removed verdict (mismatch report) ");
+  await_events (fixture, "removed verdict (mismatch report) ");
   g_assert_cmpuint (fixture->libvirt->commands->len, ==, G_N_ELEMENTS (expected));
   for (guint i = 0; i < G_N_ELEMENTS (expected); i++)
     g_assert_cmpstr (g_ptr_array_index (fixture->libvirt->commands, i), ==, expected[i]);

@@ -73,58 +73,58 @@ verdict_new (const char *uri, const char *domain, const char *uuid, const VsmmuV
 }
 
 static void
-set_verdict (VsmmuWatching *watching, const VsmmuWatchNews *news)
+set_verdict (VsmmuWatching *watching, const VsmmuWatchEvent *event)
 {
-  VsmmuVerdict *verdict = verdict_new (news->uri, news->domain, news->uuid, news->device);
+  VsmmuVerdict *verdict = verdict_new (event->uri, event->domain, event->uuid, event->device);
 
   if (verdict->state == VSMMU_VERDICT_MISMATCH)
-    verdict->on_mismatch = vsmmu_policy_mismatch_to_string (news->action);
-  if (news->is_overruled)
+    verdict->on_mismatch = vsmmu_policy_mismatch_to_string (event->action);
+  if (event->is_overruled)
     g_message (
         _ ("%s: on-mismatch='%s' in the metadata of the domain is more lenient than this host allows; '%s' applies"),
-        news->domain, vsmmu_policy_mismatch_to_string (news->verification->action), verdict->on_mismatch);
+        event->domain, vsmmu_policy_mismatch_to_string (event->verification->action), verdict->on_mismatch);
   vsmmu_verdicts_set (watching->verdicts, verdict, g_get_real_time ());
 }
 
 static void
-tell_connections (VsmmuWatching *watching, const VsmmuWatchNews *news)
+report_connection (VsmmuWatching *watching, const VsmmuWatchEvent *event)
 {
-  if (news->kind == VSMMU_WATCH_CONNECTED) {
-    g_hash_table_add (watching->connected, g_strdup (news->uri));
-    g_message (_ ("connected to libvirt at '%s'"), news->uri);
+  if (event->kind == VSMMU_WATCH_CONNECTED) {
+    g_hash_table_add (watching->connected, g_strdup (event->uri));
+    g_message (_ ("connected to libvirt at '%s'"), event->uri);
   } else {
-    g_hash_table_remove (watching->connected, news->uri);
-    g_warning (_ ("no connection to libvirt at '%s': %s; trying again"), news->uri, news->reason);
+    g_hash_table_remove (watching->connected, event->uri);
+    g_warning (_ ("no connection to libvirt at '%s': %s; trying again"), event->uri, event->reason);
   }
   if (watching->changed != NULL)
     watching->changed (watching->data);
 }
 
 static void
-on_news (const VsmmuWatchNews *news, gpointer data)
+on_event (const VsmmuWatchEvent *event, gpointer data)
 {
   VsmmuWatching *watching = data;
 
-  switch (news->kind) {
+  switch (event->kind) {
   case VSMMU_WATCH_CONNECTED:
   case VSMMU_WATCH_DISCONNECTED:
-    tell_connections (watching, news);
+    report_connection (watching, event);
     break;
   case VSMMU_WATCH_VERDICT:
-    set_verdict (watching, news);
+    set_verdict (watching, event);
     break;
   case VSMMU_WATCH_REMOVED:
-    vsmmu_verdicts_remove (watching->verdicts, news->uri, news->uuid, news->alias);
+    vsmmu_verdicts_remove (watching->verdicts, event->uri, event->uuid, event->alias);
     break;
   case VSMMU_WATCH_DETACHING:
-    g_warning (_ ("%s: detaching '%s', as the policy says: %s"), news->domain, news->alias, news->reason);
+    g_warning (_ ("%s: detaching '%s', as the policy says: %s"), event->domain, event->alias, event->reason);
     break;
   case VSMMU_WATCH_DETACH_FAILED:
-    g_warning (_ ("%s: '%s' could not be detached; detach it by hand: %s"), news->domain, news->alias, news->reason);
+    g_warning (_ ("%s: '%s' could not be detached; detach it by hand: %s"), event->domain, event->alias, event->reason);
     break;
   case VSMMU_WATCH_FAILED:
     vsmmu_verdicts_count_error (watching->verdicts);
-    g_warning (_ ("%s could not be verified: %s"), news->domain != NULL ? news->domain : news->uuid, news->reason);
+    g_warning (_ ("%s could not be verified: %s"), event->domain != NULL ? event->domain : event->uuid, event->reason);
     break;
   }
 }
@@ -314,7 +314,7 @@ vsmmu_watching_new (const char *const *uris, VsmmuVerdicts *verdicts, VsmmuBudge
 {
   g_autoptr (VsmmuWatching) watching = g_new0 (VsmmuWatching, 1);
   VsmmuWatchOptions options = {
-    .is_enforcing = TRUE, .budget = budget, .tell = on_news, .settle = settle, .data = watching
+    .is_enforcing = TRUE, .budget = budget, .report = on_event, .trim = settle, .data = watching
   };
 
   *watching = (VsmmuWatching){
