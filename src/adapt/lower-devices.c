@@ -5,16 +5,17 @@
 #include "adapt/lowering.h"
 #include "base/text.h"
 #include "domain/acceleration.h"
+#include "domain/releases.h"
 
 /* Attributes that belong to VFIO devices and their ports, and that older libvirts drop without a word. */
 static const struct {
   const char *device;
   const char *element;
   const char *attribute;
-  guint since;
+  VsmmuFeature feature;
 } attributes[] = {
-  { "controller", "target", "memReserve", VSMMU_VERSION_ENCODE (10, 3, 0) },
-  { "hostdev", "driver", "model", VSMMU_VERSION_ENCODE (10, 0, 0) },
+  { "controller", "target", "memReserve", VSMMU_FEATURE_MEM_RESERVE },
+  { "hostdev", "driver", "model", VSMMU_FEATURE_VFIO_DRIVER },
 };
 
 /* The name of the backend tells what <iommufd> said, and is otherwise all the same to QEMU. */
@@ -78,7 +79,8 @@ vsmmu_lower_iommufd (VsmmuLowering *lowering)
   const VsmmuDomain *domain = lowering->domain;
   gboolean is_needed = needs_iommufd (domain);
 
-  if (vsmmu_target_knows_iommufd (lowering->target, domain->iommufd_line != 0))
+  if (vsmmu_target_has (lowering->target,
+                        domain->iommufd_line != 0 ? VSMMU_FEATURE_DOMAIN_IOMMUFD : VSMMU_FEATURE_IOMMUFD))
     return;
   remove_for_domain (lowering);
   if (is_needed) {
@@ -157,7 +159,7 @@ vsmmu_lower_note_lost (VsmmuLowering *lowering)
     const xmlNode *element = NULL;
 
     if (device->node != NULL && strcmp (device->element, attributes[row].device) == 0 &&
-        lowering->target->libvirt < attributes[row].since)
+        vsmmu_target_lacks (lowering->target, attributes[row].feature))
       element = vsmmu_xml_child (device->node, attributes[row].element);
     if (element != NULL && vsmmu_xml_attribute (element, attributes[row].attribute) != NULL)
       vsmmu_lowering_note (lowering->notes, _ ("line %u: this libvirt does not know %s and drops it"),

@@ -4,6 +4,7 @@
 #include "adapt/lowering.h"
 #include "base/text.h"
 #include "domain/options.h"
+#include "domain/releases.h"
 
 /* What a pcie-expander-bus has and an arm-smmuv3 has not. */
 static const char *const expander_properties[] = { "bus_nr", "numa_node", "bus", "addr", "multifunction" };
@@ -74,8 +75,8 @@ take_place (const VsmmuDomain *domain, Room *room, VsmmuPciAddress *address, GEr
   if (room->slot == 0 || room->index >= VSMMU_PCI_BUSES_MAX)
     return vsmmu_lowering_refuse (error,
                                   _ ("%s: no slot of pcie-root or no controller index is left for a device that "
-                                     "stands in for an SMMUv3; use libvirt 11.10 or newer, or fewer controllers"),
-                                  domain->file);
+                                     "stands in for an SMMUv3; use libvirt %s or newer, or fewer controllers"),
+                                  domain->file, vsmmu_feature_since (VSMMU_FEATURE_PCI_BUS));
   *address = (VsmmuPciAddress){ .slot = (guint8) room->slot, .function = (guint8) room->function++ };
   return TRUE;
 }

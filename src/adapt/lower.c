@@ -10,6 +10,7 @@
 #include "domain/hotplug.h"
 #include "domain/options.h"
 #include "domain/reach.h"
+#include "domain/releases.h"
 
 static void
 lowering_clear (VsmmuLowering *lowering)
@@ -48,11 +49,11 @@ has_anything_new (const VsmmuDomain *domain, const VsmmuTarget *target, VsmmuStr
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
     const xmlNode *acpi = vsmmu_xml_child (hostdev->node, "acpi");
 
-    if ((hostdev->hostdev.iommufd != VSMMU_SWITCH_ABSENT && !vsmmu_target_knows_iommufd (target, FALSE)) ||
+    if ((hostdev->hostdev.iommufd != VSMMU_SWITCH_ABSENT && !vsmmu_target_has (target, VSMMU_FEATURE_IOMMUFD)) ||
         (stands_in && acpi != NULL && vsmmu_xml_attribute (acpi, "nodeset") != NULL))
       return TRUE;
   }
-  return (domain->iommufd_line != 0 && !vsmmu_target_knows_iommufd (target, TRUE)) ||
+  return (domain->iommufd_line != 0 && !vsmmu_target_has (target, VSMMU_FEATURE_DOMAIN_IOMMUFD)) ||
          (stands_in && domain->buses[0].controller != NULL && domain->buses[0].controller->controller.has_pcihole64);
 }
 
@@ -349,7 +350,7 @@ vsmmu_lower_device (const char *xml, gsize length, const char *name, const Vsmmu
         vsmmu_xml_line (device));
     return NULL;
   }
-  if (vsmmu_target_knows_iommufd (target, FALSE) || !vsmmu_hotplug_is_vfio (device))
+  if (vsmmu_target_has (target, VSMMU_FEATURE_IOMMUFD) || !vsmmu_hotplug_is_vfio (device))
     return vsmmu_lowering_keep (xml, length, out_length);
   edit = vsmmu_edit_new (xml, length, vsmmu_hotplug_get_document (hotplug), name, error);
   if (edit == NULL || !lower_device_iommufd (edit, device, name, notes, error))

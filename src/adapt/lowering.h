@@ -45,9 +45,6 @@ VsmmuDomain *vsmmu_domain_new_at (const char *data, gsize length, const char *na
 /* Adds an option of QEMU's command line with its value. */
 void vsmmu_lowering_add_argument (VsmmuLowering *lowering, const char *option, const char *value);
 
-/* Whether the libvirt of @target knows iommufd; @is_for_domain: also for all devices of a domain. */
-gboolean vsmmu_target_knows_iommufd (const VsmmuTarget *target, gboolean is_for_domain);
-
 /* Whether @iommu is a vSMMU, or is meant to be one. */
 gboolean vsmmu_lowering_is_vsmmu (const VsmmuDevice *iommu);
 

@@ -5,8 +5,7 @@
 
 #include "base/version.h"
 #include "check/host.h"
-
-#define LIBVIRT_ACCEL VSMMU_VERSION_ENCODE (12, 7, 0)
+#include "domain/releases.h"
 
 void
 vsmmu_readiness_free (VsmmuReadiness *readiness)
@@ -311,14 +310,15 @@ check_pages (const VsmmuHost *host, VsmmuReadiness *readiness)
 static void
 check_libvirt (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
+  const char *since = vsmmu_feature_since (VSMMU_FEATURE_ACCEL);
   g_autofree char *version = vsmmu_version_to_string (host->tools.libvirt);
 
   if (host->tools.libvirt == 0)
     set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")),
-         g_strdup (_ ("see that the libvirt daemon runs, and is 12.7 or newer")));
-  else if (host->tools.libvirt < LIBVIRT_ACCEL)
+         g_strdup_printf (_ ("see that the libvirt daemon runs, and is %s or newer"), since));
+  else if (vsmmu_target_lacks (&host->tools, VSMMU_FEATURE_ACCEL))
     set (readiness, VSMMU_READINESS_WARN, g_strdup (version),
-         g_strdup (_ ("use libvirt 12.7 or newer: this one drops accel='on' without a word")));
+         g_strdup_printf (_ ("use libvirt %s or newer: this one drops accel='on' without a word"), since));
   else
     pass (readiness, version);
 }
@@ -326,17 +326,18 @@ check_libvirt (const VsmmuHost *host, VsmmuReadiness *readiness)
 static void
 check_qemu (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
+  const char *since = vsmmu_feature_since (VSMMU_FEATURE_QEMU_AUTO);
   g_autofree char *version = vsmmu_version_to_string (host->tools.qemu);
 
   if (!vsmmu_fact_is_known (host->qemu_accel))
     set (readiness, VSMMU_READINESS_WARN, host->tools.qemu != 0 ? g_strdup (version) : g_strdup (_ ("not known")),
-         g_strdup (_ ("see that qemu-system-aarch64 is installed, and is 11.1 or newer")));
+         g_strdup_printf (_ ("see that qemu-system-aarch64 is installed, and is %s or newer"), since));
   else if (!vsmmu_fact_is_true (host->qemu_accel))
     set (readiness, VSMMU_READINESS_FAIL, g_strdup_printf (_ ("%s has no accelerated SMMUv3"), version),
-         g_strdup (_ ("use QEMU 11.1 or newer")));
+         g_strdup_printf (_ ("use QEMU %s or newer"), since));
   else if (!vsmmu_fact_is_true (host->qemu_auto))
     set (readiness, VSMMU_READINESS_WARN, g_strdup_printf (_ ("%s does not take options from the host"), version),
-         g_strdup (_ ("give ats, ril, ssidsize and oas in the domain, or use QEMU 11.1 or newer")));
+         g_strdup_printf (_ ("give ats, ril, ssidsize and oas in the domain, or use QEMU %s or newer"), since));
   else
     pass (readiness, version);
 }

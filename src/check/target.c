@@ -35,12 +35,6 @@ vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
   return TRUE;
 }
 
-static gboolean
-is_older (guint version, guint than)
-{
-  return version != 0 && version < than;
-}
-
 /* The accelerated vSMMUs one after the other; %NULL after the last. */
 static const VsmmuDevice *
 next_accelerated (const VsmmuCheck *check, guint *i)
@@ -61,9 +55,11 @@ check_target_qemu_too_old (VsmmuCheck *check)
   const VsmmuDevice *iommu = next_accelerated (check, &i);
   g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
 
-  if (iommu != NULL && is_older (check->target->qemu, VSMMU_QEMU_ACCEL))
+  if (iommu != NULL && vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup (_ ("use QEMU 11.0 or newer; 11.1 or newer also has automatic options and cmdqv")),
+                        g_strdup_printf (_ ("use QEMU %s or newer; %s or newer also has automatic options and cmdqv"),
+                                         vsmmu_feature_since (VSMMU_FEATURE_QEMU_ACCEL),
+                                         vsmmu_feature_since (VSMMU_FEATURE_QEMU_AUTO)),
                         _ ("QEMU %s has no accelerated SMMUv3"), version);
 }
 
@@ -74,16 +70,17 @@ check_target_qemu_no_auto (VsmmuCheck *check)
   const VsmmuDevice *iommu;
   g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
 
-  if (!is_older (check->target->qemu, VSMMU_QEMU_AUTO) || is_older (check->target->qemu, VSMMU_QEMU_ACCEL))
+  if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_AUTO) ||
+      vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
     return;
   while ((iommu = next_accelerated (check, &i)) != NULL) {
     g_autofree char *options = vsmmu_iommu_auto_options (iommu);
 
     if (options != NULL)
-      vsmmu_check_report (
-          check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-          g_strdup_printf (_ ("give %s explicitly, as the host's SMMU has them, or use QEMU 11.1"), options),
-          _ ("QEMU %s cannot find out %s from the host"), version, options);
+      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                          g_strdup_printf (_ ("give %s explicitly, as the host's SMMU has them, or use QEMU %s"),
+                                           options, vsmmu_feature_since (VSMMU_FEATURE_QEMU_AUTO)),
+                          _ ("QEMU %s cannot find out %s from the host"), version, options);
   }
 }
 
@@ -94,26 +91,29 @@ check_target_qemu_no_cmdqv (VsmmuCheck *check)
   const VsmmuDevice *iommu;
   g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
 
-  if (!is_older (check->target->qemu, VSMMU_QEMU_AUTO) || is_older (check->target->qemu, VSMMU_QEMU_ACCEL))
+  if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_CMDQV) ||
+      vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
     return;
   while ((iommu = next_accelerated (check, &i)) != NULL)
     if (iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
-      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup (_ ("remove cmdqv, or use QEMU 11.1 or newer")), _ ("QEMU %s has no cmdqv"),
-                          version);
+      vsmmu_check_report (
+          check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+          g_strdup_printf (_ ("remove cmdqv, or use QEMU %s or newer"), vsmmu_feature_since (VSMMU_FEATURE_QEMU_CMDQV)),
+          _ ("QEMU %s has no cmdqv"), version);
 }
 
 /* (transfer full): what to do about a libvirt that loses what an accelerated SMMUv3 needs */
 static char *
 hint_newer (const VsmmuCheck *check)
 {
+  const char *since = vsmmu_feature_since (VSMMU_FEATURE_ACCEL);
   g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
 
-  if (check->target->libvirt < VSMMU_LIBVIRT_OVERRIDE)
-    return g_strdup (_ ("use libvirt 12.7 or newer"));
-  return g_strdup_printf (_ ("use libvirt 12.7 or newer, or make this one pass it to QEMU: 'virt-vsmmu adapt --target "
+  if (vsmmu_target_lacks (check->target, VSMMU_FEATURE_OVERRIDE))
+    return g_strdup_printf (_ ("use libvirt %s or newer"), since);
+  return g_strdup_printf (_ ("use libvirt %s or newer, or make this one pass it to QEMU: 'virt-vsmmu adapt --target "
                              "libvirt=%s', or define the domain through virt-vsmmu-connect"),
-                          version);
+                          since, version);
 }
 
 static void
@@ -123,7 +123,7 @@ check_target_libvirt_drops_accel (VsmmuCheck *check)
   const VsmmuDevice *iommu;
   g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
 
-  if (!is_older (check->target->libvirt, VSMMU_LIBVIRT_ACCEL))
+  if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_ACCEL))
     return;
   while ((iommu = next_accelerated (check, &i)) != NULL)
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), hint_newer (check),
@@ -137,14 +137,14 @@ check_target_libvirt_no_iommufd (VsmmuCheck *check)
   const VsmmuDomain *domain = check->domain;
   g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
 
-  if (domain->iommufd == VSMMU_SWITCH_ON && is_older (check->target->libvirt, VSMMU_LIBVIRT_DOMAIN_IOMMUFD))
+  if (domain->iommufd == VSMMU_SWITCH_ON && vsmmu_target_lacks (check->target, VSMMU_FEATURE_DOMAIN_IOMMUFD))
     vsmmu_check_report (check, domain->iommufd_line, g_strdup ("/domain/iommufd"), hint_newer (check),
                         _ ("libvirt %s drops <iommufd enabled='yes'/> without a word"), version);
   for (guint i = 0; i < domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
     g_autofree char *name = vsmmu_device_describe (hostdev);
 
-    if (hostdev->hostdev.iommufd == VSMMU_SWITCH_ON && is_older (check->target->libvirt, VSMMU_LIBVIRT_IOMMUFD))
+    if (hostdev->hostdev.iommufd == VSMMU_SWITCH_ON && vsmmu_target_lacks (check->target, VSMMU_FEATURE_IOMMUFD))
       vsmmu_check_report (check, hostdev->hostdev.driver_line, vsmmu_device_path (hostdev, "/driver"),
                           hint_newer (check), _ ("libvirt %s drops iommufd='yes' of %s without a word"), version, name);
   }
@@ -156,7 +156,7 @@ check_target_device_acl (VsmmuCheck *check)
   g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
   const VsmmuDevice *hostdev;
 
-  if (!is_older (check->target->libvirt, VSMMU_LIBVIRT_IOMMUFD) || check->domain->hostdevs->len == 0)
+  if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_IOMMUFD) || check->domain->hostdevs->len == 0)
     return;
   hostdev = g_ptr_array_index (check->domain->hostdevs, 0);
   vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),

@@ -3,13 +3,30 @@
 
 #include "vsmmu/target.h"
 
-/* The first releases of libvirt that know what: */
-#define VSMMU_LIBVIRT_OVERRIDE VSMMU_VERSION_ENCODE (8, 2, 0)        /* <qemu:override> */
-#define VSMMU_LIBVIRT_PCI_BUS VSMMU_VERSION_ENCODE (11, 10, 0)       /* pciBus of an SMMUv3 */
-#define VSMMU_LIBVIRT_IOMMUFD VSMMU_VERSION_ENCODE (12, 1, 0)        /* iommufd of a hostdev */
-#define VSMMU_LIBVIRT_DOMAIN_IOMMUFD VSMMU_VERSION_ENCODE (12, 2, 0) /* <iommufd> of a domain */
-#define VSMMU_LIBVIRT_ACCEL VSMMU_VERSION_ENCODE (12, 7, 0)          /* accel and the options that need it */
+/* What came with a release of libvirt or QEMU; a row of the table in releases.c each. */
+typedef enum {
+  VSMMU_FEATURE_OVERRIDE,
+  VSMMU_FEATURE_VFIO_DRIVER,
+  VSMMU_FEATURE_MEM_RESERVE,
+  VSMMU_FEATURE_PCI_BUS,
+  VSMMU_FEATURE_IOMMUFD,
+  VSMMU_FEATURE_DOMAIN_IOMMUFD,
+  VSMMU_FEATURE_ACCEL,
+  VSMMU_FEATURE_EMULATED_ITS,
+  VSMMU_FEATURE_QEMU_ACCEL,
+  VSMMU_FEATURE_QEMU_AUTO,
+  VSMMU_FEATURE_QEMU_CMDQV,
+  VSMMU_FEATURES,
+} VsmmuFeature;
 
-/* And of QEMU: */
-#define VSMMU_QEMU_ACCEL VSMMU_VERSION_ENCODE (11, 0, 0) /* accelerated arm-smmuv3 */
-#define VSMMU_QEMU_AUTO VSMMU_VERSION_ENCODE (11, 1, 0)  /* options from the host, cmdqv */
+/* Whether the release @version of the program that @feature is of has it; not when that is 0. */
+gboolean vsmmu_release_has (guint version, VsmmuFeature feature);
+
+/* Whether @target names the program that @feature is of, and a release with it. */
+gboolean vsmmu_target_has (const VsmmuTarget *target, VsmmuFeature feature);
+
+/* Whether @target names the program that @feature is of, and a release without it. */
+gboolean vsmmu_target_lacks (const VsmmuTarget *target, VsmmuFeature feature);
+
+/* The first release with @feature, for messages: "12.7" */
+const char *vsmmu_feature_since (VsmmuFeature feature);

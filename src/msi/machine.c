@@ -2,7 +2,7 @@
 #include "msi/machine.h"
 
 #include "base/version.h"
-#include "vsmmu/target.h"
+#include "domain/releases.h"
 
 /* QEMU: base_memmap[] in hw/arm/virt.c, and virt_machine_device_pre_plug_cb() for the doorbells. */
 static const struct {
@@ -37,9 +37,6 @@ static const VsmmuGuestRegion low_regions[] = {
   { VSMMU_PLATFORM_SMMU, 32 * MIB, "platform bus" },
   { 0x10000000, 0x30000000, "PCI Express window" },
 };
-
-/* The last version of the machine whose ITS needs KVM. */
-#define LAST_WITHOUT_TCG_ITS VSMMU_VERSION_ENCODE (6, 1, 0)
 
 /* An option of -machine, of which the last one counts. */
 typedef struct {
@@ -127,7 +124,8 @@ lacks_its (const VsmmuDomain *domain)
   guint version;
 
   return g_strcmp0 (domain->type, "kvm") != 0 && g_str_has_prefix (domain->machine, "virt-") &&
-         vsmmu_version_parse (domain->machine + strlen ("virt-"), &version) && version <= LAST_WITHOUT_TCG_ITS;
+         vsmmu_version_parse (domain->machine + strlen ("virt-"), &version) &&
+         !vsmmu_release_has (version, VSMMU_FEATURE_EMULATED_ITS);
 }
 
 static VsmmuMsiController

@@ -5,12 +5,10 @@
 #include <unistd.h>
 
 #include "base/version.h"
+#include "domain/releases.h"
 
 /* Long enough for a slow machine to start QEMU; past that it is stuck. */
 #define SECONDS_MAX 10
-
-/* QEMU 11.0 has the value auto but does not ask the host. */
-#define QEMU_AUTO VSMMU_VERSION_ENCODE (11, 1, 0)
 
 static const char *const emulators[] = { "qemu-system-aarch64", "/usr/libexec/qemu-kvm", "/usr/bin/qemu-kvm" };
 
@@ -60,7 +58,8 @@ vsmmu_tools_read_properties (VsmmuHost *host, const char *help)
   gboolean has_accel = help != NULL && strstr (help, " accel=") != NULL;
 
   host->qemu_accel = VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, has_accel);
-  host->qemu_auto = VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, has_accel && host->tools.qemu >= QEMU_AUTO);
+  host->qemu_auto =
+      VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, has_accel && vsmmu_target_has (&host->tools, VSMMU_FEATURE_QEMU_AUTO));
   host->qemu_cmdqv = VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, help != NULL && strstr (help, " cmdqv=") != NULL);
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/releases.h"
 #include "vsmmu/target.h"
 
 static const struct {
@@ -93,6 +94,35 @@ test_releases_compare_as_numbers (void)
 }
 
 static void
+test_a_release_has_what_came_with_it_or_before (void)
+{
+  VsmmuTarget before = { VSMMU_VERSION_ENCODE (12, 6, 999), VSMMU_VERSION_ENCODE (11, 0, 9) };
+  VsmmuTarget with = { VSMMU_VERSION_ENCODE (12, 7, 0), VSMMU_VERSION_ENCODE (11, 1, 0) };
+
+  g_assert_true (vsmmu_target_lacks (&before, VSMMU_FEATURE_ACCEL));
+  g_assert_false (vsmmu_target_has (&before, VSMMU_FEATURE_ACCEL));
+  g_assert_true (vsmmu_target_has (&before, VSMMU_FEATURE_DOMAIN_IOMMUFD));
+  g_assert_true (vsmmu_target_has (&before, VSMMU_FEATURE_QEMU_ACCEL));
+  g_assert_true (vsmmu_target_lacks (&before, VSMMU_FEATURE_QEMU_CMDQV));
+  for (VsmmuFeature feature = 0; feature < VSMMU_FEATURES; feature++) {
+    g_assert_true (vsmmu_target_has (&with, feature));
+    g_assert_false (vsmmu_target_lacks (&with, feature));
+  }
+  g_assert_cmpstr (vsmmu_feature_since (VSMMU_FEATURE_ACCEL), ==, "12.7");
+}
+
+static void
+test_a_program_that_the_target_does_not_name_neither_has_nor_lacks (void)
+{
+  VsmmuTarget target = { 0 };
+
+  for (VsmmuFeature feature = 0; feature < VSMMU_FEATURES; feature++) {
+    g_assert_false (vsmmu_target_has (&target, feature));
+    g_assert_false (vsmmu_target_lacks (&target, feature));
+  }
+}
+
+static void
 test_a_daemon_that_is_not_there_is_an_error (void)
 {
   VsmmuTarget target;
@@ -111,6 +141,9 @@ main (int argc, char **argv)
   g_test_add_func ("/target/anything-else-is-an-error-that-shows-how-to-write-it",
                    test_anything_else_is_an_error_that_shows_how_to_write_it);
   g_test_add_func ("/target/releases-compare-as-numbers", test_releases_compare_as_numbers);
+  g_test_add_func ("/target/a-release-has-what-came-with-it-or-before", test_a_release_has_what_came_with_it_or_before);
+  g_test_add_func ("/target/a-program-that-the-target-does-not-name-neither-has-nor-lacks",
+                   test_a_program_that_the_target_does_not_name_neither_has_nor_lacks);
   g_test_add_func ("/target/a-daemon-that-is-not-there-is-an-error", test_a_daemon_that_is_not_there_is_an_error);
   return g_test_run ();
 }
