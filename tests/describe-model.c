@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "describe-model.h"
 
+#include "domain/domain.h"
+
 static int
 compare_lines (gconstpointer a, gconstpointer b)
 {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "describe-model.h"
+#include "vsmmu/domain.h"
 #include "vsmmu/lower.h"
 
 #define ROUNDS 3

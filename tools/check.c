@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <vsmmu/vsmmu.h>
 
+#include "check/policy.h"
 #include "command.h"
 #include "documents.h"
 #include "facts.h"

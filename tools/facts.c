@@ -3,6 +3,8 @@
 
 #include <glib/gi18n.h>
 
+#include "vsmmu/host.h"
+
 VsmmuHost *
 vsmmu_facts_load (const char *path, VsmmuHostProbeFlags flags, GError **error)
 {

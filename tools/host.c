@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "check/readiness.h"
 #include "command.h"
 #include "facts.h"
 #include "table.h"

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "msi.h"
 #include "table.h"
+#include "verify/guest.h"
 
 #define NONE "-"
 

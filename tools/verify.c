@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "table.h"
+#include "verify/verify.h"
 
 #define NONE "-"
 #define WAIT_MAX 86400

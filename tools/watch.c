@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "table.h"
+#include "watch/watcher.h"
 
 #define NONE "-"
 

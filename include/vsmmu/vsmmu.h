@@ -7,24 +7,17 @@
 #pragma once
 
 #include <vsmmu/arguments.h>
-#include <vsmmu/budget.h>
 #include <vsmmu/check.h>
-#include <vsmmu/connection.h>
 #include <vsmmu/domain.h>
 #include <vsmmu/error.h>
 #include <vsmmu/finding.h>
-#include <vsmmu/guest.h>
 #include <vsmmu/host.h>
 #include <vsmmu/hotplug.h>
 #include <vsmmu/lower.h>
 #include <vsmmu/msi.h>
 #include <vsmmu/plan.h>
-#include <vsmmu/policy.h>
-#include <vsmmu/readiness.h>
 #include <vsmmu/render.h>
 #include <vsmmu/rule.h>
 #include <vsmmu/schema.h>
 #include <vsmmu/target.h>
-#include <vsmmu/verify.h>
 #include <vsmmu/version.h>
-#include <vsmmu/watch.h>

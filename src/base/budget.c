@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/budget.h"
 
-#include "vsmmu/budget.h"
-
 #define COST_FACTOR 48
 #define SMALL_BYTES (64 * 1024)
 

@@ -1,7 +1,49 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "vsmmu/budget.h"
+#include "vsmmu/error.h"
+
+/*
+ * VsmmuBudget:
+ *
+ * What the documents that are worked on may take of memory together; shared by threads. A parsed document takes up to
+ * 48 times its size: libxml2 has some 260 bytes for an attribute, which six bytes can be.
+ */
+typedef struct _VsmmuBudget VsmmuBudget;
+
+/*
+ * vsmmu_budget_new:
+ * @bytes: of memory
+ *
+ * Returns: (transfer full): a budget of which nothing is taken
+ */
+VsmmuBudget *vsmmu_budget_new (gsize bytes);
+
+VsmmuBudget *vsmmu_budget_ref (VsmmuBudget *budget);
+void vsmmu_budget_unref (VsmmuBudget *budget);
+
+/*
+ * vsmmu_budget_take:
+ * @budget: (nullable): %NULL for no limit
+ * @length: bytes of a document
+ * @is_urgent: whether it goes before those that are not
+ *
+ * Takes what working on the document costs, and waits until so much is there. Who came first is first. A document of at
+ * most 64 KiB never waits, and one that costs more than all only until nobody else has anything.
+ *
+ * Returns: what was taken, for vsmmu_budget_give()
+ */
+gsize vsmmu_budget_take (VsmmuBudget *budget, gsize length, gboolean is_urgent);
+
+/*
+ * vsmmu_budget_give:
+ * @budget: (nullable):
+ *
+ * The document is done with.
+ */
+void vsmmu_budget_give (VsmmuBudget *budget, gsize taken);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuBudget, vsmmu_budget_unref)
 
 /* How many wait of those that are urgent, or of those that are not; @budget: (nullable) */
 guint vsmmu_budget_count_waiting (VsmmuBudget *budget, gboolean is_urgent);

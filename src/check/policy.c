@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "vsmmu/policy.h"
+#include "check/policy.h"
 
 #include <glib/gi18n-lib.h>
 
 #include "base/text.h"
-#include "check/policy.h"
 
 #define FILE_NAME "virt-vsmmu.conf"
 

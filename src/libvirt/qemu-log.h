@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <vsmmu/verify.h>
+#include <glib.h>
+
+/*
+ * VsmmuLogMark:
+ * @size: bytes that QEMU's log had
+ * @file: which file it was
+ * @digest: of its last bytes
+ *
+ * Where the log of a domain's QEMU ended at a time; all zeros for no mark. What was written since can be told apart as
+ * long as the log was not replaced, truncated or written anew.
+ */
+typedef struct {
+  guint64 size;
+  guint64 file;
+  guint64 digest;
+} VsmmuLogMark;
 
 /*
  * What a line of QEMU's means for a device behind an accelerated vSMMU, from what matters least. Of a line that is not

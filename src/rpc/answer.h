@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "check/policy.h"
 #include "vsmmu/finding.h"
-#include "vsmmu/policy.h"
 
 /* What virt-vsmmud says of a device, in its words on the bus; see data/org.vsmmu1.xml. */
 typedef enum {

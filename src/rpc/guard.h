@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "check/policy.h"
 #include "rpc/answer.h"
 #include "vsmmu/hotplug.h"
-#include "vsmmu/policy.h"
 #include "vsmmu/target.h"
 
 /*

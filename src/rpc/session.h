@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "check/policy.h"
 #include "rpc/relay.h"
-#include "vsmmu/policy.h"
 
 /*
  * VsmmuSession: one client's connection to a daemon, on which the calls that carry XML of domains and devices are seen

@@ -3,8 +3,8 @@
 
 #include "domain/domain.h"
 #include "libvirt/qemu-log.h"
-#include "vsmmu/guest.h"
-#include "vsmmu/verify.h"
+#include "verify/guest.h"
+#include "verify/verify.h"
 
 /* All that is known of a running guest. */
 typedef struct {

@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "msi/json.h"
 #include "render/json.h"
-#include "vsmmu/guest.h"
+#include "verify/guest.h"
 
 static JsonObject *
 smmu_to_json (const VsmmuGuestSmmu *smmu)

@@ -13,7 +13,6 @@
 #include "libvirt/monitor.h"
 #include "verify/guest-output.h"
 #include "verify/guest-pci.h"
-#include "vsmmu/policy.h"
 
 /* A guest that boots settles in between; one that does this on purpose never does. */
 #define PASSES_MAX 4

@@ -1,10 +1,189 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "check/policy.h"
 #include "domain/domain.h"
 #include "libvirt/connection.h"
-#include "vsmmu/guest.h"
-#include "vsmmu/policy.h"
+#include "vsmmu/finding.h"
+#include "vsmmu/msi.h"
+
+/*
+ * VsmmuGuestFlags:
+ * @VSMMU_GUEST_MEMORY: read the guest's memory and devices (virDomainMemoryPeek()), which changes nothing
+ * @VSMMU_GUEST_MONITOR: ask QEMU for the doorbell of each vSMMU too; libvirt then calls the domain tainted
+ */
+typedef enum {
+  VSMMU_GUEST_MEMORY = 0,
+  VSMMU_GUEST_MONITOR = 1 << 0,
+} VsmmuGuestFlags;
+
+/*
+ * VsmmuGuestVerdict:
+ * @VSMMU_GUEST_VERIFIED: every vector that is enabled leads to the doorbell
+ * @VSMMU_GUEST_WRONG: one does not; the findings say why
+ * @VSMMU_GUEST_IDLE: no vector is enabled
+ * @VSMMU_GUEST_ABSENT: the guest has not got the device, or not yet
+ * @VSMMU_GUEST_UNKNOWN: which doorbell is right is not known, or the domain's XML has no such device
+ * @VSMMU_GUEST_UNSTABLE: the guest changed its vectors or tables whenever they were read
+ *
+ * What is to be said of one device.
+ */
+typedef enum {
+  VSMMU_GUEST_VERIFIED,
+  VSMMU_GUEST_WRONG,
+  VSMMU_GUEST_IDLE,
+  VSMMU_GUEST_ABSENT,
+  VSMMU_GUEST_UNKNOWN,
+  VSMMU_GUEST_UNSTABLE,
+} VsmmuGuestVerdict;
+
+/*
+ * VsmmuGuestVector:
+ * @index: number of the vector
+ * @address: what the guest wrote: an IOVA behind a vIOMMU
+ * @data: what the guest wrote
+ * @fault: (nullable): (translated): why @address leads nowhere
+ * @route: without @fault, where it leads
+ *
+ * One vector that the guest has enabled.
+ */
+typedef struct {
+  guint index;
+  guint64 address;
+  guint32 data;
+  char *fault;
+  VsmmuMsiRoute route;
+} VsmmuGuestVector;
+
+/*
+ * VsmmuGuestDevice:
+ * @alias: (nullable): libvirt's name for it; %NULL for one that the domain's XML does not have
+ * @name: (translated): what messages call it
+ * @host: (nullable): address of the host's device that was given to the guest
+ * @vsmmu: (nullable): alias of the vSMMU it is behind
+ * @bus: number that the guest gave its bus, or %VSMMU_MSI_BUS_UNNUMBERED
+ * @slot: 0 to 31
+ * @function: 0 to 7
+ * @has_path: whether @path is known
+ * @path: the way of its MSIs
+ * @vendor: PCI vendor id that the guest sees; 0 for one that is absent
+ * @device: PCI device id that the guest sees
+ * @interrupts: `msi-x`, `msi` or `none`; not translated
+ * @n_vectors: how many it has
+ * @vectors: (element-type VsmmuGuestVector): those that are enabled
+ * @verdict: what comes of it
+ * @reason: (translated): the verdict in a few words
+ *
+ * One PCI function of a running guest that is no bridge.
+ */
+typedef struct {
+  char *alias;
+  char *name;
+  char *host;
+  char *vsmmu;
+  int bus;
+  guint slot;
+  guint function;
+  gboolean has_path;
+  VsmmuMsiPath path;
+  guint16 vendor;
+  guint16 device;
+  const char *interrupts;
+  guint n_vectors;
+  GArray *vectors;
+  VsmmuGuestVerdict verdict;
+  char *reason;
+} VsmmuGuestDevice;
+
+/*
+ * VsmmuGuestSmmu:
+ * @alias: libvirt's name for it
+ * @is_accelerated: whether it offers its doorbell
+ * @has_msi_gpa: whether @msi_gpa is known: with %VSMMU_GUEST_MONITOR, but for the SMMUv3 of the machine
+ * @msi_gpa: GPA of the doorbell that QEMU offers for it; 0 for none, as for one that is emulated
+ *
+ * One vSMMU of a running guest.
+ */
+typedef struct {
+  char *alias;
+  gboolean is_accelerated;
+  gboolean has_msi_gpa;
+  guint64 msi_gpa;
+} VsmmuGuestSmmu;
+
+/*
+ * VsmmuGuest:
+ * @name: of the domain
+ * @machine: what takes its MSIs
+ * @smmus: (element-type VsmmuGuestSmmu): in the order of the domain's XML
+ * @devices: (element-type VsmmuGuestDevice): in the order of the domain's XML, then those it does not have
+ * @findings: (element-type VsmmuFinding): what is wrong; lines are those of the live XML
+ * @n_peeks: how often the guest was read
+ * @n_bytes: how much of it
+ *
+ * Where the interrupts of a running guest go.
+ */
+typedef struct {
+  char *name;
+  VsmmuMsiMachine machine;
+  GPtrArray *smmus;
+  GPtrArray *devices;
+  GPtrArray *findings;
+  guint n_peeks;
+  gsize n_bytes;
+} VsmmuGuest;
+
+/*
+ * vsmmu_guest_observe:
+ * @connection: one that is not read-only
+ * @domain: id, UUID or name
+ * @flags: what to ask
+ * @error: %VSMMU_ERROR_NO_DOMAIN when there is none, or it does not run, or stops while it is read;
+ *   %VSMMU_ERROR_UNSUPPORTED when it is no arm64 virt guest; %VSMMU_ERROR_MSI when it has no PCI host bridge;
+ *   %VSMMU_ERROR_PROBE
+ *
+ * Finds every PCI function of the guest in its configuration space, reads what vectors the guest has enabled, and
+ * resolves each as QEMU does. All is read until it is twice the same, at most a few times. Tables of an accelerated
+ * vSMMU are never read.
+ *
+ * Returns: (transfer full): what was seen, or %NULL with @error set
+ */
+VsmmuGuest *vsmmu_guest_observe (VsmmuConnection *connection, const char *domain, VsmmuGuestFlags flags,
+                                 GError **error);
+
+void vsmmu_guest_free (VsmmuGuest *guest);
+
+/*
+ * vsmmu_guest_verdict_to_string:
+ *
+ * Returns: `verified`, `wrong`, `idle`, `absent`, `unknown` or `unstable`; not translated
+ */
+const char *vsmmu_guest_verdict_to_string (VsmmuGuestVerdict verdict);
+
+/*
+ * vsmmu_guest_vector_get_gpa:
+ * @vector: one without a fault
+ *
+ * Returns: the GPA that its MSI is written to
+ */
+guint64 vsmmu_guest_vector_get_gpa (const VsmmuGuestVector *vector);
+
+/*
+ * vsmmu_guest_device_get_address:
+ *
+ * Returns: (transfer full) (nullable): address of @device as the guest numbers it, dddd:bb:ss.f; %NULL on a bus that
+ * has no number
+ */
+char *vsmmu_guest_device_get_address (const VsmmuGuestDevice *device);
+
+/*
+ * vsmmu_guest_to_json:
+ *
+ * Returns: (transfer full): one JSON object as `schemas/guest.schema.json` describes it, ending in a newline
+ */
+char *vsmmu_guest_to_json (const VsmmuGuest *guest);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuGuest, vsmmu_guest_free)
 
 /*
  * vsmmu_guest_read:

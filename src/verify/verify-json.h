@@ -3,7 +3,7 @@
 
 #include <json-glib/json-glib.h>
 
-#include "vsmmu/verify.h"
+#include "verify/verify.h"
 
 /* (transfer full): one device as schemas/verification.schema.json describes it */
 JsonObject *vsmmu_verified_device_to_json (const VsmmuVerifiedDevice *device);

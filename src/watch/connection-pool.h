@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/budget.h"
+#include "libvirt/connection.h"
 #include "libvirt/events.h"
-#include "vsmmu/budget.h"
-#include "vsmmu/connection.h"
 
 /*
  * Connections to one libvirt daemon, which jobs share; closed by the last user, never in the main context. A call that

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "watch/event.h"
 #include "base/json.h"
 #include "verify/verify-json.h"
-#include "vsmmu/watch.h"
 
 const char *
 vsmmu_watch_kind_to_string (VsmmuWatchKind kind)

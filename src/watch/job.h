@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "vsmmu/verify.h"
+#include "verify/verify.h"
 #include "watch/connection-pool.h"
 
 /*

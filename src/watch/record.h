@@ -2,8 +2,8 @@
 #pragma once
 
 #include "libvirt/qemu-log.h"
-#include "vsmmu/watch.h"
 #include "watch/verification-queue.h"
+#include "watch/watcher.h"
 #include "watch/worker-pool.h"
 
 /*

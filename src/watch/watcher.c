@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "vsmmu/watch.h"
+#include "watch/watcher.h"
 
 #include <glib/gi18n-lib.h>
 #include <string.h>

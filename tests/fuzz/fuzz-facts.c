@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "check/readiness.h"
 #include "stop.h"
 #include "vsmmu/vsmmu.h"
 

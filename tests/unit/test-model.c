@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "describe-model.h"
+#include "domain/domain.h"
 #include "golden.h"
 
 /* What the program understands of tests/data/model/NAME.xml. */

@@ -5,7 +5,6 @@
 #include "check/finding.h"
 #include "check/policy.h"
 #include "domain/domain.h"
-#include "vsmmu/policy.h"
 
 #define ADD VSMMU_POLICY_IOMMUFD_ADD
 #define REFUSE VSMMU_POLICY_IOMMUFD_REFUSE

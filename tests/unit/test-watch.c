@@ -10,7 +10,7 @@
 
 #include "fake-libvirt.h"
 #include "libvirt/qemu-log.h"
-#include "vsmmu/watch.h"
+#include "watch/watcher.h"
 
 #define URI "test+fake:///guest"
 

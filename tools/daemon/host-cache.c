@@ -2,6 +2,7 @@
 #include "host-cache.h"
 
 #include "../facts.h"
+#include "vsmmu/host.h"
 
 /* A host is not looked at again for this time. */
 #define HOST_MAX_AGE (2 * G_USEC_PER_SEC)

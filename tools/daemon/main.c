@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <vsmmu/vsmmu.h>
 
+#include "base/budget.h"
 #include "journal.h"
 #include "memory.h"
 #include "metrics.h"

@@ -4,6 +4,8 @@
 #include <glib/gi18n.h>
 #include <vsmmu/vsmmu.h>
 
+#include "base/budget.h"
+#include "check/policy.h"
 #include "quota.h"
 #include "request.h"
 

@@ -5,6 +5,7 @@
 #include <gio/gunixfdlist.h>
 
 #include "authority.h"
+#include "base/budget.h"
 #include "guests.h"
 #include "host-cache.h"
 #include "verdicts.h"

@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 #include <vsmmu/vsmmu.h>
 
+#include "base/budget.h"
 #include "guests.h"
 #include "host-cache.h"
 #include "memory.h"

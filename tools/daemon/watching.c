@@ -5,6 +5,8 @@
 #include <vsmmu/vsmmu.h>
 
 #include "quota.h"
+#include "verify/guest.h"
+#include "watch/watcher.h"
 
 struct _VsmmuWatching {
   VsmmuGuests guests; /* first: what the bus has of us */

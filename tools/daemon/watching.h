@@ -3,6 +3,7 @@
 
 #include <vsmmu/vsmmu.h>
 
+#include "base/budget.h"
 #include "guests.h"
 #include "memory.h"
 #include "verdicts.h"

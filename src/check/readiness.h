@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <vsmmu/host.h>
+#include "vsmmu/host.h"
 
-G_BEGIN_DECLS
-
-/**
+/*
  * VsmmuReadinessResult:
  * @VSMMU_READINESS_PASS: as it should be
  * @VSMMU_READINESS_WARN: not known, or not for every device
@@ -17,7 +15,7 @@ typedef enum {
   VSMMU_READINESS_FAIL,
 } VsmmuReadinessResult;
 
-/**
+/*
  * VsmmuReadiness:
  * @title: (translated): what was looked at; statically owned
  * @result: how it is
@@ -33,9 +31,9 @@ typedef struct {
   char *hint;
 } VsmmuReadiness;
 
-VSMMU_PUBLIC void vsmmu_readiness_free (VsmmuReadiness *readiness);
+void vsmmu_readiness_free (VsmmuReadiness *readiness);
 
-/**
+/*
  * vsmmu_host_check_readiness:
  * @host: facts
  *
@@ -45,15 +43,13 @@ VSMMU_PUBLIC void vsmmu_readiness_free (VsmmuReadiness *readiness);
  * Returns: (transfer full) (element-type VsmmuReadiness): the checks, in the
  *   order in which what fails is to be mended
  */
-VSMMU_PUBLIC GPtrArray *vsmmu_host_check_readiness (const VsmmuHost *host);
+GPtrArray *vsmmu_host_check_readiness (const VsmmuHost *host);
 
-/**
+/*
  * vsmmu_readiness_result_to_string:
  *
  * Returns: `PASS`, `WARN` or `FAIL`; not translated
  */
-VSMMU_PUBLIC const char *vsmmu_readiness_result_to_string (VsmmuReadinessResult result);
+const char *vsmmu_readiness_result_to_string (VsmmuReadinessResult result);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuReadiness, vsmmu_readiness_free)
-
-G_END_DECLS
