@@ -4,6 +4,7 @@
 #include "libvirt/guest-memory.h"
 #include "libvirt/monitor.h"
 #include "verify/evidence.h"
+#include "verify/guest-domain.h"
 #include "verify/guest.h"
 #include "vsmmu/check.h"
 

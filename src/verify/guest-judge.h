@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "verify/guest.h"
+
+/* @reason: (transfer full): the verdict in a few words */
+void vsmmu_guest_device_judge (VsmmuGuestDevice *device, VsmmuGuestVerdict verdict, char *reason);
+
+/* (nullable): id of the rule that @vector breaks */
+const char *vsmmu_guest_find_rule (const VsmmuGuest *guest, const VsmmuGuestDevice *device,
+                                   const VsmmuGuestVector *vector);
+
+/* Where @device has no verdict yet, which comes from its vectors; @known: the device of the domain's XML */
+void vsmmu_guest_judge_device (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *known,
+                               VsmmuGuestDevice *device);
+
+/* Compares what QEMU says of a vSMMU with what the machine has. */
+void vsmmu_guest_judge_smmu (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *iommu,
+                             const VsmmuGuestSmmu *smmu);
