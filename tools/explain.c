@@ -42,6 +42,16 @@ print_text (const VsmmuRule *rule)
   print_wrapped ("  ", rule->source);
 }
 
+/* The names of files with '*' in them are no emphasis. */
+static void
+print_rst_text (const char *text)
+{
+  g_auto (GStrv) parts = g_strsplit (text, "*", -1);
+  g_autofree char *escaped = g_strjoinv ("\\*", parts);
+
+  print_wrapped ("", escaped);
+}
+
 static void
 print_rst (const VsmmuRule *rule)
 {
@@ -49,9 +59,9 @@ print_rst (const VsmmuRule *rule)
 
   g_print ("%s\n%s\n\n**%s.** %s (%s)\n\n", rule->id, underline, _ (rule->title),
            vsmmu_severity_to_string (rule->severity), vsmmu_rule_group_to_string (rule->group));
-  print_wrapped ("", _ (rule->explanation));
+  print_rst_text (_ (rule->explanation));
   g_print ("\n");
-  print_wrapped ("", rule->source);
+  print_rst_text (rule->source);
   g_print ("\n");
 }
 
