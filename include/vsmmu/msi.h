@@ -39,16 +39,6 @@ typedef struct {
 } VsmmuMsiMachine;
 
 /**
- * VSMMU_RMR_START, VSMMU_RMR_SIZE:
- *
- * The window, in GPA and in IOVA alike, that QEMU reserves for MSIs in the IORT
- * of a guest with an accelerated SMMUv3 (build_iort_rmr_nodes()); the doorbell
- * must lie inside.
- */
-#define VSMMU_RMR_START G_GUINT64_CONSTANT (0x08000000)
-#define VSMMU_RMR_SIZE G_GUINT64_CONSTANT (0x00100000)
-
-/**
  * vsmmu_msi_machine_of:
  * @domain: a domain
  * @machine: (out): what is known of its MSI controller

@@ -3,6 +3,11 @@
 
 #include <glib.h>
 
+/* Sizes in bytes; and KiB in one GiB, for what libvirt counts in those. */
+#define VSMMU_MIB (G_GUINT64_CONSTANT (1) << 20)
+#define VSMMU_GIB (G_GUINT64_CONSTANT (1) << 30)
+#define VSMMU_KIB_PER_GIB (VSMMU_GIB / 1024)
+
 /*
  * vsmmu_number_parse:
  * @text: digits as strtoull() takes them: leading white space and a plus sign

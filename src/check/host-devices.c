@@ -4,6 +4,7 @@
 
 #include "check/check.h"
 #include "check/host.h"
+#include "domain/virt-machine.h"
 #include "domain/vsmmu.h"
 #include "host/binding.h"
 
@@ -146,7 +147,7 @@ vsmmu_host_group_has_other_window (const VsmmuHostGroup *group)
   for (guint i = 0; i < group->regions->len; i++) {
     const VsmmuHostRegion *region = g_ptr_array_index (group->regions, i);
 
-    if (is_msi (region) && region->start == VSMMU_MSI_WINDOW_START && region->end == VSMMU_MSI_WINDOW_END)
+    if (is_msi (region) && region->start == VSMMU_VIRT_MSI_WINDOW_START && region->end == VSMMU_VIRT_MSI_WINDOW_END)
       return FALSE;
   }
   return group->has_regions;
@@ -159,10 +160,10 @@ vsmmu_host_group_describe_windows (const VsmmuHostGroup *group)
 
   for (guint i = 0; i < group->regions->len; i++) {
     const VsmmuHostRegion *region = g_ptr_array_index (group->regions, i);
+    g_autofree char *window = vsmmu_virt_window_to_string (region->start, region->end);
 
     if (is_msi (region))
-      g_string_append_printf (text, "%s0x%" PRIx64 "-0x%" PRIx64, text->len > 0 ? ", " : "", region->start,
-                              region->end);
+      g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", window);
   }
   return text->len > 0 ? g_string_free (g_steal_pointer (&text), FALSE) : g_strdup (_ ("none"));
 }
@@ -170,6 +171,8 @@ vsmmu_host_group_describe_windows (const VsmmuHostGroup *group)
 static void
 check_host_msi_window (VsmmuCheck *check)
 {
+  g_autofree char *wanted = vsmmu_virt_window_to_string (VSMMU_VIRT_MSI_WINDOW_START, VSMMU_VIRT_MSI_WINDOW_END);
+
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
     const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
@@ -180,10 +183,10 @@ check_host_msi_window (VsmmuCheck *check)
       continue;
     windows = vsmmu_host_group_describe_windows (device->group);
     vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                        g_strdup (_ ("use a host whose kernel has the MSI window 0x8000000-0x80fffff")),
-                        _ ("the MSI window of %s on the host is %s, and QEMU tells the guest 0x8000000-0x80fffff: "
-                           "interrupts would be lost"),
-                        device->name, windows);
+                        g_strdup_printf (_ ("use a host whose kernel has the MSI window %s"), wanted),
+                        _ ("the MSI window of %s on the host is %s, and QEMU tells the guest %s: interrupts would be "
+                           "lost"),
+                        device->name, windows, wanted);
   }
 }
 

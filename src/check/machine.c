@@ -4,10 +4,8 @@
 #include "base/text.h"
 #include "check/check.h"
 #include "domain/acceleration.h"
+#include "domain/virt-machine.h"
 #include "msi/machine.h"
-
-/* QEMU's virt machine has 512 GiB and takes no less. */
-#define HIGHMEM_MMIO_MIN_KIB (G_GUINT64_CONSTANT (512) * 1024 * 1024)
 
 static void
 check_machine_not_virt (VsmmuCheck *check)
@@ -117,37 +115,41 @@ check_gicv2_limits (VsmmuCheck *check)
 
   if (domain->gic != VSMMU_GIC_2)
     return;
-  if (domain->vcpus > 8)
+  if (domain->vcpus > VSMMU_VIRT_GICV2_VCPUS_MAX)
     vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, domain->gic_line, g_strdup ("/domain/features/gic"),
-                           g_strdup (hint), _ ("GICv2 takes 8 vCPUs at most, and the domain has %u"), domain->vcpus);
+                           g_strdup (hint), _ ("GICv2 takes %u vCPUs at most, and the domain has %u"),
+                           VSMMU_VIRT_GICV2_VCPUS_MAX, domain->vcpus);
   else
     vsmmu_check_report (check, domain->gic_line, g_strdup ("/domain/features/gic"), g_strdup (hint),
-                        _ ("GICv2 takes 8 vCPUs at most, has no ITS, and its GICv2m frame has few interrupts"));
+                        _ ("GICv2 takes %u vCPUs at most, has no ITS, and its GICv2m frame has few interrupts"),
+                        VSMMU_VIRT_GICV2_VCPUS_MAX);
 }
 
 static void
 check_pcihole64_not_power_of_two (VsmmuCheck *check)
 {
+  guint minimum = VSMMU_VIRT_HOLE_MIN / VSMMU_KIB_PER_GIB;
+
   for (guint i = 0; i < check->domain->controllers->len; i++) {
     const VsmmuDevice *device = g_ptr_array_index (check->domain->controllers, i);
     const VsmmuController *controller = &device->controller;
     guint64 size = controller->pcihole64;
-    guint64 better = HIGHMEM_MMIO_MIN_KIB;
+    guint64 better = VSMMU_VIRT_HOLE_MIN;
     g_autofree char *given = NULL;
     g_autofree char *hint = NULL;
 
     if (!controller->has_pcihole64)
       continue;
-    if (size >= HIGHMEM_MMIO_MIN_KIB && (size & (size - 1)) == 0)
+    if (size >= VSMMU_VIRT_HOLE_MIN && (size & (size - 1)) == 0)
       continue;
     while (better < size && better < G_MAXUINT64 / 4)
       better *= 2;
-    given = size % (1024 * 1024) == 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT " GiB", size / (1024 * 1024))
-                                      : g_strdup_printf ("%" G_GUINT64_FORMAT " KiB", size);
-    hint = g_strdup_printf ("<pcihole64 unit='GiB'>%" G_GUINT64_FORMAT "</pcihole64>", better / (1024 * 1024));
+    given = size % VSMMU_KIB_PER_GIB == 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT " GiB", size / VSMMU_KIB_PER_GIB)
+                                          : g_strdup_printf ("%" G_GUINT64_FORMAT " KiB", size);
+    hint = g_strdup_printf ("<pcihole64 unit='GiB'>%" G_GUINT64_FORMAT "</pcihole64>", better / VSMMU_KIB_PER_GIB);
     vsmmu_check_report (check, controller->pcihole64_line, vsmmu_device_path (device, "/pcihole64"),
-                        g_strdup_printf (_ ("use %s, or leave it out for 512 GiB"), hint),
-                        _ ("a 64-bit PCI hole of %s: QEMU takes only powers of two from 512 GiB on"), given);
+                        g_strdup_printf (_ ("use %s, or leave it out for %u GiB"), hint, minimum),
+                        _ ("a 64-bit PCI hole of %s: QEMU takes only powers of two from %u GiB on"), given, minimum);
   }
 }
 

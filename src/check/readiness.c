@@ -6,6 +6,7 @@
 #include "base/version.h"
 #include "check/host.h"
 #include "domain/releases.h"
+#include "domain/virt-machine.h"
 
 void
 vsmmu_readiness_free (VsmmuReadiness *readiness)
@@ -227,6 +228,7 @@ is_assignable (const VsmmuHostDevice *device)
 static void
 check_window (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
+  g_autofree char *wanted = vsmmu_virt_window_to_string (VSMMU_VIRT_MSI_WINDOW_START, VSMMU_VIRT_MSI_WINDOW_END);
   guint n_known = 0;
 
   for (guint i = 0; i < host->devices->len; i++) {
@@ -240,11 +242,11 @@ check_window (const VsmmuHost *host, VsmmuReadiness *readiness)
       continue;
     windows = vsmmu_host_group_describe_windows (device->group);
     set (readiness, VSMMU_READINESS_FAIL, g_strdup_printf (_ ("%s has %s"), device->name, windows),
-         g_strdup (_ ("QEMU needs 0x8000000-0x80fffff; use a kernel with that window")));
+         g_strdup_printf (_ ("QEMU needs %s; use a kernel with that window"), wanted));
     return;
   }
   if (n_known > 0)
-    pass (readiness, "0x8000000-0x80fffff");
+    pass (readiness, wanted);
   else
     set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")),
          g_strdup (_ ("see that there are devices behind an SMMU, with IOMMU groups")));

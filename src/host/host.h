@@ -12,11 +12,6 @@
 #define VSMMU_HOST_PAGES_MAX 16
 #define VSMMU_HOST_UNREAD_MAX 64
 
-/* The doorbell's window that the kernel puts into every group (MSI_IOVA_BASE, MSI_IOVA_LENGTH), and that QEMU takes for
- * granted (build_iort_rmr_nodes()). */
-#define VSMMU_MSI_WINDOW_START G_GUINT64_CONSTANT (0x08000000)
-#define VSMMU_MSI_WINDOW_END G_GUINT64_CONSTANT (0x080fffff)
-
 /* (transfer full): no facts at all */
 VsmmuHost *vsmmu_host_new (void);
 

@@ -2,6 +2,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "domain/acceleration.h"
+#include "domain/virt-machine.h"
 #include "msi/machine.h"
 
 /* What is made of a domain, and what of it. */
@@ -78,7 +79,7 @@ open_emulated (const Builder *builder, const char *id, guint64 registers, GError
 static gboolean
 add_vsmmu (Builder *builder, const VsmmuDevice *iommu, GError **error)
 {
-  guint64 registers = VSMMU_PLATFORM_SMMU + builder->n_platform_smmus++ * VSMMU_SMMU_SIZE;
+  guint64 registers = VSMMU_VIRT_PLATFORM_SMMU + builder->n_platform_smmus++ * VSMMU_VIRT_SMMU_SIZE;
   VsmmuMsiBus *bus = &builder->buses[iommu->iommu.pci_bus];
 
   bus->is_per_bus = TRUE;
@@ -95,8 +96,8 @@ add_machine_wide (Builder *builder, const VsmmuDevice *iommu, GError **error)
 
   if (builder->domain->n_buses == 0 || bus->viommu != NULL)
     return TRUE;
-  bus->viommu =
-      iommu->iommu.is_smmuv3 ? open_emulated (builder, NULL, VSMMU_MACHINE_SMMU, error) : vsmmu_viommu_new_opaque ();
+  bus->viommu = iommu->iommu.is_smmuv3 ? open_emulated (builder, NULL, VSMMU_VIRT_MACHINE_SMMU, error)
+                                       : vsmmu_viommu_new_opaque ();
   return bus->viommu != NULL;
 }
 

@@ -3,40 +3,7 @@
 
 #include "base/version.h"
 #include "domain/releases.h"
-
-/* QEMU: base_memmap[] in hw/arm/virt.c, and virt_machine_device_pre_plug_cb() for the doorbells. */
-static const struct {
-  const char *name;
-  guint64 frame_start;
-  guint64 frame_size;
-  guint64 doorbell;
-} controllers[] = {
-  [VSMMU_MSI_CONTROLLER_UNKNOWN] = { "unknown", 0, 0, 0 },
-  [VSMMU_MSI_CONTROLLER_NONE] = { "none", 0, 0, 0 },
-  [VSMMU_MSI_CONTROLLER_ITS] = { "its", 0x08080000, 0x20000, 0x08090040 },
-  [VSMMU_MSI_CONTROLLER_GICV2M] = { "gicv2m", 0x08020000, 0x1000, 0x08020040 },
-};
-
-#define MIB (G_GUINT64_CONSTANT (1) << 20)
-#define GIB (G_GUINT64_CONSTANT (1) << 30)
-#define MEMORY_START GIB
-/* Redistributors, ECAM and the 64-bit window are above this, or above the memory if that ends higher. */
-#define HIGH_START (256 * GIB)
-#define HIGH_END (G_GUINT64_CONSTANT (1) << 48)
-
-/* What lies below the memory, as `info mtree` of QEMU 11.1.3 shows it. */
-static const VsmmuGuestRegion low_regions[] = {
-  { 0, 128 * MIB, "flash" },
-  { 0x08000000, 0x20000, "GIC" },
-  { 0x08030000, 0x20000, "GIC" },
-  { 0x080a0000, 0xf60000, "GIC redistributors" },
-  { 0x09000000, 0x50000, "platform devices" },
-  { VSMMU_MACHINE_SMMU, VSMMU_SMMU_SIZE, "SMMUv3" },
-  { 0x09070000, 0x60000, "platform devices" },
-  { 0x0a000000, 0x4000, "virtio-mmio" },
-  { VSMMU_PLATFORM_SMMU, 32 * MIB, "platform bus" },
-  { 0x10000000, 0x30000000, "PCI Express window" },
-};
+#include "domain/virt-machine.h"
 
 /* An option of -machine, of which the last one counts. */
 typedef struct {
@@ -179,15 +146,15 @@ vsmmu_msi_machine_of (const VsmmuDomain *domain, VsmmuMsiMachine *machine)
   VsmmuMsiController controller = vsmmu_msi_choice_of (domain).controller;
 
   machine->controller = controller;
-  machine->frame_start = controllers[controller].frame_start;
-  machine->frame_size = controllers[controller].frame_size;
-  machine->doorbell = controllers[controller].doorbell;
+  machine->frame_start = vsmmu_virt_frames[controller].start;
+  machine->frame_size = vsmmu_virt_frames[controller].size;
+  machine->doorbell = vsmmu_virt_frames[controller].doorbell;
 }
 
 const char *
 vsmmu_msi_controller_to_string (VsmmuMsiController controller)
 {
-  return controllers[controller].name;
+  return vsmmu_virt_frames[controller].name;
 }
 
 static void
@@ -204,13 +171,15 @@ vsmmu_msi_regions_of (const VsmmuDomain *domain)
 {
   GArray *regions = g_array_new (FALSE, FALSE, sizeof (VsmmuGuestRegion));
   VsmmuMsiMachine machine;
-  guint64 memory_end = MEMORY_START + MIN (domain->memory, (HIGH_END - MEMORY_START) / 1024) * 1024;
+  guint64 memory_max = VSMMU_VIRT_HIGH_END - VSMMU_VIRT_MEMORY_START;
+  guint64 memory_end = VSMMU_VIRT_MEMORY_START + MIN (domain->memory, memory_max / 1024) * 1024;
 
   vsmmu_msi_machine_of (domain, &machine);
-  g_array_append_vals (regions, low_regions, G_N_ELEMENTS (low_regions));
+  for (const VsmmuGuestRegion *region = vsmmu_virt_low_regions; region->size > 0; region++)
+    g_array_append_val (regions, *region);
   add_region (regions, machine.frame_start, machine.frame_start + machine.frame_size, "MSI controller");
-  add_region (regions, MEMORY_START, memory_end, "memory");
-  add_region (regions, MAX (HIGH_START, memory_end), HIGH_END, "high PCI Express window");
+  add_region (regions, VSMMU_VIRT_MEMORY_START, memory_end, "memory");
+  add_region (regions, MAX (VSMMU_VIRT_HIGH_START_MIN, memory_end), VSMMU_VIRT_HIGH_END, "high PCI Express window");
   return regions;
 }
 
@@ -233,7 +202,7 @@ vsmmu_msi_route_find_fault (const VsmmuMsiMachine *machine, const VsmmuMsiRoute 
     return gpa == machine->doorbell ? NULL : "msi-address-wrong-target";
   if (!lies_in (gpa, machine->frame_start, machine->frame_size))
     return "msi-doorbell-not-controller";
-  if (!lies_in (gpa, VSMMU_RMR_START, VSMMU_RMR_SIZE))
+  if (gpa < VSMMU_VIRT_MSI_WINDOW_START || gpa > VSMMU_VIRT_MSI_WINDOW_END)
     return "msi-window-mismatch";
   return gpa == machine->doorbell ? NULL : "msi-doorbell-mismatch";
 }

@@ -26,10 +26,3 @@ VsmmuMsiChoice vsmmu_msi_choice_of (const VsmmuDomain *domain);
  *   by start: QEMU's base_memmap, memory, and all above it
  */
 GArray *vsmmu_msi_regions_of (const VsmmuDomain *domain);
-
-/* GPA of the registers of the SMMUv3 that -machine iommu=smmuv3 makes. */
-#define VSMMU_MACHINE_SMMU G_GUINT64_CONSTANT (0x09050000)
-
-/* GPA of the registers of the first arm-smmuv3 device; those of the others follow. */
-#define VSMMU_PLATFORM_SMMU G_GUINT64_CONSTANT (0x0c000000)
-#define VSMMU_SMMU_SIZE G_GUINT64_CONSTANT (0x00020000)

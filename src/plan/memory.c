@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "base/number.h"
+#include "domain/virt-machine.h"
 #include "plan/layout.h"
 
-#define KIB_PER_GIB (G_GUINT64_CONSTANT (1024) * 1024)
-
-/* QEMU's virt machine has 512 GiB and takes no less; more than 128 TiB no processor addresses. */
-#define HOLE_DEFAULT_KIB (512 * KIB_PER_GIB)
-#define HOLE_MAX_KIB (128 * 1024 * KIB_PER_GIB)
+/* More no processor addresses. */
+#define HOLE_MAX_KIB (128 * 1024 * VSMMU_KIB_PER_GIB)
 
 /* For emulated devices, and for what the firmware keeps free behind the ports. */
-#define HOLE_RESERVE_KIB (32 * KIB_PER_GIB)
+#define HOLE_RESERVE_KIB (32 * VSMMU_KIB_PER_GIB)
 
 /* Room for the BARs of @device that go into the 64-bit hole, in KiB; they are aligned to the largest of them. */
 static guint64
@@ -60,16 +57,16 @@ gboolean
 vsmmu_layout_size_hole (VsmmuLayout *layout, GError **error)
 {
   guint64 need = hole_need (layout);
-  guint64 size = HOLE_DEFAULT_KIB;
+  guint64 size = VSMMU_VIRT_HOLE_MIN;
 
   if (need > HOLE_MAX_KIB)
     return vsmmu_layout_refuse (error,
                                 _ ("the memory of the devices does not fit into a 64-bit PCI hole of %d TiB, and "
                                    "there is no larger one"),
-                                (int) (HOLE_MAX_KIB / KIB_PER_GIB / 1024));
+                                (int) (HOLE_MAX_KIB / VSMMU_KIB_PER_GIB / 1024));
   while (size < need)
     size *= 2;
-  layout->hole = size > HOLE_DEFAULT_KIB ? size : 0;
+  layout->hole = size > VSMMU_VIRT_HOLE_MIN ? size : 0;
   return TRUE;
 }
 

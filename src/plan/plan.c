@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "base/input.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "domain/acceleration.h"
 #include "domain/domain-read.h"
@@ -13,8 +14,6 @@
 #include "vsmmu/check.h"
 #include "vsmmu/lower.h"
 #include "xml/edit.h"
-
-#define KIB_PER_GIB (G_GUINT64_CONSTANT (1024) * 1024)
 
 void
 vsmmu_plan_free (VsmmuPlan *plan)
@@ -45,7 +44,7 @@ write_implied_bus (const VsmmuDevice *device, guint64 hole, GString *xml)
     g_string_append_printf (xml, ">\n  %s\n</controller>\n", address);
   } else if (hole != 0) {
     g_string_append_printf (xml, ">\n  <pcihole64 unit='GiB'>%" PRIu64 "</pcihole64>\n</controller>\n",
-                            hole / KIB_PER_GIB);
+                            hole / VSMMU_KIB_PER_GIB);
   } else {
     g_string_append (xml, "/>\n");
   }
@@ -162,7 +161,8 @@ enlarge_hole (VsmmuLayout *layout, VsmmuEdit *edit)
 {
   const VsmmuDevice *root = layout->domain->buses[0].controller;
   const xmlNode *old = root->node != NULL ? vsmmu_xml_child (root->node, "pcihole64") : NULL;
-  g_autofree char *hole = g_strdup_printf ("<pcihole64 unit='GiB'>%" PRIu64 "</pcihole64>", layout->hole / KIB_PER_GIB);
+  g_autofree char *hole =
+      g_strdup_printf ("<pcihole64 unit='GiB'>%" PRIu64 "</pcihole64>", layout->hole / VSMMU_KIB_PER_GIB);
   g_autofree char *line = g_strconcat (hole, "\n", NULL);
 
   if (root->node == NULL || layout->hole == 0 || (old != NULL && root->controller.pcihole64 >= layout->hole))
@@ -174,7 +174,7 @@ enlarge_hole (VsmmuLayout *layout, VsmmuEdit *edit)
   vsmmu_edit_replace (edit, old, hole);
   vsmmu_layout_note (layout,
                      _ ("line %u: the devices need a 64-bit PCI hole of %" PRIu64 " GiB, which is now in <pcihole64>"),
-                     root->controller.pcihole64_line, layout->hole / KIB_PER_GIB);
+                     root->controller.pcihole64_line, layout->hole / VSMMU_KIB_PER_GIB);
 }
 
 static gboolean

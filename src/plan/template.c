@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
 
+#include "base/number.h"
 #include "plan/layout.h"
 
 #define NAME_DEFAULT "vsmmu-guest"
@@ -13,7 +14,7 @@ find_pool (const VsmmuHost *host)
   for (guint i = 0; i < host->pages->len; i++) {
     const VsmmuHostPages *pool = &g_array_index (host->pages, VsmmuHostPages, i);
 
-    if (pool->size > 0 && pool->free >= (gint64) (MEMORY_GIB * G_GUINT64_CONSTANT (1048576) / pool->size))
+    if (pool->size > 0 && pool->free >= (gint64) (MEMORY_GIB * VSMMU_KIB_PER_GIB / pool->size))
       return pool;
   }
   return NULL;

@@ -6,6 +6,7 @@
 
 #include "check/finding.h"
 #include "domain/acceleration.h"
+#include "domain/virt-machine.h"
 #include "host/host.h"
 
 /* One device being looked at. */
@@ -186,12 +187,13 @@ static void
 check_window (const Case *c)
 {
   static const char *const rules[] = { "host-msi-window", NULL };
+  g_autofree char *window = vsmmu_virt_window_to_string (VSMMU_VIRT_MSI_WINDOW_START, VSMMU_VIRT_MSI_WINDOW_END);
 
   if (!c->device->is_accelerated || adopt (c, "window", c->subject->host_findings, c->known, rules) > 0)
     return;
   if (c->host != NULL && c->host->group != NULL && c->host->group->has_regions)
     add_evidence (c, "window", VSMMU_VERIFY_VERIFIED,
-                  g_strdup (_ ("0x8000000-0x80fffff in the host's kernel, as the guest is told")));
+                  g_strdup_printf (_ ("%s in the host's kernel, as the guest is told"), window));
   else
     add_evidence (c, "window", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (_ ("that of the host's kernel is not known here")));
 }

@@ -4,23 +4,13 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
+#include "domain/virt-machine.h"
 #include "libvirt/guest-memory.h"
 
-#define GIB (G_GUINT64_CONSTANT (1) << 30)
-#define MIB (G_GUINT64_CONSTANT (1) << 20)
 #define ROUND_UP(value, unit) (((value) + (unit) -1) / (unit) * (unit))
 
-/* QEMU base_memmap: VIRT_MEM, VIRT_PCIE_MMIO, VIRT_PCIE_ECAM; the high regions begin at 256 GiB or above memory. */
-#define MEMORY_START GIB
 /* KiB: 4 PiB, all that an arm64 CPU can address */
 #define MEMORY_MAX (G_GUINT64_CONSTANT (1) << 42)
-#define HIGH_START_MIN (256 * GIB)
-#define ECAM_ALIGNMENT (256 * MIB)
-#define LOW_MMIO_START G_GUINT64_CONSTANT (0x10000000)
-#define LOW_MMIO_END G_GUINT64_CONSTANT (0x3eff0000)
-#define LOW_ECAM_START G_GUINT64_CONSTANT (0x3f000000)
-#define LOW_ECAM_BUSES 16
-#define BUSES_MAX 256
 
 /* gpex-root, Red Hat's PCI Express host bridge: vendor in the lower half. */
 #define HOST_BRIDGE_ID 0x00081b36
@@ -49,9 +39,10 @@ find_memory_end (const VsmmuDomain *domain)
 {
   guint64 first = find_first_memory (domain);
   guint64 max = MAX (MIN (domain->memory_max, MEMORY_MAX) * 1024, first);
-  guint64 end = ROUND_UP (MEMORY_START + first, GIB) + ROUND_UP (max - first + domain->memory_slots * GIB, GIB);
+  guint64 end = ROUND_UP (VSMMU_VIRT_MEMORY_START + first, VSMMU_GIB) +
+                ROUND_UP (max - first + domain->memory_slots * VSMMU_GIB, VSMMU_GIB);
 
-  return MAX (end, HIGH_START_MIN);
+  return MAX (end, VSMMU_VIRT_HIGH_START_MIN);
 }
 
 gboolean
@@ -62,9 +53,9 @@ vsmmu_ecam_find (VsmmuEcam *ecam, const VsmmuDomain *domain, const VsmmuMemoryRe
     guint64 base;
     guint n_buses;
   } places[] = {
-    { ROUND_UP (memory_end + 1, ECAM_ALIGNMENT), BUSES_MAX },
-    { memory_end, BUSES_MAX }, /* highmem-redists=off */
-    { LOW_ECAM_START, LOW_ECAM_BUSES },
+    { ROUND_UP (memory_end + 1, VSMMU_VIRT_HIGH_ECAM_ALIGNMENT), VSMMU_VIRT_HIGH_ECAM_BUSES },
+    { memory_end, VSMMU_VIRT_HIGH_ECAM_BUSES }, /* highmem-redists=off */
+    { VSMMU_VIRT_LOW_ECAM_START, VSMMU_VIRT_LOW_ECAM_BUSES },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (places); i++) {
@@ -251,7 +242,7 @@ find_table (const VsmmuGuestFunction *function, const VsmmuEcam *ecam, GError **
 
   if (bar == 0)
     return 0;
-  if (start >= LOW_MMIO_START && start <= LOW_MMIO_END - size)
+  if (start >= VSMMU_VIRT_MMIO_START && start <= VSMMU_VIRT_MMIO_END - size)
     return start;
   if (start >= ecam->memory_end && start <= G_MAXUINT64 - size)
     return start;

@@ -4,10 +4,8 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
+#include "domain/virt-machine.h"
 #include "libvirt/guest-memory.h"
-
-/* QEMU base_memmap: VIRT_MEM */
-#define MEMORY_START G_GUINT64_CONSTANT (0x40000000)
 
 /* The registers of an emulated SMMUv3 as they were when a pass first needed them. */
 typedef struct {
@@ -93,7 +91,7 @@ vsmmu_guest_smmuv3_new (const VsmmuEcam *ecam, guint64 at)
   LiveSmmu *smmu = g_new (LiveSmmu, 1);
 
   *smmu = (LiveSmmu){
-    .source = { get_registers, vsmmu_page_reader_new (ecam->reader, MEMORY_START, ecam->memory_end), free_source },
+    .source = { get_registers, vsmmu_page_reader_new (ecam->reader, VSMMU_VIRT_MEMORY_START, ecam->memory_end), free_source },
     .reader = ecam->reader,
     .at = at,
     .live = g_new0 (LiveRegisters, 1),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "domain/virt-machine.h"
 #include "msi/machine.h"
 #include "vsmmu/vsmmu.h"
 
@@ -325,8 +326,8 @@ test_the_msi_controller_is_the_one_that_qemu_chooses (void)
       continue;
     g_assert_cmphex (machine.doorbell, >=, machine.frame_start);
     g_assert_cmphex (machine.doorbell, <, machine.frame_start + machine.frame_size);
-    g_assert_cmphex (machine.doorbell, >=, VSMMU_RMR_START);
-    g_assert_cmphex (machine.doorbell, <, VSMMU_RMR_START + VSMMU_RMR_SIZE);
+    g_assert_cmphex (machine.doorbell, >=, VSMMU_VIRT_MSI_WINDOW_START);
+    g_assert_cmphex (machine.doorbell, <=, VSMMU_VIRT_MSI_WINDOW_END);
   }
 }
 
