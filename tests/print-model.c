@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <stdlib.h>
 
+#include "check/finding.h"
 #include "describe-model.h"
 #include "vsmmu/check.h"
 

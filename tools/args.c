@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <vsmmu/vsmmu.h>
 
+#include "check/finding.h"
 #include "command.h"
 
 static const char *const syntaxes[] = { "json", "legacy", NULL };

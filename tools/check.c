@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <vsmmu/vsmmu.h>
 
+#include "check/finding.h"
 #include "check/policy.h"
 #include "command.h"
 #include "documents.h"
@@ -129,13 +130,13 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
 static GPtrArray *
 remove_ignored (const Run *run, GPtrArray *findings)
 {
-  GPtrArray *kept = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  GPtrArray *kept = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
 
   for (guint i = 0; i < findings->len; i++) {
     VsmmuFinding *finding = g_ptr_array_index (findings, i);
 
     if (g_strv_contains ((const char *const *) run->ignored, finding->rule->id))
-      vsmmu_finding_free (finding);
+      vsmmu_finding_unref (finding);
     else
       g_ptr_array_add (kept, finding);
   }
@@ -407,7 +408,7 @@ run_check (const Arguments *arguments, char **paths)
   run.options.schema = schema;
   run.options.hotplug = hotplug;
   run.policy = policy;
-  run.findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  run.findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
   g_mutex_init (&run.mutex);
   g_cond_init (&run.changed);
   check_documents (&run, documents);

@@ -2,6 +2,7 @@
 #include <glib/gi18n.h>
 #include <vsmmu/vsmmu.h>
 
+#include "check/finding.h"
 #include "command.h"
 #include "table.h"
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <vsmmu/vsmmu.h>
 
+#include "check/finding.h"
 #include "check/policy.h"
 #include "domain/concern.h"
 #include "xml/metadata-filter.h"

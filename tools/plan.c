@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <vsmmu/vsmmu.h>
 
+#include "check/finding.h"
 #include "command.h"
 #include "facts.h"
 

@@ -7,36 +7,104 @@ G_BEGIN_DECLS
 
 /**
  * VsmmuFinding:
- * @rule: the rule that speaks; statically owned
- * @severity: how bad it is here
- * @file: name of the document
- * @line: 1-based line in @file; 0 when the document has none (an empty one)
- * @element: path of the element in the document, as XPath:
- *   `/domain/devices/iommu[1]/driver`
- * @message: (translated): what is wrong, naming the values
- * @hint: (translated): what to do about it
+ *
+ * One thing that is wrong or worth knowing. Immutable, and counted by references.
+ *
+ * Since: 0.1
  */
-typedef struct {
-  const VsmmuRule *rule;
-  VsmmuSeverity severity;
-  char *file;
-  guint line;
-  char *element;
-  char *message;
-  char *hint;
-} VsmmuFinding;
+typedef struct _VsmmuFinding VsmmuFinding;
 
-VSMMU_PUBLIC void vsmmu_finding_free (VsmmuFinding *finding);
+#define VSMMU_TYPE_FINDING (vsmmu_finding_get_type ())
+VSMMU_PUBLIC GType vsmmu_finding_get_type (void);
 
 /**
- * vsmmu_findings_count:
- * @findings: (element-type VsmmuFinding): findings
- * @severity: the severity to count
+ * vsmmu_finding_ref:
+ * @finding: a finding
  *
- * Returns: how many findings have exactly @severity
+ * Returns: (transfer full): @finding
+ *
+ * Since: 0.1
  */
-VSMMU_PUBLIC guint vsmmu_findings_count (const GPtrArray *findings, VsmmuSeverity severity);
+VSMMU_PUBLIC VsmmuFinding *vsmmu_finding_ref (VsmmuFinding *finding);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuFinding, vsmmu_finding_free)
+/**
+ * vsmmu_finding_unref:
+ * @finding: (transfer full) (nullable): a finding
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC void vsmmu_finding_unref (VsmmuFinding *finding);
+
+/**
+ * vsmmu_finding_get_rule:
+ * @finding: a finding
+ *
+ * Returns: (transfer none): the rule that it is a finding of
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC const VsmmuRule *vsmmu_finding_get_rule (const VsmmuFinding *finding);
+
+/**
+ * vsmmu_finding_get_severity:
+ * @finding: a finding
+ *
+ * Returns: how bad it is here
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC VsmmuSeverity vsmmu_finding_get_severity (const VsmmuFinding *finding);
+
+/**
+ * vsmmu_finding_get_file:
+ * @finding: a finding
+ *
+ * Returns: (transfer none): name of the document
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC const char *vsmmu_finding_get_file (const VsmmuFinding *finding);
+
+/**
+ * vsmmu_finding_get_line:
+ * @finding: a finding
+ *
+ * Returns: line in the document, from 1 on; 0 when the document has none (an empty one)
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC guint vsmmu_finding_get_line (const VsmmuFinding *finding);
+
+/**
+ * vsmmu_finding_get_element:
+ * @finding: a finding
+ *
+ * Returns: (transfer none): the element in the document, as XPath: `/domain/devices/iommu[1]/driver`
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC const char *vsmmu_finding_get_element (const VsmmuFinding *finding);
+
+/**
+ * vsmmu_finding_get_message:
+ * @finding: a finding
+ *
+ * Returns: (transfer none): (translated) what is wrong, with the values
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC const char *vsmmu_finding_get_message (const VsmmuFinding *finding);
+
+/**
+ * vsmmu_finding_get_hint:
+ * @finding: a finding
+ *
+ * Returns: (transfer none): (translated) what to do about it
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC const char *vsmmu_finding_get_hint (const VsmmuFinding *finding);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuFinding, vsmmu_finding_unref)
 
 G_END_DECLS

@@ -10,6 +10,10 @@ G_BEGIN_DECLS
  * @VSMMU_SEVERITY_NOTE: worth knowing
  * @VSMMU_SEVERITY_WARNING: it works, but not as meant or only by luck
  * @VSMMU_SEVERITY_ERROR: it will not work
+ *
+ * How bad a finding is; the larger, the worse.
+ *
+ * Since: 0.1
  */
 typedef enum {
   VSMMU_SEVERITY_NOTE,
@@ -18,78 +22,97 @@ typedef enum {
 } VsmmuSeverity;
 
 /**
- * VsmmuRuleGroup:
- * @VSMMU_RULE_GROUP_DOCUMENT: what stands in the document, attribute by attribute
- * @VSMMU_RULE_GROUP_GUEST: how the parts of the guest fit together
- * @VSMMU_RULE_GROUP_HOST: what a host has and can do
- * @VSMMU_RULE_GROUP_TARGET: what a libvirt and a QEMU version can do
- * @VSMMU_RULE_GROUP_HOTPLUG: what comes of attaching a device to a running guest,
- *   or of detaching one
- * @VSMMU_RULE_GROUP_MSI: where the interrupts of a running guest go, vsmmu_guest_observe()
- */
-typedef enum {
-  VSMMU_RULE_GROUP_DOCUMENT,
-  VSMMU_RULE_GROUP_GUEST,
-  VSMMU_RULE_GROUP_HOST,
-  VSMMU_RULE_GROUP_TARGET,
-  VSMMU_RULE_GROUP_HOTPLUG,
-  VSMMU_RULE_GROUP_MSI,
-} VsmmuRuleGroup;
-
-/**
  * VsmmuRule:
- * @id: stable kebab-case word
- * @group: what the rule looks at
- * @severity: severity of its findings, unless a finding says otherwise
- * @title: (translatable): one line without a full stop
- * @explanation: (translatable): why the rule exists, what QEMU and libvirt do
- *   instead, and how to mend it
- * @source: the QEMU, libvirt or kernel function, check or document the fact is from
+ *
+ * What findings are about: one mistake, why it is one, and where that is known from. Rules are statically owned, and
+ * the same for all threads.
+ *
+ * Since: 0.1
  */
-typedef struct {
-  const char *id;
-  VsmmuRuleGroup group;
-  VsmmuSeverity severity;
-  const char *title;
-  const char *explanation;
-  const char *source;
-} VsmmuRule;
+typedef struct _VsmmuRule VsmmuRule;
+
+#define VSMMU_TYPE_RULE (vsmmu_rule_get_type ())
+VSMMU_PUBLIC GType vsmmu_rule_get_type (void);
 
 /**
  * vsmmu_rules_get:
  * @index: 0 for the first rule
  *
- * Returns: (nullable): the rule, statically owned; %NULL after the last one
+ * Returns: (transfer none) (nullable): the rule; %NULL after the last one
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC const VsmmuRule *vsmmu_rules_get (guint index);
 
 /**
  * vsmmu_rules_find:
+ * @id: the id of a rule
  *
- * Returns: (nullable): the rule with that id, statically owned
+ * Returns: (transfer none) (nullable): the rule with that id
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC const VsmmuRule *vsmmu_rules_find (const char *id);
 
 /**
- * vsmmu_rules_suggest:
- * @id: a word that is no rule id
+ * vsmmu_rule_get_id:
+ * @rule: a rule
  *
- * Returns: (nullable): the id the user probably meant, statically owned
+ * Returns: (transfer none): a kebab-case word that does not change
+ *
+ * Since: 0.1
  */
-VSMMU_PUBLIC const char *vsmmu_rules_suggest (const char *id);
+VSMMU_PUBLIC const char *vsmmu_rule_get_id (const VsmmuRule *rule);
+
+/**
+ * vsmmu_rule_get_severity:
+ * @rule: a rule
+ *
+ * Returns: severity of its findings, unless a finding has another
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC VsmmuSeverity vsmmu_rule_get_severity (const VsmmuRule *rule);
+
+/**
+ * vsmmu_rule_get_title:
+ * @rule: a rule
+ *
+ * Returns: (transfer none): (translated) one line without a full stop
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC const char *vsmmu_rule_get_title (const VsmmuRule *rule);
+
+/**
+ * vsmmu_rule_get_explanation:
+ * @rule: a rule
+ *
+ * Returns: (transfer none): (translated) why the rule exists, what QEMU and libvirt do instead, and how to fix it
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC const char *vsmmu_rule_get_explanation (const VsmmuRule *rule);
+
+/**
+ * vsmmu_rule_get_source:
+ * @rule: a rule
+ *
+ * Returns: (transfer none): the QEMU, libvirt or kernel function, check or document that the rule is taken from; not
+ *   translated
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC const char *vsmmu_rule_get_source (const VsmmuRule *rule);
 
 /**
  * vsmmu_severity_to_string:
+ * @severity: a severity
  *
- * Returns: `note`, `warning` or `error`, as JSON and SARIF spell it; not translated
+ * Returns: (transfer none): `note`, `warning` or `error`, as JSON and SARIF spell it; not translated
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC const char *vsmmu_severity_to_string (VsmmuSeverity severity);
-
-/**
- * vsmmu_rule_group_to_string:
- *
- * Returns: `document`, `guest`, `host`, `target`, `hotplug` or `msi`; not translated
- */
-VSMMU_PUBLIC const char *vsmmu_rule_group_to_string (VsmmuRuleGroup group);
 
 G_END_DECLS

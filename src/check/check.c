@@ -27,7 +27,7 @@ report (VsmmuCheck *check, VsmmuSeverity severity, guint line, char *element, ch
   }
   check->n_left_out++;
   check->worst_left_out = MAX (check->worst_left_out, severity);
-  vsmmu_finding_free (finding);
+  vsmmu_finding_unref (finding);
 }
 
 void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "check/rule.h"
 #include "domain/domain.h"
 #include "host/binding.h"
 #include "vsmmu/check.h"

@@ -5,7 +5,7 @@ VsmmuFinding *
 vsmmu_finding_new (const VsmmuRule *rule, VsmmuSeverity severity, const char *file, guint line, char *element,
                    char *message, char *hint)
 {
-  VsmmuFinding *finding = g_new0 (VsmmuFinding, 1);
+  VsmmuFinding *finding = g_atomic_rc_box_new0 (VsmmuFinding);
 
   finding->rule = rule;
   finding->severity = severity;
@@ -17,16 +17,72 @@ vsmmu_finding_new (const VsmmuRule *rule, VsmmuSeverity severity, const char *fi
   return finding;
 }
 
-void
-vsmmu_finding_free (VsmmuFinding *finding)
+VsmmuFinding *
+vsmmu_finding_ref (VsmmuFinding *finding)
 {
-  if (finding == NULL)
-    return;
+  return g_atomic_rc_box_acquire (finding);
+}
+
+static void
+finding_clear (gpointer data)
+{
+  VsmmuFinding *finding = data;
+
   g_free (finding->file);
   g_free (finding->element);
   g_free (finding->message);
   g_free (finding->hint);
-  g_free (finding);
+}
+
+void
+vsmmu_finding_unref (VsmmuFinding *finding)
+{
+  if (finding != NULL)
+    g_atomic_rc_box_release_full (finding, finding_clear);
+}
+
+G_DEFINE_BOXED_TYPE (VsmmuFinding, vsmmu_finding, vsmmu_finding_ref, vsmmu_finding_unref)
+
+const VsmmuRule *
+vsmmu_finding_get_rule (const VsmmuFinding *finding)
+{
+  return finding->rule;
+}
+
+VsmmuSeverity
+vsmmu_finding_get_severity (const VsmmuFinding *finding)
+{
+  return finding->severity;
+}
+
+const char *
+vsmmu_finding_get_file (const VsmmuFinding *finding)
+{
+  return finding->file;
+}
+
+guint
+vsmmu_finding_get_line (const VsmmuFinding *finding)
+{
+  return finding->line;
+}
+
+const char *
+vsmmu_finding_get_element (const VsmmuFinding *finding)
+{
+  return finding->element;
+}
+
+const char *
+vsmmu_finding_get_message (const VsmmuFinding *finding)
+{
+  return finding->message;
+}
+
+const char *
+vsmmu_finding_get_hint (const VsmmuFinding *finding)
+{
+  return finding->hint;
 }
 
 guint

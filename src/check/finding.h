@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "check/rule.h"
 #include "vsmmu/finding.h"
+
+struct _VsmmuFinding {
+  const VsmmuRule *rule;
+  VsmmuSeverity severity;
+  char *file;
+  guint line;
+  char *element;
+  char *message;
+  char *hint;
+};
 
 /*
  * vsmmu_finding_new:
@@ -13,3 +24,6 @@
  */
 VsmmuFinding *vsmmu_finding_new (const VsmmuRule *rule, VsmmuSeverity severity, const char *file, guint line,
                                  char *element, char *message, char *hint);
+
+/* How many findings have exactly @severity; @findings: (element-type VsmmuFinding) */
+guint vsmmu_findings_count (const GPtrArray *findings, VsmmuSeverity severity);

@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "base/text.h"
+#include "check/finding.h"
 
 #define FILE_NAME "virt-vsmmu.conf"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "vsmmu/rule.h"
+#include "check/rule.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -52,6 +52,50 @@ vsmmu_rules_suggest (const char *id)
     g_ptr_array_add (ids, (gpointer) rule->id);
   g_ptr_array_add (ids, NULL);
   return vsmmu_suggest (id, (const char *const *) ids->pdata);
+}
+
+/* Rules are static. */
+static gpointer
+keep (gpointer rule)
+{
+  return rule;
+}
+
+static void
+leave (gpointer rule G_GNUC_UNUSED)
+{
+}
+
+G_DEFINE_BOXED_TYPE (VsmmuRule, vsmmu_rule, keep, leave)
+
+const char *
+vsmmu_rule_get_id (const VsmmuRule *rule)
+{
+  return rule->id;
+}
+
+VsmmuSeverity
+vsmmu_rule_get_severity (const VsmmuRule *rule)
+{
+  return rule->severity;
+}
+
+const char *
+vsmmu_rule_get_title (const VsmmuRule *rule)
+{
+  return _ (rule->title);
+}
+
+const char *
+vsmmu_rule_get_explanation (const VsmmuRule *rule)
+{
+  return _ (rule->explanation);
+}
+
+const char *
+vsmmu_rule_get_source (const VsmmuRule *rule)
+{
+  return rule->source;
 }
 
 const char *

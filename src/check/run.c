@@ -68,7 +68,7 @@ report_misfit (VsmmuSeverity severity, guint line, char *element, char *message,
 GPtrArray *
 vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
 {
-  g_autoptr (GPtrArray) findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  g_autoptr (GPtrArray) findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
   g_autoptr (VsmmuDomain) changed = NULL;
   VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
   VsmmuCheck check = { .domain = domain, .findings = findings, .bindings = bindings };
@@ -118,7 +118,7 @@ vsmmu_check_data (const char *data, gsize length, const char *name, const VsmmuC
   /* The place stands in the finding; the message need not repeat it. */
   place = g_strdup_printf ("%s:%u: ", name, line);
   message = parse_error->message + (g_str_has_prefix (parse_error->message, place) ? strlen (place) : 0);
-  findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
   g_ptr_array_add (findings, vsmmu_finding_new (vsmmu_rules_find ("xml-malformed"), VSMMU_SEVERITY_ERROR, name, line,
                                                 g_strdup ("/"), g_strdup (message),
                                                 g_strdup (_ ("give a domain document as 'virsh dumpxml' prints it"))));

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/text.h"
+#include "check/finding.h"
 #include "domain/acceleration.h"
 #include "domain/options.h"
 #include "domain/vsmmu.h"

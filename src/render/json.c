@@ -2,6 +2,7 @@
 #include "render/json.h"
 
 #include "base/json.h"
+#include "check/finding.h"
 #include "vsmmu/render.h"
 
 static JsonObject *

@@ -2,6 +2,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "base/json.h"
+#include "check/finding.h"
 #include "vsmmu/render.h"
 
 #define SARIF_SCHEMA "https://json.schemastore.org/sarif-2.1.0.json"

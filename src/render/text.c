@@ -3,6 +3,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "check/finding.h"
+
 #define BOLD "\033[1m"
 #define RESET "\033[0m"
 

@@ -3,6 +3,7 @@
 
 #include <gio/gio.h>
 
+#include "check/finding.h"
 #include "vsmmu/rule.h"
 
 #define BUS_NAME "org.vsmmu1"
@@ -52,7 +53,7 @@ parse_severity (const char *word)
 static GPtrArray *
 read_findings (GVariant *verdict)
 {
-  GPtrArray *findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  GPtrArray *findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
   g_autoptr (GVariant) reasons = g_variant_lookup_value (verdict, "reasons", G_VARIANT_TYPE ("a(sssusss)"));
   const char *rule, *severity, *file, *element, *message, *hint;
   GVariantIter iter;
@@ -63,19 +64,10 @@ read_findings (GVariant *verdict)
   g_variant_iter_init (&iter, reasons);
   while (findings->len < FINDINGS_MAX &&
          g_variant_iter_next (&iter, "(&s&s&su&s&s&s)", &rule, &severity, &file, &line, &element, &message, &hint)) {
-    VsmmuFinding *finding;
-
     if (vsmmu_rules_find (rule) == NULL)
       continue;
-    finding = g_new0 (VsmmuFinding, 1);
-    *finding = (VsmmuFinding){ .rule = vsmmu_rules_find (rule),
-                               .severity = parse_severity (severity),
-                               .file = g_strdup (file),
-                               .line = line,
-                               .element = g_strdup (element),
-                               .message = g_strdup (message),
-                               .hint = g_strdup (hint) };
-    g_ptr_array_add (findings, finding);
+    g_ptr_array_add (findings, vsmmu_finding_new (vsmmu_rules_find (rule), parse_severity (severity), file, line,
+                                                  g_strdup (element), g_strdup (message), g_strdup (hint)));
   }
   return findings;
 }

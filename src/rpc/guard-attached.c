@@ -3,6 +3,7 @@
 #include <libvirt/libvirt.h>
 #include <string.h>
 
+#include "check/finding.h"
 #include "check/policy.h"
 #include "domain/acceleration.h"
 #include "domain/hotplug.h"

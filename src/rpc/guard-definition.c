@@ -5,6 +5,7 @@
 #include <libvirt/libvirt.h>
 #include <string.h>
 
+#include "check/finding.h"
 #include "domain/concern.h"
 #include "domain/domain-read.h"
 #include "vsmmu/error.h"

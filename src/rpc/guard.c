@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "check/finding.h"
 #include "vsmmu/vsmmu.h"
 #include "xml/xml.h"
 

@@ -445,7 +445,7 @@ device_new (const Case *c)
     .smmu = g_strdup (c->host != NULL && c->host->smmu != NULL ? c->host->smmu->name : NULL),
     .doorbell = c->subject->guest->machine.doorbell,
     .evidence = g_ptr_array_new_with_free_func (evidence_free),
-    .findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free),
+    .findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref),
   };
   return device;
 }

@@ -26,7 +26,7 @@ smmu_free (gpointer data)
 static void
 finding_free (gpointer data)
 {
-  vsmmu_finding_free (data);
+  vsmmu_finding_unref (data);
 }
 
 static VsmmuGuest *

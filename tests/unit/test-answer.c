@@ -6,6 +6,7 @@
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 
+#include "check/finding.h"
 #include "rpc/answer.h"
 #include "service.h"
 #include "vsmmu/rule.h"
@@ -129,30 +130,24 @@ static void
 take_step (VsmmuVerdicts *verdicts, const Step *step)
 {
   VsmmuVerdict *verdict = g_new0 (VsmmuVerdict, 1);
-  VsmmuFinding *finding = g_new0 (VsmmuFinding, 1);
 
   if (step->state == VSMMU_VERDICT_GONE) {
     g_free (verdict);
-    g_free (finding);
     vsmmu_verdicts_remove (verdicts, NULL, step->uuid, step->device);
     return;
   }
-  *finding = (VsmmuFinding){ .rule = vsmmu_rules_find ("host-smmu-mismatch"),
-                             .severity = VSMMU_SEVERITY_ERROR,
-                             .file = g_strdup ("domain"),
-                             .line = 7,
-                             .element = g_strdup ("/domain"),
-                             .message = g_strdup ("it is of another SMMU"),
-                             .hint = g_strdup ("take another one") };
   *verdict = (VsmmuVerdict){ .connection = g_strdup ("qemu:///system"),
                              .domain = g_strdup ("guest"),
                              .uuid = g_strdup (step->uuid),
                              .device = g_strdup (step->device),
                              .vsmmu = g_strdup ("iommu0"),
-                             .findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free),
+                             .findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref),
                              .on_mismatch = step->on_mismatch,
                              .state = step->state };
-  g_ptr_array_add (verdict->findings, finding);
+  g_ptr_array_add (verdict->findings,
+                   vsmmu_finding_new (vsmmu_rules_find ("host-smmu-mismatch"), VSMMU_SEVERITY_ERROR, "domain", 7,
+                                      g_strdup ("/domain"), g_strdup ("it is of another SMMU"),
+                                      g_strdup ("take another one")));
   vsmmu_verdicts_set (verdicts, verdict, step->when);
 }
 

@@ -9,7 +9,7 @@
 static GPtrArray *
 findings_new (void)
 {
-  return g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  return g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check/finding.h"
 #include "rpc/guard.h"
 #include "vsmmu/vsmmu.h"
 

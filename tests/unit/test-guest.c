@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "check/finding.h"
 #include "golden.h"
 #include "libvirt/guest-memory.h"
 #include "msi/machine.h"

@@ -349,7 +349,7 @@ static void
 test_rules_are_graded_and_errors_refuse (Files *files, gconstpointer data G_GNUC_UNUSED)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (effects); i++) {
-    g_autoptr (GPtrArray) findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+    g_autoptr (GPtrArray) findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
     g_autoptr (VsmmuPolicy) policy = NULL;
     g_autofree char *left = NULL;
 

@@ -194,7 +194,7 @@ verdict_new (VsmmuVerdictState state)
                              .uuid = g_strdup ("u1"),
                              .device = g_strdup ("hostdev0"),
                              .vsmmu = g_strdup ("iommu0"),
-                             .findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free),
+                             .findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref),
                              .state = state };
   return verdict;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/suggest.h"
+#include "check/rule.h"
 #include "domain/domain.h"
 #include "domain/options.h"
 #include "vsmmu/rule.h"

@@ -20,7 +20,7 @@ verdict_new (const char *uuid, const char *device, VsmmuVerdictState state)
                              .device = g_strdup (device),
                              .vsmmu = g_strdup ("iommu0"),
                              .doorbell = DOORBELL,
-                             .findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free),
+                             .findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref),
                              .state = state };
   return verdict;
 }

@@ -255,7 +255,7 @@ guest_new (const VsmmuDomain *domain, const Row *row)
   guest->name = g_strdup ("web");
   vsmmu_msi_machine_of (domain, &guest->machine);
   guest->smmus = g_ptr_array_new_with_free_func (g_free);
-  guest->findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_free);
+  guest->findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
   if (row->is_asked)
     add_smmu (guest, TRUE);
   if (row->is_emulated_asked)

@@ -4,6 +4,8 @@
 #include <glib/gi18n.h>
 #include <vsmmu/vsmmu.h>
 
+#include "check/finding.h"
+
 /* So many reasons are logged. */
 #define MAX_RULES 8
 

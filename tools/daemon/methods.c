@@ -5,6 +5,7 @@
 #include <vsmmu/vsmmu.h>
 
 #include "base/budget.h"
+#include "check/finding.h"
 #include "check/policy.h"
 #include "quota.h"
 #include "request.h"

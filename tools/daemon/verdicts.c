@@ -3,6 +3,8 @@
 
 #include <vsmmu/vsmmu.h>
 
+#include "check/finding.h"
+
 struct _VsmmuVerdicts {
   GTree *verdicts; /* (element-type VsmmuVerdict VsmmuVerdict): a verdict is its own key */
   GArray *listeners;
