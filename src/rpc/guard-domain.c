@@ -28,7 +28,7 @@ vsmmu_guard_lift (VsmmuGuard *guard, const char *xml)
       vsmmu_document_may_concern (xml, strlen (xml)) ? vsmmu_guard_lift_document (xml, &length, &error) : NULL;
 
   if (error != NULL)
-    guard->ops->say (guard->self, error->message);
+    guard->ops->log (guard->self, error->message);
   return lifted != NULL && strcmp (lifted, xml) != 0 ? g_steal_pointer (&lifted) : NULL;
 }
 

@@ -34,14 +34,14 @@ vsmmu_guard_say (const VsmmuGuard *guard, const char *format, ...)
   va_start (arguments, format);
   text = g_strdup_vprintf (format, arguments);
   va_end (arguments);
-  guard->ops->say (guard->self, text);
+  guard->ops->log (guard->self, text);
 }
 
 void
 vsmmu_guard_say_notes (const VsmmuGuard *guard, const GPtrArray *notes)
 {
   for (guint i = 0; i < notes->len; i++)
-    guard->ops->say (guard->self, g_ptr_array_index (notes, i));
+    guard->ops->log (guard->self, g_ptr_array_index (notes, i));
 }
 
 static void
@@ -50,7 +50,7 @@ say_findings (const VsmmuGuard *guard, const GPtrArray *findings)
   for (guint i = 0; i < findings->len; i++) {
     g_autofree char *text = vsmmu_render_line (g_ptr_array_index (findings, i));
 
-    guard->ops->say (guard->self, text);
+    guard->ops->log (guard->self, text);
   }
 }
 

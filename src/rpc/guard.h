@@ -18,7 +18,7 @@ typedef struct _VsmmuGuard VsmmuGuard;
  * @get_domain_xml: (transfer full) (nullable): the domain with @uuid (16 bytes) as it runs; when it does not or
  *   @is_inactive, as it is defined; %NULL without @error set: there is none
  * @get_host: (transfer full) (nullable): the host that the daemon runs on; %NULL when nothing can be known of it
- * @say: something that is not refused: a finding or a note, in one line
+ * @log: something that is not refused: a finding or a note, in one line
  *
  * What a guard needs of its surroundings; may be called by several threads at once.
  */
@@ -26,7 +26,7 @@ typedef struct {
   gboolean (*get_target) (gpointer self, VsmmuTarget *target, GError **error);
   char *(*get_domain_xml) (gpointer self, const guint8 *uuid, gboolean is_inactive, GError **error);
   VsmmuHost *(*get_host) (gpointer self);
-  void (*say) (gpointer self, const char *text);
+  void (*log) (gpointer self, const char *text);
 } VsmmuGuardOps;
 
 /*
@@ -69,7 +69,7 @@ char *vsmmu_guard_attach (VsmmuGuard *guard, const guint8 *uuid, guint flags, co
  *
  * Looks at the guest once more: another client may have attached a device at the same time.
  *
- * Returns: %FALSE with @error set when the device is to be detached again; what else there is to say is said
+ * Returns: %FALSE with @error set when the device is to be detached again; anything else is logged
  */
 gboolean vsmmu_guard_judge_attached (VsmmuGuard *guard, const guint8 *uuid, const char *xml, char **alias,
                                      GError **error);
@@ -83,7 +83,7 @@ char *vsmmu_guard_write_undo (const char *xml);
  * @device: alias
  * @error: %VSMMU_ERROR_REFUSED when virt-vsmmud detaches the device
  *
- * Returns: whether it stays; what there is to say of it is said
+ * Returns: whether it stays; anything else is logged
  */
 gboolean vsmmu_guard_judge_answer (VsmmuGuard *guard, const char *device, const VsmmuAnswer *answer, GError **error);
 
