@@ -6,8 +6,8 @@
 #include "base/input.h"
 #include "base/text.h"
 #include "domain/device-read.h"
+#include "domain/plug.h"
 #include "domain/read.h"
-#include "domain/slots.h"
 
 struct _VsmmuHotplug {
   VsmmuHotplugAction action;
@@ -128,7 +128,7 @@ vsmmu_hotplug_apply (const VsmmuHotplug *hotplug, const VsmmuDomain *guest)
     plug->outcome = VSMMU_PLUG_UNSUPPORTED;
     return domain;
   }
-  plug->outcome = vsmmu_slots_plug (guest, device, &plug->reason);
+  plug->outcome = vsmmu_plug_place (guest, device, &plug->reason);
   g_ptr_array_add (domain->devices, device);
   if (vsmmu_device_is_hostdev (device))
     g_ptr_array_add (domain->hostdevs, device);
