@@ -1,7 +1,8 @@
-"""The tests themselves keep to what CONTRIBUTING.md says of them."""
+"""The tests themselves keep to what README.md beside them says."""
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -26,3 +27,10 @@ def test_nothing_sleeps_but_what_waits_for_an_event(path):
 def test_there_is_one_way_to_skip(path):
     names = ("pytest.skip", "pytest.importorskip", "pytest.xfail", "pytest.mark.skip", "pytest.mark.skipif", "pytest.mark.xfail")
     assert path.name == "means.py" or [(name, line) for name, line in calls(path) if name in names or name.startswith("unittest.")] == []
+
+
+def test_meson_knows_every_file():
+    text = (TESTS / "meson.build").read_text(encoding="utf-8")
+    groups = re.search(r"^pytest_files = {\n(.*?)^}", text, re.MULTILINE | re.DOTALL)[1]
+    known = [name for group in re.findall(r"\[(.*?)\]", groups, re.DOTALL) for name in re.findall(r"'(\w+)'", group)]
+    assert sorted(known) == sorted(path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py"))
