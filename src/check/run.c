@@ -7,7 +7,7 @@
 #include "check/finding.h"
 #include "domain/hotplug.h"
 #include "host/binding.h"
-#include "schema/schema.h"
+#include "schema/violation.h"
 
 /* What is not shown must not be silent either. */
 static void

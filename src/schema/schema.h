@@ -3,26 +3,7 @@
 
 #include <libxml/tree.h>
 
-#include "vsmmu/rule.h"
 #include "vsmmu/schema.h"
 
-/*
- * VsmmuSchemaFunc:
- * @element: (transfer full): XPath
- * @message: (transfer full)
- * @hint: (transfer full)
- *
- * Is told of one place that does not fit.
- */
-typedef void (*VsmmuSchemaFunc) (VsmmuSeverity severity, guint line, char *element, char *message, char *hint,
-                                 gpointer data);
-
-/*
- * vsmmu_schema_check:
- * @document: a domain document; only read, so threads may share it
- * @tell: called for each place that does not fit, up to 20, and once more to say so when there are more
- *
- * Validates @document in time linear in its size. After a place that does not
- * fit it goes on as if that did, so errors in several places are all found.
- */
-void vsmmu_schema_check (const VsmmuSchema *schema, const xmlDoc *document, VsmmuSchemaFunc tell, gpointer data);
+/* Whether @document fits @schema as a whole; vsmmu_schema_check() says where it does not. */
+gboolean vsmmu_schema_is_valid (const VsmmuSchema *schema, xmlDocPtr document);
