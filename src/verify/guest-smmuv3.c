@@ -91,7 +91,8 @@ vsmmu_guest_smmuv3_new (const VsmmuEcam *ecam, guint64 at)
   LiveSmmu *smmu = g_new (LiveSmmu, 1);
 
   *smmu = (LiveSmmu){
-    .source = { get_registers, vsmmu_page_reader_new (ecam->reader, VSMMU_VIRT_MEMORY_START, ecam->memory_end), free_source },
+    .source = { get_registers, vsmmu_page_reader_new (ecam->reader, VSMMU_VIRT_MEMORY_START, ecam->memory_end),
+                free_source },
     .reader = ecam->reader,
     .at = at,
     .live = g_new0 (LiveRegisters, 1),
