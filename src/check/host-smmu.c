@@ -5,6 +5,7 @@
 #include "check/host.h"
 #include "domain/vsmmu.h"
 #include "host/binding.h"
+#include "host/host-fields.h"
 
 /* QEMU's vSMMU has these in its own IDRs and compares: smmuv3_accel_check_hw_compatible(), 11.1. */
 const VsmmuRequirement vsmmu_requirements[] = {
@@ -78,17 +79,14 @@ static const struct {
 static void
 check_host_switch (VsmmuCheck *check)
 {
-  guint row = 0;
-
-  while (strcmp (switches[row].rule, check->rule->id) != 0)
-    row++;
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
 
-    if (binding->smmu != NULL &&
-        G_STRUCT_MEMBER (VsmmuSwitch, &binding->iommu->iommu, switches[row].option) == VSMMU_SWITCH_ON &&
-        is_too_much (binding->smmu, switches[row].capability, 1))
-      report_option (check, binding, g_strdup (_ (switches[row].hint)), switches[row].asked, _ (switches[row].lack));
+    for (guint row = 0; binding->smmu != NULL && row < G_N_ELEMENTS (switches); row++)
+      if (strcmp (switches[row].rule, check->rule->id) == 0 &&
+          G_STRUCT_MEMBER (VsmmuSwitch, &binding->iommu->iommu, switches[row].option) == VSMMU_SWITCH_ON &&
+          is_too_much (binding->smmu, switches[row].capability, 1))
+        report_option (check, binding, g_strdup (_ (switches[row].hint)), switches[row].asked, _ (switches[row].lack));
   }
 }
 
@@ -205,10 +203,11 @@ list_unknown (const VsmmuBinding *binding)
   for (guint i = 0; i < G_N_ELEMENTS (needs); i++)
     if (needs[i].is_needed && !vsmmu_fact_is_known (binding->smmu->capabilities[needs[i].capability]))
       g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "",
-                              vsmmu_smmu_capability_names[needs[i].capability]);
+                              vsmmu_host_capability_fields[needs[i].capability].name);
   for (const VsmmuRequirement *row = vsmmu_requirements; row->rule != NULL; row++)
     if (!vsmmu_fact_is_known (binding->smmu->capabilities[row->capability]))
-      g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", vsmmu_smmu_capability_names[row->capability]);
+      g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "",
+                              vsmmu_host_capability_fields[row->capability].name);
   return g_string_free (g_steal_pointer (&list), FALSE);
 }
 

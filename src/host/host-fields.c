@@ -30,13 +30,15 @@ const VsmmuField vsmmu_host_kernel_fields[] = {
   END,
 };
 
-#define OPTION(name)                                                                                                   \
-  {                                                                                                                    \
-    "CONFIG_" #name, VSMMU_FIELD_FACT_YMN, AT (VsmmuHost, options[VSMMU_HOST_OPTION_##name])                           \
-  }
-const VsmmuField vsmmu_host_option_fields[] = {
-  OPTION (ARM_SMMU_V3),    OPTION (ARM_SMMU_V3_IOMMUFD), OPTION (IOMMUFD),  OPTION (KVM),
-  OPTION (TEGRA241_CMDQV), OPTION (VFIO_DEVICE_CDEV),    OPTION (VFIO_PCI), END,
+#define OPTION(row, name) [row] = { name, VSMMU_FIELD_FACT_YMN, AT (VsmmuHost, options[row]) }
+const VsmmuField vsmmu_host_option_fields[VSMMU_HOST_OPTIONS + 1] = {
+  OPTION (VSMMU_HOST_OPTION_ARM_SMMU_V3, "CONFIG_ARM_SMMU_V3"),
+  OPTION (VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD, "CONFIG_ARM_SMMU_V3_IOMMUFD"),
+  OPTION (VSMMU_HOST_OPTION_IOMMUFD, "CONFIG_IOMMUFD"),
+  OPTION (VSMMU_HOST_OPTION_KVM, "CONFIG_KVM"),
+  OPTION (VSMMU_HOST_OPTION_TEGRA241_CMDQV, "CONFIG_TEGRA241_CMDQV"),
+  OPTION (VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV, "CONFIG_VFIO_DEVICE_CDEV"),
+  OPTION (VSMMU_HOST_OPTION_VFIO_PCI, "CONFIG_VFIO_PCI"),
 };
 
 const VsmmuField vsmmu_host_node_fields[] = {
@@ -77,42 +79,33 @@ const VsmmuField vsmmu_host_smmu_fields[] = {
   END,
 };
 
-#define REGISTER(name, number)                                                                                         \
-  {                                                                                                                    \
-    name, VSMMU_FIELD_FACT_HEX32, AT (VsmmuHostSmmu, registers[VSMMU_SMMU_REGISTER_##number])                          \
-  }
-const VsmmuField vsmmu_host_register_fields[] = {
-  REGISTER ("idr0", IDR0), REGISTER ("idr1", IDR1), REGISTER ("idr2", IDR2),
-  REGISTER ("idr3", IDR3), REGISTER ("idr4", IDR4), REGISTER ("idr5", IDR5),
-  REGISTER ("iidr", IIDR), REGISTER ("aidr", AIDR), END,
+#define REGISTER(row, name) [row] = { name, VSMMU_FIELD_FACT_HEX32, AT (VsmmuHostSmmu, registers[row]) }
+const VsmmuField vsmmu_host_register_fields[VSMMU_SMMU_REGISTERS + 1] = {
+  REGISTER (VSMMU_SMMU_REGISTER_IDR0, "idr0"), REGISTER (VSMMU_SMMU_REGISTER_IDR1, "idr1"),
+  REGISTER (VSMMU_SMMU_REGISTER_IDR2, "idr2"), REGISTER (VSMMU_SMMU_REGISTER_IDR3, "idr3"),
+  REGISTER (VSMMU_SMMU_REGISTER_IDR4, "idr4"), REGISTER (VSMMU_SMMU_REGISTER_IDR5, "idr5"),
+  REGISTER (VSMMU_SMMU_REGISTER_IIDR, "iidr"), REGISTER (VSMMU_SMMU_REGISTER_AIDR, "aidr"),
 };
 
-#define FLAG(name, capability)                                                                                         \
-  {                                                                                                                    \
-    name, VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostSmmu, capabilities[VSMMU_SMMU_##capability])                             \
-  }
-#define COUNT(name, capability, min, max)                                                                              \
-  {                                                                                                                    \
-    name, VSMMU_FIELD_FACT, AT (VsmmuHostSmmu, capabilities[VSMMU_SMMU_##capability]), min, max                        \
-  }
-const VsmmuField vsmmu_host_capability_fields[] = {
-  FLAG ("nesting", NESTING),
-  FLAG ("s2fwb", S2FWB),
-  FLAG ("canwbs", CANWBS),
-  FLAG ("ats", ATS),
-  FLAG ("pri", PRI),
-  FLAG ("ril", RIL),
-  COUNT ("ssidsize", SSIDSIZE, 0, 31),
-  COUNT ("sidsize", SIDSIZE, 0, 63),
-  COUNT ("oas", OAS, 32, 56),
-  FLAG ("gran4k", GRAN4K),
-  FLAG ("gran16k", GRAN16K),
-  FLAG ("gran64k", GRAN64K),
-  COUNT ("stlevel", STLEVEL, 0, 3),
-  COUNT ("ttf", TTF, 0, 3),
-  COUNT ("ttendian", TTENDIAN, 0, 3),
-  FLAG ("cmdqv", CMDQV),
-  END,
+#define FLAG(row, name) [row] = { name, VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostSmmu, capabilities[row]) }
+#define COUNT(row, name, min, max) [row] = { name, VSMMU_FIELD_FACT, AT (VsmmuHostSmmu, capabilities[row]), min, max }
+const VsmmuField vsmmu_host_capability_fields[VSMMU_SMMU_CAPABILITIES + 1] = {
+  FLAG (VSMMU_SMMU_NESTING, "nesting"),
+  FLAG (VSMMU_SMMU_S2FWB, "s2fwb"),
+  FLAG (VSMMU_SMMU_CANWBS, "canwbs"),
+  FLAG (VSMMU_SMMU_ATS, "ats"),
+  FLAG (VSMMU_SMMU_PRI, "pri"),
+  FLAG (VSMMU_SMMU_RIL, "ril"),
+  COUNT (VSMMU_SMMU_SSIDSIZE, "ssidsize", 0, 31),
+  COUNT (VSMMU_SMMU_SIDSIZE, "sidsize", 0, 63),
+  COUNT (VSMMU_SMMU_OAS, "oas", 32, 56),
+  FLAG (VSMMU_SMMU_GRAN4K, "gran4k"),
+  FLAG (VSMMU_SMMU_GRAN16K, "gran16k"),
+  FLAG (VSMMU_SMMU_GRAN64K, "gran64k"),
+  COUNT (VSMMU_SMMU_STLEVEL, "stlevel", 0, 3),
+  COUNT (VSMMU_SMMU_TTF, "ttf", 0, 3),
+  COUNT (VSMMU_SMMU_TTENDIAN, "ttendian", 0, 3),
+  FLAG (VSMMU_SMMU_CMDQV, "cmdqv"),
 };
 
 const VsmmuField vsmmu_host_group_fields[] = {

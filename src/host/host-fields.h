@@ -22,7 +22,7 @@ typedef enum {
 /*
  * VsmmuField: one member of a JSON object, and where in a structure it is kept.
  * The order of the rows is the order in the output; a row without a name ends a
- * table.
+ * table. Those of options, registers and capabilities are by their enumerations.
  */
 typedef struct {
   const char *name;
@@ -34,13 +34,13 @@ typedef struct {
 
 extern const VsmmuField vsmmu_host_fields[];
 extern const VsmmuField vsmmu_host_kernel_fields[];
-extern const VsmmuField vsmmu_host_option_fields[];
+extern const VsmmuField vsmmu_host_option_fields[VSMMU_HOST_OPTIONS + 1];
 extern const VsmmuField vsmmu_host_node_fields[];
 extern const VsmmuField vsmmu_host_tool_fields[];
 extern const VsmmuField vsmmu_host_pages_fields[];
 extern const VsmmuField vsmmu_host_smmu_fields[];
-extern const VsmmuField vsmmu_host_register_fields[];
-extern const VsmmuField vsmmu_host_capability_fields[];
+extern const VsmmuField vsmmu_host_register_fields[VSMMU_SMMU_REGISTERS + 1];
+extern const VsmmuField vsmmu_host_capability_fields[VSMMU_SMMU_CAPABILITIES + 1];
 extern const VsmmuField vsmmu_host_group_fields[];
 extern const VsmmuField vsmmu_host_region_fields[];
 extern const VsmmuField vsmmu_host_device_fields[];

@@ -341,7 +341,7 @@ check_registers (VsmmuFieldReader *reader)
 
       if (vsmmu_fact_is_known (decoded[c]) && given.source == decoded[c].source && given.value != decoded[c].value)
         return vsmmu_field_refuse (reader, "smmus", _ ("'%s' of %s is %d, and by its registers %d"),
-                                   vsmmu_smmu_capability_names[c], smmu->name, (int) given.value,
+                                   vsmmu_host_capability_fields[c].name, smmu->name, (int) given.value,
                                    (int) decoded[c].value);
     }
   }

@@ -20,16 +20,6 @@ static const char *const source_names[] = {
   [VSMMU_FACT_SOURCE_GIVEN] = "given",
 };
 
-const char *const vsmmu_host_option_names[VSMMU_HOST_OPTIONS] = {
-  [VSMMU_HOST_OPTION_ARM_SMMU_V3] = "CONFIG_ARM_SMMU_V3",
-  [VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD] = "CONFIG_ARM_SMMU_V3_IOMMUFD",
-  [VSMMU_HOST_OPTION_IOMMUFD] = "CONFIG_IOMMUFD",
-  [VSMMU_HOST_OPTION_KVM] = "CONFIG_KVM",
-  [VSMMU_HOST_OPTION_TEGRA241_CMDQV] = "CONFIG_TEGRA241_CMDQV",
-  [VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV] = "CONFIG_VFIO_DEVICE_CDEV",
-  [VSMMU_HOST_OPTION_VFIO_PCI] = "CONFIG_VFIO_PCI",
-};
-
 const char *
 vsmmu_fact_source_to_string (VsmmuFactSource source)
 {

@@ -62,11 +62,6 @@ gboolean vsmmu_host_parse_address (const char *text, VsmmuPciAddress *address);
 /* Whether @name is smmu3.0x and 16 digits; then @base is the address. */
 gboolean vsmmu_host_parse_smmu (const char *name, guint64 *base);
 
-/* The registers and capabilities as JSON and messages name them; kernel options with CONFIG_. */
-extern const char *const vsmmu_smmu_register_names[VSMMU_SMMU_REGISTERS];
-extern const char *const vsmmu_smmu_capability_names[VSMMU_SMMU_CAPABILITIES];
-extern const char *const vsmmu_host_option_names[VSMMU_HOST_OPTIONS];
-
 /* The source called @name; %FALSE when there is none. */
 gboolean vsmmu_fact_source_from_string (const char *name, VsmmuFactSource *source);
 

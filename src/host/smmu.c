@@ -3,18 +3,6 @@
 
 #include "host/host.h"
 
-const char *const vsmmu_smmu_register_names[VSMMU_SMMU_REGISTERS] = { "idr0", "idr1", "idr2", "idr3",
-                                                                      "idr4", "idr5", "iidr", "aidr" };
-
-const char *const vsmmu_smmu_capability_names[VSMMU_SMMU_CAPABILITIES] = {
-  [VSMMU_SMMU_NESTING] = "nesting",   [VSMMU_SMMU_S2FWB] = "s2fwb",     [VSMMU_SMMU_CANWBS] = "canwbs",
-  [VSMMU_SMMU_ATS] = "ats",           [VSMMU_SMMU_PRI] = "pri",         [VSMMU_SMMU_RIL] = "ril",
-  [VSMMU_SMMU_SSIDSIZE] = "ssidsize", [VSMMU_SMMU_SIDSIZE] = "sidsize", [VSMMU_SMMU_OAS] = "oas",
-  [VSMMU_SMMU_GRAN4K] = "gran4k",     [VSMMU_SMMU_GRAN16K] = "gran16k", [VSMMU_SMMU_GRAN64K] = "gran64k",
-  [VSMMU_SMMU_STLEVEL] = "stlevel",   [VSMMU_SMMU_TTF] = "ttf",         [VSMMU_SMMU_TTENDIAN] = "ttendian",
-  [VSMMU_SMMU_CMDQV] = "cmdqv",
-};
-
 /* Fields of the registers: SMMUv3 specification, 6.3.1 to 6.3.6. */
 static const struct {
   VsmmuSmmuCapability capability;

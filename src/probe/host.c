@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "domain/domain.h"
+#include "host/host-fields.h"
 #include "probe/iommufd.h"
 #include "probe/iort.h"
 #include "probe/pci.h"
@@ -159,7 +160,7 @@ read_options (VsmmuHost *host, char *config)
       continue;
     *value++ = '\0';
     for (guint i = 0; i < VSMMU_HOST_OPTIONS; i++)
-      if (strcmp (line, vsmmu_host_option_names[i]) == 0)
+      if (strcmp (line, vsmmu_host_option_fields[i].name) == 0)
         host->options[i].value = *value == 'y' ? 2 : 1;
   }
 }

@@ -392,23 +392,58 @@ test_a_connection_has_so_many_bytes_in_flight (Fixture *fixture, gconstpointer d
   g_clear_pointer (&fixture->all_waiting, g_ptr_array_unref);
 }
 
-/* What GDBus lets through, since the interface has it, is in the table too. */
-static void
-test_every_method_of_the_interface_has_a_row (void)
+static GDBusNodeInfo *
+read_interface (void)
 {
   g_autofree char *path = g_test_build_filename (G_TEST_DIST, "data", "org.vsmmu1.xml", NULL);
   g_autofree char *xml = NULL;
   g_autoptr (GError) error = NULL;
-  g_autoptr (GDBusNodeInfo) node = NULL;
+  GDBusNodeInfo *node;
 
   g_assert_true (g_file_get_contents (path, &xml, NULL, NULL));
   node = g_dbus_node_info_new_for_xml (xml, &error);
   g_assert_no_error (error);
+  return node;
+}
+
+/* What GDBus lets through, since the interface has it, is in the table too, and what is there can be called. */
+static void
+test_methods_of_the_interface_are_those_of_the_table (void)
+{
+  g_autoptr (GDBusNodeInfo) node = read_interface ();
+
   for (guint i = 0; node->interfaces[0]->methods[i] != NULL; i++) {
     g_test_message ("%s", node->interfaces[0]->methods[i]->name);
     g_assert_nonnull (vsmmu_methods_find (node->interfaces[0]->methods[i]->name));
   }
+  for (const VsmmuMethod *method = vsmmu_methods; method->name != NULL; method++) {
+    g_test_message ("%s", method->name);
+    g_assert_true ((method->run != NULL) != (method->start != NULL));
+    g_assert_true (vsmmu_methods_find (method->name) == method);
+    if (strcmp (method->name, "Get") != 0 && strcmp (method->name, "GetAll") != 0)
+      g_assert_nonnull (g_dbus_interface_info_lookup_method (node->interfaces[0], method->name));
+  }
   g_assert_null (vsmmu_methods_find ("Nothing"));
+}
+
+static void
+test_properties_of_the_interface_are_those_of_the_table (void)
+{
+  g_autoptr (GDBusNodeInfo) node = read_interface ();
+  const VsmmuMethodContext context = { .is_session = TRUE };
+  guint n_properties = 0;
+
+  for (const VsmmuProperty *property = vsmmu_properties; property->name != NULL; property++) {
+    const GDBusPropertyInfo *info = g_dbus_interface_info_lookup_property (node->interfaces[0], property->name);
+    g_autoptr (GVariant) value = g_variant_ref_sink (property->get (&context));
+
+    g_test_message ("%s", property->name);
+    g_assert_nonnull (info);
+    g_assert_cmpstr (g_variant_get_type_string (value), ==, info->signature);
+    n_properties++;
+  }
+  g_assert_nonnull (node->interfaces[0]->properties);
+  g_assert_null (node->interfaces[0]->properties[n_properties]);
 }
 
 /* One that does not come about leaves the other alone, and one that ends leaves room for the next. */
@@ -425,6 +460,10 @@ test_a_connection_has_one_service (Fixture *fixture, gconstpointer data G_GNUC_U
   fixture->service = service_new (fixture, &error);
   g_assert_no_error (error);
   assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
+  /* Neither of the other two has it told. */
+  vsmmu_verdicts_set (fixture->verdicts, verdict_new (VSMMU_VERDICT_UNKNOWN), 1);
+  vsmmu_service_tell_connections (fixture->service);
+  await_signals (fixture, "VerdictChanged(unknown-yet) PropertiesChanged() ");
 }
 
 int
@@ -449,6 +488,9 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
     g_test_add (tests[i].name, Fixture, NULL, set_up, tests[i].run, tear_down);
-  g_test_add_func ("/service/every-method-has-a-row", test_every_method_of_the_interface_has_a_row);
+  g_test_add_func ("/service/methods-of-the-interface-are-those-of-the-table",
+                   test_methods_of_the_interface_are_those_of_the_table);
+  g_test_add_func ("/service/properties-of-the-interface-are-those-of-the-table",
+                   test_properties_of_the_interface_are_those_of_the_table);
   return g_test_run ();
 }

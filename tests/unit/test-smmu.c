@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host/host.h"
+#include "host/host-fields.h"
 #include "probe/iommufd.h"
 
 /* The registers of QEMU 11.1.3's own SMMUv3, as read from a running one, with stage 2 as a host's SMMU has it. */
@@ -31,7 +31,7 @@ test_a_reply_of_the_kernel_is_decoded (void)
   for (guint i = 0; i < G_N_ELEMENTS (emulated_capabilities); i++) {
     VsmmuFact fact = smmu->capabilities[emulated_capabilities[i].capability];
 
-    g_test_message ("%s", vsmmu_smmu_capability_names[emulated_capabilities[i].capability]);
+    g_test_message ("%s", vsmmu_host_capability_fields[emulated_capabilities[i].capability].name);
     g_assert_cmpint (fact.source, ==, VSMMU_FACT_SOURCE_IOMMUFD);
     g_assert_cmpint (fact.value, ==, emulated_capabilities[i].value);
   }
@@ -80,7 +80,7 @@ test_feature_bits_say_what_they_can (void)
     VsmmuFact capabilities[VSMMU_SMMU_CAPABILITIES];
     VsmmuFact fact;
 
-    g_test_message ("0x%08x %s", features[i].features, vsmmu_smmu_capability_names[features[i].capability]);
+    g_test_message ("0x%08x %s", features[i].features, vsmmu_host_capability_fields[features[i].capability].name);
     vsmmu_smmu_decode_features (VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, features[i].features), capabilities);
     fact = capabilities[features[i].capability];
     g_assert_cmpint (vsmmu_fact_is_known (fact), ==, features[i].is_known);

@@ -422,13 +422,11 @@ get_policy (const VsmmuMethodContext *context)
   return g_variant_new_string (vsmmu_policy_mode_to_string (vsmmu_policy_load_mode (context->is_session)));
 }
 
-static const struct {
-  const char *name;
-  GVariant *(*get) (const VsmmuMethodContext *context);
-} properties[] = {
+const VsmmuProperty vsmmu_properties[] = {
   { "Version", get_version },
   { "Connections", get_connections },
   { "Policy", get_policy },
+  { NULL, NULL },
 };
 
 /* GDBus lets only names through that the interface has, which may have more of them than this table. */
@@ -438,9 +436,9 @@ run_get (VsmmuRequest *request, GError **error)
   const char *name;
 
   g_variant_get (request->parameters, "(&s&s)", NULL, &name);
-  for (guint i = 0; i < G_N_ELEMENTS (properties); i++)
-    if (strcmp (properties[i].name, name) == 0)
-      return g_variant_new ("(v)", properties[i].get (request->context));
+  for (const VsmmuProperty *property = vsmmu_properties; property->name != NULL; property++)
+    if (strcmp (property->name, name) == 0)
+      return g_variant_new ("(v)", property->get (request->context));
   g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_PROPERTY, _ ("there is no property '%s'"), name);
   return NULL;
 }
@@ -451,12 +449,12 @@ run_get_all (VsmmuRequest *request, GError **error)
   GVariantBuilder builder;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
-  for (guint i = 0; i < G_N_ELEMENTS (properties); i++)
-    g_variant_builder_add (&builder, "{sv}", properties[i].name, properties[i].get (request->context));
+  for (const VsmmuProperty *property = vsmmu_properties; property->name != NULL; property++)
+    g_variant_builder_add (&builder, "{sv}", property->name, property->get (request->context));
   return g_variant_new ("(a{sv})", &builder);
 }
 
-static const VsmmuMethod methods[] = {
+const VsmmuMethod vsmmu_methods[] = {
   { "Check", VSMMU_ACTION_READ, .run = run_check },
   { "Args", VSMMU_ACTION_READ, .run = run_args },
   { "Adapt", VSMMU_ACTION_READ, .run = run_adapt },
@@ -467,13 +465,14 @@ static const VsmmuMethod methods[] = {
   { "ListVerdicts", VSMMU_ACTION_READ, .start = start_list_verdicts },
   { "Get", VSMMU_ACTION_READ, .run = run_get },
   { "GetAll", VSMMU_ACTION_READ, .run = run_get_all },
+  { NULL },
 };
 
 const VsmmuMethod *
 vsmmu_methods_find (const char *name)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (methods); i++)
-    if (strcmp (methods[i].name, name) == 0)
-      return &methods[i];
+  for (const VsmmuMethod *method = vsmmu_methods; method->name != NULL; method++)
+    if (strcmp (method->name, name) == 0)
+      return method;
   return NULL;
 }

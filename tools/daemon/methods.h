@@ -42,5 +42,17 @@ typedef struct {
   void (*start) (const VsmmuRequest *request, GTask *task);
 } VsmmuMethod;
 
-/* Returns: the method of the interface with that name, or what reads its properties */
+/* The methods of the interface, and what reads its properties; ends with a row without a name. */
+extern const VsmmuMethod vsmmu_methods[];
+
+/* Returns: (nullable): the row with that name */
 const VsmmuMethod *vsmmu_methods_find (const char *name);
+
+/* A property of the interface, and its value: (transfer floating) */
+typedef struct {
+  const char *name;
+  GVariant *(*get) (const VsmmuMethodContext *context);
+} VsmmuProperty;
+
+/* All of them; ends with a row without a name. */
+extern const VsmmuProperty vsmmu_properties[];

@@ -6,7 +6,7 @@
 
 struct _VsmmuMetrics {
   char *path;
-  const VsmmuVerdicts *verdicts;
+  VsmmuVerdicts *verdicts;
   gboolean is_writing;
   gboolean is_outdated; /* something changed since writing began */
 };
@@ -113,6 +113,7 @@ vsmmu_metrics_free (VsmmuMetrics *metrics)
 {
   while (metrics->is_writing)
     g_main_context_iteration (NULL, TRUE);
+  vsmmu_verdicts_unlisten (metrics->verdicts, metrics);
   g_unlink (metrics->path);
   g_free (metrics->path);
   g_free (metrics);

@@ -280,6 +280,7 @@ vsmmu_service_free (VsmmuService *service)
     g_main_context_iteration (NULL, TRUE);
   /* GDBus has a thread that writes the answers, and would not be waited for. */
   g_dbus_connection_flush_sync (service->bus, NULL, NULL);
+  vsmmu_verdicts_unlisten (service->context.verdicts, service);
   vsmmu_gate_free (service->gate);
   vsmmu_callers_free (service->callers);
   vsmmu_accounts_free (service->accounts);

@@ -142,6 +142,14 @@ vsmmu_verdicts_listen (VsmmuVerdicts *verdicts, VsmmuVerdictsChanged changed, gp
   g_array_append_val (verdicts->listeners, listener);
 }
 
+void
+vsmmu_verdicts_unlisten (VsmmuVerdicts *verdicts, gconstpointer data)
+{
+  for (guint i = verdicts->listeners->len; i > 0; i--)
+    if (g_array_index (verdicts->listeners, Listener, i - 1).data == data)
+      g_array_remove_index (verdicts->listeners, i - 1);
+}
+
 static void
 tell (const VsmmuVerdicts *verdicts, const VsmmuVerdict *verdict)
 {

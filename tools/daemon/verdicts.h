@@ -59,6 +59,9 @@ void vsmmu_verdicts_free (VsmmuVerdicts *verdicts);
 /* Calls @changed of every change from now on, in the order of these calls. */
 void vsmmu_verdicts_listen (VsmmuVerdicts *verdicts, VsmmuVerdictsChanged changed, gpointer data);
 
+/* Calls no function with @data any more. */
+void vsmmu_verdicts_unlisten (VsmmuVerdicts *verdicts, gconstpointer data);
+
 /*
  * vsmmu_verdicts_set:
  * @verdict: (transfer full): in place of the one on this device, if there is one
