@@ -6,6 +6,7 @@ cannot be run says why in a comment before it: '<!-- not run: REASON -->' in Mar
 reStructuredText. VSMMU_REGENERATE=1 writes what is shown anew.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -25,7 +26,7 @@ MARKDOWN = [PROJECT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTIN
 SHOWING = [path for path in PAGES + MARKDOWN if path.name != "CONTRIBUTING.md"]
 WRITTEN = PAGES + [PROJECT / name for name in ("README.md", "SECURITY.md", "NEWS", "docs/tour.md", "docs/install.md", "docs/rig.md")]
 # What the files of the manual pages' examples are.
-FILES = {"guest.xml": "examples/two-gpu-grace.xml", "ready.xml": "examples/hotplug-ready.xml", "gpu.xml": "examples/devices/gpu.xml",
+FILES = {"host.json": "examples/grace-host.json", "guest.xml": "examples/two-gpu-grace.xml", "ready.xml": "examples/hotplug-ready.xml", "gpu.xml": "examples/devices/gpu.xml",
          "grace.json": "examples/grace-host.json"}
 REST = "[...]"
 # How many blocks there are that nothing can be run of: a new one is a decision.
@@ -265,6 +266,29 @@ def test_links_lead_somewhere(path):
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", path.read_text(encoding="utf-8"))
     missing = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
     assert missing == []
+
+
+def test_rules_that_are_named_are_there(program):
+    named = {rule for path in PAGES for listed in re.findall(r"Rules?: ([a-z,\s-]+)\.", path.read_text(encoding="utf-8"))
+             for rule in re.split(r",\s+", listed)}
+    assert named - set(program.rules()) == set()
+    assert len(named) > 30
+
+
+def test_all_build_options_are_described():
+    options = re.findall(r"^option\('(\w+)'", (PROJECT / "meson_options.txt").read_text(encoding="utf-8"), re.M)
+    described = re.findall(r"^\| `(\w+)` \|", (DOCS / "install.md").read_text(encoding="utf-8"), re.M)
+    assert sorted(described) == sorted(options)
+
+
+def test_installed_files_are_described(build_dir):
+    """What the pages say is in /usr is what meson puts there."""
+    output = subprocess.run(["meson", "introspect", "--installed", build_dir], capture_output=True, check=True, encoding="utf-8").stdout
+    installed = {re.sub("^/usr/(local/)?", "", path) for path in json.loads(output).values()}
+    named = {path for page in PAGES for path in re.findall(r"``/usr/((?:share/(?:libvirt-vsmmu|dbus-1|polkit-1)|s?bin)/[\w./-]+\.\w+)``",
+                                                           page.read_text(encoding="utf-8"))}
+    assert named - installed == set()
+    assert len(named) > 5
 
 
 def banned():
