@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapt/lower.h"
 #include "describe-model.h"
 #include "vsmmu/domain.h"
-#include "vsmmu/lower.h"
 
 #define ROUNDS 3
 

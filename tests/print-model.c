@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "check/finding.h"
+#include "check/run.h"
 #include "describe-model.h"
-#include "vsmmu/check.h"
 
 /* There is no KVM where these documents come from. */
 static gboolean

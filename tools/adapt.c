@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <vsmmu/vsmmu.h>
 
+#include "adapt/lower.h"
 #include "command.h"
+#include "libvirt/connection.h"
 
 /* What the user asked for. */
 typedef struct {

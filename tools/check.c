@@ -6,9 +6,11 @@
 
 #include "check/finding.h"
 #include "check/policy.h"
+#include "check/run.h"
 #include "command.h"
 #include "documents.h"
 #include "facts.h"
+#include "libvirt/connection.h"
 
 typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF } Format;
 typedef enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } Colour;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <vsmmu/vsmmu.h>
 
+#include "render/text.h"
+
 void
 vsmmu_command_complain (const char *format, ...)
 {

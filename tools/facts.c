@@ -3,7 +3,7 @@
 
 #include <glib/gi18n.h>
 
-#include "vsmmu/host.h"
+#include "host/host.h"
 
 VsmmuHost *
 vsmmu_facts_load (const char *path, VsmmuHostProbeFlags flags, GError **error)

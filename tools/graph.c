@@ -6,6 +6,7 @@
 #include <vsmmu/vsmmu.h>
 
 #include "check/finding.h"
+#include "check/run.h"
 #include "command.h"
 #include "facts.h"
 

@@ -16,7 +16,10 @@
 
 #include "check/finding.h"
 #include "check/policy.h"
+#include "check/run.h"
 #include "domain/concern.h"
+#include "probe/host.h"
+#include "render/text.h"
 #include "xml/metadata-filter.h"
 
 #define PROGRAM "virt-vsmmu-hook"

@@ -6,6 +6,7 @@
 #include "check/readiness.h"
 #include "command.h"
 #include "facts.h"
+#include "render/text.h"
 #include "table.h"
 
 /* What stands in a table for a fact that is not known. */

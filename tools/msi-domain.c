@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "msi.h"
+#include "render/text.h"
 #include "table.h"
 
 #define NONE "-"

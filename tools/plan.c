@@ -6,6 +6,8 @@
 #include "check/finding.h"
 #include "command.h"
 #include "facts.h"
+#include "host/host.h"
+#include "plan/plan.h"
 
 /* What the user asked for. */
 typedef struct {
@@ -132,14 +134,13 @@ make_plan (const Arguments *arguments)
   g_autoptr (GError) error = NULL;
   g_autoptr (VsmmuHost) host = vsmmu_facts_load_chosen (&arguments->host, &error);
   g_autoptr (VsmmuPlan) plan = NULL;
-  const VsmmuPlanOptions options = { .devices = (const char *const *) arguments->devices,
-                                     .spare_ports = (guint) arguments->spare_ports,
-                                     .name = arguments->name };
+  const char *const *devices = (const char *const *) arguments->devices;
+  const VsmmuPlanOptions options = { .spare_ports = (guint) arguments->spare_ports, .name = arguments->name };
 
   if (host != NULL && arguments->into != NULL)
-    plan = vsmmu_plan_new_into_file (host, &options, arguments->into, &error);
+    plan = vsmmu_plan_new_into_file (host, devices, &options, arguments->into, &error);
   else if (host != NULL)
-    plan = vsmmu_plan_new (host, &options, &error);
+    plan = vsmmu_plan_new (host, devices, &options, &error);
   return plan != NULL ? print_plan (plan) : fail (error);
 }
 

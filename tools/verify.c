@@ -6,6 +6,7 @@
 #include <vsmmu/vsmmu.h>
 
 #include "command.h"
+#include "render/text.h"
 #include "table.h"
 #include "verify/verify.h"
 

@@ -7,6 +7,7 @@
 #include <vsmmu/vsmmu.h>
 
 #include "command.h"
+#include "render/text.h"
 #include "table.h"
 #include "watch/watcher.h"
 

@@ -10,6 +10,8 @@ G_BEGIN_DECLS
  * @VSMMU_ARGUMENT_SYNTAX_JSON: `-device '{"driver":…}'`, as libvirt 12.8 emits it
  * @VSMMU_ARGUMENT_SYNTAX_LEGACY: `-device driver,property=value`, which QEMU
  *   creates before anything in JSON syntax
+ *
+ * Since: 0.1
  */
 typedef enum {
   VSMMU_ARGUMENT_SYNTAX_JSON,
@@ -30,6 +32,8 @@ typedef enum {
  * (`host=`), where libvirt passes descriptors.
  *
  * Returns: (transfer full): a %NULL-terminated vector, or %NULL with @error set
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC GStrv vsmmu_arguments_new (const VsmmuDomain *domain, VsmmuArgumentSyntax syntax, GError **error);
 

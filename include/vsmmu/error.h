@@ -33,6 +33,8 @@ G_BEGIN_DECLS
  *
  * Every failure of libvsmmu is one of these; the message is a translated
  * sentence that names the file and, where there is one, the line.
+ *
+ * Since: 0.1
  */
 typedef enum {
   VSMMU_ERROR_XML,

@@ -2,384 +2,21 @@
 #pragma once
 
 #include <vsmmu/domain.h>
-#include <vsmmu/target.h>
 
 G_BEGIN_DECLS
 
-/** VSMMU_HOST_FORMAT_VERSION: the version of the JSON format of host facts. */
-#define VSMMU_HOST_FORMAT_VERSION 1
-
-/**
- * VsmmuFactSource:
- * @VSMMU_FACT_SOURCE_NONE: not read; the fact is unknown
- * @VSMMU_FACT_SOURCE_SYSFS: an attribute or link in /sys
- * @VSMMU_FACT_SOURCE_PROCFS: a file in /proc
- * @VSMMU_FACT_SOURCE_DEVFS: whether a node in /dev exists
- * @VSMMU_FACT_SOURCE_CONFIG_SPACE: the PCI configuration space, beyond the first
- *   64 bytes for root only
- * @VSMMU_FACT_SOURCE_IOMMUFD: the ioctl IOMMU_GET_HW_INFO: raw registers
- * @VSMMU_FACT_SOURCE_IORT: the ACPI table IORT
- * @VSMMU_FACT_SOURCE_KERNEL_LOG: what the SMMU's driver said at boot, which says
- *   less than the registers and may have been overwritten
- * @VSMMU_FACT_SOURCE_KERNEL_CONFIG: the configuration the kernel was built with
- * @VSMMU_FACT_SOURCE_LIBVIRT: the libvirt daemon
- * @VSMMU_FACT_SOURCE_QEMU: the QEMU program
- * @VSMMU_FACT_SOURCE_GIVEN: written by hand into a file of facts
- *
- * Where a fact is from.
- */
-typedef enum {
-  VSMMU_FACT_SOURCE_NONE,
-  VSMMU_FACT_SOURCE_SYSFS,
-  VSMMU_FACT_SOURCE_PROCFS,
-  VSMMU_FACT_SOURCE_DEVFS,
-  VSMMU_FACT_SOURCE_CONFIG_SPACE,
-  VSMMU_FACT_SOURCE_IOMMUFD,
-  VSMMU_FACT_SOURCE_IORT,
-  VSMMU_FACT_SOURCE_KERNEL_LOG,
-  VSMMU_FACT_SOURCE_KERNEL_CONFIG,
-  VSMMU_FACT_SOURCE_LIBVIRT,
-  VSMMU_FACT_SOURCE_QEMU,
-  VSMMU_FACT_SOURCE_GIVEN,
-} VsmmuFactSource;
-
-/**
- * VsmmuFact:
- * @source: where @value is from; %VSMMU_FACT_SOURCE_NONE when it is unknown
- * @value: the value; 0 or 1 for what is true or false
- *
- * One thing about a host that might not have been readable.
- */
-typedef struct {
-  VsmmuFactSource source;
-  gint64 value;
-} VsmmuFact;
-
-/** VSMMU_FACT: a fact from its source and value. */
-#define VSMMU_FACT(fact_source, fact_value) ((VsmmuFact){ .source = (fact_source), .value = (gint64) (fact_value) })
-
-/**
- * vsmmu_fact_is_known:
- *
- * Returns: whether @fact was read
- */
-static inline gboolean
-vsmmu_fact_is_known (VsmmuFact fact)
-{
-  return fact.source != VSMMU_FACT_SOURCE_NONE;
-}
-
-/**
- * vsmmu_fact_is_true:
- *
- * Returns: whether @fact is known, and not 0
- */
-static inline gboolean
-vsmmu_fact_is_true (VsmmuFact fact)
-{
-  return vsmmu_fact_is_known (fact) && fact.value != 0;
-}
-
-/**
- * vsmmu_fact_is_false:
- *
- * Returns: whether @fact is known, and 0; not the opposite of vsmmu_fact_is_true()
- */
-static inline gboolean
-vsmmu_fact_is_false (VsmmuFact fact)
-{
-  return vsmmu_fact_is_known (fact) && fact.value == 0;
-}
-
-/**
- * VsmmuSmmuRegister:
- * @VSMMU_SMMU_REGISTER_IDR0: offset 0x0; IDR1 to IDR5 follow
- * @VSMMU_SMMU_REGISTER_IIDR: offset 0x18: who made it
- * @VSMMU_SMMU_REGISTER_AIDR: offset 0x1c: architecture version
- *
- * The identification registers that IOMMU_GET_HW_INFO returns (struct
- * iommu_hw_info_arm_smmuv3); 32 bits each.
- */
-typedef enum {
-  VSMMU_SMMU_REGISTER_IDR0,
-  VSMMU_SMMU_REGISTER_IDR1,
-  VSMMU_SMMU_REGISTER_IDR2,
-  VSMMU_SMMU_REGISTER_IDR3,
-  VSMMU_SMMU_REGISTER_IDR4,
-  VSMMU_SMMU_REGISTER_IDR5,
-  VSMMU_SMMU_REGISTER_IIDR,
-  VSMMU_SMMU_REGISTER_AIDR,
-  VSMMU_SMMU_REGISTERS,
-} VsmmuSmmuRegister;
-
-/**
- * VsmmuSmmuCapability:
- * @VSMMU_SMMU_NESTING: stage 1 on top of stage 2 (IDR0.S1P and S2P), which the
- *   kernel switches off for SMMUs with errata (arm_smmu_device_iidr_probe())
- * @VSMMU_SMMU_S2FWB: stage 2 forces write-back (IDR3.FWB)
- * @VSMMU_SMMU_CANWBS: the root complexes in front of it are coherent whatever a
- *   device asks for (IORT, memory access flags, bit 2); unknown when some are
- *   and some are not
- * @VSMMU_SMMU_ATS: IDR0.ATS
- * @VSMMU_SMMU_PRI: IDR0.PRI
- * @VSMMU_SMMU_RIL: range invalidation, IDR3.RIL
- * @VSMMU_SMMU_SSIDSIZE: bits of a SubstreamID, 0 to 20: IDR1.SSIDSIZE
- * @VSMMU_SMMU_SIDSIZE: bits of a StreamID, 0 to 32: IDR1.SIDSIZE
- * @VSMMU_SMMU_OAS: bits of an output address, 32 to 56: IDR5.OAS
- * @VSMMU_SMMU_GRAN4K: pages of 4 KiB: IDR5.GRAN4K
- * @VSMMU_SMMU_GRAN16K: pages of 16 KiB: IDR5.GRAN16K
- * @VSMMU_SMMU_GRAN64K: pages of 64 KiB: IDR5.GRAN64K
- * @VSMMU_SMMU_STLEVEL: stream tables: 0 linear, 1 also two levels: IDR0.ST_LEVEL
- * @VSMMU_SMMU_TTF: translation table formats: 1 AArch32, 2 AArch64, 3 both: IDR0.TTF
- * @VSMMU_SMMU_TTENDIAN: endianness of tables: 0 both, 2 little, 3 big: IDR0.TTENDIAN
- * @VSMMU_SMMU_CMDQV: command queue virtualization of Tegra241
- *
- * What a physical SMMU can do, as far as it matters to a vSMMU. Where nothing
- * else is said, 0 is no and 1 is yes.
- */
-typedef enum {
-  VSMMU_SMMU_NESTING,
-  VSMMU_SMMU_S2FWB,
-  VSMMU_SMMU_CANWBS,
-  VSMMU_SMMU_ATS,
-  VSMMU_SMMU_PRI,
-  VSMMU_SMMU_RIL,
-  VSMMU_SMMU_SSIDSIZE,
-  VSMMU_SMMU_SIDSIZE,
-  VSMMU_SMMU_OAS,
-  VSMMU_SMMU_GRAN4K,
-  VSMMU_SMMU_GRAN16K,
-  VSMMU_SMMU_GRAN64K,
-  VSMMU_SMMU_STLEVEL,
-  VSMMU_SMMU_TTF,
-  VSMMU_SMMU_TTENDIAN,
-  VSMMU_SMMU_CMDQV,
-  VSMMU_SMMU_CAPABILITIES,
-} VsmmuSmmuCapability;
-
-typedef struct _VsmmuHostDevice VsmmuHostDevice;
-
-/**
- * VsmmuHostSmmu:
- * @name: as in /sys/class/iommu: `smmu3.0x` and 16 digits; stable across boots
- * @base: physical address of its registers
- * @platform: (nullable): the platform device, `arm-smmu-v3.1.auto`, which the
- *   kernel log names; numbered in the order of the IORT, not of the addresses
- * @numa_node: NUMA node of the host, -1 for none
- * @registers: by #VsmmuSmmuRegister
- * @capabilities: by #VsmmuSmmuCapability
- * @features: the driver's feature bits as its line in the kernel log has them
- * @devices: (element-type VsmmuHostDevice): borrowed; the functions behind it,
- *   bridges and ports too, in the order of their addresses
- *
- * One SMMUv3 of the host.
- */
-typedef struct {
-  char *name;
-  guint64 base;
-  char *platform;
-  VsmmuFact numa_node;
-  VsmmuFact registers[VSMMU_SMMU_REGISTERS];
-  VsmmuFact capabilities[VSMMU_SMMU_CAPABILITIES];
-  VsmmuFact features;
-  GPtrArray *devices;
-} VsmmuHostSmmu;
-
-/**
- * VsmmuHostRegion:
- * @start: first IOVA
- * @end: last IOVA
- * @type: as in sysfs: `msi`, `direct`, `direct-relaxable`, `reserved`
- *
- * A reserved region of an IOMMU group (reserved_regions in sysfs).
- */
-typedef struct {
-  guint64 start;
-  guint64 end;
-  char *type;
-} VsmmuHostRegion;
-
-/**
- * VsmmuHostGroup:
- * @number: as in /sys/kernel/iommu_groups
- * @type: (nullable): `DMA`, `DMA-FQ`, `identity`, …
- * @has_regions: whether the reserved regions could be read
- * @regions: (element-type VsmmuHostRegion): reserved regions
- * @devices: (element-type VsmmuHostDevice): borrowed; the PCI functions in it
- *
- * One IOMMU group: what cannot be told apart by the IOMMU.
- */
-typedef struct {
-  guint number;
-  char *type;
-  gboolean has_regions;
-  GPtrArray *regions;
-  GPtrArray *devices;
-} VsmmuHostGroup;
-
-/** VSMMU_HOST_BARS_MAX: six base address registers and the expansion ROM. */
-#define VSMMU_HOST_BARS_MAX 7
-
-/**
- * VsmmuHostBar:
- * @start: physical address on the host
- * @size: in bytes; 0 for a register that is not there
- * @is_io: I/O ports, not memory
- * @is_64bit: takes two registers
- * @is_prefetchable: belongs into a prefetchable window of a bridge
- *
- * What one base address register decodes (`resource` in sysfs).
- */
-typedef struct {
-  guint64 start;
-  guint64 size;
-  gboolean is_io;
-  gboolean is_64bit;
-  gboolean is_prefetchable;
-} VsmmuHostBar;
-
-/**
- * VsmmuHostDevice:
- * @name: address as sysfs writes it: `0009:01:00.0`
- * @domain: PCI segment
- * @bus: 0 to 255
- * @slot: 0 to 31
- * @function: 0 to 7
- * @vendor: vendor id
- * @device: device id
- * @class_code: 24 bits: class, subclass, programming interface
- * @driver: (nullable): the driver it is bound to
- * @vfio: (nullable): its VFIO character device, `vfio0` for
- *   /dev/vfio/devices/vfio0
- * @smmu: (nullable): borrowed; the SMMU it is behind
- * @group: (nullable): borrowed; its IOMMU group
- * @parent: (nullable): borrowed; the bridge or port it is below
- * @physical_function: (nullable): borrowed; for a virtual function
- * @numa_node: NUMA node of the host, -1 for none
- * @pasid: bits of a PASID it can use, 1 to 20; 0 without the capability
- * @ats: whether it has the ATS capability
- * @pri: whether it has the PRI capability
- * @total_vfs: how many virtual functions it can have; 0 without SR-IOV
- * @vfs: how many it has now
- * @bars: base address registers, the seventh being the expansion ROM
- *
- * One PCI function of the host.
- */
-struct _VsmmuHostDevice {
-  char *name;
-  guint32 domain;
-  guint8 bus;
-  guint8 slot;
-  guint8 function;
-  guint16 vendor;
-  guint16 device;
-  guint32 class_code;
-  char *driver;
-  char *vfio;
-  VsmmuHostSmmu *smmu;
-  VsmmuHostGroup *group;
-  VsmmuHostDevice *parent;
-  VsmmuHostDevice *physical_function;
-  VsmmuFact numa_node;
-  VsmmuFact pasid;
-  VsmmuFact ats;
-  VsmmuFact pri;
-  VsmmuFact total_vfs;
-  VsmmuFact vfs;
-  VsmmuHostBar bars[VSMMU_HOST_BARS_MAX];
-};
-
-/**
- * VsmmuHostOption:
- *
- * Options of the kernel's configuration that an accelerated vSMMU needs; a fact's
- * value is 0 for not set, 1 for a module, 2 for built in.
- */
-typedef enum {
-  VSMMU_HOST_OPTION_ARM_SMMU_V3,
-  VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD,
-  VSMMU_HOST_OPTION_IOMMUFD,
-  VSMMU_HOST_OPTION_KVM,
-  VSMMU_HOST_OPTION_TEGRA241_CMDQV,
-  VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV,
-  VSMMU_HOST_OPTION_VFIO_PCI,
-  VSMMU_HOST_OPTIONS,
-} VsmmuHostOption;
-
-/**
- * VsmmuHostPages:
- * @size: of a page, in KiB
- * @total: pages in the pool; -1 when not known, as is the next
- * @free: those that nobody uses
- *
- * One pool of huge pages, of all NUMA nodes together.
- */
-typedef struct {
-  guint64 size;
-  gint64 total;
-  gint64 free;
-} VsmmuHostPages;
-
-/**
- * VsmmuHostUnread:
- * @path: a file or device
- * @reason: why, as the system says it
- *
- * Something that is there and could not be read; facts that would be in it are unknown.
- */
-typedef struct {
-  char *path;
-  char *reason;
-} VsmmuHostUnread;
-
 /**
  * VsmmuHost:
- * @name: (nullable): what the host calls itself
- * @architecture: (nullable): as `uname -m` says it
- * @kernel: (nullable): release of the kernel
- * @options: configuration of the kernel, by #VsmmuHostOption
- * @dev_iommu: whether /dev/iommu exists
- * @dev_kvm: whether /dev/kvm exists
- * @dev_vfio: whether /dev/vfio/vfio exists
- * @has_pages: whether the pools of huge pages could be read
- * @pages: (element-type VsmmuHostPages): pools of huge pages
- * @tools: libvirt's and QEMU's versions, 0 for unknown
- * @emulator: (nullable): path of the QEMU program that was asked
- * @qemu_accel: whether its arm-smmuv3 has the property accel
- * @qemu_auto: whether it takes options from the host (QEMU 11.1)
- * @qemu_cmdqv: whether its arm-smmuv3 has the property cmdqv
- * @has_smmus: whether it is known which SMMUs there are
- * @has_devices: whether it is known which PCI functions there are
- * @smmus: (element-type VsmmuHostSmmu): by name
- * @groups: (element-type VsmmuHostGroup): by number
- * @devices: (element-type VsmmuHostDevice): by address
- * @unread: (element-type VsmmuHostUnread): what could not be read
  *
- * What a host's SMMUs, devices, kernel and tools can do. Immutable once made,
- * so that several threads may read one.
+ * What a host's SMMUs, devices, kernel and tools can do, each fact with where it is from, or unknown. Immutable once
+ * made, and counted by references, so that several threads may read one.
+ *
+ * Since: 0.1
  */
-typedef struct {
-  char *name;
-  char *architecture;
-  char *kernel;
-  VsmmuFact options[VSMMU_HOST_OPTIONS];
-  VsmmuFact dev_iommu;
-  VsmmuFact dev_kvm;
-  VsmmuFact dev_vfio;
-  gboolean has_pages;
-  GArray *pages;
-  VsmmuTarget tools;
-  char *emulator;
-  VsmmuFact qemu_accel;
-  VsmmuFact qemu_auto;
-  VsmmuFact qemu_cmdqv;
-  gboolean has_smmus;
-  gboolean has_devices;
-  GPtrArray *smmus;
-  GPtrArray *groups;
-  GPtrArray *devices;
-  GPtrArray *unread;
-} VsmmuHost;
+typedef struct _VsmmuHost VsmmuHost;
+
+#define VSMMU_TYPE_HOST (vsmmu_host_get_type ())
+VSMMU_PUBLIC GType vsmmu_host_get_type (void);
 
 /**
  * VsmmuHostProbeFlags:
@@ -388,6 +25,10 @@ typedef struct {
  *   through a function behind it that is bound to a VFIO driver and that nobody
  *   has open; the kernel resets such a function. Needs root
  * @VSMMU_HOST_PROBE_TOOLS: also ask the libvirt daemon and the QEMU program
+ *
+ * What vsmmu_host_probe() reads.
+ *
+ * Since: 0.1
  */
 typedef enum {
   VSMMU_HOST_PROBE_NONE = 0,
@@ -397,48 +38,25 @@ typedef enum {
 
 /**
  * vsmmu_host_probe:
- * @root: (nullable): directory with the /sys, /proc and /dev of a host, such as
+ * @root: (type filename) (nullable): directory with the /sys, /proc and /dev of a host, such as
  *   one mounted into a container or copied from elsewhere; %NULL or `/` for this
  *   host
  * @flags: what else to ask; ignored with a @root of another host
  * @error: %VSMMU_ERROR_PROBE when @root has no /sys
  *
  * Reads what a host can do. Needs no root as far as that goes; what cannot be
- * read is unknown, and named in #VsmmuHost.unread. Nothing is changed, and no
+ * read is unknown, and named under `unread` in JSON. Nothing is changed, and no
  * device is taken from its driver.
  *
  * Returns: (transfer full): the facts, or %NULL with @error set
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC VsmmuHost *vsmmu_host_probe (const char *root, VsmmuHostProbeFlags flags, GError **error);
 
 /**
- * vsmmu_host_probe_for_domain:
- * @root: (nullable): as for vsmmu_host_probe()
- * @domain: a domain
- * @error: %VSMMU_ERROR_PROBE when @root has no /sys
- *
- * As vsmmu_host_probe() without flags, but of the PCI functions and IOMMU groups only
- * those are read that vsmmu_check_domain() looks at for @domain. So it takes as long
- * on a host with thousands of functions as on one with ten.
- *
- * Returns: (transfer full): the facts, or %NULL with @error set
- */
-VSMMU_PUBLIC VsmmuHost *vsmmu_host_probe_for_domain (const char *root, const VsmmuDomain *domain, GError **error);
-
-/**
- * vsmmu_host_complete:
- * @host: facts that were just read, and that nobody else has yet
- * @saved: facts of the same host that somebody read who may read more
- *
- * Makes known what is unknown in @host and known in @saved: of the kernel when it is the same, of SMMUs, and of
- * functions with the same address, vendor and device. What #VsmmuHost.unread of @saved does not name is no longer named
- * in that of @host.
- */
-VSMMU_PUBLIC void vsmmu_host_complete (VsmmuHost *host, const VsmmuHost *saved);
-
-/**
  * vsmmu_host_new_from_data:
- * @data: JSON as vsmmu_host_to_json() writes it and
+ * @data: (array length=length) (element-type guint8): JSON as vsmmu_host_to_json() writes it and
  *   `schemas/host-facts.schema.json` describes it
  * @length: bytes in @data, at most %VSMMU_DOCUMENT_MAX_BYTES
  * @name: the name that messages use for the file
@@ -449,17 +67,21 @@ VSMMU_PUBLIC void vsmmu_host_complete (VsmmuHost *host, const VsmmuHost *saved);
  * references to what is not there are errors.
  *
  * Returns: (transfer full): the facts, or %NULL with @error set
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC VsmmuHost *vsmmu_host_new_from_data (const char *data, gsize length, const char *name, GError **error);
 
 /**
  * vsmmu_host_new_from_file:
- * @path: a file, in the encoding of file names, or `-` for standard input
+ * @path: (type filename): a file, in the encoding of file names, or `-` for standard input
  * @error: %VSMMU_ERROR_FACTS or %VSMMU_ERROR_READ
  *
  * As vsmmu_host_new_from_data(); @path is the name messages use.
  *
  * Returns: (transfer full): the facts, or %NULL with @error set
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC VsmmuHost *vsmmu_host_new_from_file (const char *path, GError **error);
 
@@ -469,46 +91,40 @@ VSMMU_PUBLIC VsmmuHost *vsmmu_host_new_from_file (const char *path, GError **err
  *
  * Returns: (transfer full): one JSON object that ends in a newline; reading it
  *   again gives the same facts
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC char *vsmmu_host_to_json (const VsmmuHost *host);
 
-VSMMU_PUBLIC void vsmmu_host_free (VsmmuHost *host);
+/**
+ * vsmmu_host_list_devices:
+ * @host: facts
+ *
+ * Returns: (transfer full): the addresses of the PCI functions that are behind an SMMUv3 and are no bridge or port,
+ * such as `0009:01:00.0`: those that vsmmu_plan_new() can give to a guest
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC GStrv vsmmu_host_list_devices (const VsmmuHost *host);
 
 /**
- * vsmmu_host_find_device:
- * @name: address as sysfs writes it, `0009:01:00.0`
+ * vsmmu_host_ref:
+ * @host: facts
  *
- * Returns: (nullable): the function with that address; owned by @host. The time
- *   grows with the logarithm of their number.
+ * Returns: (transfer full): @host
+ *
+ * Since: 0.1
  */
-VSMMU_PUBLIC const VsmmuHostDevice *vsmmu_host_find_device (const VsmmuHost *host, const char *name);
+VSMMU_PUBLIC VsmmuHost *vsmmu_host_ref (VsmmuHost *host);
 
 /**
- * vsmmu_host_device_is_bridge:
+ * vsmmu_host_unref:
+ * @host: (transfer full) (nullable): facts
  *
- * Returns: whether it is a PCI bridge or a port, which cannot be given to a guest
+ * Since: 0.1
  */
-VSMMU_PUBLIC gboolean vsmmu_host_device_is_bridge (const VsmmuHostDevice *device);
+VSMMU_PUBLIC void vsmmu_host_unref (VsmmuHost *host);
 
-/**
- * vsmmu_host_smmu_supports_vsmmu:
- *
- * Whether the kernel can put an accelerated vSMMU on @smmu: it must nest, and
- * guest memory must stay coherent, by S2FWB or by CANWBS
- * (arm_smmu_get_viommu_size()).
- *
- * Returns: a fact of 0 or 1, unknown when what is known does not decide it
- */
-VSMMU_PUBLIC VsmmuFact vsmmu_host_smmu_supports_vsmmu (const VsmmuHostSmmu *smmu);
-
-/**
- * vsmmu_fact_source_to_string:
- *
- * Returns: `sysfs`, `iommufd`, …, as JSON spells it; `unknown` for
- *   %VSMMU_FACT_SOURCE_NONE; not translated
- */
-VSMMU_PUBLIC const char *vsmmu_fact_source_to_string (VsmmuFactSource source);
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuHost, vsmmu_host_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuHost, vsmmu_host_unref)
 
 G_END_DECLS

@@ -6,34 +6,7 @@
 G_BEGIN_DECLS
 
 /**
- * VsmmuStrategy:
- * @VSMMU_STRATEGY_NATIVE: libvirt 12.7 and newer know all of it; nothing is to be done
- * @VSMMU_STRATEGY_OVERRIDE: libvirt 11.10 to 12.6 knows `<iommu>` with pciBus; the options go into a
- *   `<qemu:override>` of it
- * @VSMMU_STRATEGY_STAND_IN: libvirt 8.2 to 11.9 knows no vSMMU at all; a PCI controller stands in for each,
- *   which a `<qemu:override>` turns into an arm-smmuv3
- *
- * How a domain with vSMMUs gets through a libvirt to QEMU.
- */
-typedef enum {
-  VSMMU_STRATEGY_NATIVE,
-  VSMMU_STRATEGY_OVERRIDE,
-  VSMMU_STRATEGY_STAND_IN,
-} VsmmuStrategy;
-
-/**
- * vsmmu_strategy_choose:
- * @target: what the domain is for; without a QEMU release, one that is new enough is assumed
- * @strategy: (out): how
- * @error: %VSMMU_ERROR_UNSUPPORTED when the libvirt is older than 8.2 or the QEMU older than 11.0, and
- *   %VSMMU_ERROR_VALUE when @target names no libvirt
- *
- * Returns: %FALSE with @error set when there is no way
- */
-VSMMU_PUBLIC gboolean vsmmu_strategy_choose (const VsmmuTarget *target, VsmmuStrategy *strategy, GError **error);
-
-/**
- * vsmmu_lower_domain:
+ * vsmmu_lower_domain: (skip)
  * @xml: domain XML, lowered already or not
  * @length: bytes in @xml, at most %VSMMU_DOCUMENT_MAX_BYTES
  * @name: the name that messages use for the document
@@ -53,12 +26,14 @@ VSMMU_PUBLIC gboolean vsmmu_strategy_choose (const VsmmuTarget *target, VsmmuStr
  * Nothing is checked but what lowering itself needs: vsmmu_check_domain() says what else is wrong.
  *
  * Returns: (transfer full): domain XML with a NUL after it, or %NULL with @error set
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC char *vsmmu_lower_domain (const char *xml, gsize length, const char *name, const VsmmuTarget *target,
                                        GPtrArray *notes, gsize *out_length, GError **error);
 
 /**
- * vsmmu_lower_device:
+ * vsmmu_lower_device: (skip)
  * @xml: XML with one device as its root element, for attach, update or detach
  * @length: bytes in @xml, at most %VSMMU_DOCUMENT_MAX_BYTES
  * @name: the name that messages use for the document
@@ -71,12 +46,14 @@ VSMMU_PUBLIC char *vsmmu_lower_domain (const char *xml, gsize length, const char
  * for a libvirt that does not know it, because a lowered guest gives it to every VFIO device.
  *
  * Returns: (transfer full): device XML with a NUL after it, or %NULL with @error set
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC char *vsmmu_lower_device (const char *xml, gsize length, const char *name, const VsmmuTarget *target,
                                        GPtrArray *notes, gsize *out_length, GError **error);
 
 /**
- * vsmmu_lift:
+ * vsmmu_lift: (skip)
  * @xml: any XML that libvirt gives out
  * @length: bytes in @xml, at most %VSMMU_DOCUMENT_MAX_BYTES
  * @name: the name that messages use for the document
@@ -92,27 +69,10 @@ VSMMU_PUBLIC char *vsmmu_lower_device (const char *xml, gsize length, const char
  * byte for byte.
  *
  * Returns: (transfer full): XML with a NUL after it, or %NULL with @error set
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC char *vsmmu_lift (const char *xml, gsize length, const char *name, GPtrArray *notes, gsize *out_length,
                                GError **error);
-
-/**
- * vsmmu_lower_domain_file:
- * @path: a file, in the encoding of file names, or `-` for standard input
- * @target: as for vsmmu_lower_domain(), as are the rest
- *
- * Returns: (transfer full): domain XML with a NUL after it, or %NULL with @error set
- */
-VSMMU_PUBLIC char *vsmmu_lower_domain_file (const char *path, const VsmmuTarget *target, GPtrArray *notes,
-                                            gsize *out_length, GError **error);
-
-/**
- * vsmmu_lift_file:
- * @path: a file, in the encoding of file names, or `-` for standard input
- * @notes: as for vsmmu_lift(), as are the rest
- *
- * Returns: (transfer full): XML with a NUL after it, or %NULL with @error set
- */
-VSMMU_PUBLIC char *vsmmu_lift_file (const char *path, GPtrArray *notes, gsize *out_length, GError **error);
 
 G_END_DECLS

@@ -14,36 +14,10 @@ G_BEGIN_DECLS
  *
  * Returns: (transfer full): `file:line: severity: message [rule]` with the hint
  *   on a line of its own, one after the other; empty for no findings
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC char *vsmmu_render_text (const GPtrArray *findings, gboolean colour);
-
-/**
- * vsmmu_render_refusal:
- * @findings: (element-type VsmmuFinding): findings of which one is an error
- *
- * What to say where there is room for little, such as in an error of libvirt.
- *
- * Returns: (transfer full): the first error with its hint on a second line, and on a third how many
- *   others there are and of which rules; printable, without a line feed at the end
- */
-VSMMU_PUBLIC char *vsmmu_render_refusal (const GPtrArray *findings);
-
-/**
- * vsmmu_render_printable:
- * @text: text in which values from a document or file names may stand
- *
- * Returns: (transfer full): @text as UTF-8, with what is not printable, and so
- *   might drive a terminal, as \uXXXX; line feeds too
- */
-VSMMU_PUBLIC char *vsmmu_render_printable (const char *text);
-
-/**
- * vsmmu_render_line:
- *
- * Returns: (transfer full): @finding in one line, for a log:
- *   `file:line: severity: message [rule]; hint`
- */
-VSMMU_PUBLIC char *vsmmu_render_line (const VsmmuFinding *finding);
 
 /**
  * vsmmu_render_json:
@@ -52,6 +26,8 @@ VSMMU_PUBLIC char *vsmmu_render_line (const VsmmuFinding *finding);
  *
  * Returns: (transfer full): one JSON object as `schemas/findings.schema.json`
  *   describes it, ending in a newline
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC char *vsmmu_render_json (const GPtrArray *findings, guint files);
 
@@ -60,6 +36,8 @@ VSMMU_PUBLIC char *vsmmu_render_json (const GPtrArray *findings, guint files);
  * @findings: (element-type VsmmuFinding): the findings of all documents
  *
  * Returns: (transfer full): a SARIF 2.1.0 log, ending in a newline
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC char *vsmmu_render_sarif (const GPtrArray *findings);
 
@@ -78,6 +56,8 @@ VSMMU_PUBLIC char *vsmmu_render_sarif (const GPtrArray *findings);
  * `device` and `iommu` with a number, `smmu` with the address of a physical SMMU.
  *
  * Returns: (transfer full): a digraph, in UTF-8 and ending in a newline
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC char *vsmmu_render_dot (const VsmmuDomain *domain, const VsmmuHost *host, const GPtrArray *findings);
 

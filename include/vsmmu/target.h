@@ -6,46 +6,50 @@
 G_BEGIN_DECLS
 
 /**
- * VSMMU_VERSION_ENCODE: a release as one number that compares, as libvirt's own
- * version numbers do: 1,000,000 * major + 1,000 * minor + micro.
- */
-#define VSMMU_VERSION_ENCODE(major, minor, micro) (1000000u * (major) + 1000u * (minor) + (micro))
-
-/**
  * VsmmuTarget:
- * @libvirt: libvirt release in VSMMU_VERSION_ENCODE() form; 0 when not given
- * @qemu: QEMU release in the same form; 0 when not given
  *
- * The libvirt and QEMU an XML document is meant for.
+ * The libvirt and QEMU that an XML document is meant for.
+ *
+ * Since: 0.1
  */
-typedef struct {
-  guint libvirt;
-  guint qemu;
-} VsmmuTarget;
+typedef struct _VsmmuTarget VsmmuTarget;
+
+#define VSMMU_TYPE_TARGET (vsmmu_target_get_type ())
+VSMMU_PUBLIC GType vsmmu_target_get_type (void);
 
 /**
- * vsmmu_target_parse:
+ * vsmmu_target_new:
  * @text: `libvirt=11.3,qemu=11.1`, either part alone, or with a third number
- * @target: (out): the target
- * @error: %VSMMU_ERROR_VALUE
+ * @error: %VSMMU_ERROR_VALUE when @text is anything else
  *
- * Returns: %FALSE with @error set when @text is anything else
+ * Returns: (transfer full): a target, or %NULL with @error set
+ *
+ * Since: 0.1
  */
-VSMMU_PUBLIC gboolean vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error);
+VSMMU_PUBLIC VsmmuTarget *vsmmu_target_new (const char *text, GError **error);
 
 /**
- * vsmmu_target_probe:
+ * vsmmu_target_new_for_uri:
  * @uri: (nullable): libvirt connection URI; %NULL for qemu:///system
- * @target: (out): the target
- * @error: %VSMMU_ERROR_PROBE
+ * @error: %VSMMU_ERROR_PROBE when there is no library, daemon or answer
  *
- * Asks the libvirt daemon behind @uri, over a read-only connection, for its own
- * version (virConnectGetLibVersion()) and that of the QEMU it runs
- * (virConnectGetVersion()). libvirt's client library is loaded when it is
- * needed first.
+ * Asks the libvirt daemon behind @uri, over a read-only connection, for its own version (virConnectGetLibVersion())
+ * and that of the QEMU it runs (virConnectGetVersion()). libvirt's client library is loaded when it is needed first.
  *
- * Returns: %FALSE with @error set when there is no library, daemon or answer
+ * Returns: (transfer full): a target, or %NULL with @error set
+ *
+ * Since: 0.1
  */
-VSMMU_PUBLIC gboolean vsmmu_target_probe (const char *uri, VsmmuTarget *target, GError **error);
+VSMMU_PUBLIC VsmmuTarget *vsmmu_target_new_for_uri (const char *uri, GError **error);
+
+/**
+ * vsmmu_target_free:
+ * @target: (transfer full) (nullable): a target
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC void vsmmu_target_free (VsmmuTarget *target);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuTarget, vsmmu_target_free)
 
 G_END_DECLS

@@ -12,12 +12,10 @@
 #include <vsmmu/error.h>
 #include <vsmmu/finding.h>
 #include <vsmmu/host.h>
-#include <vsmmu/hotplug.h>
 #include <vsmmu/lower.h>
 #include <vsmmu/msi.h>
 #include <vsmmu/plan.h>
 #include <vsmmu/render.h>
 #include <vsmmu/rule.h>
-#include <vsmmu/schema.h>
 #include <vsmmu/target.h>
 #include <vsmmu/version.h>

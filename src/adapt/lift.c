@@ -10,7 +10,7 @@
 static void
 lifting_clear (VsmmuLifting *lifting)
 {
-  vsmmu_domain_free (lifting->domain);
+  vsmmu_domain_unref (lifting->domain);
   vsmmu_passthroughs_clear (&lifting->passthroughs);
   g_hash_table_unref (lifting->buses);
   g_string_free (lifting->devices, TRUE);

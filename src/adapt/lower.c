@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "vsmmu/lower.h"
+#include "adapt/lower.h"
 
 #include <glib/gi18n-lib.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "adapt/lower.h"
 #include "domain/domain.h"
-#include "vsmmu/lower.h"
 #include "xml/edit.h"
 
 /* The names that lowering gives in QEMU; for objects, nothing else may have them. */

@@ -2,7 +2,7 @@
 #include "base/version.h"
 
 #include "base/number.h"
-#include "vsmmu/target.h"
+#include "base/target.h"
 
 gboolean
 vsmmu_version_parse (const char *text, guint *version)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/target.h"
 #include "check/rule.h"
 #include "domain/domain.h"
 #include "host/binding.h"
-#include "vsmmu/check.h"
 
 /* One rule being applied to one domain. */
 typedef struct {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "check/check.h"
+#include "domain/hotplug.h"
 
 /* How well a free port suits a device; the larger, the better. */
 typedef enum {
@@ -24,3 +25,35 @@ VsmmuSuitability vsmmu_check_choose_port (const VsmmuCheck *check, const VsmmuDe
 
 /* (transfer full): where @device, which is to be attached, could go instead */
 char *vsmmu_check_hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device);
+
+/*
+ * VsmmuHotplugPlace:
+ * @VSMMU_PLACE_KEPT: there is nothing to choose: the device has an address, is
+ *   not attached, takes no PCI address, or the guest has no accelerated SMMUv3
+ * @VSMMU_PLACE_CHOSEN: a free port suits the device
+ * @VSMMU_PLACE_UNKNOWN: free ports may suit it, but on which physical SMMUs
+ *   the device and those behind the vSMMUs are is not known
+ * @VSMMU_PLACE_NONE: no free port suits it: none behind a vSMMU of its
+ *   physical SMMU or an empty one, or for an emulated device none outside
+ */
+typedef enum {
+  VSMMU_PLACE_KEPT,
+  VSMMU_PLACE_CHOSEN,
+  VSMMU_PLACE_UNKNOWN,
+  VSMMU_PLACE_NONE,
+} VsmmuHotplugPlace;
+
+/*
+ * vsmmu_hotplug_choose_bus:
+ * @hotplug: a device to be attached
+ * @guest: the running guest
+ * @host: (nullable): the host it runs on
+ * @bus: (out): index of the pcie-root-port, 0-255, with %VSMMU_PLACE_CHOSEN
+ *
+ * Where a device without an address should go. libvirt takes the first free
+ * port by index (qemuDomainEnsurePCIAddress()), whatever is behind it.
+ *
+ * Returns: whether @bus is where it should go
+ */
+VsmmuHotplugPlace vsmmu_hotplug_choose_bus (const VsmmuHotplug *hotplug, const VsmmuDomain *guest,
+                                            const VsmmuHost *host, guint *bus);

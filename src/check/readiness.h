@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "vsmmu/host.h"
+#include "host/host.h"
 
 /*
  * VsmmuReadinessResult:

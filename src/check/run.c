@@ -5,6 +5,7 @@
 #include "base/input.h"
 #include "check/check.h"
 #include "check/finding.h"
+#include "check/run.h"
 #include "domain/hotplug.h"
 #include "host/binding.h"
 #include "schema/violation.h"

@@ -7,34 +7,6 @@
 #include "domain/options.h"
 #include "domain/releases.h"
 
-gboolean
-vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
-{
-  g_auto (GStrv) parts = g_strsplit (text, ",", -1);
-
-  *target = (VsmmuTarget){ 0 };
-  for (guint i = 0; parts[i] != NULL; i++) {
-    char *equals = strchr (parts[i], '=');
-    guint *version = NULL;
-
-    if (g_str_has_prefix (parts[i], "libvirt="))
-      version = &target->libvirt;
-    else if (g_str_has_prefix (parts[i], "qemu="))
-      version = &target->qemu;
-    if (version == NULL || *version != 0 || !vsmmu_version_parse (equals + 1, version)) {
-      g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                   _ ("'%s' is no target: write it like libvirt=12.8,qemu=11.1, or 'this'"), text);
-      return FALSE;
-    }
-  }
-  if (target->libvirt == 0 && target->qemu == 0) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                 _ ("the target is empty: write it like libvirt=12.8,qemu=11.1, or 'this'"));
-    return FALSE;
-  }
-  return TRUE;
-}
-
 /* The accelerated vSMMUs one after the other; %NULL after the last. */
 static const VsmmuDevice *
 next_accelerated (const VsmmuCheck *check, guint *i)

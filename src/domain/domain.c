@@ -40,20 +40,24 @@ plug_free (VsmmuPlug *plug)
   g_free (plug);
 }
 
-void
-vsmmu_domain_free (VsmmuDomain *domain)
+VsmmuDomain *
+vsmmu_domain_ref (VsmmuDomain *domain)
 {
-  if (domain == NULL)
-    return;
+  return g_atomic_rc_box_acquire (domain);
+}
+
+static void
+domain_clear (gpointer data)
+{
+  VsmmuDomain *domain = data;
+
   plug_free (domain->plug);
   g_ptr_array_unref (domain->devices);
   g_ptr_array_unref (domain->hostdevs);
   g_array_unref (domain->problems);
-  if (domain->is_copy) {
-    /* The rest belongs to the original. */
-    g_free (domain);
+  /* The rest belongs to the original. */
+  if (domain->is_copy)
     return;
-  }
   g_ptr_array_unref (domain->iommus);
   g_ptr_array_unref (domain->controllers);
   g_array_unref (domain->memory_nodes);
@@ -64,13 +68,21 @@ vsmmu_domain_free (VsmmuDomain *domain)
   g_free (domain->address_error);
   g_free (domain->file);
   xmlFreeDoc (domain->document);
-  g_free (domain);
 }
+
+void
+vsmmu_domain_unref (VsmmuDomain *domain)
+{
+  if (domain != NULL)
+    g_atomic_rc_box_release_full (domain, domain_clear);
+}
+
+G_DEFINE_BOXED_TYPE (VsmmuDomain, vsmmu_domain, vsmmu_domain_ref, vsmmu_domain_unref)
 
 VsmmuDomain *
 vsmmu_domain_new_empty (xmlDocPtr document, const char *file)
 {
-  VsmmuDomain *domain = g_new0 (VsmmuDomain, 1);
+  VsmmuDomain *domain = g_atomic_rc_box_new0 (VsmmuDomain);
 
   domain->file = g_strdup (file);
   domain->document = document;
@@ -104,7 +116,7 @@ copy_list (const GPtrArray *list)
 VsmmuDomain *
 vsmmu_domain_copy (const VsmmuDomain *domain)
 {
-  VsmmuDomain *copy = g_memdup2 (domain, sizeof (*domain));
+  VsmmuDomain *copy = g_atomic_rc_box_dup (sizeof (*domain), (gpointer) domain);
 
   copy->is_copy = TRUE;
   copy->plug = NULL;

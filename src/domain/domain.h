@@ -3,7 +3,6 @@
 
 #include "domain/device.h"
 #include "vsmmu/domain.h"
-#include "vsmmu/hotplug.h"
 #include "xml/xml.h"
 
 typedef enum {

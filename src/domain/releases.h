@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "vsmmu/target.h"
+#include "base/target.h"
 
 /* What came with a release of libvirt or QEMU; a row of the table in releases.c each. */
 typedef enum {

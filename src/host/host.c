@@ -94,7 +94,7 @@ unread_free (gpointer data)
 VsmmuHost *
 vsmmu_host_new (void)
 {
-  VsmmuHost *host = g_new0 (VsmmuHost, 1);
+  VsmmuHost *host = g_atomic_rc_box_new0 (VsmmuHost);
 
   host->pages = g_array_new (FALSE, TRUE, sizeof (VsmmuHostPages));
   host->smmus = g_ptr_array_new_with_free_func (smmu_free);
@@ -104,11 +104,17 @@ vsmmu_host_new (void)
   return host;
 }
 
-void
-vsmmu_host_free (VsmmuHost *host)
+VsmmuHost *
+vsmmu_host_ref (VsmmuHost *host)
 {
-  if (host == NULL)
-    return;
+  return g_atomic_rc_box_acquire (host);
+}
+
+static void
+host_clear (gpointer data)
+{
+  VsmmuHost *host = data;
+
   g_free (host->name);
   g_free (host->architecture);
   g_free (host->kernel);
@@ -118,8 +124,16 @@ vsmmu_host_free (VsmmuHost *host)
   g_ptr_array_unref (host->groups);
   g_ptr_array_unref (host->devices);
   g_ptr_array_unref (host->unread);
-  g_free (host);
 }
+
+void
+vsmmu_host_unref (VsmmuHost *host)
+{
+  if (host != NULL)
+    g_atomic_rc_box_release_full (host, host_clear);
+}
+
+G_DEFINE_BOXED_TYPE (VsmmuHost, vsmmu_host, vsmmu_host_ref, vsmmu_host_unref)
 
 VsmmuHostSmmu *
 vsmmu_host_smmu_new (const char *name)
@@ -289,6 +303,20 @@ parse_hex (const char *text, gsize digits)
     value = value << 4 | g_ascii_xdigit_value (text[i]);
   }
   return value;
+}
+
+GStrv
+vsmmu_host_list_devices (const VsmmuHost *host)
+{
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+
+  for (guint i = 0; i < host->devices->len; i++) {
+    const VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
+
+    if (device->smmu != NULL && !vsmmu_host_device_is_bridge (device))
+      g_strv_builder_add (names, device->name);
+  }
+  return g_strv_builder_end (names);
 }
 
 gboolean

@@ -89,6 +89,14 @@ vsmmu_target_probe (const char *uri, VsmmuTarget *target, GError **error)
   return connection != NULL && vsmmu_connection_get_target (connection, target, error);
 }
 
+VsmmuTarget *
+vsmmu_target_new_for_uri (const char *uri, GError **error)
+{
+  VsmmuTarget target;
+
+  return vsmmu_target_probe (uri, &target, error) ? g_memdup2 (&target, sizeof (target)) : NULL;
+}
+
 /* libvirt says "Domain not found" and "domain is not running" by these, whatever was asked. */
 static VsmmuError
 last_error_code (const VsmmuConnection *connection)

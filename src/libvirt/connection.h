@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/budget.h"
-#include "vsmmu/target.h"
+#include "base/target.h"
 
 /*
  * VsmmuConnection:
@@ -57,6 +57,9 @@ void vsmmu_connection_set_budget (VsmmuConnection *connection, VsmmuBudget *budg
  * Returns: %FALSE with @error set when the daemon does not answer
  */
 gboolean vsmmu_connection_get_target (VsmmuConnection *connection, VsmmuTarget *target, GError **error);
+
+/* The same over a read-only connection to @uri, as vsmmu_target_new_for_uri() has it. */
+gboolean vsmmu_target_probe (const char *uri, VsmmuTarget *target, GError **error);
 
 /*
  * vsmmu_connection_get_domain_xml:

@@ -1,29 +1,62 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "vsmmu/plan.h"
+#include "plan/plan.h"
 
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
+#include "adapt/lower.h"
 #include "base/input.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "check/run.h"
 #include "domain/acceleration.h"
 #include "domain/domain-read.h"
 #include "domain/reach.h"
 #include "plan/layout.h"
-#include "vsmmu/check.h"
-#include "vsmmu/lower.h"
 #include "xml/edit.h"
 
-void
-vsmmu_plan_free (VsmmuPlan *plan)
+static void
+plan_clear (gpointer data)
 {
-  if (plan == NULL)
-    return;
+  VsmmuPlan *plan = data;
+
   g_free (plan->xml);
   g_clear_pointer (&plan->notes, g_ptr_array_unref);
   g_clear_pointer (&plan->findings, g_ptr_array_unref);
-  g_free (plan);
+}
+
+void
+vsmmu_plan_unref (VsmmuPlan *plan)
+{
+  if (plan != NULL)
+    g_atomic_rc_box_release_full (plan, plan_clear);
+}
+
+static VsmmuPlan *
+plan_ref (VsmmuPlan *plan)
+{
+  return g_atomic_rc_box_acquire (plan);
+}
+
+G_DEFINE_BOXED_TYPE (VsmmuPlan, vsmmu_plan, plan_ref, vsmmu_plan_unref)
+
+const char *
+vsmmu_plan_get_xml (const VsmmuPlan *plan, gsize *length)
+{
+  *length = plan->length;
+  return plan->xml;
+}
+
+GPtrArray *
+vsmmu_plan_get_notes (const VsmmuPlan *plan)
+{
+  return plan->notes;
+}
+
+GPtrArray *
+vsmmu_plan_get_findings (const VsmmuPlan *plan)
+{
+  return plan->findings;
 }
 
 /* A controller that libvirt adds by itself before it gives out addresses. */
@@ -293,8 +326,8 @@ make_layout (VsmmuLayout *layout, const char *const *devices, GError **error)
 }
 
 static gboolean
-fill (VsmmuPlan *plan, const VsmmuHost *host, const VsmmuPlanOptions *options, const char *guest, gsize length,
-      GError **error)
+fill (VsmmuPlan *plan, const VsmmuHost *host, const char *const *devices, const VsmmuPlanOptions *options,
+      const char *guest, gsize length, GError **error)
 {
   const VsmmuCheckOptions check = { .host = host };
   const char *name = options->guest_name != NULL ? options->guest_name : _ ("the plan");
@@ -308,7 +341,7 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const VsmmuPlanOptions *options, c
     return FALSE;
   guest = lifted;
   vsmmu_layout_init (&layout, host, domain, options->spare_ports);
-  if (!make_layout (&layout, options->devices, error))
+  if (!make_layout (&layout, devices, error))
     return FALSE;
   plan->is_unchanged = !vsmmu_layout_adds_something (&layout);
   if (plan->is_unchanged) {
@@ -326,24 +359,27 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const VsmmuPlanOptions *options, c
 }
 
 VsmmuPlan *
-vsmmu_plan_new (const VsmmuHost *host, const VsmmuPlanOptions *options, GError **error)
+vsmmu_plan_new (const VsmmuHost *host, const char *const *devices, const VsmmuPlanOptions *options, GError **error)
 {
-  g_autoptr (VsmmuPlan) plan = g_new0 (VsmmuPlan, 1);
-  g_autofree char *template = options->guest == NULL ? vsmmu_plan_template (host, options->name) : NULL;
+  static const VsmmuPlanOptions defaults;
+  const VsmmuPlanOptions *chosen = options != NULL ? options : &defaults;
+  g_autoptr (VsmmuPlan) plan = g_atomic_rc_box_new0 (VsmmuPlan);
+  g_autofree char *template = chosen->guest == NULL ? vsmmu_plan_template (host, chosen->name) : NULL;
 
-  if (options->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX || options->devices[0] == NULL) {
+  if (chosen->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX || devices[0] == NULL) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("a plan needs a device, and %d spare ports at most"),
                  VSMMU_PLAN_SPARE_PORTS_MAX);
     return NULL;
   }
-  if (template != NULL ? !fill (plan, host, options, template, strlen (template), error)
-                       : !fill (plan, host, options, options->guest, options->guest_length, error))
+  if (template != NULL ? !fill (plan, host, devices, chosen, template, strlen (template), error)
+                       : !fill (plan, host, devices, chosen, chosen->guest, chosen->guest_length, error))
     return NULL;
   return g_steal_pointer (&plan);
 }
 
 VsmmuPlan *
-vsmmu_plan_new_into_file (const VsmmuHost *host, const VsmmuPlanOptions *options, const char *path, GError **error)
+vsmmu_plan_new_into_file (const VsmmuHost *host, const char *const *devices, const VsmmuPlanOptions *options,
+                          const char *path, GError **error)
 {
   VsmmuPlanOptions into = *options;
   g_autofree char *data = NULL;
@@ -353,5 +389,5 @@ vsmmu_plan_new_into_file (const VsmmuHost *host, const VsmmuPlanOptions *options
     return NULL;
   into.guest = data;
   into.guest_name = name;
-  return vsmmu_plan_new (host, &into, error);
+  return vsmmu_plan_new (host, devices, &into, error);
 }

@@ -9,6 +9,7 @@
 
 #include "domain/domain.h"
 #include "host/host-fields.h"
+#include "probe/host.h"
 #include "probe/iommufd.h"
 #include "probe/iort.h"
 #include "probe/pci.h"

@@ -6,6 +6,7 @@
 
 #include "base/version.h"
 #include "domain/releases.h"
+#include "libvirt/connection.h"
 
 /* Long enough for a slow machine to start QEMU; past that it is stuck. */
 #define SECONDS_MAX 10

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "render/dot-label.h"
 
+#include "render/text.h"
 #include "vsmmu/render.h"
 
 /* Characters of a paragraph on one line. */

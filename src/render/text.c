@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "vsmmu/render.h"
+#include "render/text.h"
 
 #include <glib/gi18n-lib.h>
 

@@ -7,6 +7,7 @@
 #include "check/policy.h"
 #include "domain/acceleration.h"
 #include "domain/hotplug.h"
+#include "render/text.h"
 #include "rpc/guard-definition.h"
 #include "vsmmu/vsmmu.h"
 

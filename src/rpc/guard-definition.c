@@ -97,7 +97,7 @@ vsmmu_definition_new (char *raw, GError **error)
 void
 vsmmu_definition_free (VsmmuDefinition *definition)
 {
-  vsmmu_domain_free (definition->domain);
+  vsmmu_domain_unref (definition->domain);
   xmlFreeDoc (definition->document);
   g_free (definition->lifted);
   g_free (definition->raw);

@@ -3,12 +3,13 @@
 #include <libvirt/libvirt.h>
 #include <string.h>
 
+#include "adapt/lower.h"
 #include "check/finding.h"
 #include "check/policy.h"
+#include "check/port.h"
 #include "domain/acceleration.h"
 #include "domain/hotplug.h"
 #include "rpc/guard-definition.h"
-#include "vsmmu/lower.h"
 #include "vsmmu/vsmmu.h"
 #include "xml/edit.h"
 

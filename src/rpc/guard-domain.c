@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "adapt/lower.h"
 #include "base/text.h"
 #include "domain/concern.h"
 #include "domain/domain-read.h"
 #include "rpc/guard-internal.h"
-#include "vsmmu/lower.h"
 #include "vsmmu/vsmmu.h"
 #include "xml/edit.h"
 #include "xml/tags.h"

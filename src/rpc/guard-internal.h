@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "check/run.h"
 #include "domain/domain.h"
 #include "rpc/guard.h"
-#include "vsmmu/check.h"
 
 /* What messages call documents that have no file. */
 #define VSMMU_GUARD_DOMAIN "domain"

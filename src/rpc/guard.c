@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check/finding.h"
+#include "render/text.h"
 #include "vsmmu/vsmmu.h"
 #include "xml/xml.h"
 

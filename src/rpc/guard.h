@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/target.h"
 #include "check/policy.h"
+#include "domain/hotplug.h"
 #include "rpc/answer.h"
-#include "vsmmu/hotplug.h"
-#include "vsmmu/target.h"
+#include "vsmmu/host.h"
 
 /*
  * VsmmuGuard: what is to become of XML on its way between a client and libvirt.

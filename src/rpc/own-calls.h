@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/target.h"
 #include "rpc/relay.h"
-#include "vsmmu/target.h"
 
 /*
  * VsmmuOwnCalls: calls of our own to the daemon, on a client's connection and between the client's calls. Several

@@ -6,6 +6,7 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
+#include "host/host.h"
 #include "rpc/changes.h"
 #include "rpc/error.h"
 #include "rpc/guard.h"

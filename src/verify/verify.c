@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "verify/verify.h"
 
+#include "check/run.h"
 #include "libvirt/guest-memory.h"
 #include "libvirt/monitor.h"
+#include "probe/host.h"
 #include "verify/evidence.h"
 #include "verify/guest-domain.h"
 #include "verify/guest.h"
-#include "vsmmu/check.h"
 
 /*
  * Milliseconds. A driver comes within moments of a device, but a guest may boot for minutes, and tells nobody when it
@@ -32,7 +33,7 @@ typedef struct {
 static void
 surroundings_clear (Surroundings *surroundings)
 {
-  g_clear_pointer (&surroundings->host, vsmmu_host_free);
+  g_clear_pointer (&surroundings->host, vsmmu_host_unref);
   g_clear_pointer (&surroundings->findings, g_ptr_array_unref);
   g_clear_pointer (&surroundings->log_path, g_free);
   g_clear_pointer (&surroundings->log, vsmmu_qemu_log_free);

@@ -2,10 +2,10 @@
 #pragma once
 
 #include "check/policy.h"
+#include "host/host.h"
 #include "libvirt/connection.h"
 #include "libvirt/qemu-log.h"
 #include "vsmmu/finding.h"
-#include "vsmmu/host.h"
 
 /*
  * VsmmuVerifyVerdict:

@@ -12,8 +12,12 @@
 
 #include <libxml/parser.h>
 
+#include "check/run.h"
 #include "domain/concern.h"
 #include "domain/domain.h"
+#include "domain/hotplug.h"
+#include "plan/plan.h"
+#include "schema/schema.h"
 #include "stop.h"
 #include "turn.h"
 #include "vsmmu/vsmmu.h"
@@ -99,14 +103,13 @@ plan (const char *data, gsize size)
 {
   static const char *const devices[] = { "0000:55:00.0", NULL };
   const VsmmuPlanOptions options = {
-    .devices = devices,
     .spare_ports = 1,
     .guest = data,
     .guest_length = size,
     .guest_name = NAME,
   };
   g_autoptr (GError) error = NULL;
-  g_autoptr (VsmmuPlan) planned = vsmmu_plan_new (good_host, &options, &error);
+  g_autoptr (VsmmuPlan) planned = vsmmu_plan_new (good_host, devices, &options, &error);
   g_autoptr (VsmmuDomain) domain = NULL;
 
   if ((planned == NULL) != (error != NULL))

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "check/readiness.h"
+#include "check/run.h"
 #include "stop.h"
 #include "vsmmu/vsmmu.h"
 

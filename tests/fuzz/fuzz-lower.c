@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../describe-model.h"
+#include "base/target.h"
 #include "stop.h"
 #include "turn.h"
 #include "vsmmu/vsmmu.h"

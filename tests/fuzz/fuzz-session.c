@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fibers.h"
+#include "host/host.h"
 #include "rpc/error.h"
 #include "rpc/libvirt.h"
 #include "rpc/session.h"

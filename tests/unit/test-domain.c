@@ -174,7 +174,7 @@ test_errors_may_be_ignored (void)
   g_assert_null (vsmmu_domain_new_from_data ("", 0, "guest.xml", NULL));
   g_assert_null (vsmmu_domain_new_from_data ("<network/>", 10, "guest.xml", NULL));
   g_assert_null (vsmmu_domain_new_from_file ("/nonexistent/guest.xml", NULL));
-  vsmmu_domain_free (NULL);
+  vsmmu_domain_unref (NULL);
 }
 
 static void

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "check/finding.h"
-#include "vsmmu/check.h"
-#include "vsmmu/render.h"
+#include "check/run.h"
+#include "render/text.h"
 
 static GPtrArray *
 findings_new (void)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "check/finding.h"
+#include "host/host.h"
 #include "rpc/guard.h"
 #include "vsmmu/vsmmu.h"
 

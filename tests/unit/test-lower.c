@@ -2,9 +2,9 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "adapt/lower.h"
 #include "domain/domain.h"
 #include "golden.h"
-#include "vsmmu/lower.h"
 
 #define VERSION VSMMU_VERSION_ENCODE
 

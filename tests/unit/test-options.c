@@ -3,6 +3,7 @@
 #include <string.h>
 #include <vsmmu/vsmmu.h>
 
+#include "base/target.h"
 #include "check/finding.h"
 #include "domain/options.h"
 

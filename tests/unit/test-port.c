@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "check/port.h"
 #include "vsmmu/vsmmu.h"
 
 /*

@@ -3,6 +3,7 @@
 
 #include <vsmmu/vsmmu.h>
 
+#include "adapt/passthrough.h"
 #include "methods.h"
 #include "quota.h"
 

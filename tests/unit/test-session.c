@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/target.h"
 #include "rpc/error.h"
 #include "rpc/libvirt.h"
 #include "rpc/session.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/target.h"
 #include "domain/releases.h"
-#include "vsmmu/target.h"
+#include "libvirt/connection.h"
 
 static const struct {
   const char *text;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "check/run.h"
 #include "vsmmu/vsmmu.h"
 
 #define THREADS 8

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "check/finding.h"
+#include "check/run.h"
 #include "golden.h"
 #include "host/host.h"
 #include "verify/evidence.h"

@@ -2,7 +2,7 @@
 #include "host-cache.h"
 
 #include "../facts.h"
-#include "vsmmu/host.h"
+#include "host/host.h"
 
 /* A host is not looked at again for this time. */
 #define HOST_MAX_AGE (2 * G_USEC_PER_SEC)
@@ -24,7 +24,7 @@ clear_snapshot (gpointer data)
 {
   VsmmuHostSnapshot *snapshot = data;
 
-  vsmmu_host_free (snapshot->host);
+  vsmmu_host_unref (snapshot->host);
   g_free (snapshot->json);
 }
 

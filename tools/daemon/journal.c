@@ -5,6 +5,7 @@
 #include <vsmmu/vsmmu.h>
 
 #include "check/finding.h"
+#include "render/text.h"
 
 /* So many reasons are logged. */
 #define MAX_RULES 8

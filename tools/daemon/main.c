@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "metrics.h"
 #include "quota.h"
+#include "render/text.h"
 #include "service.h"
 #include "watching.h"
 

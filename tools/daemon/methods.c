@@ -4,10 +4,16 @@
 #include <glib/gi18n.h>
 #include <vsmmu/vsmmu.h>
 
+#include "adapt/passthrough.h"
 #include "base/budget.h"
+#include "base/target.h"
 #include "check/finding.h"
 #include "check/policy.h"
+#include "check/run.h"
+#include "domain/hotplug.h"
+#include "plan/plan.h"
 #include "quota.h"
+#include "render/text.h"
 #include "request.h"
 
 #define DOCUMENT_NAME "<dbus>"
@@ -327,7 +333,6 @@ run_plan (VsmmuRequest *request, GError **error)
     g_propagate_error (error, g_steal_pointer (&guest_error));
     return NULL;
   }
-  options.devices = devices;
   g_variant_lookup (given, "spare-ports", "u", &options.spare_ports);
   g_variant_lookup (given, "name", "&s", &options.name);
   if (guest != NULL)
@@ -335,7 +340,7 @@ run_plan (VsmmuRequest *request, GError **error)
   host = vsmmu_host_cache_get (request->context->host, error);
   if (host == NULL)
     return NULL;
-  plan = vsmmu_plan_new (host->host, &options, error);
+  plan = vsmmu_plan_new (host->host, devices, &options, error);
   return plan != NULL ? plan_to_variant (plan) : NULL;
 }
 

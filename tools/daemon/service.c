@@ -6,6 +6,7 @@
 #include <vsmmu/vsmmu.h>
 
 #include "accounts.h"
+#include "base/budget.h"
 #include "gate.h"
 #include "interface.h"
 #include "methods.h"

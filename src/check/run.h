@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "domain/hotplug.h"
+#include "host/host.h"
+#include "schema/schema.h"
+#include "vsmmu/check.h"
+
+/* All is borrowed by those who fill it in themselves, and owned by vsmmu_check_options_new(). */
+struct _VsmmuCheckOptions {
+  const VsmmuTarget *target;
+  const VsmmuHost *host;
+  const VsmmuSchema *schema;
+  const VsmmuHotplug *hotplug;
+  /* Make a document that is no domain the error VSMMU_ERROR_NOT_DOMAIN instead of a finding, for callers that come
+   * across networks and storage pools. */
+  gboolean domains_only;
+};
+
+/*
+ * vsmmu_check_file:
+ * @path: a file, or `-` for standard input
+ * @options: (nullable): what else to look at
+ * @error: %VSMMU_ERROR_READ when the file cannot be read or is too large
+ *
+ * As vsmmu_check_data().
+ *
+ * Returns: (transfer full) (element-type VsmmuFinding): findings, or %NULL with @error set
+ */
+GPtrArray *vsmmu_check_file (const char *path, const VsmmuCheckOptions *options, GError **error);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/plan.h"
+
+VsmmuPlanOptions *
+vsmmu_plan_options_new (void)
+{
+  return g_atomic_rc_box_new0 (VsmmuPlanOptions);
+}
+
+static void
+options_clear (gpointer data)
+{
+  VsmmuPlanOptions *options = data;
+
+  g_free ((char *) options->name);
+  g_free ((char *) options->guest);
+  g_free ((char *) options->guest_name);
+}
+
+void
+vsmmu_plan_options_unref (VsmmuPlanOptions *options)
+{
+  if (options != NULL)
+    g_atomic_rc_box_release_full (options, options_clear);
+}
+
+static VsmmuPlanOptions *
+options_ref (VsmmuPlanOptions *options)
+{
+  return g_atomic_rc_box_acquire (options);
+}
+
+G_DEFINE_BOXED_TYPE (VsmmuPlanOptions, vsmmu_plan_options, options_ref, vsmmu_plan_options_unref)
+
+void
+vsmmu_plan_options_set_spare_ports (VsmmuPlanOptions *options, guint spare_ports)
+{
+  options->spare_ports = spare_ports;
+}
+
+void
+vsmmu_plan_options_set_name (VsmmuPlanOptions *options, const char *name)
+{
+  g_free ((char *) options->name);
+  options->name = g_strdup (name);
+}
+
+void
+vsmmu_plan_options_set_guest (VsmmuPlanOptions *options, const char *data, gsize length, const char *name)
+{
+  g_free ((char *) options->guest);
+  g_free ((char *) options->guest_name);
+  options->guest = g_memdup2 (data, length);
+  options->guest_length = length;
+  options->guest_name = g_strdup (name);
+}
