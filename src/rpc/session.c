@@ -6,7 +6,6 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
-#include "host/host.h"
 #include "rpc/changes.h"
 #include "rpc/error.h"
 #include "rpc/guard.h"

@@ -3,7 +3,6 @@
 
 #include <vsmmu/vsmmu.h>
 
-#include "adapt/passthrough.h"
 #include "methods.h"
 #include "quota.h"
 

@@ -4,7 +4,6 @@
 #include <glib/gi18n.h>
 #include <vsmmu/vsmmu.h>
 
-#include "adapt/passthrough.h"
 #include "base/budget.h"
 #include "base/target.h"
 #include "check/finding.h"
