@@ -2,57 +2,29 @@
 #include "msi/machine.h"
 
 #include "base/version.h"
+#include "domain/arguments.h"
 #include "domain/releases.h"
 #include "domain/virt-machine.h"
 
-/* An option of -machine, of which the last one counts. */
+/* What -machine says of a property, of which the last one counts. */
 typedef struct {
   const VsmmuPassthrough *argument; /* %NULL when it is not given */
-  char value[16];
-} Option;
+  const char *value;                /* then "" */
+} Setting;
 
-static gboolean
-takes_machine (const char *argument)
+static Setting
+find_setting (const GPtrArray *options, const char *name)
 {
-  return strcmp (argument, "-M") == 0 || strcmp (argument, "-machine") == 0 || strcmp (argument, "--machine") == 0;
-}
+  Setting setting = { NULL, "" };
 
-/* Takes the option @name out of one argument, "virt,its=off,msi=auto". */
-static void
-read_option (Option *option, const char *name, const VsmmuPassthrough *argument)
-{
-  gsize length = strlen (name);
-  const char *comma;
+  for (guint i = 0; i < options->len; i++) {
+    const VsmmuOption *option = g_ptr_array_index (options, i);
+    const char *value = option->kind == VSMMU_OPTION_MACHINE ? vsmmu_option_get (option, name) : NULL;
 
-  for (const char *part = argument->value; part != NULL; part = comma != NULL ? comma + 1 : NULL) {
-    gsize size;
-    gsize n_kept;
-
-    comma = strchr (part, ',');
-    size = comma != NULL ? (gsize) (comma - part) : strlen (part);
-    if (size <= length || part[length] != '=' || strncmp (part, name, length) != 0)
-      continue;
-    option->argument = argument;
-    n_kept = MIN (sizeof (option->value) - 1, size - length - 1);
-    memcpy (option->value, part + length + 1, n_kept);
-    option->value[n_kept] = '\0';
+    if (value != NULL)
+      setting = (Setting){ option->value, value };
   }
-}
-
-static Option
-find_option (const VsmmuDomain *domain, const char *name)
-{
-  Option option = { 0 };
-  gboolean is_machine = FALSE;
-
-  for (guint i = 0; i < domain->arguments->len; i++) {
-    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i);
-
-    if (is_machine)
-      read_option (&option, name, argument);
-    is_machine = takes_machine (argument->value);
-  }
-  return option;
+  return setting;
 }
 
 typedef enum {
@@ -63,7 +35,7 @@ typedef enum {
 } Gic;
 
 static Gic
-gic_of (const VsmmuDomain *domain, const Option *version)
+gic_of (const VsmmuDomain *domain, const Setting *version)
 {
   static const Gic given[] = {
     [VSMMU_GIC_ABSENT] = GIC_UNKNOWN,
@@ -115,16 +87,18 @@ VsmmuMsiChoice
 vsmmu_msi_choice_of (const VsmmuDomain *domain)
 {
   VsmmuMsiChoice choice = { .controller = VSMMU_MSI_CONTROLLER_UNKNOWN };
-  Option version;
-  Option msi;
-  Option its;
+  g_autoptr (GPtrArray) options = NULL;
+  Setting version;
+  Setting msi;
+  Setting its;
   Gic gic;
 
   if (!vsmmu_domain_is_virt (domain))
     return choice;
-  version = find_option (domain, "gic-version");
-  msi = find_option (domain, "msi");
-  its = find_option (domain, "its");
+  options = vsmmu_arguments_parse (domain->arguments);
+  version = find_setting (options, "gic-version");
+  msi = find_setting (options, "msi");
+  its = find_setting (options, "its");
   gic = gic_of (domain, &version);
   choice.controller = choose_best (domain, gic);
   choice.argument = version.argument;

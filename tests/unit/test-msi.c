@@ -240,8 +240,9 @@ read_domain (const char *text)
   "<os firmware='efi'><type arch='aarch64' machine='" machine "'>hvm</type></os><features>" features                   \
   "</features>" rest "</domain>"
 #define GIC(version) "<gic version='" version "'/>"
-#define ARGUMENTS(value)                                                                                               \
-  "<qemu:commandline><qemu:arg value='-machine'/><qemu:arg value='" value "'/></qemu:commandline>"
+#define TWO_ARGUMENTS(one, two)                                                                                        \
+  "<qemu:commandline><qemu:arg value='" one "'/><qemu:arg value='" two "'/></qemu:commandline>"
+#define ARGUMENTS(value) TWO_ARGUMENTS ("-machine", value)
 
 #define ACCELERATED                                                                                                    \
   "<devices><controller type='pci' index='0' model='pcie-root'/>"                                                      \
@@ -301,6 +302,18 @@ static const struct {
   { VIRT ("kvm", "virt", GIC ("3"), ARGUMENTS ("msi=off,msi=its")), VSMMU_MSI_CONTROLLER_ITS },
   { VIRT ("kvm", "virt", GIC ("3"), ARGUMENTS ("xmsi=off,msi-off,msi=")), VSMMU_MSI_CONTROLLER_ITS },
   { VIRT ("kvm", "pc", GIC ("3"), ""), VSMMU_MSI_CONTROLLER_UNKNOWN },
+  /* Only what QEMU takes for the value of -machine, by any of its names, is one; commas in a value are doubled. */
+  { VIRT ("kvm", "virt", GIC ("3"), TWO_ARGUMENTS ("-M", "its=off")), VSMMU_MSI_CONTROLLER_NONE },
+  { VIRT ("kvm", "virt", GIC ("3"), TWO_ARGUMENTS ("--M", "virt,its=off")), VSMMU_MSI_CONTROLLER_NONE },
+  { VIRT ("kvm", "virt", GIC ("3"), TWO_ARGUMENTS ("--machine", "its=off")), VSMMU_MSI_CONTROLLER_NONE },
+  { VIRT ("kvm", "virt", GIC ("3"), TWO_ARGUMENTS ("-name", "-machine") TWO_ARGUMENTS ("its=off", "-snapshot")),
+    VSMMU_MSI_CONTROLLER_ITS },
+  { VIRT ("kvm", "virt", GIC ("3"), TWO_ARGUMENTS ("-append", "-M") TWO_ARGUMENTS ("-machine", "msi=off")),
+    VSMMU_MSI_CONTROLLER_NONE },
+  { VIRT ("kvm", "virt", GIC ("3"), ARGUMENTS ("firmware=a,,msi=off")), VSMMU_MSI_CONTROLLER_ITS },
+  { VIRT ("kvm", "virt", GIC ("3"), ARGUMENTS ("firmware=a,,b,msi=off")), VSMMU_MSI_CONTROLLER_NONE },
+  { VIRT ("kvm", "virt", GIC ("3"), ARGUMENTS ("msi=off") ARGUMENTS ("msi=auto")), VSMMU_MSI_CONTROLLER_ITS },
+  { VIRT ("kvm", "virt", GIC ("3"), ARGUMENTS ("msi=off") ARGUMENTS ("usb=off")), VSMMU_MSI_CONTROLLER_NONE },
 };
 
 static void
