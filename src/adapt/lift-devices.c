@@ -10,14 +10,12 @@
  * iommufd
  */
 
-/* The property of all VFIO devices, as -global names it. */
-#define GLOBAL "vfio-pci.iommufd"
-
 /* How VFIO devices come to iommufd. */
 typedef struct {
   GHashTable *objects;    /* id → VsmmuOption that makes it */
   GHashTable *uses;       /* id → how often it is named by what is taken */
   const char *everybody;  /* (nullable): id that all VFIO devices have */
+  gboolean is_nobody;     /* all are told to have none */
   VsmmuSwitch for_domain; /* <iommufd enabled> */
 } Backends;
 
@@ -45,12 +43,12 @@ is_object (const VsmmuOption *option, const char *type)
 
 /* What lowering says of the domain with the name of the backend. */
 static VsmmuSwitch
-parse_backend (const char *id)
+parse_backend (const Backends *backends)
 {
-  for (VsmmuSwitch enabled = VSMMU_SWITCH_OFF; id != NULL && enabled <= VSMMU_SWITCH_ON; enabled++)
-    if (strcmp (id, vsmmu_iommufd_ids[enabled]) == 0)
+  for (VsmmuSwitch enabled = VSMMU_SWITCH_OFF; backends->everybody != NULL && enabled <= VSMMU_SWITCH_ON; enabled++)
+    if (strcmp (backends->everybody, vsmmu_iommufd_ids[enabled]) == 0)
       return enabled;
-  return VSMMU_SWITCH_ABSENT;
+  return backends->is_nobody ? VSMMU_SWITCH_OFF : VSMMU_SWITCH_ABSENT;
 }
 
 static void
@@ -71,9 +69,10 @@ find_backends (const VsmmuLifting *lifting, Backends *backends)
   for (guint i = 0; i < options->len; i++) {
     const VsmmuOption *option = g_ptr_array_index (options, i);
 
-    if (strcmp (option->name->value, "-global") == 0 && vsmmu_option_get (option, GLOBAL) != NULL)
-      backends->everybody = vsmmu_option_get (option, GLOBAL);
+    if (strcmp (option->name->value, "-global") == 0 && vsmmu_option_get (option, VSMMU_IOMMUFD_PROPERTY) != NULL)
+      backends->everybody = vsmmu_option_get (option, VSMMU_IOMMUFD_PROPERTY);
   }
+  backends->is_nobody = g_strcmp0 (backends->everybody, "") == 0;
   if (backends->everybody != NULL && !g_hash_table_contains (backends->objects, backends->everybody))
     backends->everybody = NULL;
 }
@@ -81,17 +80,17 @@ find_backends (const VsmmuLifting *lifting, Backends *backends)
 static void
 take_global (VsmmuLifting *lifting, Backends *backends)
 {
-  static const char *const names[] = { GLOBAL, NULL };
+  static const char *const names[] = { VSMMU_IOMMUFD_PROPERTY, NULL };
   const GPtrArray *options = lifting->passthroughs.options;
 
   for (guint i = 0; i < options->len; i++) {
     VsmmuOption *option = g_ptr_array_index (options, i);
 
-    if (backends->everybody == NULL || strcmp (option->name->value, "-global") != 0 ||
+    if ((backends->everybody == NULL && !backends->is_nobody) || strcmp (option->name->value, "-global") != 0 ||
         !vsmmu_option_has_only (option, names))
       continue;
     option->is_taken = lifting->is_changed = TRUE;
-    count_use (backends, vsmmu_option_get (option, GLOBAL));
+    count_use (backends, vsmmu_option_get (option, VSMMU_IOMMUFD_PROPERTY));
   }
 }
 
@@ -173,8 +172,7 @@ vsmmu_lift_iommufd (VsmmuLifting *lifting)
   gboolean is_seen = FALSE;
 
   find_backends (lifting, &backends);
-  backends.for_domain =
-      lifting->domain->iommufd_line == 0 ? parse_backend (backends.everybody) : lifting->domain->iommufd;
+  backends.for_domain = lifting->domain->iommufd_line == 0 ? parse_backend (&backends) : lifting->domain->iommufd;
   for (guint i = 0; i < lifting->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = g_ptr_array_index (lifting->domain->hostdevs, i);
     VsmmuSwitch iommufd;

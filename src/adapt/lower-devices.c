@@ -85,10 +85,13 @@ vsmmu_lower_iommufd (VsmmuLowering *lowering)
   remove_for_domain (lowering);
   if (is_needed) {
     g_autofree char *object = g_strconcat ("iommufd,id=", backend_name (domain), NULL);
-    g_autofree char *global = g_strconcat ("vfio-pci.iommufd=", backend_name (domain), NULL);
+    g_autofree char *global = g_strconcat (VSMMU_IOMMUFD_PROPERTY "=", backend_name (domain), NULL);
 
     vsmmu_lowering_add_argument (lowering, "-object", object);
     vsmmu_lowering_add_argument (lowering, "-global", global);
+  } else if (domain->iommufd == VSMMU_SWITCH_OFF) {
+    /* No backend for all says the same, and lifting finds it. */
+    vsmmu_lowering_add_argument (lowering, "-global", VSMMU_IOMMUFD_PROPERTY "=");
   }
   for (guint i = 0; i < domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);

@@ -7,7 +7,8 @@
 
 /* The names that lowering gives in QEMU; for objects, nothing else may have them. */
 #define VSMMU_STAND_IN_ALIAS "ua-iommu"
-#define VSMMU_IOMMUFD_ID "vsmmu-iommufd" /* one of vsmmu_iommufd_ids */
+#define VSMMU_IOMMUFD_ID "vsmmu-iommufd"          /* one of vsmmu_iommufd_ids */
+#define VSMMU_IOMMUFD_PROPERTY "vfio-pci.iommufd" /* of all VFIO devices, as -global names it */
 #define VSMMU_INITIATOR_ID "vsmmu-gi"
 
 /*

@@ -477,6 +477,8 @@ static const struct {
   { "nothing-but-the-iommufd-of-a-device", VERSION (11, 10, 0), BODY (IOMMUFD_DEVICE PLAIN_VSMMU, "") },
   { "nothing-but-a-device-without-iommufd", VERSION (11, 10, 0), BODY (PLAIN_DEVICE PLAIN_VSMMU, "") },
   { "nothing-but-the-iommufd-of-the-domain", VERSION (12, 1, 0), BODY (PLAIN_VSMMU, "<iommufd enabled='no'/>\n") },
+  { "no-device-has-the-iommufd-of-the-domain", VERSION (11, 3, 0),
+    BODY (PLAIN_DEVICE PLAIN_VSMMU, "<iommufd enabled='no'/>\n") },
   { "nothing-that-is-not-known", VERSION (12, 2, 0), BODY (IOMMUFD_DEVICE PLAIN_VSMMU, "<iommufd enabled='no'/>\n") },
   { "last-slot-is-taken", VERSION (11, 3, 0),
     BODY (VSMMU "<rng model='virtio'><address type='pci' bus='0' slot='31'/></rng>\n", "") },
@@ -580,6 +582,8 @@ static const struct {
   { "iommufd-of-the-domain-is-on",
     BODY (PLAIN_DEVICE VSMMU, ARGUMENTS (ARGUMENT ("-object") ARGUMENT ("iommufd,id=vsmmu-iommufd-yes")
                                              ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd=vsmmu-iommufd-yes"))) },
+  { "no-device-has-iommufd",
+    BODY (PLAIN_DEVICE PLAIN_VSMMU, ARGUMENTS (ARGUMENT ("-global") ARGUMENT ("vfio-pci.iommufd="))) },
   { "iommufd-of-the-domain-is-there",
     BODY (PLAIN_DEVICE VSMMU, "<iommufd enabled='no'/>\n" ARGUMENTS (
                                   ARGUMENT ("-object") ARGUMENT ("iommufd,id=vsmmu-iommufd-yes") ARGUMENT ("-global")
