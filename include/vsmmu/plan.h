@@ -56,7 +56,7 @@ VSMMU_PUBLIC void vsmmu_plan_options_set_spare_ports (VsmmuPlanOptions *options,
 /**
  * vsmmu_plan_options_set_name:
  * @options: options
- * @name: (nullable): of the guest that is written; ignored when there is a guest
+ * @name: (nullable): of the guest that is written, without a slash; ignored when there is a guest
  *
  * Since: 0.1
  */

@@ -28,21 +28,30 @@ has_started (const VsmmuCheck *check)
   return check->domain->plug != NULL && check->domain->is_running;
 }
 
+/* The next accelerated vSMMU, from number @i on, that has no VFIO device at start; %NULL after the last. */
+static const VsmmuDevice *
+next_empty (const VsmmuCheck *check, const guint counts[VSMMU_PCI_BUSES_MAX], guint *i)
+{
+  while (!has_started (check) && *i < check->domain->iommus->len) {
+    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, (*i)++);
+
+    if (vsmmu_domain_is_effective (check->domain, iommu) && counts[iommu->iommu.pci_bus] == 0)
+      return iommu;
+  }
+  return NULL;
+}
+
 static void
 check_vsmmu_empty (VsmmuCheck *check)
 {
   guint counts[VSMMU_PCI_BUSES_MAX];
+  guint i = 0;
+  const VsmmuDevice *iommu;
 
-  if (has_started (check))
-    return;
   count_hostdevs (check, counts);
-  for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
-    g_autofree char *options = NULL;
+  while ((iommu = next_empty (check, counts, &i)) != NULL) {
+    g_autofree char *options = vsmmu_iommu_auto_options (iommu);
 
-    if (!vsmmu_domain_is_effective (check->domain, iommu) || counts[iommu->iommu.pci_bus] > 0)
-      continue;
-    options = vsmmu_iommu_auto_options (iommu);
     if (options != NULL)
       vsmmu_check_report (
           check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
@@ -55,20 +64,16 @@ static void
 check_cmdqv_vsmmu_empty (VsmmuCheck *check)
 {
   guint counts[VSMMU_PCI_BUSES_MAX];
+  guint i = 0;
+  const VsmmuDevice *iommu;
 
-  if (has_started (check))
-    return;
   count_hostdevs (check, counts);
-  for (guint i = 0; i < check->domain->iommus->len; i++) {
-    const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
-
-    if (vsmmu_domain_is_effective (check->domain, iommu) && counts[iommu->iommu.pci_bus] == 0 &&
-        iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
+  while ((iommu = next_empty (check, counts, &i)) != NULL)
+    if (iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                           g_strdup_printf (_ ("put a <hostdev> below bus %u, or remove cmdqv"), iommu->iommu.pci_bus),
                           _ ("cmdqv='on' with no VFIO device behind the SMMUv3 at start: QEMU exits, or the guest gets "
                              "no command queue without a word"));
-  }
 }
 
 static void

@@ -371,6 +371,14 @@ vsmmu_plan_new (const VsmmuHost *host, const char *const *devices, const VsmmuPl
                  VSMMU_PLAN_SPARE_PORTS_MAX);
     return NULL;
   }
+  if (template != NULL && chosen->name != NULL && (*chosen->name == '\0' || strpbrk (chosen->name, "/\n") != NULL)) {
+    g_autofree char *shown = vsmmu_text_shorten (chosen->name);
+
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
+                 _ ("invalid name '%s' for a guest: libvirt refuses an empty name, and a slash or a newline in it"),
+                 shown);
+    return NULL;
+  }
   if (template != NULL ? !fill (plan, host, devices, chosen, template, strlen (template), error)
                        : !fill (plan, host, devices, chosen, chosen->guest, chosen->guest_length, error))
     return NULL;

@@ -269,6 +269,7 @@ vsmmu_definition_leave_out (const VsmmuDefinition *definition, const GPtrArray *
   return parse (changed, length, error);
 }
 
+/* What changes a definition leaves all else on its line (keep_lines()); the indexes in an XPath are others then. */
 static gboolean
 is_same_finding (gconstpointer a, gconstpointer b)
 {
