@@ -89,6 +89,7 @@ def outcomes(build_dir, tmp_path_factory):
     return {(files[path], target): outcome for path, target, outcome in lines}
 
 
+@pytest.mark.slow("hundreds of domains are lowered for each target and lifted again")
 def test_lifting_gives_back_the_same_model_and_the_same_text_from_then_on_whatever_the_metadata(outcomes):
     good = ("unchanged", "lowered", "refused: ")
     wrong = {key: outcome for key, outcome in outcomes.items()
@@ -99,6 +100,7 @@ def test_lifting_gives_back_the_same_model_and_the_same_text_from_then_on_whatev
     assert lowered > 1000
 
 
+@pytest.mark.slow("hundreds of domains are lowered for each target and lifted again")
 def test_every_domain_with_a_vsmmu_is_lowered_for_every_older_libvirt(outcomes):
     names = [domain.name for domain in (*NAMED, *UNNAMED)] + list(WRITTEN)
     not_lowered = {(name, target): outcomes[name, target] for name in names for target in LOWERING
@@ -109,6 +111,7 @@ def test_every_domain_with_a_vsmmu_is_lowered_for_every_older_libvirt(outcomes):
     assert all(outcomes[name, "libvirt=12.7"] == "unchanged" for name in names)
 
 
+@pytest.mark.slow("hundreds of domains are lowered for each target and lifted again")
 def test_a_domain_without_a_vsmmu_is_not_touched_whatever_the_libvirt(outcomes):
     names = [domain.name for domain in domains.placements() if "pciBus" not in domain.xml]
     assert len(names) > 100

@@ -99,6 +99,7 @@ def children(command):
 #
 
 
+@pytest.mark.slow("virsh runs dozens of times, each way")
 def test_virsh_sees_what_it_sees_without(libvirt_daemon, uri, directory):
     with guest(uri, "same", directory):
         for arguments in (["list", "--all"], ["dumpxml", "same"], ["capabilities"], ["domcapabilities"], ["net-list", "--all"],

@@ -780,6 +780,7 @@ def test_a_broken_configuration_refuses_the_start_and_is_named(libvirtd, define)
     assert f"{libvirtd.hook.conf}: there is no rule 'needs-kwm'; did you mean 'needs-kvm'?" in error
 
 
+@pytest.mark.slow("a guest starts and ends")
 def test_a_guest_without_accelerated_vsmmus_lives_as_before(libvirtd, define, tmp_path):
     """Even when the configuration is broken."""
     name = define(EMULATED)
@@ -823,6 +824,7 @@ exec /usr/bin/qemu-system-aarch64 "$@"
 """
 
 
+@pytest.mark.slow("a guest starts, and libvirt is restarted")
 def test_a_running_guest_survives_although_it_would_be_refused_now(libvirtd, define, tmp_path):
     """And the hook understands what libvirt tells its hooks of that guest all its life."""
     libvirtd.put(tmp_path / "emulator", EMULATOR)

@@ -317,6 +317,7 @@ def large_document(name):
     return LARGE[name][1]().encode("utf-8")
 
 
+@pytest.mark.slow("documents of megabytes")
 @pytest.mark.parametrize("command", ["check", "forced args", "attach", "graph"])
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_hostile_document(name, command, program):
@@ -365,6 +366,7 @@ ADAPTED = {
 }
 
 
+@pytest.mark.slow("documents of megabytes")
 @pytest.mark.parametrize("command", [["adapt", "--target=libvirt=11.3"], ["adapt", "--lift"]], ids=["lower", "lift"])
 @pytest.mark.parametrize("name", ADAPTED)
 def test_a_large_hostile_document_is_lowered_and_lifted_soon(name, command, program):

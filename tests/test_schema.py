@@ -133,6 +133,7 @@ def test_check_names_line_and_element_of_every_error(libvirt_schema, violations,
         assert any(all(word in message for word in words) for message in messages), messages
 
 
+@pytest.mark.slow("xmllint and the program validate hundreds of domains")
 def test_domains_without_smmuv3_that_libvirt_accepts_stay_valid(libvirt_schema, our_schema, violations, tmp_path):
     paths = [case.values[0] for case in documents("pass")]
     paths += write(tmp_path, samples.domains(libvirt_schema, 400, seed=2))
@@ -142,6 +143,7 @@ def test_domains_without_smmuv3_that_libvirt_accepts_stay_valid(libvirt_schema, 
     assert violations(libvirt_schema, *accepted) == []
 
 
+@pytest.mark.slow("xmllint and the program validate hundreds of domains")
 def test_verdict_is_that_of_libxml2_for_domains_made_from_the_schema(libvirt_schema, our_schema, violations, tmp_path):
     paths = write(tmp_path, samples.domains(our_schema, 600, seed=1))
     valid = xmllint(our_schema, *paths)
@@ -164,6 +166,7 @@ def test_many_optional_attributes_take_no_time(libvirt_schema, violations, tmp_p
     assert [finding["element"].rpartition("/")[2] for finding in found] in ([], ["driver"])
 
 
+@pytest.mark.slow("a document of two thousand devices")
 @pytest.mark.parametrize("spoil", [str, lambda device: device.replace("vfio", "vfoi")])
 def test_two_thousand_devices_take_seconds(libvirt_schema, violations, tmp_path, spoil):
     hostdev = ("<hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio' iommufd='yes'/>"
