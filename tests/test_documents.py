@@ -12,6 +12,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree
 from dataclasses import dataclass
 
 import pytest
@@ -289,6 +290,20 @@ def test_installed_files_are_described(build_dir):
                                                            page.read_text(encoding="utf-8"))}
     assert named - installed == set()
     assert len(named) > 5
+
+
+def test_html_pages_are_well_formed_and_their_links_lead_somewhere(tmp_path):
+    if subprocess.run([DOCS / "make-html", "--help"], capture_output=True).returncode != 0:
+        give_up("docutils is missing; './run test' installs it")
+    subprocess.run([DOCS / "make-html", tmp_path, *PAGES], check=True, timeout=120)
+    texts = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.html")}
+    assert len(texts) == len(PAGES) + 1
+    anchors = {name: set(re.findall(r'\bid="([^"]+)"', text)) for name, text in texts.items()}
+    for page, text in texts.items():
+        xml.etree.ElementTree.fromstring(text.split("\n", 1)[1].replace("&nbsp;", " "))
+        links = [link.partition("#") for link in re.findall(r'href="([^":]+)"', text)]
+        assert [link for link in links if (link[0] or page) not in texts or link[2] and link[2] not in anchors[link[0] or page]] == []
+        assert page in ("index.html", "vsmmu-rules.7.html") or "vsmmu-rules.7.html" in [link[0] for link in links], page
 
 
 def banned():
