@@ -6,12 +6,14 @@ cannot be run says why in a comment before it: '<!-- not run: REASON -->' in Mar
 reStructuredText. VSMMU_REGENERATE=1 writes what is shown anew.
 """
 
+import importlib.util
 import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree
 from dataclasses import dataclass
 
@@ -216,6 +218,14 @@ def test_all_options_of_the_other_programs_are_described(command, build_dir):
     compare_options(output, section((DOCS / f"{command}.rst").read_text(encoding="utf-8"), "OPTIONS"))
 
 
+@pytest.mark.parametrize("command", ["virt-vsmmu", "virt-vsmmu-connect"])
+def test_all_exit_statuses_are_described(command, build_dir):
+    output = subprocess.run([build_dir / "tools" / command, "--help"], capture_output=True, check=True, encoding="utf-8",
+                            env={"LC_ALL": "C.UTF-8"}).stdout
+    page = section((DOCS / f"{command}.rst").read_text(encoding="utf-8"), "EXIT STATUS")
+    assert re.findall(r"\b(\d)\b", output.split("Exit status:")[1]) == re.findall(r"^(\d)$", page, re.M)
+
+
 def test_all_environment_variables_are_described():
     sources = [path.read_text(encoding="utf-8") for folder in ("src", "tools") for path in PROJECT.glob(f"{folder}/**/*.c")]
     read = {variable for source in sources for line in re.findall(r".*g_getenv.*", source)
@@ -293,9 +303,9 @@ def test_installed_files_are_described(build_dir):
 
 
 def test_html_pages_are_well_formed_and_their_links_lead_somewhere(tmp_path):
-    if subprocess.run([DOCS / "make-html", "--help"], capture_output=True).returncode != 0:
+    if importlib.util.find_spec("docutils") is None:
         give_up("docutils is missing; './run test' installs it")
-    subprocess.run([DOCS / "make-html", tmp_path, *PAGES], check=True, timeout=120)
+    subprocess.run([sys.executable, DOCS / "make-html", tmp_path, *PAGES], check=True, timeout=120)
     texts = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.html")}
     assert len(texts) == len(PAGES) + 1
     anchors = {name: set(re.findall(r'\bid="([^"]+)"', text)) for name, text in texts.items()}
