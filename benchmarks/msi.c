@@ -15,7 +15,8 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
-#include <vsmmu/msi.h>
+
+#include "msi/topology.h"
 
 #define DEVICES_MAX 4096
 #define RESOLVES 200000

@@ -10,33 +10,27 @@
 #define DOORBELL G_GUINT64_CONSTANT (0x08090040) /* GITS_TRANSLATER of QEMU's virt machine */
 
 static gboolean
-get_msi_direct_gpa (const VsmmuViommu *viommu G_GNUC_UNUSED, guint64 *gpa, GError **error G_GNUC_UNUSED)
+get_msi_direct_gpa (gpointer data G_GNUC_UNUSED, guint64 *gpa, GError **error G_GNUC_UNUSED)
 {
   *gpa = DOORBELL;
   return TRUE;
 }
 
-static void
-viommu_free (VsmmuViommu *viommu)
-{
-  g_free (viommu);
-}
-
-static const VsmmuIommuOps ops = { .name = "mine", .get_msi_direct_gpa = get_msi_direct_gpa, .free = viommu_free };
+static const VsmmuIommuOps ops = { sizeof (ops), .name = "mine", .get_msi_direct_gpa = get_msi_direct_gpa };
 
 int
 main (void)
 {
-  g_autoptr (GError) error = NULL;
-  VsmmuViommu *viommu = g_new (VsmmuViommu, 1);
-  const VsmmuMsiBus bus = { .kind = VSMMU_MSI_BUS_ROOT, .parent = -1, .viommu = viommu };
   const VsmmuPciDevfn device = VSMMU_PCI_DEVFN (0, 1, 0);
-  const VsmmuGuestRegion memory = { 0x40000000, 0x10000000, "memory" };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuViommu) viommu = vsmmu_viommu_new (&ops, NULL);
+  VsmmuMsiTopologyBuilder *builder = vsmmu_msi_topology_builder_new ();
   VsmmuMsiRoute route = { 0 };
 
-  *viommu = (VsmmuViommu){ .ops = &ops, .ref_count = 1 };
-  VsmmuMsiTopology *topology = vsmmu_msi_topology_new (&bus, 1, &device, 1, &memory, 1, &error);
-  vsmmu_viommu_unref (viommu); /* the topology has it */
+  vsmmu_msi_topology_builder_add_bus (builder, VSMMU_MSI_BUS_ROOT, -1, 0, 0);
+  vsmmu_msi_topology_builder_set_root (builder, 0, viommu, VSMMU_MSI_BUS_SERVED_ALONE);
+  vsmmu_msi_topology_builder_add_device (builder, device);
+  VsmmuMsiTopology *topology = vsmmu_msi_topology_builder_end (builder, &error);
   g_autoptr (VsmmuMsiResolver) resolver = topology != NULL ? vsmmu_msi_resolver_new (topology) : NULL;
 
   if (resolver == NULL || !vsmmu_msi_resolve (resolver, device, 0xffffff000040, 7, &route, &error)) {

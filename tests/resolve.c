@@ -10,6 +10,7 @@
 
 #include "domain/domain.h"
 #include "msi/reader.h"
+#include "msi/topology.h"
 
 #define GBPA_ABORT (1u << 20)
 

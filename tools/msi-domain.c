@@ -6,6 +6,8 @@
 
 #include "command.h"
 #include "msi.h"
+#include "msi/forecast.h"
+#include "msi/machine.h"
 #include "render/text.h"
 #include "table.h"
 
@@ -80,7 +82,7 @@ vsmmu_msi_show_domain (const char *path, gboolean is_json)
   }
   vsmmu_msi_machine_of (domain, &machine);
   if (is_json) {
-    g_autofree char *text = vsmmu_msi_forecast_to_json (domain, devices);
+    g_autofree char *text = vsmmu_msi_devices_to_json (domain, devices);
 
     /* Not g_print(), which converts to the encoding of the locale: JSON is UTF-8. */
     fputs (text, stdout);

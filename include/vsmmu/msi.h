@@ -6,229 +6,128 @@
 G_BEGIN_DECLS
 
 /**
- * VsmmuMsiController:
- * @VSMMU_MSI_CONTROLLER_UNKNOWN: libvirt or the host decides when the guest starts
- * @VSMMU_MSI_CONTROLLER_NONE: the machine has none, so there is no doorbell
- * @VSMMU_MSI_CONTROLLER_ITS: the ITS of a GICv3; its doorbell is GITS_TRANSLATER
- * @VSMMU_MSI_CONTROLLER_GICV2M: the GICv2m frame; its doorbell is MSI_SETSPI_NS
+ * VsmmuViommu: (skip)
  *
- * What takes the MSIs of a `virt` machine (QEMU: finalize_msi_controller()).
- */
-typedef enum {
-  VSMMU_MSI_CONTROLLER_UNKNOWN,
-  VSMMU_MSI_CONTROLLER_NONE,
-  VSMMU_MSI_CONTROLLER_ITS,
-  VSMMU_MSI_CONTROLLER_GICV2M,
-} VsmmuMsiController;
-
-/**
- * VsmmuMsiMachine:
- * @controller: which MSI controller the machine has
- * @frame_start: GPA of the frame that the doorbell is in; 0 without a controller
- * @frame_size: bytes
- * @doorbell: GPA that an MSI write must go to; 0 without a controller
+ * One vIOMMU, counted by references.
  *
- * What of a machine decides where MSIs go. Addresses are those of QEMU's
- * base_memmap, which is the same for every version of `virt`.
+ * Since: 0.1
  */
-typedef struct {
-  VsmmuMsiController controller;
-  guint64 frame_start;
-  guint64 frame_size;
-  guint64 doorbell;
-} VsmmuMsiMachine;
-
-/**
- * vsmmu_msi_machine_of:
- * @domain: a domain
- * @machine: (out): what is known of its MSI controller
- *
- * Goes by the GIC version, the machine type's version, and `its=` and `msi=`
- * given with `<qemu:commandline>`.
- */
-VSMMU_PUBLIC void vsmmu_msi_machine_of (const VsmmuDomain *domain, VsmmuMsiMachine *machine);
-
-/**
- * vsmmu_msi_controller_to_string:
- *
- * Returns: `unknown`, `none`, `its` or `gicv2m`; not translated
- */
-VSMMU_PUBLIC const char *vsmmu_msi_controller_to_string (VsmmuMsiController controller);
-
-/**
- * VsmmuMemoryReader:
- * @read: copies @length bytes of guest memory from the GPA @address on, all or
- *   none; may be called by several threads at once
- * @free: frees the reader itself
- * @window: (nullable): a part of the guest's memory, or all of it, that can be
- *   looked at without @read
- * @window_start: GPA of its first byte
- * @window_size: bytes
- *
- * A way to read guest-physical memory: a file, a dump, a running guest. To be
- * the first member of a structure that has what is needed for that.
- */
-typedef struct _VsmmuMemoryReader VsmmuMemoryReader;
-struct _VsmmuMemoryReader {
-  gboolean (*read) (const VsmmuMemoryReader *reader, guint64 address, gpointer buffer, gsize length, GError **error);
-  void (*free) (VsmmuMemoryReader *reader);
-  const guint8 *window;
-  guint64 window_start;
-  guint64 window_size;
-};
-
-VSMMU_PUBLIC void vsmmu_memory_reader_free (VsmmuMemoryReader *reader);
-
-/**
- * vsmmu_memory_reader_new_flat:
- * @path: a file, in the encoding of file names
- * @base: GPA of its first byte
- * @error: %VSMMU_ERROR_READ
- *
- * Returns: (transfer full): a reader of memory that lies in a file as it lay in
- *   the guest (`virsh qemu-monitor-command --hmp pmemsave`), or %NULL with @error set
- */
-VSMMU_PUBLIC VsmmuMemoryReader *vsmmu_memory_reader_new_flat (const char *path, guint64 base, GError **error);
-
-/**
- * vsmmu_memory_reader_new_core:
- * @path: a file, in the encoding of file names
- * @error: %VSMMU_ERROR_READ when it cannot be read or is no such dump
- *
- * Returns: (transfer full): a reader of an ELF core of guest memory, as
- *   `virsh dump --memory-only` and QEMU's dump-guest-memory write it, or %NULL
- *   with @error set
- */
-VSMMU_PUBLIC VsmmuMemoryReader *vsmmu_memory_reader_new_core (const char *path, GError **error);
-
-/**
- * VsmmuSmmuv3Registers:
- *
- * The registers of an emulated SMMUv3 that decide how it translates, by their
- * names in the SMMUv3 specification (IHI 0070, chapter 6). A running guest's are
- * read with a width of 4 bytes each, @strtab_base with 8 or two times 4.
- */
-typedef struct {
-  guint32 idr0;            /* 0x000 */
-  guint32 idr1;            /* 0x004 */
-  guint32 idr5;            /* 0x014 */
-  guint32 cr0;             /* 0x020 */
-  guint32 gbpa;            /* 0x044 */
-  guint64 strtab_base;     /* 0x080 */
-  guint32 strtab_base_cfg; /* 0x088 */
-} VsmmuSmmuv3Registers;
-
-/**
- * VsmmuSmmuv3Source:
- * @read_registers: fills in the registers as they are now
- * @memory: (transfer full): where its tables are
- * @free: frees the source itself, but not @memory
- *
- * Where the state of one emulated SMMUv3 comes from. To be the first member of a
- * structure that has what is needed for that; may be used by several threads at
- * once.
- */
-typedef struct _VsmmuSmmuv3Source VsmmuSmmuv3Source;
-struct _VsmmuSmmuv3Source {
-  gboolean (*read_registers) (const VsmmuSmmuv3Source *source, VsmmuSmmuv3Registers *registers, GError **error);
-  VsmmuMemoryReader *memory;
-  void (*free) (VsmmuSmmuv3Source *source);
-};
-
-VSMMU_PUBLIC void vsmmu_smmuv3_source_free (VsmmuSmmuv3Source *source);
-
-/**
- * vsmmu_smmuv3_source_new_fixed:
- * @registers: values that do not change
- * @memory: (transfer full): guest memory
- *
- * Returns: (transfer full): the state of an SMMUv3 as it was when memory was dumped
- */
-VSMMU_PUBLIC VsmmuSmmuv3Source *vsmmu_smmuv3_source_new_fixed (const VsmmuSmmuv3Registers *registers,
-                                                               VsmmuMemoryReader *memory);
-
 typedef struct _VsmmuViommu VsmmuViommu;
 
 /**
- * VsmmuIommuOps:
- * @name: what messages call it; not translated
- * @get_msi_direct_gpa: (nullable): the GPA of the doorbell, whatever address the
- *   guest has written; %VSMMU_ERROR_MSI when there is none, and never 0. QEMU's
- *   PCIIOMMUOps has a callback of this name.
- * @translate: (nullable): the GPA that @iova of the device with @stream_id leads
- *   to on a write; %VSMMU_ERROR_MSI for a fault
- * @free: frees the vIOMMU itself
+ * VsmmuIommuOps: (skip)
+ * @size: sizeof (VsmmuIommuOps); members past it are taken for %NULL
+ * @name: what messages call it; static, not translated
+ * @get_msi_direct_gpa: (nullable): the GPA of the doorbell, whatever address the guest has written; %VSMMU_ERROR_MSI
+ * when there is none, and never 0. QEMU's PCIIOMMUOps has a callback of this name
+ * @translate: (nullable): the GPA that @iova of the device with @stream_id leads to on a write; %VSMMU_ERROR_MSI for a
+ *   fault
+ * @free: (nullable): frees @data
  *
- * What a kind of vIOMMU offers. All but @free may be called by several threads at once.
+ * What a vIOMMU offers. All but @free may be called by several threads at once.
+ *
+ * Since: 0.1
  */
 typedef struct {
+  gsize size;
   const char *name;
-  gboolean (*get_msi_direct_gpa) (const VsmmuViommu *viommu, guint64 *gpa, GError **error);
-  gboolean (*translate) (const VsmmuViommu *viommu, guint32 stream_id, guint64 iova, guint64 *gpa, GError **error);
-  void (*free) (VsmmuViommu *viommu);
+  gboolean (*get_msi_direct_gpa) (gpointer data, guint64 *gpa, GError **error);
+  gboolean (*translate) (gpointer data, guint32 stream_id, guint64 iova, guint64 *gpa, GError **error);
+  void (*free) (gpointer data);
 } VsmmuIommuOps;
 
 /**
- * VsmmuViommu:
+ * vsmmu_viommu_new: (skip)
+ * @ops: what it offers; copied
+ * @data: (transfer full): for @ops
  *
- * One vIOMMU, counted by references. To be the first member of a structure that
- * has what its kind needs.
+ * Returns: (transfer full): a vIOMMU
+ *
+ * Since: 0.1
  */
-struct _VsmmuViommu {
-  const VsmmuIommuOps *ops;
-  int ref_count; /* atomic; 1 for a new one */
-};
+VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new (const VsmmuIommuOps *ops, gpointer data);
 
+/**
+ * VsmmuSmmuv3Ops: (skip)
+ * @size: sizeof (VsmmuSmmuv3Ops); members past it are taken for %NULL
+ * @read_register: the register at @offset of the SMMUv3 as it is now, 32 bits wide but for SMMU_STRTAB_BASE: 0x000
+ *   SMMU_IDR0, 0x004 SMMU_IDR1, 0x014 SMMU_IDR5, 0x020 SMMU_CR0, 0x044 SMMU_GBPA, 0x080 SMMU_STRTAB_BASE, 0x088
+ *   SMMU_STRTAB_BASE_CFG (IHI 0070, chapter 6)
+ * @read_memory: copies @length bytes of guest memory from the GPA @address on, all or none
+ * @free: (nullable): frees @data
+ *
+ * Where the state of an emulated SMMUv3 comes from. All but @free may be called by several threads at once.
+ *
+ * Since: 0.1
+ */
+typedef struct {
+  gsize size;
+  gboolean (*read_register) (gpointer data, guint offset, guint64 *value, GError **error);
+  gboolean (*read_memory) (gpointer data, guint64 address, gpointer buffer, gsize length, GError **error);
+  void (*free) (gpointer data);
+} VsmmuSmmuv3Ops;
+
+/**
+ * vsmmu_viommu_new_smmuv3: (skip)
+ * @ops: where its registers and tables are; copied
+ * @data: (transfer full): for @ops
+ *
+ * Returns: (transfer full): an emulated SMMUv3, which walks the guest's tables as QEMU does
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new_smmuv3 (const VsmmuSmmuv3Ops *ops, gpointer data);
+
+/**
+ * vsmmu_viommu_ref: (skip)
+ * @viommu: a vIOMMU
+ *
+ * Returns: (transfer full): @viommu
+ *
+ * Since: 0.1
+ */
 VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_ref (VsmmuViommu *viommu);
+
+/**
+ * vsmmu_viommu_unref: (skip)
+ * @viommu: (transfer full) (nullable): a vIOMMU
+ *
+ * Since: 0.1
+ */
 VSMMU_PUBLIC void vsmmu_viommu_unref (VsmmuViommu *viommu);
 
 /**
- * vsmmu_viommu_new_accelerated:
- * @machine: what takes the MSIs; without a doorbell, every MSI is
- *   %VSMMU_ERROR_MSI, where QEMU would have a GPA of 0 (`msi-doorbell-zero`)
+ * VsmmuPciDevfn: (skip)
  *
- * An accelerated SMMUv3 offers its doorbell and nothing else: its tables belong
- * to the hardware, so it has no way to read them.
+ * A PCI function of a guest: index of its bus in the topology in the upper 8 bits, slot and function in the lower ones.
+ * The number of a bus is something else: the guest gives it, and may give another.
  *
- * Returns: (transfer full): a vIOMMU
- */
-VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new_accelerated (const VsmmuMsiMachine *machine);
-
-/**
- * vsmmu_viommu_new_emulated:
- * @source: (transfer full) (nullable): its state; without, every translation is
- *   %VSMMU_ERROR_MSI
- *
- * Returns: (transfer full): an emulated SMMUv3, which walks the guest's tables
- */
-VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new_emulated (VsmmuSmmuv3Source *source);
-
-/**
- * vsmmu_viommu_new_opaque:
- *
- * Returns: (transfer full): a vIOMMU that translates, but keeps what it needs for
- *   that to itself, as virtio-iommu does: every MSI behind it is %VSMMU_ERROR_MSI
- */
-VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new_opaque (void);
-
-/**
- * VsmmuPciDevfn:
- *
- * A PCI function of a guest: index of its bus in the topology (for a domain, of
- * the controller) in the upper 8 bits, slot and function in the lower ones. The
- * number of a bus is something else: the guest gives it, and may give another.
+ * Since: 0.1
  */
 typedef guint16 VsmmuPciDevfn;
+
+/**
+ * VSMMU_PCI_DEVFN: (skip)
+ * @bus: index of the bus in the topology, 0 to 255
+ * @slot: 0 to 31
+ * @function: 0 to 7
+ *
+ * Since: 0.1
+ */
 #define VSMMU_PCI_DEVFN(bus, slot, function) ((VsmmuPciDevfn) ((bus) << 8 | (slot) << 3 | (function)))
 
 /**
- * VsmmuMsiBusKind:
+ * VsmmuMsiBusKind: (skip)
  * @VSMMU_MSI_BUS_ROOT: pcie.0, or the bus of a pxb-pcie
  * @VSMMU_MSI_BUS_EXPRESS: behind a root port, upstream or downstream port
- * @VSMMU_MSI_BUS_BRIDGED: conventional PCI behind a PCI Express bridge, which
- *   speaks for all functions as 00.0 of this bus
- * @VSMMU_MSI_BUS_CONVENTIONAL: conventional PCI behind a conventional bridge,
- *   which speaks for all functions with its own address
+ * @VSMMU_MSI_BUS_BRIDGED: conventional PCI behind a PCI Express bridge, which speaks for all functions as 00.0 of this
+ *   bus
+ * @VSMMU_MSI_BUS_CONVENTIONAL: conventional PCI behind a conventional bridge, which speaks for all functions with its
+ * own address
+ *
+ * What requester ids the devices on a bus have.
+ *
+ * Since: 0.1
  */
 typedef enum {
   VSMMU_MSI_BUS_ROOT,
@@ -237,112 +136,145 @@ typedef enum {
   VSMMU_MSI_BUS_CONVENTIONAL,
 } VsmmuMsiBusKind;
 
-/** VSMMU_MSI_BUSES_MAX, VSMMU_MSI_FUNCTIONS_MAX: buses of a guest, functions of a bus */
-#define VSMMU_MSI_BUSES_MAX 256
-#define VSMMU_MSI_FUNCTIONS_MAX 256
+/**
+ * VsmmuMsiBusFlags: (skip)
+ * @VSMMU_MSI_BUS_PLAIN: neither of the next
+ * @VSMMU_MSI_BUS_BYPASSES: made with bypass_iommu
+ * @VSMMU_MSI_BUS_SERVED_ALONE: its vIOMMU serves this root bus only (an arm-smmuv3 device), not those of pxb-pcie too
+ *   (`-machine iommu=`)
+ *
+ * What else there is to a root bus.
+ *
+ * Since: 0.1
+ */
+typedef enum {
+  VSMMU_MSI_BUS_PLAIN = 0,
+  VSMMU_MSI_BUS_BYPASSES = 1 << 0,
+  VSMMU_MSI_BUS_SERVED_ALONE = 1 << 1,
+} VsmmuMsiBusFlags;
 
-/** VSMMU_MSI_BUS_UNNUMBERED: the guest has given the bus no number, or it is not known */
+/**
+ * VSMMU_MSI_BUS_UNNUMBERED: (skip)
+ *
+ * The guest has given the bus no number, or it is not known.
+ *
+ * Since: 0.1
+ */
 #define VSMMU_MSI_BUS_UNNUMBERED (-1)
 
 /**
- * VsmmuMsiBus:
- * @kind: what requester ids devices on it have
- * @parent: index of the bus that its bridge or pxb is on, -1 for none
- * @bridge: slot and function of that bridge, slot << 3 | function
- * @number: 0 to 255, or %VSMMU_MSI_BUS_UNNUMBERED
- * @is_bypassing: root buses: made with bypass_iommu
- * @is_per_bus: root buses: @viommu serves this root bus only (an arm-smmuv3
- *   device), not those of pxb-pcie too (`-machine iommu=`)
- * @viommu: (nullable): root buses: the vIOMMU that is set up on it
- */
-typedef struct {
-  VsmmuMsiBusKind kind;
-  int parent;
-  guint8 bridge;
-  gint16 number;
-  gboolean is_bypassing;
-  gboolean is_per_bus;
-  VsmmuViommu *viommu;
-} VsmmuMsiBus;
-
-/**
- * VsmmuGuestRegion:
- * @start: GPA
- * @size: bytes, not 0
- * @name: what messages call it; static
+ * VsmmuMsiTopology: (skip)
  *
- * Something that lies in the guest's physical address space.
- */
-typedef struct {
-  guint64 start;
-  guint64 size;
-  const char *name;
-} VsmmuGuestRegion;
-
-/**
- * VsmmuMsiTopology:
+ * The PCI buses and functions of a guest, its vIOMMUs, and what lies in its memory. Immutable.
  *
- * The PCI buses and functions of a guest, its vIOMMUs, and what lies in its
- * memory. Immutable.
+ * Since: 0.1
  */
 typedef struct _VsmmuMsiTopology VsmmuMsiTopology;
 
 /**
- * vsmmu_msi_topology_new:
- * @buses: the buses; a vIOMMU is referenced
- * @n_buses: at most %VSMMU_MSI_BUSES_MAX
- * @devices: the functions on them
- * @n_devices: how many
- * @regions: what a translated address may lead to
- * @n_regions: how many
+ * VsmmuMsiTopologyBuilder: (skip)
+ *
+ * A topology that is being described.
+ *
+ * Since: 0.1
+ */
+typedef struct _VsmmuMsiTopologyBuilder VsmmuMsiTopologyBuilder;
+
+/**
+ * vsmmu_msi_topology_builder_new: (skip)
+ *
+ * Returns: (transfer full): a topology without anything
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC VsmmuMsiTopologyBuilder *vsmmu_msi_topology_builder_new (void);
+
+/**
+ * vsmmu_msi_topology_builder_free: (skip)
+ * @builder: (transfer full) (nullable): a topology that is not wanted
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC void vsmmu_msi_topology_builder_free (VsmmuMsiTopologyBuilder *builder);
+
+/**
+ * vsmmu_msi_topology_builder_add_bus: (skip)
+ * @builder: a topology
+ * @kind: what requester ids devices on it have
+ * @parent: index of the bus that its bridge or pxb is on, which may be added later; -1 for none
+ * @bridge: slot and function of that bridge, slot << 3 | function
+ * @number: 0 to 255, or %VSMMU_MSI_BUS_UNNUMBERED
+ *
+ * Returns: the index of the bus: 0 for the first, and so on up to 255
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC guint vsmmu_msi_topology_builder_add_bus (VsmmuMsiTopologyBuilder *builder, VsmmuMsiBusKind kind,
+                                                       int parent, guint8 bridge, int number);
+
+/**
+ * vsmmu_msi_topology_builder_set_root: (skip)
+ * @builder: a topology
+ * @bus: index of a root bus that was added
+ * @viommu: (nullable): the vIOMMU that is set up on it; referenced
+ * @flags: what else there is to it
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC void vsmmu_msi_topology_builder_set_root (VsmmuMsiTopologyBuilder *builder, guint bus, VsmmuViommu *viommu,
+                                                       VsmmuMsiBusFlags flags);
+
+/**
+ * vsmmu_msi_topology_builder_add_device: (skip)
+ * @builder: a topology
+ * @devfn: a function that may send MSIs
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC void vsmmu_msi_topology_builder_add_device (VsmmuMsiTopologyBuilder *builder, VsmmuPciDevfn devfn);
+
+/**
+ * vsmmu_msi_topology_builder_add_region: (skip)
+ * @builder: a topology
+ * @start: GPA
+ * @size: bytes, not 0
+ * @name: what messages call it; interned
+ *
+ * Something that lies in the guest's physical address space: a translated address must lead to one.
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC void vsmmu_msi_topology_builder_add_region (VsmmuMsiTopologyBuilder *builder, guint64 start, guint64 size,
+                                                         const char *name);
+
+/**
+ * vsmmu_msi_topology_builder_end: (skip)
+ * @builder: (transfer full): a topology
  * @error: %VSMMU_ERROR_VALUE for a tree that is none, or a device on no bus
  *
- * Returns: (transfer full): a topology, or %NULL with @error set
+ * Returns: (transfer full): the topology, or %NULL with @error set; @builder is gone in either case
+ *
+ * Since: 0.1
  */
-VSMMU_PUBLIC VsmmuMsiTopology *vsmmu_msi_topology_new (const VsmmuMsiBus *buses, guint n_buses,
-                                                       const VsmmuPciDevfn *devices, guint n_devices,
-                                                       const VsmmuGuestRegion *regions, guint n_regions,
-                                                       GError **error);
+VSMMU_PUBLIC VsmmuMsiTopology *vsmmu_msi_topology_builder_end (VsmmuMsiTopologyBuilder *builder, GError **error);
 
 /**
- * VsmmuMsiGuest:
- * @bus_numbers: for each controller index the number that the guest gave its bus,
- *   or %VSMMU_MSI_BUS_UNNUMBERED; what libvirt decides itself (pcie-root,
- *   pcie-expander-bus) need not be given
- * @open_smmu: (nullable): (transfer full): called once for each emulated SMMUv3
- *   with its id in QEMU (`iommu0`; %NULL for the one of the machine) and the GPA of
- *   its registers; %NULL with @error set ends the construction of the topology
- * @data: for @open_smmu
+ * vsmmu_msi_topology_free: (skip)
+ * @topology: (transfer full) (nullable): a topology
  *
- * What a domain's XML does not say of a guest.
+ * Since: 0.1
  */
-typedef struct {
-  gint16 bus_numbers[VSMMU_MSI_BUSES_MAX];
-  VsmmuSmmuv3Source *(*open_smmu) (gpointer data, const char *id, guint64 registers, GError **error);
-  gpointer data;
-} VsmmuMsiGuest;
-
-/**
- * vsmmu_msi_topology_new_for_domain:
- * @domain: a domain of a `virt` machine
- * @guest: (nullable): what is known of the guest that runs; without, emulated
- *   SMMUv3s cannot translate, and only functions on root buses have a requester id
- * @error: %VSMMU_ERROR_UNSUPPORTED when it is no `virt` machine, or libvirt would
- *   refuse the PCI tree; what @guest sets
- *
- * Returns: (transfer full): the topology that QEMU makes of @domain, or %NULL
- *   with @error set
- */
-VSMMU_PUBLIC VsmmuMsiTopology *vsmmu_msi_topology_new_for_domain (const VsmmuDomain *domain, const VsmmuMsiGuest *guest,
-                                                                  GError **error);
-
 VSMMU_PUBLIC void vsmmu_msi_topology_free (VsmmuMsiTopology *topology);
 
 /**
- * VsmmuMsiPath:
+ * VsmmuMsiPath: (skip)
  * @VSMMU_MSI_PATH_IDENTITY: no vIOMMU: the address is a GPA
  * @VSMMU_MSI_PATH_DIRECT: the vIOMMU says the GPA; the address is ignored
  * @VSMMU_MSI_PATH_TRANSLATED: the vIOMMU translates the address
+ *
+ * How the address of an MSI becomes a GPA.
+ *
+ * Since: 0.1
  */
 typedef enum {
   VSMMU_MSI_PATH_IDENTITY,
@@ -351,21 +283,26 @@ typedef enum {
 } VsmmuMsiPath;
 
 /**
- * vsmmu_msi_path_to_string:
+ * vsmmu_msi_path_to_string: (skip)
+ * @path: a path
  *
- * Returns: `identity`, `direct` or `translated`; not translated
+ * Returns: (transfer none): `identity`, `direct` or `translated`; not translated
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC const char *vsmmu_msi_path_to_string (VsmmuMsiPath path);
 
 /**
- * VsmmuMsiRoute:
+ * VsmmuMsiRoute: (skip)
  * @address_lo: lower 32 bits of the doorbell's GPA
  * @address_hi: upper 32 bits
  * @data: as the guest wrote it
  * @device_id: for the ITS: the requester id, bus number << 8 | slot << 3 | function
  * @path: how the address became a GPA
  *
- * What KVM is given for one MSI (struct kvm_irq_routing_msi).
+ * What KVM is given for one MSI (struct kvm_irq_routing_msi). It gets no more members, as KVM's does not.
+ *
+ * Since: 0.1
  */
 typedef struct {
   guint32 address_lo;
@@ -376,144 +313,83 @@ typedef struct {
 } VsmmuMsiRoute;
 
 /**
- * vsmmu_msi_route_find_fault:
- * @machine: what takes the MSIs
- * @route: the route of one MSI
+ * VsmmuMsiResolver: (skip)
  *
- * The doorbell that a vIOMMU offers (path %VSMMU_MSI_PATH_DIRECT) must be that of
- * the machine, in the frame of its controller and in the window that the guest
- * was told; a GPA that an address led to must be the doorbell.
+ * Turns the MSI address that a guest wrote into the one that an interrupt is injected with. Any number of threads may
+ * resolve while others replace the topology.
  *
- * Returns: (nullable): the id of the rule that @route breaks: `msi-doorbell-zero`,
- *   `msi-doorbell-not-controller`, `msi-window-mismatch`, `msi-doorbell-mismatch` or
- *   `msi-address-wrong-target`; static; %NULL when it is right, or when the
- *   controller is not known
- */
-VSMMU_PUBLIC const char *vsmmu_msi_route_find_fault (const VsmmuMsiMachine *machine, const VsmmuMsiRoute *route);
-
-/**
- * VsmmuMsiResolver:
- *
- * Turns the MSI address that a guest wrote into the one that an interrupt is
- * injected with. Any number of threads may resolve while others replace the
- * topology.
+ * Since: 0.1
  */
 typedef struct _VsmmuMsiResolver VsmmuMsiResolver;
 
 /**
- * vsmmu_msi_resolver_new:
+ * vsmmu_msi_resolver_new: (skip)
  * @topology: (transfer full): what to resolve in
  *
  * Returns: (transfer full): a resolver
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC VsmmuMsiResolver *vsmmu_msi_resolver_new (VsmmuMsiTopology *topology);
 
-/** vsmmu_msi_resolver_free: no thread may be resolving */
+/**
+ * vsmmu_msi_resolver_free: (skip)
+ * @resolver: (transfer full) (nullable): a resolver with which no thread is resolving
+ *
+ * Since: 0.1
+ */
 VSMMU_PUBLIC void vsmmu_msi_resolver_free (VsmmuMsiResolver *resolver);
 
 /**
- * vsmmu_msi_resolver_set_topology:
+ * vsmmu_msi_resolver_set_topology: (skip)
+ * @resolver: a resolver
  * @topology: (transfer full): the topology after devices came or went
  *
- * Does not wait for threads that are resolving; they finish with the topology
- * that they began with.
+ * Does not wait for threads that are resolving; they finish with the topology that they began with.
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC void vsmmu_msi_resolver_set_topology (VsmmuMsiResolver *resolver, VsmmuMsiTopology *topology);
 
 /**
- * vsmmu_msi_resolve:
+ * vsmmu_msi_resolve: (skip)
+ * @resolver: a resolver
  * @devfn: the function that sends the MSI
  * @address: what the guest wrote as the address: an IOVA behind a vIOMMU
  * @data: what the guest wrote as the data
  * @route: (out): the route; unchanged on failure
- * @error: %VSMMU_ERROR_MSI: there is no such function, its bus has no number, or
- *   the translation fails; the message says where
+ * @error: %VSMMU_ERROR_MSI: there is no such function, its bus has no number, or the translation fails; the message
+ * says where
  *
- * Decides as QEMU does in kvm_arch_fixup_msi_route(): no vIOMMU, the address is the GPA;
- * a vIOMMU that says the doorbell's GPA, that; else the address is translated,
- * and something must lie where it leads. Takes no lock unless the vIOMMU's
- * translation does.
+ * Decides as QEMU does in kvm_arch_fixup_msi_route(): no vIOMMU, the address is the GPA; a vIOMMU that says the
+ * doorbell's GPA, that; else the address is translated, and something must lie where it leads. Takes no lock unless the
+ * vIOMMU's translation does.
  *
  * Returns: %FALSE with @error set, and never a route, on failure
+ *
+ * Since: 0.1
  */
 VSMMU_PUBLIC gboolean vsmmu_msi_resolve (VsmmuMsiResolver *resolver, VsmmuPciDevfn devfn, guint64 address, guint32 data,
                                          VsmmuMsiRoute *route, GError **error);
 
 /**
- * VsmmuMsiForecast:
- * @VSMMU_MSI_CERTAIN: the MSIs go to the doorbell, whatever the guest writes
- * @VSMMU_MSI_UP_TO_GUEST: they go where the guest's addresses and tables say
- * @VSMMU_MSI_UNRESOLVABLE: there is no way to resolve them
- *
- * What can be said of a device's MSIs before the guest runs.
- */
-typedef enum {
-  VSMMU_MSI_CERTAIN,
-  VSMMU_MSI_UP_TO_GUEST,
-  VSMMU_MSI_UNRESOLVABLE,
-} VsmmuMsiForecast;
-
-/**
- * vsmmu_msi_forecast_to_string:
- *
- * Returns: `certain`, `up-to-guest` or `unresolvable`; not translated
- */
-VSMMU_PUBLIC const char *vsmmu_msi_forecast_to_string (VsmmuMsiForecast forecast);
-
-/**
- * VsmmuMsiDevice:
- * @name: (translated): what messages call it
- * @alias: (nullable): libvirt's name for it, if the XML has one
- * @line: of its element; 0 for one that libvirt adds
- * @address: (nullable): its PCI address in the XML, dddd:bb:ss.f, where bb is the
- *   index of a controller
- * @host: (nullable): address of the host's device that is given to the guest
- * @vsmmu: (nullable): the vIOMMU that serves it, as QEMU and libvirt call it
- * @path: the way of its MSIs
- * @forecast: what comes of that
- * @reason: (nullable): (translated): for %VSMMU_MSI_UNRESOLVABLE
- *
- * A PCI device of a domain that is no controller of a bus.
- */
-typedef struct {
-  char *name;
-  char *alias;
-  guint line;
-  char *address;
-  char *host;
-  char *vsmmu;
-  VsmmuMsiPath path;
-  VsmmuMsiForecast forecast;
-  char *reason;
-} VsmmuMsiDevice;
-
-VSMMU_PUBLIC void vsmmu_msi_device_free (VsmmuMsiDevice *device);
-
-/**
- * vsmmu_msi_forecast:
- * @domain: a domain
- * @error: %VSMMU_ERROR_UNSUPPORTED when it is no `virt` machine, or libvirt would
- *   refuse the PCI tree
- *
- * Returns: (transfer full) (element-type VsmmuMsiDevice): the way of the MSIs of
- *   each device, in the order of the XML, or %NULL with @error set
- */
-VSMMU_PUBLIC GPtrArray *vsmmu_msi_forecast (const VsmmuDomain *domain, GError **error);
-
-/**
  * vsmmu_msi_forecast_to_json:
  * @domain: a domain
- * @devices: (element-type VsmmuMsiDevice): what vsmmu_msi_forecast() says of it
+ * @error: %VSMMU_ERROR_UNSUPPORTED when it is no `virt` machine, or libvirt would refuse the PCI tree
  *
- * Returns: (transfer full): one JSON object as `schemas/msi.schema.json` describes
- *   it, ending in a newline
+ * What can be said of the MSIs of each device before the guest runs: which way they take, and whether they will reach
+ * the doorbell.
+ *
+ * Returns: (transfer full): one JSON object as `schemas/msi.schema.json` describes it, ending in a newline, or %NULL
+ * with
+ *   @error set
+ *
+ * Since: 0.1
  */
-VSMMU_PUBLIC char *vsmmu_msi_forecast_to_json (const VsmmuDomain *domain, const GPtrArray *devices);
+VSMMU_PUBLIC char *vsmmu_msi_forecast_to_json (const VsmmuDomain *domain, GError **error);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMsiDevice, vsmmu_msi_device_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMemoryReader, vsmmu_memory_reader_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuSmmuv3Source, vsmmu_smmuv3_source_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuViommu, vsmmu_viommu_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMsiTopologyBuilder, vsmmu_msi_topology_builder_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMsiTopology, vsmmu_msi_topology_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMsiResolver, vsmmu_msi_resolver_free)
 

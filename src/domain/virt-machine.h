@@ -2,7 +2,36 @@
 #pragma once
 
 #include "base/number.h"
-#include "vsmmu/msi.h"
+
+/*
+ * VsmmuMsiController:
+ * @VSMMU_MSI_CONTROLLER_UNKNOWN: libvirt or the host decides when the guest starts
+ * @VSMMU_MSI_CONTROLLER_NONE: the machine has none, so there is no doorbell
+ * @VSMMU_MSI_CONTROLLER_ITS: the ITS of a GICv3; its doorbell is GITS_TRANSLATER
+ * @VSMMU_MSI_CONTROLLER_GICV2M: the GICv2m frame; its doorbell is MSI_SETSPI_NS
+ *
+ * What takes the MSIs of a `virt` machine (QEMU: finalize_msi_controller()).
+ */
+typedef enum {
+  VSMMU_MSI_CONTROLLER_UNKNOWN,
+  VSMMU_MSI_CONTROLLER_NONE,
+  VSMMU_MSI_CONTROLLER_ITS,
+  VSMMU_MSI_CONTROLLER_GICV2M,
+} VsmmuMsiController;
+
+/*
+ * VsmmuGuestRegion:
+ * @start: GPA
+ * @size: bytes, not 0
+ * @name: what messages call it; static
+ *
+ * Something that lies in the guest's physical address space.
+ */
+typedef struct {
+  guint64 start;
+  guint64 size;
+  const char *name;
+} VsmmuGuestRegion;
 
 /*
  * QEMU's machine `virt`: where things are, GPAs all, and what it takes. base_memmap[] and extended_memmap[] in

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/memory-reader.h"
 #include "libvirt/connection.h"
-#include "vsmmu/msi.h"
 
 /* What reading a guest has cost, to which readers add atomically, and may cost. */
 typedef struct {

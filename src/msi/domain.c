@@ -4,6 +4,7 @@
 #include "domain/acceleration.h"
 #include "domain/virt-machine.h"
 #include "msi/machine.h"
+#include "msi/topology.h"
 
 /* What is made of a domain, and what of it. */
 typedef struct {

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "msi/smmuv3.h"
+#include "vsmmu/error.h"
 
 /* Where, what, and the event that is recorded (IHI 0070, 7.3); some of QEMU's differ from those of the specification.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/json.h"
+#include "msi/forecast.h"
 #include "msi/json.h"
 
 JsonObject *
@@ -33,7 +34,7 @@ device_to_json (const VsmmuMsiDevice *device)
 }
 
 char *
-vsmmu_msi_forecast_to_json (const VsmmuDomain *domain, const GPtrArray *devices)
+vsmmu_msi_devices_to_json (const VsmmuDomain *domain, const GPtrArray *devices)
 {
   JsonObject *object = json_object_new ();
   JsonArray *array = json_array_sized_new (devices->len);
@@ -46,4 +47,12 @@ vsmmu_msi_forecast_to_json (const VsmmuDomain *domain, const GPtrArray *devices)
   json_object_set_object_member (object, "machine", vsmmu_msi_machine_to_json (&machine));
   json_object_set_array_member (object, "devices", array);
   return vsmmu_json_to_string (object);
+}
+
+char *
+vsmmu_msi_forecast_to_json (const VsmmuDomain *domain, GError **error)
+{
+  g_autoptr (GPtrArray) devices = vsmmu_msi_forecast (domain, error);
+
+  return devices != NULL ? vsmmu_msi_devices_to_json (domain, devices) : NULL;
 }

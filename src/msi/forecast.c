@@ -4,6 +4,7 @@
 #include "domain/acceleration.h"
 #include "domain/domain.h"
 #include "domain/reach.h"
+#include "msi/forecast.h"
 #include "msi/topology.h"
 
 void
@@ -54,7 +55,7 @@ judge (VsmmuMsiDevice *made, const VsmmuDevice *device, const VsmmuMsiService *s
 
   made->forecast = made->path == VSMMU_MSI_PATH_DIRECT ? VSMMU_MSI_CERTAIN : VSMMU_MSI_UP_TO_GUEST;
   if (made->path == VSMMU_MSI_PATH_DIRECT) {
-    if (!service->viommu->ops->get_msi_direct_gpa (service->viommu, &doorbell, &error))
+    if (!service->viommu->kind->get_msi_direct_gpa (service->viommu, &doorbell, &error))
       set_unresolvable (made, error->message);
   } else if (machine->controller == VSMMU_MSI_CONTROLLER_NONE) {
     set_unresolvable (made, _ ("the machine has no MSI controller"));

@@ -3,7 +3,7 @@
 
 #include <json-glib/json-glib.h>
 
-#include "vsmmu/msi.h"
+#include "msi/machine.h"
 
 /* (transfer full): an MSI controller as schemas/msi.schema.json describes it */
 JsonObject *vsmmu_msi_machine_to_json (const VsmmuMsiMachine *machine);

@@ -2,7 +2,58 @@
 #pragma once
 
 #include "domain/domain.h"
+#include "domain/virt-machine.h"
 #include "vsmmu/msi.h"
+
+/*
+ * VsmmuMsiMachine:
+ * @controller: which MSI controller the machine has
+ * @frame_start: GPA of the frame that the doorbell is in; 0 without a controller
+ * @frame_size: bytes
+ * @doorbell: GPA that an MSI write must go to; 0 without a controller
+ *
+ * What of a machine decides where MSIs go. Addresses are those of QEMU's
+ * base_memmap, which is the same for every version of `virt`.
+ */
+typedef struct {
+  VsmmuMsiController controller;
+  guint64 frame_start;
+  guint64 frame_size;
+  guint64 doorbell;
+} VsmmuMsiMachine;
+
+/*
+ * vsmmu_msi_machine_of:
+ * @domain: a domain
+ * @machine: (out): what is known of its MSI controller
+ *
+ * Goes by the GIC version, the machine type's version, and `its=` and `msi=`
+ * given with `<qemu:commandline>`.
+ */
+void vsmmu_msi_machine_of (const VsmmuDomain *domain, VsmmuMsiMachine *machine);
+
+/*
+ * vsmmu_msi_controller_to_string:
+ *
+ * Returns: `unknown`, `none`, `its` or `gicv2m`; not translated
+ */
+const char *vsmmu_msi_controller_to_string (VsmmuMsiController controller);
+
+/*
+ * vsmmu_msi_route_find_fault:
+ * @machine: what takes the MSIs
+ * @route: the route of one MSI
+ *
+ * The doorbell that a vIOMMU offers (path %VSMMU_MSI_PATH_DIRECT) must be that of
+ * the machine, in the frame of its controller and in the window that the guest
+ * was told; a GPA that an address led to must be the doorbell.
+ *
+ * Returns: (nullable): the id of the rule that @route breaks: `msi-doorbell-zero`,
+ *   `msi-doorbell-not-controller`, `msi-window-mismatch`, `msi-doorbell-mismatch` or
+ *   `msi-address-wrong-target`; static; %NULL when it is right, or when the
+ *   controller is not known
+ */
+const char *vsmmu_msi_route_find_fault (const VsmmuMsiMachine *machine, const VsmmuMsiRoute *route);
 
 /* Which MSI controller a machine has, and what decides it. */
 typedef struct {

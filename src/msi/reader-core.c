@@ -5,6 +5,7 @@
 
 #include "base/input.h"
 #include "msi/reader.h"
+#include "vsmmu/error.h"
 
 /* QEMU writes one for each block of memory, or for each mapping of the guest when asked to. */
 #define SEGMENTS_MAX (1u << 20)

@@ -4,6 +4,7 @@
 
 #include "base/input.h"
 #include "msi/reader.h"
+#include "vsmmu/error.h"
 
 /* The whole memory is the window. */
 typedef struct {

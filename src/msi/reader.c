@@ -4,6 +4,9 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
+#include "msi/smmuv3.h"
+#include "vsmmu/error.h"
+
 void
 vsmmu_memory_reader_free (VsmmuMemoryReader *reader)
 {

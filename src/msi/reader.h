@@ -3,7 +3,33 @@
 
 #include <string.h>
 
-#include "vsmmu/msi.h"
+#include "base/memory-reader.h"
+
+void vsmmu_memory_reader_free (VsmmuMemoryReader *reader);
+
+/*
+ * vsmmu_memory_reader_new_flat:
+ * @path: a file, in the encoding of file names
+ * @base: GPA of its first byte
+ * @error: %VSMMU_ERROR_READ
+ *
+ * Returns: (transfer full): a reader of memory that lies in a file as it lay in
+ *   the guest (`virsh qemu-monitor-command --hmp pmemsave`), or %NULL with @error set
+ */
+VsmmuMemoryReader *vsmmu_memory_reader_new_flat (const char *path, guint64 base, GError **error);
+
+/*
+ * vsmmu_memory_reader_new_core:
+ * @path: a file, in the encoding of file names
+ * @error: %VSMMU_ERROR_READ when it cannot be read or is no such dump
+ *
+ * Returns: (transfer full): a reader of an ELF core of guest memory, as
+ *   `virsh dump --memory-only` and QEMU's dump-guest-memory write it, or %NULL
+ *   with @error set
+ */
+VsmmuMemoryReader *vsmmu_memory_reader_new_core (const char *path, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMemoryReader, vsmmu_memory_reader_free)
 
 /* (transfer full): a reader of @bytes, which lie at the GPA @base; the content may change while it is read */
 VsmmuMemoryReader *vsmmu_memory_reader_new_bytes (GBytes *bytes, guint64 base);

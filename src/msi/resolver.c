@@ -123,12 +123,12 @@ static gboolean
 translate (const VsmmuMsiTopology *topology, const VsmmuViommu *viommu, guint32 stream_id, guint64 address,
            guint64 *gpa, GError **error)
 {
-  if (viommu->ops->translate == NULL) {
+  if (viommu->kind->translate == NULL) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the %s neither says where its doorbell is nor translates MSI addresses"), viommu->ops->name);
+                 _ ("the %s neither says where its doorbell is nor translates MSI addresses"), viommu->kind->name);
     return FALSE;
   }
-  if (!viommu->ops->translate (viommu, stream_id, address, gpa, error))
+  if (!viommu->kind->translate (viommu, stream_id, address, gpa, error))
     return FALSE;
   if (vsmmu_msi_topology_find_region (topology, *gpa) != NULL)
     return TRUE;
@@ -171,7 +171,7 @@ resolve_in (const VsmmuMsiTopology *topology, VsmmuPciDevfn devfn, guint64 addre
   viommu = service->viommu;
   path = vsmmu_msi_service_get_path (service);
   id = (guint32) service->id | (devfn & service->devfn_mask);
-  if (path == VSMMU_MSI_PATH_DIRECT && !viommu->ops->get_msi_direct_gpa (viommu, &gpa, error))
+  if (path == VSMMU_MSI_PATH_DIRECT && !viommu->kind->get_msi_direct_gpa (viommu, &gpa, error))
     return FALSE;
   if (path == VSMMU_MSI_PATH_TRANSLATED && !translate (topology, viommu, id, address, &gpa, error))
     return FALSE;

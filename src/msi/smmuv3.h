@@ -1,7 +1,54 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "vsmmu/msi.h"
+#include "msi/reader.h"
+
+/*
+ * VsmmuSmmuv3Registers:
+ *
+ * The registers of an emulated SMMUv3 that decide how it translates, by their
+ * names in the SMMUv3 specification (IHI 0070, chapter 6). A running guest's are
+ * read with a width of 4 bytes each, @strtab_base with 8 or two times 4.
+ */
+typedef struct {
+  guint32 idr0;            /* 0x000 */
+  guint32 idr1;            /* 0x004 */
+  guint32 idr5;            /* 0x014 */
+  guint32 cr0;             /* 0x020 */
+  guint32 gbpa;            /* 0x044 */
+  guint64 strtab_base;     /* 0x080 */
+  guint32 strtab_base_cfg; /* 0x088 */
+} VsmmuSmmuv3Registers;
+
+/*
+ * VsmmuSmmuv3Source:
+ * @read_registers: fills in the registers as they are now
+ * @memory: (transfer full): where its tables are
+ * @free: frees the source itself, but not @memory
+ *
+ * Where the state of one emulated SMMUv3 comes from. To be the first member of a
+ * structure that has what is needed for that; may be used by several threads at
+ * once.
+ */
+typedef struct _VsmmuSmmuv3Source VsmmuSmmuv3Source;
+struct _VsmmuSmmuv3Source {
+  gboolean (*read_registers) (const VsmmuSmmuv3Source *source, VsmmuSmmuv3Registers *registers, GError **error);
+  VsmmuMemoryReader *memory;
+  void (*free) (VsmmuSmmuv3Source *source);
+};
+
+void vsmmu_smmuv3_source_free (VsmmuSmmuv3Source *source);
+
+/*
+ * vsmmu_smmuv3_source_new_fixed:
+ * @registers: values that do not change
+ * @memory: (transfer full): guest memory
+ *
+ * Returns: (transfer full): the state of an SMMUv3 as it was when memory was dumped
+ */
+VsmmuSmmuv3Source *vsmmu_smmuv3_source_new_fixed (const VsmmuSmmuv3Registers *registers, VsmmuMemoryReader *memory);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuSmmuv3Source, vsmmu_smmuv3_source_free)
 
 /* Why an SMMUv3 does not translate, and at what. */
 typedef enum {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "vsmmu/msi.h"
+#include "msi/viommu.h"
 
 /*
  * Only the doorbell, and nothing to read memory with: the tables of an accelerated SMMUv3 are the hardware's,
@@ -39,7 +39,7 @@ accelerated_free (VsmmuViommu *viommu)
   g_free (viommu);
 }
 
-static const VsmmuIommuOps accelerated_ops = {
+static const VsmmuViommuKind accelerated_kind = {
   .name = "accelerated SMMUv3",
   .get_msi_direct_gpa = get_msi_direct_gpa,
   .free = accelerated_free,
@@ -50,7 +50,7 @@ vsmmu_viommu_new_accelerated (const VsmmuMsiMachine *machine)
 {
   Accelerated *self = g_new0 (Accelerated, 1);
 
-  self->viommu = (VsmmuViommu){ &accelerated_ops, 1 };
+  self->viommu = (VsmmuViommu){ &accelerated_kind, 1 };
   self->controller = machine->controller;
   self->doorbell = machine->doorbell;
   return &self->viommu;

@@ -2,7 +2,7 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
-#include "msi/smmuv3.h"
+#include "msi/viommu.h"
 
 typedef struct {
   VsmmuViommu viommu;
@@ -40,7 +40,7 @@ emulated_free (VsmmuViommu *viommu)
   g_free (self);
 }
 
-static const VsmmuIommuOps emulated_ops = {
+static const VsmmuViommuKind emulated_kind = {
   .name = "emulated SMMUv3",
   .translate = translate,
   .free = emulated_free,
@@ -51,7 +51,7 @@ vsmmu_viommu_new_emulated (VsmmuSmmuv3Source *source)
 {
   Emulated *self = g_new0 (Emulated, 1);
 
-  self->viommu = (VsmmuViommu){ &emulated_ops, 1 };
+  self->viommu = (VsmmuViommu){ &emulated_kind, 1 };
   self->source = source;
   return &self->viommu;
 }

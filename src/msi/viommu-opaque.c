@@ -2,7 +2,7 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
-#include "vsmmu/msi.h"
+#include "msi/viommu.h"
 
 static gboolean
 translate (G_GNUC_UNUSED const VsmmuViommu *viommu, G_GNUC_UNUSED guint32 stream_id, guint64 iova,
@@ -21,7 +21,7 @@ opaque_free (VsmmuViommu *viommu)
   g_free (viommu);
 }
 
-static const VsmmuIommuOps opaque_ops = {
+static const VsmmuViommuKind opaque_kind = {
   .name = "virtio-iommu",
   .translate = translate,
   .free = opaque_free,
@@ -32,6 +32,6 @@ vsmmu_viommu_new_opaque (void)
 {
   VsmmuViommu *self = g_new0 (VsmmuViommu, 1);
 
-  *self = (VsmmuViommu){ &opaque_ops, 1 };
+  *self = (VsmmuViommu){ &opaque_kind, 1 };
   return self;
 }

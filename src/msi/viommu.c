@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "vsmmu/msi.h"
+#include "msi/viommu.h"
 
 VsmmuViommu *
 vsmmu_viommu_ref (VsmmuViommu *viommu)
@@ -11,6 +11,6 @@ vsmmu_viommu_ref (VsmmuViommu *viommu)
 void
 vsmmu_viommu_unref (VsmmuViommu *viommu)
 {
-  if (g_atomic_int_dec_and_test (&viommu->ref_count))
-    viommu->ops->free (viommu);
+  if (viommu != NULL && g_atomic_int_dec_and_test (&viommu->ref_count))
+    viommu->kind->free (viommu);
 }

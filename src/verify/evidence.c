@@ -8,6 +8,7 @@
 #include "domain/acceleration.h"
 #include "domain/virt-machine.h"
 #include "host/host.h"
+#include "msi/machine.h"
 
 /* One device being looked at. */
 typedef struct {

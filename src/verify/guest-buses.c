@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "verify/guest-buses.h"
 
+#include "msi/topology.h"
+
 void
 vsmmu_guest_find_needed_buses (const VsmmuDomain *domain, const GPtrArray *endpoints,
                                gboolean is_needed[VSMMU_PCI_BUSES_MAX])

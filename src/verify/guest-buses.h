@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "msi/topology.h"
 #include "verify/guest-pci.h"
 
 /* Sets which buses of @domain lead to @endpoints (element-type VsmmuDevice); each costs a read of the guest. */

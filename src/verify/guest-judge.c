@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check/finding.h"
+#include "msi/machine.h"
 
 void
 vsmmu_guest_device_judge (VsmmuGuestDevice *device, VsmmuGuestVerdict verdict, char *reason)

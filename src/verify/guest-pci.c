@@ -6,6 +6,7 @@
 
 #include "domain/virt-machine.h"
 #include "libvirt/guest-memory.h"
+#include "msi/reader.h"
 
 #define ROUND_UP(value, unit) (((value) + (unit) -1) / (unit) * (unit))
 

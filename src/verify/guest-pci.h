@@ -2,7 +2,7 @@
 #pragma once
 
 #include "domain/domain.h"
-#include "vsmmu/msi.h"
+#include "msi/reader.h"
 
 /* The part of a function's configuration space that conventional PCI has, in bytes. */
 #define VSMMU_CONFIG_SIZE 256

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "libvirt/guest-memory.h"
+#include "msi/forecast.h"
+#include "msi/topology.h"
 #include "verify/guest-buses.h"
 #include "verify/guest-judge.h"
 #include "verify/guest-smmuv3.h"

@@ -6,6 +6,7 @@
 
 #include "domain/virt-machine.h"
 #include "libvirt/guest-memory.h"
+#include "msi/smmuv3.h"
 
 /* The registers of an emulated SMMUv3 as they were when a pass first needed them. */
 typedef struct {

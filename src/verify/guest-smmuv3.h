@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "msi/smmuv3.h"
 #include "verify/guest-pci.h"
 
 /*

@@ -3,8 +3,9 @@
 
 #include "domain/domain.h"
 #include "libvirt/connection.h"
+#include "msi/machine.h"
+#include "msi/reader.h"
 #include "vsmmu/finding.h"
-#include "vsmmu/msi.h"
 
 /*
  * VsmmuGuestFlags:

@@ -4,6 +4,7 @@
 #include "check/run.h"
 #include "libvirt/guest-memory.h"
 #include "libvirt/monitor.h"
+#include "msi/reader.h"
 #include "probe/host.h"
 #include "verify/evidence.h"
 #include "verify/guest-domain.h"

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "msi/reader.h"
 #include "stop.h"
 #include "verify/guest-pci.h"
 #include "verify/guest.h"

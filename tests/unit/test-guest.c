@@ -2,9 +2,11 @@
 #include <string.h>
 
 #include "check/finding.h"
+#include "domain/virt-machine.h"
 #include "golden.h"
 #include "libvirt/guest-memory.h"
 #include "msi/machine.h"
+#include "msi/reader.h"
 #include "verify/guest-pci.h"
 #include "verify/guest.h"
 #include "vsmmu/vsmmu.h"

@@ -3,6 +3,7 @@
 /* tests/sanitize runs this with ThreadSanitizer too. */
 #include <pthread.h>
 
+#include "msi/topology.h"
 #include "vsmmu/vsmmu.h"
 
 #define RESOLVERS 6
@@ -40,7 +41,7 @@ versioned_free (VsmmuViommu *viommu)
   g_free (viommu);
 }
 
-static const VsmmuIommuOps versioned_ops = { "versioned", versioned_get_msi_direct_gpa, NULL, versioned_free };
+static const VsmmuViommuKind versioned_ops = { "versioned", versioned_get_msi_direct_gpa, NULL, versioned_free };
 
 /* Every second version lacks function 1 of each bus. */
 static VsmmuMsiTopology *
@@ -182,7 +183,7 @@ gate_free (VsmmuViommu *viommu)
   g_free (viommu);
 }
 
-static const VsmmuIommuOps gate_ops = { "gate", NULL, gate_translate, gate_free };
+static const VsmmuViommuKind gate_ops = { "gate", NULL, gate_translate, gate_free };
 
 static gpointer
 resolve_through_gate (gpointer data)

@@ -5,6 +5,7 @@
 
 #include "msi/reader.h"
 #include "msi/smmuv3.h"
+#include "msi/viommu.h"
 
 /*
  * What the real QEMU cannot be asked, because it has no substreams, and what a user reads. Everything else about
@@ -86,7 +87,7 @@ translate (const Guest *guest, guint32 stream_id, const char *const *words)
   g_autoptr (GError) error = NULL;
   guint64 gpa = 0;
 
-  if (viommu->ops->translate (viommu, stream_id, IOVA, &gpa, &error))
+  if (viommu->kind->translate (viommu, stream_id, IOVA, &gpa, &error))
     return gpa;
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI);
   g_test_message ("%s", error->message);
@@ -205,7 +206,7 @@ test_without_its_memory_an_smmu_says_so (void)
   g_autoptr (GError) error = NULL;
   guint64 gpa;
 
-  g_assert_false (viommu->ops->translate (viommu, 1, IOVA, &gpa, &error));
+  g_assert_false (viommu->kind->translate (viommu, 1, IOVA, &gpa, &error));
   g_assert_nonnull (strstr (error->message, "without the guest's memory"));
 }
 

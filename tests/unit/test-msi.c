@@ -3,6 +3,7 @@
 
 #include "domain/virt-machine.h"
 #include "msi/machine.h"
+#include "msi/topology.h"
 #include "vsmmu/vsmmu.h"
 
 #define ITS_DOORBELL G_GUINT64_CONSTANT (0x08090040)
@@ -59,13 +60,13 @@ double_free (VsmmuViommu *viommu)
   g_free (viommu);
 }
 
-static const VsmmuIommuOps both = { "double", double_get_msi_direct_gpa, double_translate, double_free };
-static const VsmmuIommuOps direct_only = { "double", double_get_msi_direct_gpa, NULL, double_free };
-static const VsmmuIommuOps translate_only = { "double", NULL, double_translate, double_free };
-static const VsmmuIommuOps neither = { "double", NULL, NULL, double_free };
+static const VsmmuViommuKind both = { "double", double_get_msi_direct_gpa, double_translate, double_free };
+static const VsmmuViommuKind direct_only = { "double", double_get_msi_direct_gpa, NULL, double_free };
+static const VsmmuViommuKind translate_only = { "double", NULL, double_translate, double_free };
+static const VsmmuViommuKind neither = { "double", NULL, NULL, double_free };
 
 static Double *
-double_new (const VsmmuIommuOps *ops, guint64 gpa)
+double_new (const VsmmuViommuKind *ops, guint64 gpa)
 {
   Double *self = g_new0 (Double, 1);
 
@@ -213,7 +214,7 @@ test_an_accelerated_smmu_has_no_way_to_translate (void)
   const VsmmuMsiMachine machine = { VSMMU_MSI_CONTROLLER_ITS, 0x08080000, 0x20000, ITS_DOORBELL };
   g_autoptr (VsmmuViommu) viommu = vsmmu_viommu_new_accelerated (&machine);
 
-  g_assert_null (viommu->ops->translate);
+  g_assert_null (viommu->kind->translate);
 }
 
 /* Guest memory must not even be asked for. */

@@ -7,6 +7,7 @@
 #include "check/run.h"
 #include "golden.h"
 #include "host/host.h"
+#include "msi/machine.h"
 #include "verify/evidence.h"
 #include "verify/guest-output.h"
 #include "vsmmu/vsmmu.h"
