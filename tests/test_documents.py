@@ -173,7 +173,7 @@ def section(text, title):
 
 def described_options(text):
     """(option, whether it takes a value) of the definitions in a section."""
-    for line in re.findall(r"^``-.*$", text, re.M):
+    for line in re.findall(r"^(``-.*)\n  \S", text, re.M):
         takes = re.search(r"\*[A-Z.a-z]+\*", line) is not None
         yield from ((option, takes) for option in re.findall(r"``(--?[\w-]+)``", line))
 
@@ -232,7 +232,7 @@ def test_all_environment_variables_are_described():
             for variable in re.findall(r'"([A-Z_]+)"', line)}
     pages = [path.read_text(encoding="utf-8") for path in PAGES]
     described = {variable for page in pages if "\nENVIRONMENT\n" in page
-                 for line in re.findall(r"^``[A-Z].*", section(page, "ENVIRONMENT"), re.M)
+                 for line in re.findall(r"^(``[A-Z].*)\n  \S", section(page, "ENVIRONMENT"), re.M)
                  for variable in re.findall(r"``([A-Z_]+)``", line)}
     # GLib and gettext read these.
     assert described - read <= {"LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG", "XDG_CONFIG_HOME",
