@@ -63,14 +63,14 @@ has_no_leftovers (const VsmmuDomain *domain, GError **error)
 {
   static const char *const names[] = { VSMMU_IOMMUFD_ID, VSMMU_INITIATOR_ID };
 
-  for (guint i = 0; i < domain->arguments->len * G_N_ELEMENTS (names); i++) {
-    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i / G_N_ELEMENTS (names));
-    const char *name = names[i % G_N_ELEMENTS (names)];
+  for (guint i = 0; i < domain->arguments->len; i++) {
+    const VsmmuPassthrough *argument = &g_array_index (domain->arguments, VsmmuPassthrough, i);
 
-    if (strstr (argument->value, name) != NULL)
-      return vsmmu_lowering_refuse (error,
-                                    _ ("%s:%u: '%s' in <qemu:arg> is a name that the adapted domain needs; remove it"),
-                                    domain->file, argument->line, name);
+    for (guint n = 0; n < G_N_ELEMENTS (names); n++)
+      if (strstr (argument->value, names[n]) != NULL)
+        return vsmmu_lowering_refuse (
+            error, _ ("%s:%u: '%s' in <qemu:arg> is a name that the adapted domain needs; remove it"), domain->file,
+            argument->line, names[n]);
   }
   return TRUE;
 }

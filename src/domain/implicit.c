@@ -275,6 +275,19 @@ place_serial_port (VsmmuDomain *domain, SerialController *controllers, guint64 a
   }
 }
 
+/* Places those of the first @n_devices that are @element and name no controller, on the ports that are @allowed. */
+static void
+place_serial_ports (VsmmuDomain *domain, SerialController *controllers, guint n_devices, const char *element,
+                    guint64 allowed)
+{
+  for (guint i = 0; i < n_devices; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+
+    if (is_serial_port (device, element) && address_number (device, "controller", CONTROLLERS_MAX - 1) < 0)
+      place_serial_port (domain, controllers, allowed);
+  }
+}
+
 static void
 add_serial_controllers (VsmmuDomain *domain)
 {
@@ -303,14 +316,8 @@ add_serial_controllers (VsmmuDomain *domain)
     if (given >= 0)
       controllers[given].used |= G_GUINT64_CONSTANT (1) << MAX (address_number (device, "port", 63), 0);
   }
-  for (guint i = 0; i < n_devices * 2; i++) {
-    const VsmmuDevice *device = g_ptr_array_index (domain->devices, i % n_devices);
-    gboolean is_console = i < n_devices;
-
-    if (is_serial_port (device, is_console ? "console" : "channel") &&
-        address_number (device, "controller", CONTROLLERS_MAX - 1) < 0)
-      place_serial_port (domain, controllers, is_console ? G_MAXUINT64 : ~G_GUINT64_CONSTANT (1));
-  }
+  place_serial_ports (domain, controllers, n_devices, "console", G_MAXUINT64);
+  place_serial_ports (domain, controllers, n_devices, "channel", ~G_GUINT64_CONSTANT (1));
 }
 
 /*

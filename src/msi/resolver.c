@@ -6,24 +6,14 @@
 
 #include "msi/topology.h"
 
-/* More threads than this that resolve at the same moment share one counter. */
-#define PINS 64
-#define CACHE_LINE 64
-
-/* The topology that one thread is resolving in; %NULL for a pin that is free. */
-typedef struct {
-  _Alignas(CACHE_LINE) _Atomic (VsmmuMsiTopology *) topology;
-} Pin;
-
 /*
- * Threads that resolve announce the topology they use in a pin (hazard pointers, M. Michael 2004), so they
- * neither wait for those who replace it nor for each other. What was replaced is freed by the next one to
- * replace it that finds it in no pin.
+ * A thread that resolves is counted, so that it neither waits for those who replace the topology nor they for it. What
+ * was replaced is freed by the next one to replace it that finds nobody resolving. While one thread resolves, this
+ * takes 14.6 ns, 0.6 more than a place of its own for each thread (benchmarks/msi).
  */
 struct _VsmmuMsiResolver {
-  Pin pins[PINS];
-  _Alignas(CACHE_LINE) _Atomic (guint) n_unpinned; /* threads that found no free pin */
-  _Alignas(CACHE_LINE) _Atomic (VsmmuMsiTopology *) current;
+  _Atomic (guint) n_resolving;
+  _Atomic (VsmmuMsiTopology *) current;
   pthread_mutex_t mutex; /* of those who replace; ThreadSanitizer does not see into GMutex */
   GPtrArray *retired;    /* (element-type VsmmuMsiTopology) */
 };
@@ -37,7 +27,7 @@ topology_free (gpointer topology)
 VsmmuMsiResolver *
 vsmmu_msi_resolver_new (VsmmuMsiTopology *topology)
 {
-  VsmmuMsiResolver *resolver = g_aligned_alloc0 (1, sizeof (VsmmuMsiResolver), CACHE_LINE);
+  VsmmuMsiResolver *resolver = g_new0 (VsmmuMsiResolver, 1);
 
   atomic_init (&resolver->current, topology);
   pthread_mutex_init (&resolver->mutex, NULL);
@@ -53,18 +43,7 @@ vsmmu_msi_resolver_free (VsmmuMsiResolver *resolver)
   vsmmu_msi_topology_free (atomic_load (&resolver->current));
   g_ptr_array_unref (resolver->retired);
   pthread_mutex_destroy (&resolver->mutex);
-  g_aligned_free (resolver);
-}
-
-static gboolean
-is_in_use (VsmmuMsiResolver *resolver, const VsmmuMsiTopology *topology)
-{
-  if (atomic_load (&resolver->n_unpinned) > 0)
-    return TRUE;
-  for (guint i = 0; i < PINS; i++)
-    if (atomic_load (&resolver->pins[i].topology) == topology)
-      return TRUE;
-  return FALSE;
+  g_free (resolver);
 }
 
 void
@@ -72,51 +51,9 @@ vsmmu_msi_resolver_set_topology (VsmmuMsiResolver *resolver, VsmmuMsiTopology *t
 {
   pthread_mutex_lock (&resolver->mutex);
   g_ptr_array_add (resolver->retired, atomic_exchange (&resolver->current, topology));
-  for (guint i = resolver->retired->len; i-- > 0;)
-    if (!is_in_use (resolver, g_ptr_array_index (resolver->retired, i)))
-      g_ptr_array_remove_index_fast (resolver->retired, i);
+  if (atomic_load (&resolver->n_resolving) == 0)
+    g_ptr_array_set_size (resolver->retired, 0);
   pthread_mutex_unlock (&resolver->mutex);
-}
-
-/* Stacks of threads lie apart, so most threads begin at a pin of their own. */
-static guint
-first_pin (void)
-{
-  return (guint) ((guintptr) __builtin_frame_address (0) >> 16) * 0x9e3779b9u >> 26;
-}
-
-/* Returns: the pin that keeps @topology from being freed, or %NULL when a count does */
-static Pin *
-pin (VsmmuMsiResolver *resolver, VsmmuMsiTopology **topology)
-{
-  guint first = first_pin ();
-
-  for (guint i = 0; i < PINS; i++) {
-    Pin *mine = &resolver->pins[(first + i) % PINS];
-    VsmmuMsiTopology *free_pin = NULL;
-    VsmmuMsiTopology *seen = atomic_load (&resolver->current);
-
-    if (!atomic_compare_exchange_strong (&mine->topology, &free_pin, seen))
-      continue;
-    /* It may have been replaced, and freed, before the pin was set. */
-    while ((*topology = atomic_load (&resolver->current)) != seen) {
-      seen = *topology;
-      atomic_store (&mine->topology, seen);
-    }
-    return mine;
-  }
-  atomic_fetch_add (&resolver->n_unpinned, 1);
-  *topology = atomic_load (&resolver->current);
-  return NULL;
-}
-
-static void
-unpin (VsmmuMsiResolver *resolver, Pin *mine)
-{
-  if (mine != NULL)
-    atomic_store_explicit (&mine->topology, NULL, memory_order_release);
-  else
-    atomic_fetch_sub (&resolver->n_unpinned, 1);
 }
 
 static gboolean
@@ -183,11 +120,11 @@ gboolean
 vsmmu_msi_resolve (VsmmuMsiResolver *resolver, VsmmuPciDevfn devfn, guint64 address, guint32 data, VsmmuMsiRoute *route,
                    GError **error)
 {
-  VsmmuMsiTopology *topology;
-  Pin *mine = pin (resolver, &topology);
-  gboolean is_done = resolve_in (topology, devfn, address, data, route, error);
+  gboolean is_done;
 
-  unpin (resolver, mine);
+  atomic_fetch_add (&resolver->n_resolving, 1);
+  is_done = resolve_in (atomic_load (&resolver->current), devfn, address, data, route, error);
+  atomic_fetch_sub_explicit (&resolver->n_resolving, 1, memory_order_release);
   return is_done;
 }
 

@@ -10,9 +10,9 @@
 #define REPLACERS 2
 #define ROUNDS 4000
 #define BUSES 16
-/* Of a resolver, and more threads than that. */
-#define PINS 64
+/* Threads that resolve at the same moment, and how many of them came before the others. */
 #define CROWD 80
+#define FIRST 64
 
 /* A topology in which everything says which one it is: the doorbell, and the numbers of the buses. */
 typedef struct {
@@ -243,14 +243,13 @@ test_what_a_crowd_resolves_in_stays_until_the_last_has_left (void)
   int n_alive = 0;
   VsmmuMsiResolver *resolver = gated_resolver_new (groups, &n_gates);
 
-  let_in (&groups[0], resolver, 0, threads, PINS);
-  /* There is no pin for these. */
-  let_in (&groups[1], resolver, 1, threads + PINS, CROWD - PINS);
+  let_in (&groups[0], resolver, 0, threads, FIRST);
+  let_in (&groups[1], resolver, 1, threads + FIRST, CROWD - FIRST);
   vsmmu_msi_resolver_set_topology (resolver, topology_new (0, &n_alive));
-  let_go (&groups[0], threads, PINS);
+  let_go (&groups[0], threads, FIRST);
   vsmmu_msi_resolver_set_topology (resolver, topology_new (1, &n_alive));
   g_assert_cmpint (g_atomic_int_get (&n_gates), ==, 1);
-  let_go (&groups[1], threads + PINS, CROWD - PINS);
+  let_go (&groups[1], threads + FIRST, CROWD - FIRST);
   vsmmu_msi_resolver_set_topology (resolver, topology_new (2, &n_alive));
   g_assert_cmpint (n_gates, ==, 0);
   g_assert_cmpint (n_alive, ==, 1);
