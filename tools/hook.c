@@ -108,7 +108,7 @@ tell (const Call *call, const VsmmuFinding *finding, gboolean refuses)
 }
 
 static void
-tell_all (const Call *call, const GPtrArray *findings, gboolean refuses)
+report_all (const Call *call, const GPtrArray *findings, gboolean refuses)
 {
   for (guint i = 0; i < findings->len && (refuses || !call->operation->is_followed); i++) {
     const VsmmuFinding *finding = g_ptr_array_index (findings, i);
@@ -157,7 +157,7 @@ check_domain (const Call *call, const VsmmuDomain *domain, const VsmmuPolicy *po
     say (_ ("guest '%s' is refused: %s"), guest, refusal);
   }
   g_atomic_int_set (&call->terms->answer, refuses ? HOOK_REFUSE : HOOK_PASS);
-  tell_all (call, findings, refuses);
+  report_all (call, findings, refuses);
   return refuses ? HOOK_REFUSE : HOOK_PASS;
 }
 

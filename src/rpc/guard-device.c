@@ -103,7 +103,7 @@ add_iommufd (const VsmmuGuard *guard, VsmmuEdit *edit, const VsmmuDevice *device
     vsmmu_edit_add_attribute (edit, driver, "iommufd", "yes");
   else
     vsmmu_edit_append (edit, device->node, "<driver iommufd='yes'/>\n");
-  vsmmu_guard_say (guard, _ ("%s comes behind an accelerated SMMUv3, and gets the iommufd='yes' that it needs there"),
+  vsmmu_guard_log (guard, _ ("%s comes behind an accelerated SMMUv3, and gets the iommufd='yes' that it needs there"),
                    name);
 }
 
@@ -120,7 +120,7 @@ add_address (const VsmmuGuard *guard, VsmmuEdit *edit, const VsmmuDevice *device
     vsmmu_edit_restore (edit, given, address);
   else
     vsmmu_edit_append (edit, device->node, line);
-  vsmmu_guard_say (guard, _ ("%s has no address, and gets a port that suits it: %02x:00.0"), name, bus);
+  vsmmu_guard_log (guard, _ ("%s has no address, and gets a port that suits it: %02x:00.0"), name, bus);
 }
 
 /*
@@ -158,7 +158,7 @@ lower (const Call *call, const char *xml, GError **error)
   gsize length;
   char *lowered = vsmmu_lower_device (xml, strlen (xml), VSMMU_GUARD_DEVICE, &call->target, notes, &length, &problem);
 
-  vsmmu_guard_say_notes (call->guard, notes);
+  vsmmu_guard_log_notes (call->guard, notes);
   if (lowered == NULL)
     refuse (error, problem->message);
   return lowered;

@@ -41,7 +41,7 @@ lower (const VsmmuGuard *guard, const char *xml, gsize length, const VsmmuTarget
   gsize lowered_length;
   char *lowered = vsmmu_lower_domain (xml, length, VSMMU_GUARD_DOMAIN, target, notes, &lowered_length, &problem);
 
-  vsmmu_guard_say_notes (guard, notes);
+  vsmmu_guard_log_notes (guard, notes);
   if (lowered == NULL)
     g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, problem->message);
   return lowered;

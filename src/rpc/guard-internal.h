@@ -16,9 +16,9 @@ struct _VsmmuGuard {
 };
 
 /* Says a sentence: nothing is changed, and no mismatch left alone, without a word. */
-void vsmmu_guard_say (const VsmmuGuard *guard, const char *format, ...) G_GNUC_PRINTF (2, 3);
+void vsmmu_guard_log (const VsmmuGuard *guard, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
-void vsmmu_guard_say_notes (const VsmmuGuard *guard, const GPtrArray *notes);
+void vsmmu_guard_log_notes (const VsmmuGuard *guard, const GPtrArray *notes);
 
 /*
  * vsmmu_guard_judge:

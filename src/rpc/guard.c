@@ -27,7 +27,7 @@ vsmmu_guard_free (VsmmuGuard *guard)
 }
 
 void
-vsmmu_guard_say (const VsmmuGuard *guard, const char *format, ...)
+vsmmu_guard_log (const VsmmuGuard *guard, const char *format, ...)
 {
   g_autofree char *text = NULL;
   va_list arguments;
@@ -39,14 +39,14 @@ vsmmu_guard_say (const VsmmuGuard *guard, const char *format, ...)
 }
 
 void
-vsmmu_guard_say_notes (const VsmmuGuard *guard, const GPtrArray *notes)
+vsmmu_guard_log_notes (const VsmmuGuard *guard, const GPtrArray *notes)
 {
   for (guint i = 0; i < notes->len; i++)
     guard->ops->log (guard->self, g_ptr_array_index (notes, i));
 }
 
 static void
-say_findings (const VsmmuGuard *guard, const GPtrArray *findings)
+log_findings (const VsmmuGuard *guard, const GPtrArray *findings)
 {
   for (guint i = 0; i < findings->len; i++) {
     g_autofree char *text = vsmmu_render_line (g_ptr_array_index (findings, i));
@@ -94,7 +94,7 @@ vsmmu_guard_judge (const VsmmuGuard *guard, GPtrArray *findings, GError **error)
   remove_what_is_lowered (findings);
   vsmmu_policy_apply (guard->policy, findings);
   if (!vsmmu_policy_refuses (guard->policy, findings)) {
-    say_findings (guard, findings);
+    log_findings (guard, findings);
     return TRUE;
   }
   refusal = vsmmu_render_refusal (findings);

@@ -33,7 +33,7 @@ add_evidence (const Case *c, const char *check, VsmmuVerifyVerdict outcome, char
 
 /* Adds a finding about the device, and evidence with the same words. */
 static void
-refute (const Case *c, const char *check, const char *rule, char *message, const char *hint)
+add_mismatch (const Case *c, const char *check, const char *rule, char *message, const char *hint)
 {
   add_evidence (c, check, VSMMU_VERIFY_MISMATCH, g_strdup (message));
   g_ptr_array_add (c->device->findings,
@@ -50,7 +50,8 @@ copy_finding (const VsmmuFinding *finding)
 
 /* Takes over those of @findings that are about @about and of one of @rules; %NULL for any. Says how many. */
 static guint
-adopt (const Case *c, const char *check, const GPtrArray *findings, const VsmmuDevice *about, const char *const *rules)
+add_findings (const Case *c, const char *check, const GPtrArray *findings, const VsmmuDevice *about,
+              const char *const *rules)
 {
   g_autofree char *path = vsmmu_device_path (about, "");
   guint count = 0;
@@ -76,11 +77,11 @@ check_place (const Case *c)
   if (c->seen->verdict == VSMMU_GUEST_ABSENT)
     add_evidence (c, "place", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (c->seen->reason));
   else if (host != NULL && c->seen->vendor != 0 && (host->vendor != c->seen->vendor || host->device != c->seen->device))
-    refute (c, "place", "msi-device-on-other-bus",
-            g_strdup_printf (_ ("at %s the guest has a device %04x:%04x, and %s of the host is %04x:%04x"),
-                             c->device->address, c->seen->vendor, c->seen->device, host->name, host->vendor,
-                             host->device),
-            _ ("detach the device and attach it again; if that does not help, restart the guest"));
+    add_mismatch (c, "place", "msi-device-on-other-bus",
+                  g_strdup_printf (_ ("at %s the guest has a device %04x:%04x, and %s of the host is %04x:%04x"),
+                                   c->device->address, c->seen->vendor, c->seen->device, host->name, host->vendor,
+                                   host->device),
+                  _ ("detach the device and attach it again; if that does not help, restart the guest"));
   else if (c->vsmmu == NULL)
     add_evidence (c, "place", VSMMU_VERIFY_VERIFIED,
                   g_strdup_printf (_ ("%s in the guest, behind no vSMMU of its own"), c->device->address));
@@ -136,10 +137,11 @@ check_bad_company (const Case *c)
         g_strdup (_ ("a device of another SMMU of the host is behind the same vSMMU; whether it was there when "
                      "the guest started, and stopped that vSMMU, cannot be told without QEMU's log")));
   else if (log->since_start.n_lines[VSMMU_QEMU_LINE_UNATTACHED] > 0)
-    refute (c, "smmu", "host-smmu-mismatch",
-            g_strdup (_ ("a device of another SMMU of the host was behind the same vSMMU when the guest started or was "
-                         "reset, which stops the command queue of that vSMMU")),
-            _ ("shut the guest down, give that device a vSMMU of its own, and start the guest again"));
+    add_mismatch (
+        c, "smmu", "host-smmu-mismatch",
+        g_strdup (_ ("a device of another SMMU of the host was behind the same vSMMU when the guest started or was "
+                     "reset, which stops the command queue of that vSMMU")),
+        _ ("shut the guest down, give that device a vSMMU of its own, and start the guest again"));
   else
     add_evidence (
         c, "smmu", VSMMU_VERIFY_VERIFIED,
@@ -162,7 +164,7 @@ check_smmu (const Case *c)
                                "a VFIO device; 'virt-vsmmu check' reports them")));
     return;
   }
-  if (!c->device->is_accelerated || adopt (c, "smmu", c->subject->host_findings, c->known, rules) > 0)
+  if (!c->device->is_accelerated || add_findings (c, "smmu", c->subject->host_findings, c->known, rules) > 0)
     return;
   siblings = look_at_siblings (c);
   if (siblings.is_any_mismatch && c->host != NULL)
@@ -190,7 +192,7 @@ check_window (const Case *c)
   static const char *const rules[] = { "host-msi-window", NULL };
   g_autofree char *window = vsmmu_virt_window_to_string (VSMMU_VIRT_MSI_WINDOW_START, VSMMU_VIRT_MSI_WINDOW_END);
 
-  if (!c->device->is_accelerated || adopt (c, "window", c->subject->host_findings, c->known, rules) > 0)
+  if (!c->device->is_accelerated || add_findings (c, "window", c->subject->host_findings, c->known, rules) > 0)
     return;
   if (c->host != NULL && c->host->group != NULL && c->host->group->has_regions)
     add_evidence (c, "window", VSMMU_VERIFY_VERIFIED,
@@ -227,15 +229,15 @@ check_doorbell (const Case *c)
     return;
   }
   if (machine->doorbell == 0) {
-    refute (c, "doorbell", "msi-doorbell-zero",
-            g_strdup (_ ("the machine has no MSI controller, so there is no doorbell")),
-            _ ("give the machine an MSI controller: <gic version='3'/>, without its=off or msi=off"));
+    add_mismatch (c, "doorbell", "msi-doorbell-zero",
+                  g_strdup (_ ("the machine has no MSI controller, so there is no doorbell")),
+                  _ ("give the machine an MSI controller: <gic version='3'/>, without its=off or msi=off"));
     return;
   }
   /* One KVM serves them all: a vSMMU with another doorbell means that QEMU and this program disagree. */
   for (guint i = 0; c->device->is_accelerated && i < c->subject->domain->iommus->len; i++)
-    n_bad +=
-        adopt (c, "doorbell", c->subject->guest->findings, g_ptr_array_index (c->subject->domain->iommus, i), NULL);
+    n_bad += add_findings (c, "doorbell", c->subject->guest->findings,
+                           g_ptr_array_index (c->subject->domain->iommus, i), NULL);
   if (n_bad == 0)
     add_evidence (
         c, "doorbell", VSMMU_VERIFY_VERIFIED,
@@ -251,7 +253,8 @@ check_vectors (const Case *c)
 {
   const VsmmuGuestDevice *seen = c->seen;
 
-  if (seen->verdict == VSMMU_GUEST_ABSENT || adopt (c, "vectors", c->subject->guest->findings, c->known, NULL) > 0)
+  if (seen->verdict == VSMMU_GUEST_ABSENT ||
+      add_findings (c, "vectors", c->subject->guest->findings, c->known, NULL) > 0)
     return;
   if (seen->verdict != VSMMU_GUEST_VERIFIED)
     add_evidence (c, "vectors", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (seen->reason));
@@ -289,9 +292,9 @@ check_route (const Case *c)
                                                 "KVM was given 0x%08" PRIx64 " %u times", words->n_routes),
                                    doorbell, words->n_routes));
   else
-    refute (c, "route", "msi-doorbell-mismatch",
-            g_strdup_printf (_ ("KVM was given other addresses than the doorbell 0x%08" PRIx64), doorbell),
-            _ ("QEMU and this program disagree; report it with the output of --format json"));
+    add_mismatch (c, "route", "msi-doorbell-mismatch",
+                  g_strdup_printf (_ ("KVM was given other addresses than the doorbell 0x%08" PRIx64), doorbell),
+                  _ ("QEMU and this program disagree; report it with the output of --format json"));
 }
 
 /* What speaks for nothing, and why. */
@@ -351,8 +354,8 @@ check_log (const Case *c)
     check_quiet_log (c, words);
   else if (log->has_recent && !words->is_partial && words->worst > VSMMU_QEMU_LINE_ERROR &&
            !look_at_siblings (c).is_any_mismatch)
-    refute (c, "log", "vsmmu-attach-failed", g_strdup_printf (_ ("QEMU said since it came: %s"), words->line),
-            _ ("detach the device; 'virt-vsmmu check --this-host --attach' says where it fits"));
+    add_mismatch (c, "log", "vsmmu-attach-failed", g_strdup_printf (_ ("QEMU said since it came: %s"), words->line),
+                  _ ("detach the device; 'virt-vsmmu check --this-host --attach' says where it fits"));
   else
     add_silence (c, may_be_ours (c, words),
                  g_strdup_printf (_ ("QEMU said, of this device or another: %s"), words->line));

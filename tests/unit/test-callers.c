@@ -231,7 +231,7 @@ send_owner (Fixture *fixture, const char *name, const char *old, const char *new
 
 /* Sends the signal as the bus does, which has a name of its own. */
 static void
-say_gone (Fixture *fixture, const char *name)
+send_gone (Fixture *fixture, const char *name)
 {
   g_autoptr (GDBusMessage) message =
       g_dbus_message_new_signal ("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged");
@@ -251,8 +251,8 @@ test_who_leaves_is_forgotten (Fixture *fixture, gconstpointer data G_GNUC_UNUSED
   identify (fixture, &told);
   /* Somebody else. */
   send_owner (fixture, NAME, NAME, "");
-  say_gone (fixture, ":1.8");
-  say_gone (fixture, NAME);
+  send_gone (fixture, ":1.8");
+  send_gone (fixture, NAME);
   while (!g_cancellable_is_cancelled (told.caller->gone))
     g_main_context_iteration (NULL, TRUE);
   g_assert_cmpint (g_atomic_int_get (&fixture->n_matches), ==, 1);
@@ -277,7 +277,7 @@ test_the_bus_is_watched_until_the_last_one_leaves (Fixture *fixture, gconstpoint
       identify_name (fixture, names[i], &told[i]);
     for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
       g_assert_cmpint (g_atomic_int_get (&fixture->n_unmatches), ==, round - 1);
-      say_gone (fixture, names[i]);
+      send_gone (fixture, names[i]);
       while (!g_cancellable_is_cancelled (told[i].caller->gone))
         g_main_context_iteration (NULL, TRUE);
       told_clear (&told[i]);

@@ -215,7 +215,7 @@ test_verdicts_are_told (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   vsmmu_verdicts_set (fixture->verdicts, verdict_new (VSMMU_VERDICT_UNKNOWN), 1);
   vsmmu_verdicts_set (fixture->verdicts, verdict_new (VSMMU_VERDICT_MISMATCH), 2);
   vsmmu_verdicts_remove (fixture->verdicts, NULL, NULL, NULL);
-  vsmmu_service_tell_connections (fixture->service);
+  vsmmu_service_emit_connections (fixture->service);
   await_signals (fixture, "VerdictChanged(unknown-yet) VerdictChanged(mismatch) DoorbellMismatch(mismatch) "
                           "VerdictChanged(gone) PropertiesChanged() ");
 }
@@ -462,7 +462,7 @@ test_a_connection_has_one_service (Fixture *fixture, gconstpointer data G_GNUC_U
   assert_call (fixture, INTERFACE, "ListVerdicts", "()", "([],)");
   /* Neither of the other two has it told. */
   vsmmu_verdicts_set (fixture->verdicts, verdict_new (VSMMU_VERDICT_UNKNOWN), 1);
-  vsmmu_service_tell_connections (fixture->service);
+  vsmmu_service_emit_connections (fixture->service);
   await_signals (fixture, "VerdictChanged(unknown-yet) PropertiesChanged() ");
 }
 

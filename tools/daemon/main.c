@@ -7,13 +7,13 @@
 #include <vsmmu/vsmmu.h>
 
 #include "base/budget.h"
+#include "guest-watch.h"
 #include "journal.h"
 #include "memory.h"
 #include "metrics.h"
 #include "quota.h"
 #include "render/text.h"
 #include "service.h"
-#include "watching.h"
 
 #define BUS_NAME "org.vsmmu1"
 
@@ -141,27 +141,27 @@ run_daemon (GDBusConnection *bus)
 }
 
 static void
-tell_connections (gpointer data)
+on_connections_changed (gpointer data)
 {
-  vsmmu_service_tell_connections (data);
+  vsmmu_service_emit_connections (data);
 }
 
 /* (nullable): all but what is about guests works without libvirt's client library */
-static VsmmuWatching *
-watch (const Arguments *arguments, VsmmuVerdicts *verdicts, VsmmuBudget *budget, VsmmuMemory *memory)
+static VsmmuGuestWatch *
+start_watch (const Arguments *arguments, VsmmuVerdicts *verdicts, VsmmuBudget *budget, VsmmuMemory *memory)
 {
   static const char *const of_system[] = { "qemu:///system", NULL };
   static const char *const of_session[] = { "qemu:///session", NULL };
   const char *const *uris = arguments->is_session ? of_session : of_system;
   g_autoptr (GError) error = NULL;
-  VsmmuWatching *watching;
+  VsmmuGuestWatch *watch;
 
   if (arguments->uris != NULL)
     uris = (const char *const *) arguments->uris;
-  watching = vsmmu_watching_new (uris, verdicts, budget, memory, &error);
-  if (watching == NULL)
+  watch = vsmmu_guest_watch_new (uris, verdicts, budget, memory, &error);
+  if (watch == NULL)
     complain (_ ("no guests are watched: %s"), error->message);
-  return watching;
+  return watch;
 }
 
 static int
@@ -174,7 +174,7 @@ serve (const Arguments *arguments)
   g_autoptr (VsmmuMemory) memory = vsmmu_memory_new ();
   g_autoptr (VsmmuBudget) budget = vsmmu_budget_new (VSMMU_QUOTA_DOCUMENTS_MEMORY);
   g_autoptr (VsmmuMetrics) metrics = NULL;
-  g_autoptr (VsmmuWatching) watching = NULL;
+  g_autoptr (VsmmuGuestWatch) watch = NULL;
   g_autoptr (VsmmuService) service = NULL;
   VsmmuServiceOptions options = { .bus = bus,
                                   .is_session = arguments->is_session,
@@ -191,15 +191,15 @@ serve (const Arguments *arguments)
   vsmmu_journal_listen (verdicts);
   if (arguments->metrics != NULL)
     metrics = vsmmu_metrics_new (arguments->metrics, verdicts);
-  watching = watch (arguments, verdicts, budget, memory);
-  options.guests = watching != NULL ? vsmmu_watching_get_guests (watching) : NULL;
+  watch = start_watch (arguments, verdicts, budget, memory);
+  options.guests = watch != NULL ? vsmmu_guest_watch_get_guests (watch) : NULL;
   service = vsmmu_service_new (&options, &error);
   if (service == NULL) {
     complain ("%s", error->message);
     return EXIT_FAILED;
   }
-  if (watching != NULL)
-    vsmmu_watching_listen (watching, tell_connections, service);
+  if (watch != NULL)
+    vsmmu_guest_watch_set_callback (watch, on_connections_changed, service);
   return run_daemon (bus);
 }
 

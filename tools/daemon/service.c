@@ -218,7 +218,7 @@ emit (VsmmuService *service, const char *interface, const char *name, GVariant *
 }
 
 static void
-tell_verdict (const VsmmuVerdict *verdict, gpointer data)
+emit_verdict (const VsmmuVerdict *verdict, gpointer data)
 {
   if (verdict == NULL)
     return;
@@ -228,13 +228,13 @@ tell_verdict (const VsmmuVerdict *verdict, gpointer data)
 }
 
 static void
-tell_host (gpointer data)
+emit_host (gpointer data)
 {
   emit (data, INTERFACE, "HostFactsChanged", NULL);
 }
 
 void
-vsmmu_service_tell_connections (VsmmuService *service)
+vsmmu_service_emit_connections (VsmmuService *service)
 {
   GVariantBuilder changed;
 
@@ -261,12 +261,12 @@ vsmmu_service_new (const VsmmuServiceOptions *options, GError **error)
   service->callers = vsmmu_callers_new (options->bus);
   service->accounts = vsmmu_accounts_new ();
   service->context = (VsmmuMethodContext){ .is_session = options->is_session,
-                                           .host = vsmmu_host_cache_new (&options->host, tell_host, service),
+                                           .host = vsmmu_host_cache_new (&options->host, emit_host, service),
                                            .verdicts = options->verdicts,
                                            .guests = options->guests,
                                            .budget = options->budget };
   vsmmu_authority_init (&service->authority, options->bus, options->is_session);
-  vsmmu_verdicts_listen (options->verdicts, tell_verdict, service);
+  vsmmu_verdicts_listen (options->verdicts, emit_verdict, service);
   service->object = g_dbus_connection_register_object (
       options->bus, OBJECT_PATH, (GDBusInterfaceInfo *) &vsmmu_org_vsmmu1_interface, &functions, service, NULL, error);
   return service->object != 0 ? g_steal_pointer (&service) : NULL;

@@ -40,6 +40,6 @@ VsmmuService *vsmmu_service_new (const VsmmuServiceOptions *options, GError **er
 void vsmmu_service_free (VsmmuService *service);
 
 /* What VsmmuGuests.get_connections() returns is not as before. */
-void vsmmu_service_tell_connections (VsmmuService *service);
+void vsmmu_service_emit_connections (VsmmuService *service);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuService, vsmmu_service_free)

@@ -10,10 +10,10 @@
 
 /* Who watches guests: fills the store of verdicts, does what the policy says, and answers what the bus asks of guests.
  */
-typedef struct _VsmmuWatching VsmmuWatching;
+typedef struct _VsmmuGuestWatch VsmmuGuestWatch;
 
 /*
- * vsmmu_watching_new:
+ * vsmmu_guest_watch_new:
  * @uris: NULL-terminated: of libvirt daemons
  * @verdicts: must outlive it
  * @budget: what the documents of guests are read with
@@ -21,14 +21,14 @@ typedef struct _VsmmuWatching VsmmuWatching;
  *
  * Returns: (transfer full): or %NULL with @error set when there is no client library of libvirt
  */
-VsmmuWatching *vsmmu_watching_new (const char *const *uris, VsmmuVerdicts *verdicts, VsmmuBudget *budget,
-                                   VsmmuMemory *memory, GError **error);
-void vsmmu_watching_free (VsmmuWatching *watching);
+VsmmuGuestWatch *vsmmu_guest_watch_new (const char *const *uris, VsmmuVerdicts *verdicts, VsmmuBudget *budget,
+                                        VsmmuMemory *memory, GError **error);
+void vsmmu_guest_watch_free (VsmmuGuestWatch *watch);
 
-/* What the bus asks; owned by @watching. */
-VsmmuGuests *vsmmu_watching_get_guests (VsmmuWatching *watching);
+/* What the bus asks; owned by @watch. */
+VsmmuGuests *vsmmu_guest_watch_get_guests (VsmmuGuestWatch *watch);
 
 /* Calls @changed whenever a libvirt daemon is connected to or lost. */
-void vsmmu_watching_listen (VsmmuWatching *watching, void (*changed) (gpointer data), gpointer data);
+void vsmmu_guest_watch_set_callback (VsmmuGuestWatch *watch, void (*changed) (gpointer data), gpointer data);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuWatching, vsmmu_watching_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuGuestWatch, vsmmu_guest_watch_free)

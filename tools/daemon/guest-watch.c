@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "watching.h"
+#include "guest-watch.h"
 
 #include <glib/gi18n.h>
 #include <vsmmu/vsmmu.h>
@@ -8,7 +8,7 @@
 #include "verify/guest.h"
 #include "watch/watcher.h"
 
-struct _VsmmuWatching {
+struct _VsmmuGuestWatch {
   VsmmuGuests guests; /* first: what the bus has of us */
   VsmmuWatcher *watcher;
   VsmmuVerdicts *verdicts;
@@ -75,7 +75,7 @@ verdict_new (const char *uri, const char *domain, const char *uuid, const VsmmuV
 }
 
 static void
-set_verdict (VsmmuWatching *watching, const VsmmuWatchEvent *event)
+set_verdict (VsmmuGuestWatch *watch, const VsmmuWatchEvent *event)
 {
   VsmmuVerdict *verdict = verdict_new (event->uri, event->domain, event->uuid, event->device);
 
@@ -85,38 +85,38 @@ set_verdict (VsmmuWatching *watching, const VsmmuWatchEvent *event)
     g_message (
         _ ("%s: on-mismatch='%s' in the metadata of the domain is more lenient than this host allows; '%s' applies"),
         event->domain, vsmmu_policy_mismatch_to_string (event->verification->action), verdict->on_mismatch);
-  vsmmu_verdicts_set (watching->verdicts, verdict, g_get_real_time ());
+  vsmmu_verdicts_set (watch->verdicts, verdict, g_get_real_time ());
 }
 
 static void
-report_connection (VsmmuWatching *watching, const VsmmuWatchEvent *event)
+report_connection (VsmmuGuestWatch *watch, const VsmmuWatchEvent *event)
 {
   if (event->kind == VSMMU_WATCH_CONNECTED) {
-    g_hash_table_add (watching->connected, g_strdup (event->uri));
+    g_hash_table_add (watch->connected, g_strdup (event->uri));
     g_message (_ ("connected to libvirt at '%s'"), event->uri);
   } else {
-    g_hash_table_remove (watching->connected, event->uri);
+    g_hash_table_remove (watch->connected, event->uri);
     g_warning (_ ("no connection to libvirt at '%s': %s; trying again"), event->uri, event->reason);
   }
-  if (watching->changed != NULL)
-    watching->changed (watching->data);
+  if (watch->changed != NULL)
+    watch->changed (watch->data);
 }
 
 static void
 on_event (const VsmmuWatchEvent *event, gpointer data)
 {
-  VsmmuWatching *watching = data;
+  VsmmuGuestWatch *watch = data;
 
   switch (event->kind) {
   case VSMMU_WATCH_CONNECTED:
   case VSMMU_WATCH_DISCONNECTED:
-    report_connection (watching, event);
+    report_connection (watch, event);
     break;
   case VSMMU_WATCH_VERDICT:
-    set_verdict (watching, event);
+    set_verdict (watch, event);
     break;
   case VSMMU_WATCH_REMOVED:
-    vsmmu_verdicts_remove (watching->verdicts, event->uri, event->uuid, event->alias);
+    vsmmu_verdicts_remove (watch->verdicts, event->uri, event->uuid, event->alias);
     break;
   case VSMMU_WATCH_DETACHING:
     g_warning (_ ("%s: detaching '%s', as the policy says: %s"), event->domain, event->alias, event->reason);
@@ -125,7 +125,7 @@ on_event (const VsmmuWatchEvent *event, gpointer data)
     g_warning (_ ("%s: '%s' could not be detached; detach it by hand: %s"), event->domain, event->alias, event->reason);
     break;
   case VSMMU_WATCH_FAILED:
-    vsmmu_verdicts_count_error (watching->verdicts);
+    vsmmu_verdicts_count_error (watch->verdicts);
     g_warning (_ ("%s could not be verified: %s"), event->domain != NULL ? event->domain : event->uuid, event->reason);
     break;
   }
@@ -133,7 +133,7 @@ on_event (const VsmmuWatchEvent *event, gpointer data)
 
 /* Tries each daemon until one has the domain; (transfer full) (nullable) with @error set */
 static gpointer
-ask (Question *question, gpointer (*put) (VsmmuConnection *connection, const Question *question, GError **error),
+ask (Question *question, gpointer (*query) (VsmmuConnection *connection, const Question *question, GError **error),
      GError **error)
 {
   g_autoptr (GError) problem = NULL;
@@ -145,7 +145,7 @@ ask (Question *question, gpointer (*put) (VsmmuConnection *connection, const Que
 
     if (connection != NULL) {
       vsmmu_connection_set_budget (connection, question->budget, FALSE);
-      answer = put (connection, question, &fault);
+      answer = query (connection, question, &fault);
     }
     if (answer != NULL) {
       question->uri = g_strdup (question->uris[i]);
@@ -162,13 +162,13 @@ ask (Question *question, gpointer (*put) (VsmmuConnection *connection, const Que
 }
 
 static gpointer
-put_observe (VsmmuConnection *connection, const Question *question, GError **error)
+observe_guest (VsmmuConnection *connection, const Question *question, GError **error)
 {
   return vsmmu_guest_observe (connection, question->domain, VSMMU_GUEST_MEMORY, error);
 }
 
 static gpointer
-put_verify (VsmmuConnection *connection, const Question *question, GError **error)
+verify_guest (VsmmuConnection *connection, const Question *question, GError **error)
 {
   const VsmmuVerifyOptions options = { .device = *question->device != '\0' ? question->device : NULL,
                                        .is_guarded_only = *question->device == '\0' };
@@ -180,7 +180,7 @@ static void
 resolve_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
   GError *error = NULL;
-  g_autoptr (VsmmuGuest) guest = ask (data, put_observe, &error);
+  g_autoptr (VsmmuGuest) guest = ask (data, observe_guest, &error);
   g_autofree char *json = guest != NULL ? vsmmu_guest_to_json (guest) : NULL;
 
   if (json == NULL)
@@ -209,7 +209,7 @@ static void
 verify_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
   GError *error = NULL;
-  g_autoptr (VsmmuVerification) verification = ask (data, put_verify, &error);
+  g_autoptr (VsmmuVerification) verification = ask (data, verify_guest, &error);
 
   if (verification == NULL)
     g_task_return_error (task, error);
@@ -235,7 +235,7 @@ do_work (gpointer data, gpointer unused)
 
 /* Hands what the thread found over to the task of the bus, @data. */
 static void
-pass_on (GObject *source, GAsyncResult *result, gpointer data)
+forward_answer (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (GTask) task = data;
   GError *error = NULL;
@@ -251,29 +251,29 @@ static void
 start (VsmmuGuests *guests, const char *connection, const char *domain, const char *device, GTask *task,
        GTaskThreadFunc run)
 {
-  const VsmmuWatching *watching = (const VsmmuWatching *) guests;
+  const VsmmuGuestWatch *watch = (const VsmmuGuestWatch *) guests;
   const char *const one[] = { connection, NULL };
-  g_autoptr (GTask) inner = g_task_new (NULL, NULL, pass_on, g_object_ref (task));
+  g_autoptr (GTask) inner = g_task_new (NULL, NULL, forward_answer, g_object_ref (task));
   Question *question = g_new0 (Question, 1);
   Work *work;
 
   /* Only daemons that are watched: the bus must not have us connect to anything else. */
-  if (connection != NULL && !g_strv_contains ((const char *const *) watching->uris, connection)) {
+  if (connection != NULL && !g_strv_contains ((const char *const *) watch->uris, connection)) {
     question_free (question);
     g_task_return_new_error (inner, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
                              _ ("'%s' is not watched; the property Connections lists what is"), connection);
     return;
   }
   *question = (Question){
-    .budget = watching->budget,
-    .uris = g_strdupv (connection != NULL ? (char **) one : watching->uris),
+    .budget = watch->budget,
+    .uris = g_strdupv (connection != NULL ? (char **) one : watch->uris),
     .domain = g_strdup (domain),
     .device = g_strdup (device),
   };
   g_task_set_task_data (inner, question, question_free);
   work = g_new (Work, 1);
   *work = (Work){ g_steal_pointer (&inner), run };
-  g_thread_pool_push (watching->threads, work, NULL);
+  g_thread_pool_push (watch->threads, work, NULL);
 }
 
 static void
@@ -286,40 +286,39 @@ resolve (VsmmuGuests *guests, const char *connection, const char *domain, GTask 
 static void
 verify (VsmmuGuests *guests, const char *connection, const char *domain, const char *device, GTask *task)
 {
-  vsmmu_watcher_recheck (((VsmmuWatching *) guests)->watcher, domain);
+  vsmmu_watcher_recheck (((VsmmuGuestWatch *) guests)->watcher, domain);
   start (guests, connection, domain, device, task, verify_in_thread);
 }
 
 static GVariant *
 get_connections (VsmmuGuests *guests)
 {
-  const VsmmuWatching *watching = (const VsmmuWatching *) guests;
+  const VsmmuGuestWatch *watch = (const VsmmuGuestWatch *) guests;
   GVariantBuilder builder;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(ss)"));
-  for (guint i = 0; watching->uris[i] != NULL; i++)
-    g_variant_builder_add (&builder, "(ss)", watching->uris[i],
-                           g_hash_table_contains (watching->connected, watching->uris[i]) ? "connected"
-                                                                                          : "disconnected");
+  for (guint i = 0; watch->uris[i] != NULL; i++)
+    g_variant_builder_add (&builder, "(ss)", watch->uris[i],
+                           g_hash_table_contains (watch->connected, watch->uris[i]) ? "connected" : "disconnected");
   return g_variant_builder_end (&builder);
 }
 
 static void
 settle (gpointer data)
 {
-  vsmmu_memory_settle (((const VsmmuWatching *) data)->memory);
+  vsmmu_memory_settle (((const VsmmuGuestWatch *) data)->memory);
 }
 
-VsmmuWatching *
-vsmmu_watching_new (const char *const *uris, VsmmuVerdicts *verdicts, VsmmuBudget *budget, VsmmuMemory *memory,
-                    GError **error)
+VsmmuGuestWatch *
+vsmmu_guest_watch_new (const char *const *uris, VsmmuVerdicts *verdicts, VsmmuBudget *budget, VsmmuMemory *memory,
+                       GError **error)
 {
-  g_autoptr (VsmmuWatching) watching = g_new0 (VsmmuWatching, 1);
+  g_autoptr (VsmmuGuestWatch) watch = g_new0 (VsmmuGuestWatch, 1);
   VsmmuWatchOptions options = {
-    .is_enforcing = TRUE, .budget = budget, .report = on_event, .trim = settle, .data = watching
+    .is_enforcing = TRUE, .budget = budget, .report = on_event, .trim = settle, .data = watch
   };
 
-  *watching = (VsmmuWatching){
+  *watch = (VsmmuGuestWatch){
     .guests = { resolve, verify, get_connections },
     .verdicts = verdicts,
     .memory = memory,
@@ -328,31 +327,31 @@ vsmmu_watching_new (const char *const *uris, VsmmuVerdicts *verdicts, VsmmuBudge
     .uris = g_strdupv ((char **) uris),
     .connected = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL),
   };
-  options.uris = (const char *const *) watching->uris;
-  watching->watcher = vsmmu_watcher_new (&options, error);
-  return watching->watcher != NULL ? g_steal_pointer (&watching) : NULL;
+  options.uris = (const char *const *) watch->uris;
+  watch->watcher = vsmmu_watcher_new (&options, error);
+  return watch->watcher != NULL ? g_steal_pointer (&watch) : NULL;
 }
 
 void
-vsmmu_watching_free (VsmmuWatching *watching)
+vsmmu_guest_watch_free (VsmmuGuestWatch *watch)
 {
-  vsmmu_watcher_free (watching->watcher);
-  g_thread_pool_free (watching->threads, FALSE, TRUE);
-  vsmmu_budget_unref (watching->budget);
-  g_strfreev (watching->uris);
-  g_hash_table_unref (watching->connected);
-  g_free (watching);
+  vsmmu_watcher_free (watch->watcher);
+  g_thread_pool_free (watch->threads, FALSE, TRUE);
+  vsmmu_budget_unref (watch->budget);
+  g_strfreev (watch->uris);
+  g_hash_table_unref (watch->connected);
+  g_free (watch);
 }
 
 VsmmuGuests *
-vsmmu_watching_get_guests (VsmmuWatching *watching)
+vsmmu_guest_watch_get_guests (VsmmuGuestWatch *watch)
 {
-  return &watching->guests;
+  return &watch->guests;
 }
 
 void
-vsmmu_watching_listen (VsmmuWatching *watching, void (*changed) (gpointer data), gpointer data)
+vsmmu_guest_watch_set_callback (VsmmuGuestWatch *watch, void (*changed) (gpointer data), gpointer data)
 {
-  watching->changed = changed;
-  watching->data = data;
+  watch->changed = changed;
+  watch->data = data;
 }
