@@ -15,10 +15,11 @@ static char *
 hint_for_driver (const char *name)
 {
   const char *meant = vsmmu_options_suggest (name);
+  g_autofree char *all = vsmmu_options_list ();
 
   if (meant != NULL)
     return g_strdup_printf (_ ("did you mean '%s'?"), meant);
-  return g_strdup (_ ("remove it; smmuv3 has pciBus, accel, ats, ril, ssidsize, oas and cmdqv"));
+  return g_strdup_printf (_ ("remove it; the attributes for smmuv3 are %s"), all);
 }
 
 static void

@@ -153,13 +153,30 @@ vsmmu_options_is_attribute (const char *name)
   return find (name) != NULL || strcmp (name, "pciBus") == 0;
 }
 
+/* With pciBus, and %NULL at the end. */
+static void
+fill_names (const char *names[N_OPTIONS + 2])
+{
+  names[0] = "pciBus";
+  for (guint i = 0; i <= N_OPTIONS; i++)
+    names[i + 1] = vsmmu_driver_options[i].name;
+}
+
+char *
+vsmmu_options_list (void)
+{
+  const char *names[N_OPTIONS + 2];
+
+  fill_names (names);
+  return g_strjoinv (", ", (char **) names);
+}
+
 const char *
 vsmmu_options_suggest (const char *name)
 {
-  const char *names[N_OPTIONS + 2] = { "pciBus" };
+  const char *names[N_OPTIONS + 2];
 
-  for (guint i = 0; i < N_OPTIONS; i++)
-    names[i + 1] = vsmmu_driver_options[i].name;
+  fill_names (names);
   return vsmmu_suggest (name, names);
 }
 

@@ -33,6 +33,9 @@ void vsmmu_options_read (const VsmmuReader *reader, VsmmuIommu *iommu);
 /* Whether @name is one of them, or pciBus: an attribute that an SMMUv3's <driver> has. */
 gboolean vsmmu_options_is_attribute (const char *name);
 
+/* (transfer full): all attributes that an SMMUv3's <driver> has, with commas between them */
+char *vsmmu_options_list (void);
+
 /* (nullable): the attribute of an SMMUv3's <driver> that @name is close to */
 const char *vsmmu_options_suggest (const char *name);
 
