@@ -253,8 +253,10 @@ vsmmu_lower_domain (const char *xml, gsize length, const char *name, const Vsmmu
   lifted = given != NULL ? vsmmu_lift (xml, length, name, lift_notes, &lifted_length, error) : NULL;
   if (lifted == NULL)
     return NULL;
-  if (lifted_length != length || memcmp (lifted, xml, length) != 0)
-    domain = meant = vsmmu_domain_new_raw (lifted, lifted_length, name, error);
+  if (lifted_length != length || memcmp (lifted, xml, length) != 0) {
+    meant = vsmmu_domain_new_raw (lifted, lifted_length, name, error);
+    domain = meant;
+  }
   if (domain == NULL)
     return NULL;
   if (find_vsmmu (domain) == NULL)
