@@ -292,6 +292,11 @@ def test_all_build_options_are_described():
     assert sorted(described) == sorted(options)
 
 
+def test_the_news_begin_with_the_version(program):
+    version = program.run("--version").out.split()[-1]
+    assert (PROJECT / "NEWS").read_text(encoding="utf-8").splitlines()[0] == f"libvirt-vsmmu {version}"
+
+
 def test_installed_files_are_described(build_dir):
     """What the pages say is in /usr is what meson puts there."""
     output = subprocess.run(["meson", "introspect", "--installed", build_dir], capture_output=True, check=True, encoding="utf-8").stdout
