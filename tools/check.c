@@ -128,25 +128,6 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
   return vsmmu_command_parse (context, argc, argv);
 }
 
-/* @findings: (transfer full) */
-static GPtrArray *
-remove_ignored (const Run *run, GPtrArray *findings)
-{
-  GPtrArray *kept = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
-
-  for (guint i = 0; i < findings->len; i++) {
-    VsmmuFinding *finding = g_ptr_array_index (findings, i);
-
-    if (g_strv_contains ((const char *const *) run->ignored, finding->rule->id))
-      vsmmu_finding_unref (finding);
-    else
-      g_ptr_array_add (kept, finding);
-  }
-  g_ptr_array_set_free_func (findings, NULL);
-  g_ptr_array_unref (findings);
-  return kept;
-}
-
 static void
 check_document (Run *run, guint number)
 {
@@ -158,7 +139,7 @@ check_document (Run *run, guint number)
   options.domains_only = result->document->is_found;
   findings = vsmmu_check_file (result->document->path, &options, &error);
   if (findings != NULL && run->ignored != NULL)
-    findings = remove_ignored (run, findings);
+    vsmmu_findings_remove (findings, (const char *const *) run->ignored);
   if (findings != NULL && run->policy != NULL)
     vsmmu_policy_apply (run->policy, findings);
 

@@ -94,3 +94,20 @@ vsmmu_findings_count (const GPtrArray *findings, VsmmuSeverity severity)
     count += ((const VsmmuFinding *) g_ptr_array_index (findings, i))->severity == severity;
   return count;
 }
+
+void
+vsmmu_findings_remove (GPtrArray *findings, const char *const *rules)
+{
+  guint n_kept = 0;
+
+  /* Those that go are moved to the end. */
+  for (guint i = 0; i < findings->len; i++) {
+    VsmmuFinding *finding = findings->pdata[i];
+
+    if (g_strv_contains (rules, finding->rule->id))
+      continue;
+    findings->pdata[i] = findings->pdata[n_kept];
+    findings->pdata[n_kept++] = finding;
+  }
+  g_ptr_array_set_size (findings, (int) n_kept);
+}

@@ -25,5 +25,8 @@ struct _VsmmuFinding {
 VsmmuFinding *vsmmu_finding_new (const VsmmuRule *rule, VsmmuSeverity severity, const char *file, guint line,
                                  char *element, char *message, char *hint);
 
+/* Removes the findings of @rules (array zero-terminated=1) from @findings, which holds a reference to each. */
+void vsmmu_findings_remove (GPtrArray *findings, const char *const *rules);
+
 /* How many findings have exactly @severity; @findings: (element-type VsmmuFinding) */
 guint vsmmu_findings_count (const GPtrArray *findings, VsmmuSeverity severity);

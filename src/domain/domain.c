@@ -150,14 +150,17 @@ vsmmu_domain_is_virt (const VsmmuDomain *domain)
 }
 
 const VsmmuDevice *
+vsmmu_domain_vsmmu_over (const VsmmuDomain *domain, guint bus)
+{
+  int root = bus < domain->n_buses ? domain->buses[bus].root : -1;
+
+  return root >= 0 ? domain->buses[root].vsmmu : NULL;
+}
+
+const VsmmuDevice *
 vsmmu_domain_vsmmu_of (const VsmmuDomain *domain, const VsmmuDevice *device)
 {
-  int root;
-
-  if (device->address_kind != VSMMU_ADDRESS_PCI || device->address.bus >= domain->n_buses)
-    return NULL;
-  root = domain->buses[device->address.bus].root;
-  return root >= 0 ? domain->buses[root].vsmmu : NULL;
+  return device->address_kind == VSMMU_ADDRESS_PCI ? vsmmu_domain_vsmmu_over (domain, device->address.bus) : NULL;
 }
 
 gboolean

@@ -137,6 +137,9 @@ VsmmuDomain *vsmmu_domain_copy (const VsmmuDomain *domain);
 /* Whether machine and architecture are those of an arm64 virt guest. */
 gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);
 
+/* The vSMMU over the root bus that @bus hangs off, or %NULL. */
+const VsmmuDevice *vsmmu_domain_vsmmu_over (const VsmmuDomain *domain, guint bus);
+
 /* The vSMMU that @device stands behind, accelerated or not, or %NULL. */
 const VsmmuDevice *vsmmu_domain_vsmmu_of (const VsmmuDomain *domain, const VsmmuDevice *device);
 

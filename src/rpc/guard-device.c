@@ -75,21 +75,13 @@ device_of (const Call *call)
   return call->document != NULL ? xmlDocGetRootElement (call->document) : NULL;
 }
 
-/* The accelerated vSMMU over bus @index, or %NULL. */
-static const VsmmuDevice *
-accelerated_over (const VsmmuDomain *domain, guint index)
-{
-  const VsmmuDevice *vsmmu =
-      index < domain->n_buses && domain->buses[index].root >= 0 ? domain->buses[domain->buses[index].root].vsmmu : NULL;
-
-  return vsmmu != NULL && vsmmu_iommu_is_accelerated (vsmmu) ? vsmmu : NULL;
-}
-
 static gboolean
 needs_iommufd (const VsmmuGuard *guard, const VsmmuDomain *domain, const VsmmuDevice *device, guint bus)
 {
+  const VsmmuDevice *vsmmu = vsmmu_domain_vsmmu_over (domain, bus);
+
   return vsmmu_device_is_hostdev (device) && device->hostdev.is_pci && device->hostdev.iommufd == VSMMU_SWITCH_ABSENT &&
-         !vsmmu_domain_uses_iommufd (domain, device) && accelerated_over (domain, bus) != NULL &&
+         !vsmmu_domain_uses_iommufd (domain, device) && vsmmu != NULL && vsmmu_iommu_is_accelerated (vsmmu) &&
          vsmmu_policy_get_iommufd (guard->policy) == VSMMU_POLICY_IOMMUFD_ADD;
 }
 
@@ -170,9 +162,7 @@ remove_what_is_for_start (GPtrArray *findings)
 {
   static const char *const rules[] = { "vsmmu-empty", "cmdqv-vsmmu-empty", NULL };
 
-  for (guint i = findings->len; i > 0; i--)
-    if (g_strv_contains (rules, ((const VsmmuFinding *) g_ptr_array_index (findings, i - 1))->rule->id))
-      g_ptr_array_remove_index (findings, i - 1);
+  vsmmu_findings_remove (findings, rules);
 }
 
 /* Where no vSMMU fits, the user did not ask to have none. */

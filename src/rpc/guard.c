@@ -61,12 +61,7 @@ remove_what_is_lowered (GPtrArray *findings)
 {
   static const char *const rules[] = { "target-libvirt-drops-accel", "target-libvirt-no-iommufd", NULL };
 
-  for (guint i = findings->len; i > 0; i--) {
-    const VsmmuFinding *finding = g_ptr_array_index (findings, i - 1);
-
-    if (g_strv_contains (rules, finding->rule->id))
-      g_ptr_array_remove_index (findings, i - 1);
-  }
+  vsmmu_findings_remove (findings, rules);
 }
 
 /* Where the error stands that a refusal begins with. */

@@ -6,7 +6,7 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
-#include "rpc/changes.h"
+#include "rpc/device-calls.h"
 #include "rpc/error.h"
 #include "rpc/guard.h"
 #include "rpc/message.h"
@@ -27,7 +27,7 @@ struct _VsmmuSession {
   int n_logged; /* atomic: bytes */
   VsmmuGuard *guard;
   VsmmuOwnCalls *own_calls;
-  VsmmuChanges *changes;
+  VsmmuDeviceCalls *device_calls;
   guint patience; /* milliseconds */
   GMutex lock;
   GHashTable *asked; /* serial of a client's call for XML → VsmmuProcedure; with the lock held */
@@ -83,7 +83,7 @@ vsmmu_session_new (const VsmmuPolicy *policy, const char *bus)
   session->guard = vsmmu_guard_new (policy, &guard_ops, session);
   g_mutex_init (&session->lock);
   session->own_calls = vsmmu_own_calls_new (PATIENCE_MILLISECONDS);
-  session->changes = vsmmu_changes_new (PATIENCE_MILLISECONDS);
+  session->device_calls = vsmmu_device_calls_new (PATIENCE_MILLISECONDS);
   session->asked = g_hash_table_new (NULL, NULL);
   session->patience = PATIENCE_MILLISECONDS;
   return session;
@@ -94,7 +94,7 @@ vsmmu_session_set_patience (VsmmuSession *session, guint milliseconds)
 {
   session->patience = milliseconds;
   vsmmu_own_calls_set_patience (session->own_calls, milliseconds);
-  vsmmu_changes_set_patience (session->changes, milliseconds);
+  vsmmu_device_calls_set_patience (session->device_calls, milliseconds);
 }
 
 void
@@ -103,7 +103,7 @@ vsmmu_session_free (VsmmuSession *session)
   vsmmu_guard_free (session->guard);
   g_mutex_clear (&session->lock);
   vsmmu_own_calls_free (session->own_calls);
-  vsmmu_changes_free (session->changes);
+  vsmmu_device_calls_free (session->device_calls);
   g_hash_table_unref (session->asked);
   g_free (session);
 }
@@ -140,7 +140,7 @@ wants_reply (VsmmuSession *session, const VsmmuFrameHeader *header)
 
   if (header->type != VSMMU_FRAME_REPLY && header->type != VSMMU_FRAME_REPLY_WITH_FDS)
     return FALSE;
-  if (is_ours (header) || vsmmu_changes_want_reply (session->changes, header))
+  if (is_ours (header) || vsmmu_device_calls_want_reply (session->device_calls, header))
     return TRUE;
   if (header->type == VSMMU_FRAME_REPLY && header->status == VSMMU_FRAME_OK)
     return g_hash_table_contains (session->asked, serial);
@@ -179,7 +179,7 @@ convert_change (VsmmuSession *session, const VsmmuFrameHeader *header, const Vsm
   g_autoptr (GError) problem = NULL;
   char *converted = NULL;
 
-  if (!vsmmu_changes_begin (session->changes, header, message, is_watched ? xml : NULL, error))
+  if (!vsmmu_device_calls_begin (session->device_calls, header, message, is_watched ? xml : NULL, error))
     return NULL;
   if (role == VSMMU_XML_ATTACHES)
     converted = vsmmu_guard_attach (session->guard, uuid, flags, xml, &problem);
@@ -190,7 +190,7 @@ convert_change (VsmmuSession *session, const VsmmuFrameHeader *header, const Vsm
   else
     vsmmu_guard_detach_alias (session->guard, uuid, flags, xml, &problem);
   if (problem != NULL) {
-    vsmmu_changes_cancel (session->changes, header);
+    vsmmu_device_calls_cancel (session->device_calls, header);
     g_propagate_error (error, g_steal_pointer (&problem));
   }
   return converted;
@@ -247,7 +247,7 @@ convert_frame (VsmmuSession *session, const VsmmuProcedure *procedure, const Vsm
     return g_bytes_ref (frame);
   encoded = vsmmu_message_encode (message, error);
   if (encoded == NULL)
-    vsmmu_changes_cancel (session->changes, header);
+    vsmmu_device_calls_cancel (session->device_calls, header);
   return encoded;
 }
 
@@ -286,7 +286,7 @@ handle_call (VsmmuSession *session, const VsmmuFrameHeader *header, GBytes *fram
  * failed: guest is busy", an internal error of libvirt 12.8).
  */
 static gboolean
-detach_patiently (VsmmuSession *session, const VsmmuChange *change, GError **error)
+detach_patiently (VsmmuSession *session, const VsmmuDeviceCall *change, GError **error)
 {
   g_autofree char *xml = vsmmu_guard_write_undo (change->xml);
   guint named = change->flags & (VIR_DOMAIN_DEVICE_MODIFY_LIVE | VIR_DOMAIN_DEVICE_MODIFY_CONFIG);
@@ -309,7 +309,7 @@ detach_patiently (VsmmuSession *session, const VsmmuChange *change, GError **err
 
 /* Sets @error to what became of a device that should not have been attached for @reason. */
 static void
-undo (VsmmuSession *session, const VsmmuChange *change, const GError *reason, GError **error)
+undo (VsmmuSession *session, const VsmmuDeviceCall *change, const GError *reason, GError **error)
 {
   g_autoptr (GError) problem = NULL;
 
@@ -325,7 +325,7 @@ undo (VsmmuSession *session, const VsmmuChange *change, const GError *reason, GE
 
 /* Whether virt-vsmmud, if there is one, lets the device stay. */
 static gboolean
-wait_for_verdict (VsmmuSession *session, const VsmmuChange *change, const char *device, GError **error)
+wait_for_verdict (VsmmuSession *session, const VsmmuDeviceCall *change, const char *device, GError **error)
 {
   const VsmmuAnswerQuestion question = { .bus = session->bus,
                                          .uuid = change->uuid,
@@ -340,14 +340,14 @@ wait_for_verdict (VsmmuSession *session, const VsmmuChange *change, const char *
 
 /* Whether a device that was attached stays; until that is seen, no other comes to the guest on this connection. */
 static gboolean
-judge_attached (VsmmuSession *session, const VsmmuChange *change, GError **error)
+judge_attached (VsmmuSession *session, const VsmmuDeviceCall *change, GError **error)
 {
   g_autofree char *device = NULL;
   g_autoptr (GError) reason = NULL;
 
   if (!vsmmu_guard_judge_attached (session->guard, change->raw_uuid, change->xml, &device, &reason))
     undo (session, change, reason, error);
-  vsmmu_changes_end_turn (session->changes, change);
+  vsmmu_device_calls_end_turn (session->device_calls, change);
   return reason == NULL && (device == NULL || wait_for_verdict (session, change, device, error));
 }
 
@@ -355,7 +355,7 @@ judge_attached (VsmmuSession *session, const VsmmuChange *change, GError **error
 static GBytes *
 refuse_attached (VsmmuSession *session, const VsmmuFrameHeader *header)
 {
-  g_autoptr (VsmmuChange) change = vsmmu_changes_take (session->changes, header);
+  g_autoptr (VsmmuDeviceCall) change = vsmmu_device_calls_take (session->device_calls, header);
   g_autoptr (GError) error = NULL;
   g_autofree char *text = NULL;
 
@@ -409,7 +409,7 @@ end (gpointer self)
   VsmmuSession *session = self;
 
   vsmmu_own_calls_end (session->own_calls);
-  vsmmu_changes_end (session->changes);
+  vsmmu_device_calls_end (session->device_calls);
 }
 
 const VsmmuRelayFilter vsmmu_session_filter = { start, wants, handle, end };

@@ -134,12 +134,7 @@ remove_ignored (GPtrArray *findings, GVariant *options, GError **error)
                  _ ("there is no rule '%s'; 'virt-vsmmu explain' lists them all"), ignored[i]);
     return FALSE;
   }
-  for (guint i = findings->len; i-- > 0;) {
-    const VsmmuFinding *finding = g_ptr_array_index (findings, i);
-
-    if (g_strv_contains (ignored, finding->rule->id))
-      g_ptr_array_remove_index (findings, i);
-  }
+  vsmmu_findings_remove (findings, ignored);
   return TRUE;
 }
 
