@@ -1,5 +1,6 @@
 """libvsmmu as others see it: its headers, its symbols, and a program that uses it."""
 
+import os
 import pathlib
 import re
 import subprocess
@@ -49,3 +50,16 @@ def test_a_header_compiles_alone(compiler, language, header, flags):
 def test_the_example_of_the_resolver_uses_its_own_viommu(build_dir):
     done = subprocess.run([build_dir / "tests" / "doorbell"], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "0xffffff000040 -> 0x08090040, data 7, direct\n", "")
+
+
+def test_the_program_in_the_documentation_finds_what_is_wrong(build_dir, flags, tmp_path):
+    source = re.search(r"```c\n(.*?)```", (SOURCE / "docs" / "library.md").read_text(), re.DOTALL)[1]
+    libraries = subprocess.run(["pkg-config", "--libs", "gobject-2.0"], check=True, capture_output=True, text=True).stdout.split()
+    library = next(path for path in (build_dir / "src").glob("libvsmmu.so.*.*.*") if path.is_file())
+    done = subprocess.run(["cc", "-std=c11", *(flag for flag in flags if flag != "-fsyntax-only"), "-o", tmp_path / "program", "-x", "c", "-",
+                           "-x", "none", library, *libraries], input=source, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "", "LD_LIBRARY_PATH": str(build_dir / "src")}
+    for path, status, start in [("broken-topology.xml", 0, "20: "), ("nosuch.xml", 1, "")]:
+        done = subprocess.run([tmp_path / "program", SOURCE / "examples" / path], capture_output=True, text=True, env=environment)
+        assert done.returncode == status and done.stdout.startswith(start) and ("nosuch.xml" in done.stderr) == (status == 1)

@@ -101,7 +101,7 @@ VSMMU_PUBLIC gboolean vsmmu_check_options_set_device (VsmmuCheckOptions *options
  *
  * Applies every rule that @options allow.
  *
- * Returns: (transfer full) (element-type VsmmuFinding): findings in the order
+ * Returns: (transfer container) (element-type VsmmuFinding): findings in the order
  *   of their lines, those about a device document after those about the domain;
  *   empty when there is nothing to say
  *
@@ -120,7 +120,7 @@ VSMMU_PUBLIC GPtrArray *vsmmu_check_domain (const VsmmuDomain *domain, const Vsm
  * As vsmmu_check_domain(), but a document that is not well-formed or not a
  * domain is the finding `xml-malformed`.
  *
- * Returns: (transfer full) (element-type VsmmuFinding): findings, or %NULL with @error set
+ * Returns: (transfer container) (element-type VsmmuFinding): findings, or %NULL with @error set
  *
  * Since: 0.1
  */
