@@ -800,7 +800,7 @@ test_what_was_attached_and_cannot_be_judged_is_detached_again (gconstpointer dat
   answer (&bed, GET_XML, expect_question (&bed, GET_XML), FALSE, row->how);
   for (guint i = 0; i < row->n_busy; i++) {
     serial = expect_undo (&bed, row->undone);
-    g_assert_cmpint (g_get_monotonic_time () - begin, >=, i * patience * G_TIME_SPAN_MILLISECOND / SHARE);
+    g_assert_cmpint (g_get_monotonic_time () - begin, >=, i * (patience / SHARE) * G_TIME_SPAN_MILLISECOND);
     answer_error (&bed, DETACH_FLAGS, serial, VIR_ERR_INTERNAL_ERROR);
   }
   if (row->n_busy < ATTEMPTS_MAX) {
