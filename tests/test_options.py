@@ -54,7 +54,7 @@ def test_tests_without_a_program_are_refused_with_the_reason(tmp_path):
     assert run.returncode == 1 and "the tests need all programs: connect, daemon and hook" in run.stdout
 
 
-@pytest.mark.slow("configures the build twice")
+@pytest.mark.slow("configures the build for each option")
 @pytest.mark.parametrize("option", PARTS)
 def test_an_option_leaves_out_its_own_and_nothing_else(option, everything, tmp_path):
     left_out = [option, *NEEDED_BY.get(option, [])]

@@ -53,7 +53,7 @@ distance (const char *a, const char *b)
 const char *
 vsmmu_suggest (const char *word, const char *const *candidates)
 {
-  char folded_word[WORD_MAX];
+  char folded_word[WORD_MAX] = "";
   const char *best = NULL;
   guint best_distance = G_MAXUINT;
 
@@ -61,7 +61,7 @@ vsmmu_suggest (const char *word, const char *const *candidates)
     return NULL;
 
   for (; *candidates != NULL; candidates++) {
-    char folded[WORD_MAX];
+    char folded[WORD_MAX] = "";
     guint edits;
 
     if (!fold (*candidates, folded))
