@@ -41,8 +41,8 @@ enum { HOOK_PASS, HOOK_REFUSE, HOOK_USAGE };
 typedef struct {
   const char *name;
   gboolean can_refuse;    /* at reconnect, libvirt would kill the running guest */
-  gboolean is_followed;   /* by prepare, which tells the same again */
-  VsmmuSeverity severity; /* of what is told, and up: warnings are for a guest that does not run yet */
+  gboolean is_followed;   /* by prepare, which reports the same again */
+  VsmmuSeverity severity; /* of what is reported, and up: warnings are for a guest that does not run yet */
 } Operation;
 
 static const Operation operations[] = {
@@ -52,7 +52,7 @@ static const Operation operations[] = {
   { "reconnect", FALSE, FALSE, VSMMU_SEVERITY_ERROR },
 };
 
-/* What the process that checks tells the one that waits for it, as soon as it knows; all atomic. */
+/* What the process that checks reports to the one that waits for it, as soon as it knows; all atomic. */
 typedef struct {
   int mode; /* VsmmuPolicyMode */
   int seconds;
@@ -95,7 +95,7 @@ say (const char *format, ...)
 }
 
 static void
-tell (const Call *call, const VsmmuFinding *finding, gboolean refuses)
+report (const Call *call, const VsmmuFinding *finding, gboolean refuses)
 {
   g_autofree char *guest = vsmmu_render_printable (call->guest);
   g_autofree char *message = vsmmu_render_printable (finding->message);
@@ -114,7 +114,7 @@ report_all (const Call *call, const GPtrArray *findings, gboolean refuses)
     const VsmmuFinding *finding = g_ptr_array_index (findings, i);
 
     if (finding->severity >= call->operation->severity)
-      tell (call, finding, refuses);
+      report (call, finding, refuses);
   }
 }
 

@@ -117,8 +117,8 @@ find_moved_ports (const VsmmuLifting *lifting)
 
   for (guint i = 0; i < lifting->domain->controllers->len; i++) {
     VsmmuDevice *device = g_ptr_array_index (lifting->domain->controllers, i);
-    const VsmmuProperty *bus = vsmmu_passthroughs_property (&lifting->passthroughs, device->id, "bus");
-    const VsmmuProperty *address = vsmmu_passthroughs_property (&lifting->passthroughs, device->id, "addr");
+    const VsmmuProperty *bus = vsmmu_passthrough_index_property (&lifting->passthroughs, device->id, "bus");
+    const VsmmuProperty *address = vsmmu_passthrough_index_property (&lifting->passthroughs, device->id, "addr");
     VsmmuPciAddress parsed;
     GPtrArray *same;
 
@@ -146,7 +146,7 @@ take_ports (const VsmmuLifting *lifting, Tree *tree, GHashTable *ports)
     g_ptr_array_unref (tree->ports);
     tree->ports = g_ptr_array_ref (moved);
   }
-  return vsmmu_passthroughs_count (&lifting->passthroughs, id) == tree->ports->len + 2;
+  return vsmmu_passthrough_index_count (&lifting->passthroughs, id) == tree->ports->len + 2;
 }
 
 /* (transfer full) (nullable): what @smmu stands over, when domain XML can say it */
@@ -214,12 +214,12 @@ set_address (VsmmuEdit *edit, const VsmmuDevice *port, const VsmmuPciAddress *ad
 static void
 move_port (VsmmuLifting *lifting, const VsmmuDevice *port, guint index)
 {
-  const VsmmuProperty *slot = vsmmu_passthroughs_take (&lifting->passthroughs, port->id, "addr");
+  const VsmmuProperty *slot = vsmmu_passthrough_index_take (&lifting->passthroughs, port->id, "addr");
   VsmmuPciAddress address = { .bus = (guint8) index };
 
   if (parse_address (slot->from->value, &address))
     set_address (lifting->edit, port, &address);
-  vsmmu_passthroughs_take (&lifting->passthroughs, port->id, "bus");
+  vsmmu_passthrough_index_take (&lifting->passthroughs, port->id, "bus");
 }
 
 static void

@@ -106,7 +106,7 @@ take_objects (VsmmuLifting *lifting, const Backends *backends)
   while (g_hash_table_iter_next (&iter, &id, &option)) {
     guint uses = GPOINTER_TO_UINT (g_hash_table_lookup (backends->uses, id));
 
-    if (uses == 0 || vsmmu_passthroughs_count (&lifting->passthroughs, id) != uses + 1)
+    if (uses == 0 || vsmmu_passthrough_index_count (&lifting->passthroughs, id) != uses + 1)
       continue;
     ((VsmmuOption *) option)->is_taken = TRUE;
     lifting->is_changed = TRUE;
@@ -119,7 +119,7 @@ take_objects (VsmmuLifting *lifting, const Backends *backends)
 static VsmmuSwitch
 take_iommufd (VsmmuLifting *lifting, Backends *backends, const VsmmuDevice *hostdev)
 {
-  VsmmuProperty *property = vsmmu_passthroughs_property (&lifting->passthroughs, hostdev->id, "iommufd");
+  VsmmuProperty *property = vsmmu_passthrough_index_property (&lifting->passthroughs, hostdev->id, "iommufd");
   const char *id = property != NULL ? property->from->value : NULL;
   gboolean is_removed = property == NULL || g_strcmp0 (property->type, "remove") == 0;
   gboolean is_for_domain = backends->for_domain == VSMMU_SWITCH_ON;
@@ -127,7 +127,7 @@ take_iommufd (VsmmuLifting *lifting, Backends *backends, const VsmmuDevice *host
   if (!is_removed && (id == NULL || (*id != '\0' && !g_hash_table_contains (backends->objects, id))))
     return VSMMU_SWITCH_ABSENT;
   if (property != NULL) {
-    vsmmu_passthroughs_take (&lifting->passthroughs, hostdev->id, "iommufd");
+    vsmmu_passthrough_index_take (&lifting->passthroughs, hostdev->id, "iommufd");
     lifting->is_changed = TRUE;
   }
   if (is_removed)

@@ -66,7 +66,7 @@ understand (VsmmuLifting *lifting, const VsmmuProperty *property, VsmmuIommu *io
 static guint
 take_overrides (VsmmuLifting *lifting, const char *id, VsmmuIommu *iommu)
 {
-  const VsmmuDeviceOverrides *overrides = vsmmu_passthroughs_find (&lifting->passthroughs, id);
+  const VsmmuDeviceOverrides *overrides = vsmmu_passthrough_index_find (&lifting->passthroughs, id);
   GHashTableIter iter;
   gpointer name;
   gpointer property;
@@ -76,8 +76,8 @@ take_overrides (VsmmuLifting *lifting, const char *id, VsmmuIommu *iommu)
     return 0;
   g_hash_table_iter_init (&iter, overrides->last);
   while (g_hash_table_iter_next (&iter, &name, &property))
-    taken +=
-        understand (lifting, property, iommu) && vsmmu_passthroughs_take (&lifting->passthroughs, id, name) != NULL;
+    taken += understand (lifting, property, iommu) &&
+             vsmmu_passthrough_index_take (&lifting->passthroughs, id, name) != NULL;
   return taken;
 }
 
@@ -110,7 +110,7 @@ is_stand_in (const VsmmuLifting *lifting, const VsmmuDevice *device)
 
   if (!vsmmu_device_is_pci_controller (device) || device->node == NULL)
     return FALSE;
-  driver = vsmmu_passthroughs_property (&lifting->passthroughs, device->id, "driver");
+  driver = vsmmu_passthrough_index_property (&lifting->passthroughs, device->id, "driver");
   return driver != NULL && g_strcmp0 (driver->from->value, "arm-smmuv3") == 0;
 }
 
@@ -118,7 +118,7 @@ is_stand_in (const VsmmuLifting *lifting, const VsmmuDevice *device)
 static void
 lift_stand_in (VsmmuLifting *lifting, const VsmmuDevice *device, guint number)
 {
-  const VsmmuDeviceOverrides *overrides = vsmmu_passthroughs_find (&lifting->passthroughs, device->id);
+  const VsmmuDeviceOverrides *overrides = vsmmu_passthrough_index_find (&lifting->passthroughs, device->id);
   const VsmmuProperty *bus = g_hash_table_lookup (overrides->last, "primary-bus");
   g_autofree char *id = NULL;
   VsmmuIommu iommu;

@@ -11,7 +11,7 @@ static void
 lifting_clear (VsmmuLifting *lifting)
 {
   vsmmu_domain_unref (lifting->domain);
-  vsmmu_passthroughs_clear (&lifting->passthroughs);
+  vsmmu_passthrough_index_clear (&lifting->passthroughs);
   g_hash_table_unref (lifting->buses);
   g_string_free (lifting->devices, TRUE);
 }
@@ -54,7 +54,7 @@ clean_up (VsmmuLifting *lifting)
 {
   g_autoptr (GHashTable) removed = g_hash_table_new (NULL, NULL);
 
-  vsmmu_passthroughs_remove_taken (&lifting->passthroughs, lifting->edit, removed);
+  vsmmu_passthrough_index_remove_taken (&lifting->passthroughs, lifting->edit, removed);
   remove_containers (lifting, removed);
 }
 
@@ -108,7 +108,7 @@ lift_domain (const xmlNode *root, const char *name, VsmmuEdit *edit, GPtrArray *
                                     .buses = g_hash_table_new (g_str_hash, g_str_equal),
                                     .devices = g_string_new (NULL) };
 
-  vsmmu_passthroughs_init (&lifting.passthroughs, lifting.domain);
+  vsmmu_passthrough_index_init (&lifting.passthroughs, lifting.domain);
   if (!is_sane (lifting.domain))
     return TRUE;
   if (!has_unique_ids (lifting.domain, error))

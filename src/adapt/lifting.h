@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "adapt/passthrough.h"
+#include "adapt/passthrough-index.h"
 #include "domain/domain.h"
 #include "xml/edit.h"
 
@@ -10,7 +10,7 @@ typedef struct {
   VsmmuDomain *domain;
   const xmlNode *root; /* of the domain */
   VsmmuEdit *edit;
-  VsmmuPassthroughs passthroughs;
+  VsmmuPassthroughIndex passthroughs;
   GPtrArray *notes;  /* (element-type utf8) */
   GHashTable *buses; /* id of a PCI controller → its index + 1 */
   GString *devices;  /* lines that are added to <devices> */

@@ -190,7 +190,7 @@ open_file (const char *path, const char *shown, GError **error)
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_autoptr (GError) fault = NULL;
 
-  /* Without that flag GLib drops "mode[de]=off", and nobody would be told. */
+  /* Without that flag GLib drops "mode[de]=off", and nobody would see an error. */
   if (g_key_file_load_from_file (file, path, G_KEY_FILE_KEEP_TRANSLATIONS, &fault))
     return g_steal_pointer (&file);
   if (!g_error_matches (fault, G_FILE_ERROR, G_FILE_ERROR_NOENT))

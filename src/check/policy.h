@@ -15,7 +15,7 @@ typedef struct _VsmmuPolicy VsmmuPolicy;
 /*
  * VsmmuPolicyMode:
  * @VSMMU_POLICY_OFF: nothing is checked
- * @VSMMU_POLICY_WARN: findings are told, and nothing is refused
+ * @VSMMU_POLICY_WARN: findings are reported, and nothing is refused
  * @VSMMU_POLICY_ENFORCE: what has an error is refused; without a policy, that is meant
  */
 typedef enum {
@@ -83,7 +83,7 @@ VsmmuPolicy *vsmmu_policy_load (gboolean with_user, GError **error);
  * For whoever must decide although vsmmu_policy_load() failed: the mode as far as it can be
  * read, whatever is wrong with the rest.
  *
- * Returns: the mode; %VSMMU_POLICY_ENFORCE when it cannot be told
+ * Returns: the mode; %VSMMU_POLICY_ENFORCE when it is unknown
  */
 VsmmuPolicyMode vsmmu_policy_load_mode (gboolean with_user);
 

@@ -3,7 +3,7 @@
 
 #include "domain/domain.h"
 
-/* Where a value is read from, so that a bad one can be told with its place. */
+/* Where a value is read from, so that a bad one can be reported with its place. */
 typedef struct {
   VsmmuDomain *domain;
   const VsmmuDevice *device; /* (nullable): for children of <devices> */

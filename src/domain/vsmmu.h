@@ -12,7 +12,7 @@ gboolean vsmmu_domain_is_behind_accelerated (const VsmmuDomain *domain, const Vs
 /* Whether @iommu is an accelerated vSMMU that stands over its root bus, so that what is below it counts. */
 gboolean vsmmu_domain_is_effective (const VsmmuDomain *domain, const VsmmuDevice *iommu);
 
-/* Whether some vSMMU has a pciBus that other rules object to; what is behind it cannot be told then. */
+/* Whether some vSMMU has a pciBus that other rules object to; what is behind it is unknown then. */
 gboolean vsmmu_domain_is_unclear (const VsmmuDomain *domain);
 
 /* The machine-wide SMMUv3, which stands over all root buses that have none of their own; or %NULL. */

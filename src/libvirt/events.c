@@ -13,7 +13,7 @@
 /* What each callback of libvirt is given. */
 typedef struct {
   const VsmmuClient *client; /* of a connection that outlives it */
-  VsmmuEventFunc tell;
+  VsmmuEventFunc func;
   gpointer data;
 } Subscriber;
 
@@ -27,7 +27,7 @@ free_subscriber (void *opaque)
 }
 
 static void
-tell (const Subscriber *subscriber, VsmmuEventKind kind, virDomainPtr domain, const char *alias)
+emit (const Subscriber *subscriber, VsmmuEventKind kind, virDomainPtr domain, const char *alias)
 {
   char uuid[VIR_UUID_STRING_BUFLEN] = "";
   VsmmuEvent event = { .kind = kind, .alias = alias };
@@ -36,7 +36,7 @@ tell (const Subscriber *subscriber, VsmmuEventKind kind, virDomainPtr domain, co
     event.uuid = uuid;
     event.name = subscriber->client->domain_get_name (domain);
   }
-  subscriber->tell (&event, subscriber->data);
+  subscriber->func (&event, subscriber->data);
 }
 
 static int
@@ -44,40 +44,40 @@ on_lifecycle (virConnectPtr connection G_GNUC_UNUSED, virDomainPtr domain, int w
 {
   if (what == VIR_DOMAIN_EVENT_STARTED ||
       (what == VIR_DOMAIN_EVENT_RESUMED && detail == VIR_DOMAIN_EVENT_RESUMED_MIGRATED))
-    tell (opaque, VSMMU_EVENT_STARTED, domain, NULL);
+    emit (opaque, VSMMU_EVENT_STARTED, domain, NULL);
   else if (what == VIR_DOMAIN_EVENT_STOPPED || what == VIR_DOMAIN_EVENT_CRASHED)
-    tell (opaque, VSMMU_EVENT_STOPPED, domain, NULL);
+    emit (opaque, VSMMU_EVENT_STOPPED, domain, NULL);
   return 0;
 }
 
 static void
 on_reboot (virConnectPtr connection G_GNUC_UNUSED, virDomainPtr domain, void *opaque)
 {
-  tell (opaque, VSMMU_EVENT_REBOOTED, domain, NULL);
+  emit (opaque, VSMMU_EVENT_REBOOTED, domain, NULL);
 }
 
 static void
 on_added (virConnectPtr connection G_GNUC_UNUSED, virDomainPtr domain, const char *alias, void *opaque)
 {
-  tell (opaque, VSMMU_EVENT_ADDED, domain, alias);
+  emit (opaque, VSMMU_EVENT_ADDED, domain, alias);
 }
 
 static void
 on_removed (virConnectPtr connection G_GNUC_UNUSED, virDomainPtr domain, const char *alias, void *opaque)
 {
-  tell (opaque, VSMMU_EVENT_REMOVED, domain, alias);
+  emit (opaque, VSMMU_EVENT_REMOVED, domain, alias);
 }
 
 static void
 on_removal_failed (virConnectPtr connection G_GNUC_UNUSED, virDomainPtr domain, const char *alias, void *opaque)
 {
-  tell (opaque, VSMMU_EVENT_REMOVAL_FAILED, domain, alias);
+  emit (opaque, VSMMU_EVENT_REMOVAL_FAILED, domain, alias);
 }
 
 static void
 on_close (virConnectPtr connection G_GNUC_UNUSED, int reason G_GNUC_UNUSED, void *opaque)
 {
-  tell (opaque, VSMMU_EVENT_CLOSED, NULL, NULL);
+  emit (opaque, VSMMU_EVENT_CLOSED, NULL, NULL);
 }
 
 static const struct {

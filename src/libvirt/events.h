@@ -32,13 +32,13 @@ gboolean vsmmu_events_prepare (GError **error);
 
 /*
  * vsmmu_connection_subscribe:
- * @tell: called in the main context
+ * @func: called in the main context
  * @data: an atomic reference counted box (g_atomic_rc_box_new()), which the subscription holds references to
  * @error: VSMMU_ERROR_PROBE
  *
  * Once for each connection, until it is closed. Blocks.
  */
-gboolean vsmmu_connection_subscribe (VsmmuConnection *connection, VsmmuEventFunc tell, gpointer data, GError **error);
+gboolean vsmmu_connection_subscribe (VsmmuConnection *connection, VsmmuEventFunc func, gpointer data, GError **error);
 
 /*
  * (transfer full) (element-type utf8): UUID and name of each domain that runs, one after the other, or %NULL with

@@ -94,7 +94,7 @@ ask_through (const VsmmuIommufdKernel *kernel, int iommufd, const char *path, Vs
   return is_done;
 }
 
-/* Devices in use are no news as long as one of the others answers. */
+/* Devices in use are not reported as long as one of the others answers. */
 static void
 probe_smmu (const VsmmuIommufdKernel *kernel, int iommufd, VsmmuHost *host, VsmmuHostSmmu *smmu)
 {

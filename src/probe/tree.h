@@ -9,7 +9,7 @@
 /* Where the files of a host are read. Paths have no slash at the start: sys/class/iommu. */
 typedef struct {
   int fd;          /* of the root directory */
-  VsmmuHost *host; /* is told of what is there and cannot be read */
+  VsmmuHost *host; /* what is there and cannot be read is added to it */
   GMutex *mutex;   /* for that, since several threads read */
 } VsmmuTree;
 
@@ -39,7 +39,7 @@ int vsmmu_tree_open (const VsmmuTree *tree, int directory, const char *name);
  * @size: of @buffer, in bytes
  *
  * Reads a file that is known to be small, such as an attribute in sysfs; what
- * does not fit is cut off. A file that is not there is no news.
+ * does not fit is cut off. A file that is not there is not reported.
  *
  * Returns: %FALSE when it cannot be read
  */
@@ -60,5 +60,5 @@ gboolean vsmmu_tree_read_link (int directory, const char *name, char *buffer, gs
  */
 GPtrArray *vsmmu_tree_list (const VsmmuTree *tree, int directory, const char *path);
 
-/* Whether @path exists, as a fact from @source; unknown when that cannot be told. */
+/* Whether @path exists, as a fact from @source; unknown when that cannot be found out. */
 VsmmuFact vsmmu_tree_exists (const VsmmuTree *tree, const char *path, VsmmuFactSource source);

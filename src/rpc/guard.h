@@ -66,7 +66,7 @@ char *vsmmu_guard_attach (VsmmuGuard *guard, const guint8 *uuid, guint flags, co
  * @xml: of a device that vsmmu_guard_attach() let pass, and libvirt attached
  * @alias: (out) (transfer full) (nullable): of the device, when virt-vsmmud will have a verdict on it, and the policy
  * is to wait for that
- * @error: %VSMMU_ERROR_REFUSED, or why that cannot be told
+ * @error: %VSMMU_ERROR_REFUSED, or why that cannot be found out
  *
  * Looks at the guest once more: another client may have attached a device at the same time.
  *

@@ -46,7 +46,7 @@ struct _VsmmuRelay {
   guint n_workers;
   GAsyncQueue *done;  /* of Job */
   int wakeup;         /* eventfd that says there is one */
-  gboolean has_ended; /* the filter was told */
+  gboolean has_ended; /* the filter knows */
   GError *error;
 };
 
@@ -463,7 +463,7 @@ get_timeout (VsmmuRelay *relay, int quit_after)
 {
   const Flow *to_daemon = &relay->flows[VSMMU_TO_DAEMON];
 
-  /* Nobody is there to be told anything; what the client said before still goes to the daemon. */
+  /* Nobody is there to be sent anything; what the client sent before still goes to the daemon. */
   if (relay->flows[VSMMU_TO_CLIENT].sink < 0)
     return wants_output (to_daemon) ? -1 : 0;
   if (quit_after < 0 || to_daemon->source >= 0 || to_daemon->sink >= 0)

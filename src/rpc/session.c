@@ -108,7 +108,7 @@ vsmmu_session_free (VsmmuSession *session)
   g_free (session);
 }
 
-/* A reply to it could not be told from one to a call of ours. */
+/* A reply to it could not be distinguished from one to a call of ours. */
 static gboolean
 is_ours (const VsmmuFrameHeader *header)
 {

@@ -27,7 +27,7 @@ struct _VsmmuJob {
   VsmmuBudget *budget;          /* (nullable) (transfer full): what documents are read with */
 
   char *uri;             /* VSMMU_JOB_CONNECT, as the next two */
-  VsmmuEventFunc event;  /* told of events, in the main context, with @link */
+  VsmmuEventFunc event;  /* called with each event, in the main context, with @link */
   GPtrArray *running;    /* result (element-type utf8), as vsmmu_connection_list_running() */
   char *uuid;            /* of the domain, as the next ones */
   guint serial;          /* of what the main context knows of the domain */

@@ -95,7 +95,7 @@ on_event (const VsmmuEvent *event, gpointer link)
     on_disconnected (daemon, _ ("the connection was closed"));
 }
 
-/* Forgets guests that ended while nobody told, and looks at all others. */
+/* Forgets guests that ended without an event, and verifies all others. */
 static void
 update_guests (VsmmuWatchedDaemon *daemon, const GPtrArray *running)
 {

@@ -7,7 +7,7 @@
 typedef struct {
   char *name; /* unique name on the bus */
   guint uid;
-  GArray *groups;     /* (nullable): guint32: all groups of its process; %NULL when the bus does not tell */
+  GArray *groups;     /* (nullable): guint32: all groups of its process; %NULL when the bus does not say */
   GCancellable *gone; /* cancelled when it leaves the bus */
 } VsmmuCaller;
 
@@ -17,7 +17,7 @@ void vsmmu_caller_unref (VsmmuCaller *caller);
 /* Everybody who has called and is still on the bus, each asked for once. For the main thread only. */
 typedef struct _VsmmuCallers VsmmuCallers;
 
-/* @caller is %NULL, and @error set, when it cannot be told, as when it went away; both are borrowed. */
+/* @caller is %NULL, and @error set, when it is unknown, as when it went away; both are borrowed. */
 typedef void (*VsmmuCallerFunc) (VsmmuCaller *caller, const GError *error, gpointer data);
 
 VsmmuCallers *vsmmu_callers_new (GDBusConnection *bus);

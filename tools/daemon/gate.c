@@ -75,7 +75,7 @@ find_fault (const VsmmuGate *gate, Sender *sender, GDBusMessage *call, gsize n_b
   return NULL;
 }
 
-/* @fault: (out) (nullable): translated: why not, if that is to be told */
+/* @fault: (out) (nullable): translated: why not, if that is to be reported */
 static gboolean
 let_through (VsmmuGate *gate, GDBusMessage *call, const char **fault)
 {
@@ -86,7 +86,7 @@ let_through (VsmmuGate *gate, GDBusMessage *call, const char **fault)
 
   *fault = find_fault (gate, sender, call, n_bytes);
   if (*fault != NULL) {
-    /* To tell costs the bus as much as the call did, and who calls on and on without waiting does not listen. */
+    /* To answer costs the bus as much as the call did, and who calls on and on without waiting does not listen. */
     if (g_hash_table_size (sender->calls) > 0 && !vsmmu_bucket_take (&sender->told, g_get_monotonic_time ()))
       *fault = NULL;
     return FALSE;

@@ -17,7 +17,7 @@ typedef struct _VsmmuGuestWatch VsmmuGuestWatch;
  * @uris: NULL-terminated: of libvirt daemons
  * @verdicts: must outlive it
  * @budget: what the documents of guests are read with
- * @memory: told of what was done; must outlive it
+ * @memory: released after work; must outlive it
  *
  * Returns: (transfer full): or %NULL with @error set when there is no client library of libvirt
  */

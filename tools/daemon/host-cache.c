@@ -46,7 +46,7 @@ snapshot_new (VsmmuHost *host)
 }
 
 static gboolean
-tell (gpointer data)
+emit (gpointer data)
 {
   const VsmmuHostCache *cache = data;
 
@@ -88,7 +88,7 @@ read_facts (VsmmuHostCache *cache, GError **error)
   cache->snapshot = snapshot_new (g_steal_pointer (&host));
   cache->read = g_get_monotonic_time ();
   if (before != NULL && strcmp (before->json, cache->snapshot->json) != 0)
-    g_main_context_invoke (NULL, tell, cache);
+    g_main_context_invoke (NULL, emit, cache);
   return TRUE;
 }
 

@@ -18,10 +18,10 @@ typedef struct _VsmmuService VsmmuService;
  * @bus: where; the caller keeps it until the service is freed
  * @is_session: whether it is the bus of a session, where whoever can call may do all
  * @host: where facts of this host are from
- * @verdicts: what ListVerdicts and the signals tell
+ * @verdicts: what ListVerdicts and the signals report
  * @guests: (nullable): who watches guests
  * @budget: what documents that come with calls are worked on with
- * @memory: told of what was done
+ * @memory: released after work
  */
 typedef struct {
   GDBusConnection *bus;

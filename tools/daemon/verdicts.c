@@ -151,7 +151,7 @@ vsmmu_verdicts_unlisten (VsmmuVerdicts *verdicts, gconstpointer data)
 }
 
 static void
-tell (const VsmmuVerdicts *verdicts, const VsmmuVerdict *verdict)
+emit (const VsmmuVerdicts *verdicts, const VsmmuVerdict *verdict)
 {
   for (guint i = 0; i < verdicts->listeners->len; i++) {
     const Listener *listener = &g_array_index (verdicts->listeners, Listener, i);
@@ -181,7 +181,7 @@ vsmmu_verdicts_set (VsmmuVerdicts *verdicts, VsmmuVerdict *verdict, gint64 now)
   if (verdict->state == VSMMU_VERDICT_MISMATCH && (before == NULL || before->state != VSMMU_VERDICT_MISMATCH))
     verdicts->n_mismatches++;
   g_tree_replace (verdicts->verdicts, verdict, verdict);
-  tell (verdicts, is_changed ? verdict : NULL);
+  emit (verdicts, is_changed ? verdict : NULL);
 }
 
 static gboolean
@@ -214,7 +214,7 @@ vsmmu_verdicts_remove (VsmmuVerdicts *verdicts, const char *connection, const ch
 
     g_tree_steal (verdicts->verdicts, verdict);
     verdict->state = VSMMU_VERDICT_GONE;
-    tell (verdicts, verdict);
+    emit (verdicts, verdict);
   }
 }
 
@@ -239,7 +239,7 @@ void
 vsmmu_verdicts_count_error (VsmmuVerdicts *verdicts)
 {
   verdicts->n_errors++;
-  tell (verdicts, NULL);
+  emit (verdicts, NULL);
 }
 
 static gboolean

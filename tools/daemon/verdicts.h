@@ -7,7 +7,7 @@
 typedef enum {
   VSMMU_VERDICT_VERIFIED, /* its interrupts arrive */
   VSMMU_VERDICT_MISMATCH, /* they do not */
-  VSMMU_VERDICT_UNKNOWN,  /* not to be told yet */
+  VSMMU_VERDICT_UNKNOWN,  /* not known yet */
   VSMMU_VERDICT_GONE,     /* the device is no more; never in the store */
 } VsmmuVerdictState;
 

@@ -31,27 +31,30 @@ typedef struct {
   GHashTable *by_alias; /* alias → VsmmuDeviceOverrides */
   GPtrArray *options;   /* (element-type VsmmuOption): those of which it is certain that they are options */
   GHashTable *words;    /* word in any value → how often it is there */
-} VsmmuPassthroughs;
+} VsmmuPassthroughIndex;
 
-void vsmmu_passthroughs_init (VsmmuPassthroughs *passthroughs, const VsmmuDomain *domain);
-void vsmmu_passthroughs_clear (VsmmuPassthroughs *passthroughs);
+void vsmmu_passthrough_index_init (VsmmuPassthroughIndex *passthroughs, const VsmmuDomain *domain);
+void vsmmu_passthrough_index_clear (VsmmuPassthroughIndex *passthroughs);
 
 /* Those of the device with this id, or %NULL. */
-const VsmmuDeviceOverrides *vsmmu_passthroughs_find (const VsmmuPassthroughs *passthroughs, const char *id);
+const VsmmuDeviceOverrides *vsmmu_passthrough_index_find (const VsmmuPassthroughIndex *passthroughs, const char *id);
 
 /* The property that counts of the device with this id, or %NULL. */
-VsmmuProperty *vsmmu_passthroughs_property (const VsmmuPassthroughs *passthroughs, const char *id, const char *name);
+VsmmuProperty *vsmmu_passthrough_index_property (const VsmmuPassthroughIndex *passthroughs, const char *id,
+                                                 const char *name);
 
 /* Marks the last property @name of the device with this id as taken, and those that it hides; returns it, or %NULL. */
-VsmmuProperty *vsmmu_passthroughs_take (const VsmmuPassthroughs *passthroughs, const char *id, const char *name);
+VsmmuProperty *vsmmu_passthrough_index_take (const VsmmuPassthroughIndex *passthroughs, const char *id,
+                                             const char *name);
 
 /* How often @word, such as the id of a device, is there in all values. */
-guint vsmmu_passthroughs_count (const VsmmuPassthroughs *passthroughs, const char *word);
+guint vsmmu_passthrough_index_count (const VsmmuPassthroughIndex *passthroughs, const char *word);
 
 /* Whether all of @override is taken. */
 gboolean vsmmu_override_is_taken (const VsmmuOverride *override);
 
 /* Removes what is taken from the document; the nodes that are removed as a whole are added to @removed. */
-void vsmmu_passthroughs_remove_taken (const VsmmuPassthroughs *passthroughs, VsmmuEdit *edit, GHashTable *removed);
+void vsmmu_passthrough_index_remove_taken (const VsmmuPassthroughIndex *passthroughs, VsmmuEdit *edit,
+                                           GHashTable *removed);
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VsmmuPassthroughs, vsmmu_passthroughs_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VsmmuPassthroughIndex, vsmmu_passthrough_index_clear)

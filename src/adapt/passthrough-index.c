@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "adapt/passthrough.h"
+#include "adapt/passthrough-index.h"
 
 #include "xml/xml.h"
 
@@ -46,7 +46,7 @@ count_words (GHashTable *words, const char *text)
 }
 
 static VsmmuOverride *
-begin_override (VsmmuPassthroughs *passthroughs, const VsmmuPassthrough *first)
+begin_override (VsmmuPassthroughIndex *passthroughs, const VsmmuPassthrough *first)
 {
   VsmmuDeviceOverrides *same = g_hash_table_lookup (passthroughs->by_alias, first->alias);
   VsmmuOverride *override = g_new0 (VsmmuOverride, 1);
@@ -66,7 +66,7 @@ begin_override (VsmmuPassthroughs *passthroughs, const VsmmuPassthrough *first)
 }
 
 static void
-find_last (const VsmmuPassthroughs *passthroughs)
+find_last (const VsmmuPassthroughIndex *passthroughs)
 {
   for (guint i = 0; i < passthroughs->overrides->len; i++) {
     const VsmmuOverride *override = g_ptr_array_index (passthroughs->overrides, i);
@@ -81,7 +81,7 @@ find_last (const VsmmuPassthroughs *passthroughs)
 }
 
 static void
-add_overrides (VsmmuPassthroughs *passthroughs)
+add_overrides (VsmmuPassthroughIndex *passthroughs)
 {
   VsmmuOverride *override = NULL;
 
@@ -98,7 +98,7 @@ add_overrides (VsmmuPassthroughs *passthroughs)
 }
 
 static void
-add_options (VsmmuPassthroughs *passthroughs)
+add_options (VsmmuPassthroughIndex *passthroughs)
 {
   const GArray *arguments = passthroughs->domain->arguments;
   g_autoptr (GPtrArray) options = vsmmu_arguments_parse (arguments);
@@ -111,7 +111,7 @@ add_options (VsmmuPassthroughs *passthroughs)
 }
 
 void
-vsmmu_passthroughs_init (VsmmuPassthroughs *passthroughs, const VsmmuDomain *domain)
+vsmmu_passthrough_index_init (VsmmuPassthroughIndex *passthroughs, const VsmmuDomain *domain)
 {
   passthroughs->domain = domain;
   passthroughs->overrides = g_ptr_array_new_with_free_func (override_free);
@@ -122,7 +122,7 @@ vsmmu_passthroughs_init (VsmmuPassthroughs *passthroughs, const VsmmuDomain *dom
 }
 
 void
-vsmmu_passthroughs_clear (VsmmuPassthroughs *passthroughs)
+vsmmu_passthrough_index_clear (VsmmuPassthroughIndex *passthroughs)
 {
   g_clear_pointer (&passthroughs->by_alias, g_hash_table_unref);
   g_clear_pointer (&passthroughs->overrides, g_ptr_array_unref);
@@ -131,23 +131,23 @@ vsmmu_passthroughs_clear (VsmmuPassthroughs *passthroughs)
 }
 
 const VsmmuDeviceOverrides *
-vsmmu_passthroughs_find (const VsmmuPassthroughs *passthroughs, const char *id)
+vsmmu_passthrough_index_find (const VsmmuPassthroughIndex *passthroughs, const char *id)
 {
   return id != NULL ? g_hash_table_lookup (passthroughs->by_alias, id) : NULL;
 }
 
 VsmmuProperty *
-vsmmu_passthroughs_property (const VsmmuPassthroughs *passthroughs, const char *id, const char *name)
+vsmmu_passthrough_index_property (const VsmmuPassthroughIndex *passthroughs, const char *id, const char *name)
 {
-  const VsmmuDeviceOverrides *overrides = vsmmu_passthroughs_find (passthroughs, id);
+  const VsmmuDeviceOverrides *overrides = vsmmu_passthrough_index_find (passthroughs, id);
 
   return overrides != NULL ? g_hash_table_lookup (overrides->last, name) : NULL;
 }
 
 VsmmuProperty *
-vsmmu_passthroughs_take (const VsmmuPassthroughs *passthroughs, const char *id, const char *name)
+vsmmu_passthrough_index_take (const VsmmuPassthroughIndex *passthroughs, const char *id, const char *name)
 {
-  const VsmmuDeviceOverrides *overrides = vsmmu_passthroughs_find (passthroughs, id);
+  const VsmmuDeviceOverrides *overrides = vsmmu_passthrough_index_find (passthroughs, id);
 
   for (guint i = 0; overrides != NULL && i < overrides->list->len; i++) {
     const VsmmuOverride *override = g_ptr_array_index (overrides->list, i);
@@ -158,11 +158,11 @@ vsmmu_passthroughs_take (const VsmmuPassthroughs *passthroughs, const char *id, 
       property->is_taken = property->is_taken || strcmp (property->from->property, name) == 0;
     }
   }
-  return vsmmu_passthroughs_property (passthroughs, id, name);
+  return vsmmu_passthrough_index_property (passthroughs, id, name);
 }
 
 guint
-vsmmu_passthroughs_count (const VsmmuPassthroughs *passthroughs, const char *word)
+vsmmu_passthrough_index_count (const VsmmuPassthroughIndex *passthroughs, const char *word)
 {
   return GPOINTER_TO_UINT (g_hash_table_lookup (passthroughs->words, word));
 }
@@ -189,7 +189,7 @@ remove_node (const xmlNode *node, VsmmuEdit *edit, GHashTable *removed)
 }
 
 void
-vsmmu_passthroughs_remove_taken (const VsmmuPassthroughs *passthroughs, VsmmuEdit *edit, GHashTable *removed)
+vsmmu_passthrough_index_remove_taken (const VsmmuPassthroughIndex *passthroughs, VsmmuEdit *edit, GHashTable *removed)
 {
   for (guint i = 0; i < passthroughs->overrides->len; i++) {
     const VsmmuOverride *override = g_ptr_array_index (passthroughs->overrides, i);
