@@ -203,19 +203,19 @@ check_commandline_conflict (VsmmuCheck *check)
 
 const VsmmuRuleRow vsmmu_commandline_rules[] = {
   { { "commandline-not-understood", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
-      N_ ("QEMU arguments, overrides or capabilities reach an SMMUv3 or a VFIO device unchecked"),
+      N_ ("Extra QEMU arguments, overrides or capabilities affect an SMMUv3 or VFIO device and cannot be checked"),
       N_ ("Arguments in <qemu:commandline>, properties in <qemu:override> and changes in <qemu:capabilities> can "
-          "make an SMMUv3, accelerate one, or give a VFIO device another iommufd, bus or host device, and neither "
-          "libvirt nor the other rules see it: devices of two physical SMMUs behind one vSMMU then corrupt guest "
-          "memory without a message. 'virt-vsmmu adapt --lift' turns what it understands into elements; this rule "
-          "reports what is left, and what cannot be read, such as a configuration file."),
+          "create an SMMUv3, accelerate one, or give a VFIO device a different iommufd, bus or host device. Neither "
+          "libvirt nor the other rules see this. If it puts devices of two physical SMMUs behind one vSMMU, they "
+          "silently corrupt guest memory. 'virt-vsmmu adapt --lift' turns what it understands into elements; this "
+          "rule reports the rest, and anything that cannot be read, such as a configuration file."),
       "QEMU qemu_init(), qemu_global_option(), qemu_set_option(), qdev_device_add(); seen on 11.1.3" },
     check_commandline_not_understood },
   { { "commandline-conflict", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING,
-      N_ ("Extra QEMU arguments meddle with the vSMMU"),
-      N_ ("Arguments in <qemu:commandline> and properties in <qemu:override> go past libvirt's checks and these "
-          "ones. QEMU creates devices in legacy syntax before libvirt's own, which changes what an SMMUv3 is "
-          "checked against; a second IOMMU makes QEMU stop."),
+      N_ ("Extra QEMU arguments conflict with the vSMMU"),
+      N_ ("Arguments in <qemu:commandline> and properties in <qemu:override> bypass the checks of libvirt and of "
+          "virt-vsmmu. QEMU creates devices given in its legacy syntax before those of libvirt, which changes what "
+          "an SMMUv3 is checked against. With a second IOMMU, QEMU does not start."),
       "QEMU virt_machine_device_pre_plug_cb(); order of -device options" },
     check_commandline_conflict },
   { { NULL }, NULL },

@@ -150,64 +150,66 @@ check_iommu_has_address (VsmmuCheck *check)
 }
 
 const VsmmuRuleRow vsmmu_document_rules[] = {
-  { { "xml-malformed", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR, N_ ("The document is no domain XML"),
-      N_ ("The file is not well-formed XML, its root element is not <domain>, or it breaks a safety limit: a "
-          "document type declaration, elements nested too deep. libvirt cannot read it either. Nothing else is "
-          "checked in such a file."),
+  { { "xml-malformed", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
+      N_ ("The document is not a valid domain XML document"),
+      N_ ("The file is not well-formed XML, its root element is not <domain>, or it exceeds a safety limit, for "
+          "example with a document type declaration or with elements nested too deeply. libvirt cannot read it "
+          "either. Nothing else in the file is checked."),
       "libvirt virDomainDefParse(); libxml2" },
     NULL },
   { { "schema-violation", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
-      N_ ("An element or attribute does not fit the schema"),
-      N_ ("Only with --schema. libvirt ignores elements and attributes that it does not know, so a misspelt one "
-          "has no effect and gives no message. The schema lists all that the installed libvirt knows, and the "
-          "smallest part that does not fit is reported."),
+      N_ ("An element or attribute does not match the schema"),
+      N_ ("Only with --schema. libvirt ignores elements and attributes that it does not support, so a misspelled one "
+          "silently has no effect. The schema lists everything that the installed libvirt supports. The smallest "
+          "part of the document that does not match is reported."),
       "libvirt schemas/domain.rng; virsh define --validate" },
     NULL },
   { { "too-many-findings", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
       N_ ("The document has more findings than are shown"),
-      N_ ("At most 1,000 findings are shown of one document, so that one that was made to be broken cannot fill a "
-          "disk. The severity is that of the worst finding left out."),
+      N_ ("At most 1,000 findings are shown for one document, so that a document broken on purpose cannot fill a "
+          "disk. The severity is that of the worst finding that is not shown."),
       "virt-vsmmu" },
     NULL },
   { { "unknown-driver-attribute", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
-      N_ ("An attribute of an SMMUv3 <driver> has an unknown name"),
-      N_ ("libvirt reads the attributes it knows and ignores the rest without a word, unless the document is "
-          "validated against the schema. The names changed while the feature was developed: ssidSize and ssid_size "
-          "became ssidsize. With a wrong name the option keeps its default, and the guest lacks what was asked for."),
+      N_ ("Unknown attribute on the <driver> of an SMMUv3"),
+      N_ ("libvirt silently ignores attributes that it does not support, unless the document is validated against "
+          "the schema. The names changed during development: ssidSize and ssid_size became ssidsize. With a wrong "
+          "name, the option keeps its default, and the guest does not get what was asked for."),
       "libvirt virDomainIOMMUDefParseXML(); seen on 12.8: ssidSize='20' is accepted and ignored" },
     check_unknown_driver_attribute },
   { { "invalid-attribute-value", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
-      N_ ("A value is outside what libvirt and QEMU take"),
-      N_ ("accel, ats, ril and cmdqv are 'on' or 'off'; there is no 'auto': leave the attribute out for that. "
-          "ssidsize is 0 to 20, oas is 44 or 48, both decimal. libvirt refuses words, leaves negative numbers out "
-          "without a word, and passes numbers that are too large to QEMU, which then does not start. The rule also "
-          "covers the other values that the checks depend on: PCI addresses, bus numbers, sizes, yes/no attributes."),
+      N_ ("libvirt or QEMU does not accept the value"),
+      N_ ("accel, ats, ril and cmdqv are 'on' or 'off'. There is no 'auto': to let QEMU choose, remove the "
+          "attribute. ssidsize is 0 to 20, oas is 44 or 48, both decimal. libvirt rejects words, silently ignores "
+          "negative numbers, and passes numbers that are too large to QEMU, which then does not start. The rule also "
+          "covers the other values that the checks depend on: PCI addresses, bus numbers, sizes, and attributes that "
+          "are 'yes' or 'no'."),
       "libvirt virXMLPropInt(), virXMLPropUInt(), virXMLPropTristateSwitch(); QEMU smmu_validate_property()" },
     check_invalid_attribute_value },
   { { "ambiguous-xml", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
-      N_ ("What the XML means depends on the program that reads it"),
+      N_ ("Programs can read this XML in different ways"),
       N_ ("libvirt reads most attributes by their local name in any namespace, most elements only without a "
-          "namespace, and the first or the last of several elements that can only be there once; releases differ. "
-          "A document that depends on this may start another domain than the one that was checked, so it is "
-          "refused. Elements of other programs belong in <metadata>, where any namespace is allowed."),
+          "namespace, and the first or the last element where only one is allowed; releases differ. What such a "
+          "document starts may not be what was checked, so it is rejected. Elements of other programs belong in "
+          "<metadata>, where any namespace is allowed."),
       "libvirt virXMLPropString() (xmlGetProp()), virXPathNode(), virXMLNodeNameEqual(); seen on 12.8: <iommu "
-      "x:model='smmuv3'> is an SMMUv3, and of two <gic> the last counts" },
+      "x:model='smmuv3'> is an SMMUv3, and the last of two <gic> is used" },
     check_ambiguous_xml },
   { { "option-without-accel", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
       N_ ("An option of an accelerated SMMUv3 without accel='on'"),
-      N_ ("ats, ril, ssidsize, oas and cmdqv describe a physical SMMU that only an accelerated vSMMU has. libvirt "
-          "12.7 and newer refuse the domain, even for cmdqv='off'; older ones ignore all of them."),
+      N_ ("ats, ril, ssidsize, oas and cmdqv describe a physical SMMU, which only an accelerated vSMMU uses. libvirt "
+          "12.7 and newer reject the domain, even for cmdqv='off'; older versions ignore these options."),
       "libvirt virDomainIOMMUDefValidate(): accel must be enabled for iommu model 'smmuv3' when setting ..." },
     check_option_without_accel },
   { { "accel-without-pci-bus", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR, N_ ("accel='on' without pciBus"),
-      N_ ("Without pciBus libvirt asks for a machine-wide SMMUv3 (-machine iommu=smmuv3), which is always "
-          "emulated: accel and its options are dropped, and VFIO devices then fail with 'requires iommu MAP "
-          "notifier'. A generator that leaves out zero values does that to pciBus='0'."),
+      N_ ("Without pciBus, libvirt asks QEMU for a machine-wide SMMUv3 (-machine iommu=smmuv3), which is always "
+          "emulated. accel and its options are dropped, and VFIO devices then fail with 'requires iommu MAP "
+          "notifier'. This happens when a program that writes the domain omits pciBus='0' because it is zero."),
       "libvirt qemuBuildIOMMUCommandLine(); seen on 12.8 with domxml-to-native" },
     check_accel_without_pci_bus },
   { { "iommu-has-address", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR, N_ ("An SMMUv3 with an <address>"),
-      N_ ("An SMMUv3 is a platform device of the machine. libvirt refuses an <address> on it; which devices stand "
-          "behind it is said by pciBus."),
+      N_ ("An SMMUv3 is a platform device of the machine, and libvirt rejects an <address> on it. pciBus selects the "
+          "devices behind it."),
       "libvirt virDomainIOMMUDefValidate(): iommu model 'smmuv3' can't have address" },
     check_iommu_has_address },
   { { NULL }, NULL },

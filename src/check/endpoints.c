@@ -169,39 +169,39 @@ check_hostdev_duplicate (VsmmuCheck *check)
 const VsmmuRuleRow vsmmu_endpoint_rules[] = {
   { { "emulated-endpoint", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
       N_ ("An emulated device behind an accelerated SMMUv3"),
-      N_ ("The guest's tables sit in hardware, which does not see what QEMU emulates. Behind an accelerated SMMUv3 "
-          "QEMU allows bridges, ports and VFIO devices with iommufd, and refuses the rest: 'Emulated endpoint "
-          "devices are not allowed when using arm-smmuv3,accel=on'."),
+      N_ ("The physical SMMU uses the guest's translation tables and cannot translate for devices that QEMU "
+          "emulates. Behind an accelerated SMMUv3, QEMU allows bridges, ports and VFIO devices with iommufd, and "
+          "rejects everything else: 'Emulated endpoint devices are not allowed when using arm-smmuv3,accel=on'."),
       "QEMU smmuv3_accel_supports_as()" },
     check_emulated_endpoint },
   { { "endpoint-auto-placed", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
       N_ ("libvirt will place an emulated device behind an accelerated SMMUv3"),
-      N_ ("A device without <address> gets the first free slot in the order of the controllers' indexes, which may "
-          "be a port that was meant for a VFIO device. With pciBus='0' that is every device. The guest then does "
-          "not start, see emulated-endpoint. The slot is found as libvirt finds it."),
+      N_ ("libvirt gives a device without <address> the first free slot, in the order of the controller indexes. "
+          "That slot may be on a port meant for a VFIO device; with pciBus='0', every such device is affected. The "
+          "guest then does not start; see emulated-endpoint. virt-vsmmu finds the slot in the same way as libvirt."),
       "libvirt qemuDomainAssignDevicePCISlots(); compared with 12.8 in the test suite" },
     check_endpoint_auto_placed },
   { { "hostdev-without-iommufd", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
       N_ ("A VFIO device behind an accelerated SMMUv3 without iommufd"),
-      N_ ("Nesting exists only in iommufd, not in the old VFIO container. QEMU refuses the device: 'vfio-pci "
-          "endpoint devices without an iommufd backend not allowed when using arm-smmuv3,accel=on'."),
+      N_ ("Only iommufd supports nested translation; the legacy VFIO container does not. QEMU rejects the device: "
+          "'vfio-pci endpoint devices without an iommufd backend not allowed when using arm-smmuv3,accel=on'."),
       "QEMU smmuv3_accel_supports_as()" },
     check_hostdev_without_iommufd },
-  { { "iommufd-disabled", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("iommufd is off for the whole domain"),
-      N_ ("<iommufd enabled='no'/> is the default for every <hostdev> that does not say otherwise, and a device "
-          "behind an accelerated SMMUv3 needs iommufd."),
+  { { "iommufd-disabled", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("iommufd is disabled for the whole domain"),
+      N_ ("<iommufd enabled='no'/> is the default for every <hostdev> without an iommufd attribute of its own, and a "
+          "device behind an accelerated SMMUv3 requires iommufd."),
       "libvirt formatdomain: Host Device IOMMUFD" },
     check_iommufd_disabled },
   { { "hostdev-outside-vsmmu", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING,
-      N_ ("A VFIO device that no accelerated SMMUv3 translates for"),
-      N_ ("The device works, but the guest has no IOMMU for it: no isolation, no nested use, no shared virtual "
-          "addressing. Behind an SMMUv3 that is not accelerated it does not work at all: 'requires iommu MAP "
+      N_ ("A VFIO device without an accelerated SMMUv3"),
+      N_ ("The device works, but the guest has no IOMMU for it: no isolation, no nested guests, no shared virtual "
+          "addressing. Behind an SMMUv3 that is not accelerated, it does not work at all: 'requires iommu MAP "
           "notifier which is not currently supported'."),
       "QEMU pci_device_iommu_address_space(); vfio_listener_region_add()" },
     check_hostdev_outside_vsmmu },
-  { { "hostdev-duplicate", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("One host device given twice"),
-      N_ ("A host PCI function can be given to a guest once. libvirt refuses a second <hostdev> with the same "
-          "source."),
+  { { "hostdev-duplicate", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("A host device is assigned twice"),
+      N_ ("A PCI function of the host can be assigned to a guest only once. libvirt rejects a second <hostdev> with "
+          "the same source."),
       "libvirt: Hostdev already exists in the domain configuration" },
     check_hostdev_duplicate },
   { { NULL }, NULL },

@@ -219,58 +219,58 @@ check_host_driver_busy (VsmmuCheck *check)
 }
 
 const VsmmuRuleRow vsmmu_host_device_rules[] = {
-  { { "host-device-missing", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host has no such device"),
-      N_ ("A <hostdev> names a PCI function that the host does not have, or one that is a bridge or port and "
-          "belongs to the host. libvirt refuses to start the guest. A virtual function exists only after "
-          "sriov_numvfs of its physical function was set."),
+  { { "host-device-missing", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host does not have this device"),
+      N_ ("The <source> of a <hostdev> is a PCI function that the host does not have, or a bridge or port, which "
+          "cannot be assigned. libvirt does not start the guest. A virtual function exists only after sriov_numvfs "
+          "of its physical function has been set."),
       "/sys/bus/pci/devices; libvirt virHostdevPreparePCIDevices()" },
     check_host_device_missing },
   { { "host-device-without-smmu", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
-      N_ ("A device that is behind no SMMU of the host"),
-      N_ ("An accelerated SMMUv3 hands the guest's tables to the physical SMMU in front of the device. Not every "
-          "root complex has one: a function without the link 'iommu' in /sys has none that the kernel uses, and "
-          "VFIO cannot give it to a guest either."),
+      N_ ("A device that has no SMMU on the host"),
+      N_ ("An accelerated SMMUv3 passes the guest's tables to the physical SMMU that translates for the device. Not "
+          "every root complex has one. A function without the link 'iommu' in /sys has no SMMU that the kernel uses, "
+          "and VFIO cannot assign it to a guest either."),
       "Linux iommu_device_link(): /sys/bus/pci/devices/*/iommu; seen on a machine with two SMMUs, where functions "
-      "on the bus without one have no such link" },
+      "on the bus without one do not have this link" },
     check_host_device_without_smmu },
   { { "host-smmu-mismatch", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
-      N_ ("Devices of different SMMUs of the host behind one SMMUv3"),
-      N_ ("An accelerated SMMUv3 is bound to the physical SMMU of its first device. QEMU and libvirt accept a "
-          "device of another one without a word: the guest's tables never reach that SMMU, and the device's DMA "
-          "addresses are taken for guest physical ones. Seen with QEMU 11.1: the device stays dead and writes into "
-          "guest memory where it should not; when both are there at start, the guest's command queue stops and the "
-          "right device fails too. Use one pcie-expander-bus and one SMMUv3 for each SMMU of the host."),
-      "QEMU smmuv3_accel_set_iommu_device(), which does not compare; Linux arm_vsmmu_init(), iommufd/viommu.c: "
-      "EINVAL; tried with two SMMUs" },
+      N_ ("Devices of different physical SMMUs behind one SMMUv3"),
+      N_ ("An accelerated SMMUv3 belongs to the physical SMMU of its first device. QEMU and libvirt silently accept "
+          "a device of another one. The guest's tables never reach that SMMU, and the device's DMA addresses are "
+          "used as guest physical addresses. Seen with QEMU 11.1: the device does not work and corrupts guest "
+          "memory. If both devices are present at start, the guest's command queue stops and the device of the right "
+          "SMMU fails as well. Use one pcie-expander-bus and one SMMUv3 for each physical SMMU."),
+      "QEMU smmuv3_accel_set_iommu_device(), which does not compare SMMUs; Linux arm_vsmmu_init(), iommufd/viommu.c: "
+      "EINVAL; tested with two SMMUs" },
     check_host_smmu_mismatch },
-  { { "host-smmu-shared", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_NOTE, N_ ("Two SMMUv3s over one SMMU of the host"),
-      N_ ("QEMU allows that. It is of use when a guest is to have its devices on different root buses, and costs a "
-          "second set of tables and command queues; with cmdqv each takes a virtual interface of the SMMU."),
+  { { "host-smmu-shared", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_NOTE, N_ ("Two SMMUv3s for one physical SMMU"),
+      N_ ("QEMU allows this. It is useful for a guest whose devices are to be on different root buses, and costs a "
+          "second set of tables and command queues. With cmdqv, each SMMUv3 uses one of the virtual interfaces of "
+          "the physical SMMU."),
       "QEMU smmuv3_accel_set_iommu_device(), which makes one vIOMMU for each arm-smmuv3" },
     check_host_smmu_shared },
-  { { "host-group-shared", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
-      N_ ("A device that is not alone in its IOMMU group"),
-      N_ ("What is in one IOMMU group cannot be told apart by the SMMU. The kernel attaches the nested tables of "
-          "the guest to all of the group, and that fails for every other member, for functions of the same device "
-          "as well as for a switch port without ACS. Seen with QEMU 11.1: it does not start, or the guest's first "
-          "command for the device is an error and the device stays dead."),
-      "Linux iommufd: attach of a nested domain needs a vDEVICE for each member (ENOENT); tried with a "
+  { { "host-group-shared", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("A device that shares its IOMMU group"),
+      N_ ("An SMMU cannot tell the devices of one IOMMU group apart. The kernel attaches the guest's nested tables "
+          "to the whole group, and this fails for every other member, whether that is a function of the same device "
+          "or a device behind a switch without ACS. Seen with QEMU 11.1: it does not start, or the guest's first "
+          "command for the device fails and the device does not work."),
+      "Linux iommufd: attach of a nested domain needs a vDEVICE for each member (ENOENT); tested with a "
       "multifunction device and with a switch port" },
     check_host_group_shared },
   { { "host-msi-window", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
-      N_ ("The host has another MSI window than QEMU says"),
-      N_ ("The host's kernel maps the doorbell of its interrupt controller for VFIO devices into a window of I/O "
-          "addresses. QEMU tells the guest, in a reserved memory range of the IORT, that this window is "
-          "0x08000000-0x080fffff, without asking the kernel. On a kernel with another window the guest may use "
-          "these addresses for its own, and interrupts are lost."),
+      N_ ("The MSI window of the host differs from what QEMU reports"),
+      N_ ("The host kernel maps the doorbell of its interrupt controller for VFIO devices into a window of I/O "
+          "addresses. QEMU reports this window to the guest as 0x08000000-0x080fffff, in a reserved memory range of "
+          "the IORT, without asking the kernel. If the kernel uses another window, the guest may use these addresses "
+          "for itself, and interrupts are lost."),
       "QEMU build_iort_rmr_nodes(); Linux arm_smmu_get_resv_regions(): MSI_IOVA_BASE, MSI_IOVA_LENGTH; "
       "/sys/kernel/iommu_groups/*/reserved_regions" },
     check_host_msi_window },
   { { "host-driver-busy", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
       N_ ("The device is bound to a driver of the host"),
-      N_ ("VFIO needs the device to be bound to vfio-pci or a variant of it. With managed='yes' libvirt takes it "
-          "from its driver at start, whether it is in use or not; with managed='no' it does not touch it and the "
-          "guest does not start."),
+      N_ ("For VFIO, the device must be bound to vfio-pci or a variant of it. With managed='yes', libvirt unbinds "
+          "the device from its driver when the guest starts, whether or not it is in use. With managed='no', libvirt "
+          "leaves the binding alone, and the guest does not start."),
       "libvirt virHostdevPreparePCIDevices(): not bound to vfio-pci" },
     check_host_driver_busy },
   { { NULL }, NULL },

@@ -191,33 +191,33 @@ check_host_hugepages (VsmmuCheck *check)
 
 const VsmmuRuleRow vsmmu_host_kernel_rules[] = {
   { { "host-no-iommufd", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
-      N_ ("The host's kernel has no iommufd for SMMUv3"),
-      N_ ("An accelerated SMMUv3 works through /dev/iommu, and the kernel gives it out only when built with "
-          "CONFIG_IOMMUFD and CONFIG_ARM_SMMU_V3_IOMMUFD. The kernels of Debian have neither."),
+      N_ ("The host kernel does not support iommufd for SMMUv3"),
+      N_ ("An accelerated SMMUv3 requires /dev/iommu, and a kernel built with CONFIG_IOMMUFD and "
+          "CONFIG_ARM_SMMU_V3_IOMMUFD. Debian's kernels enable neither."),
       "Linux drivers/iommu/iommufd, drivers/iommu/arm/arm-smmu-v3/Kconfig; libvirt qemu_validate.c: IOMMUFD is "
       "not supported by host kernel" },
     check_host_no_iommufd },
   { { "host-no-vfio-cdev", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host has no VFIO character devices"),
-      N_ ("With iommufd a VFIO device is opened as /dev/vfio/devices/vfioN, which exists when the kernel is built "
-          "with CONFIG_VFIO_DEVICE_CDEV. Without it libvirt cannot start a guest that uses iommufd."),
+      N_ ("With iommufd, a VFIO device is opened as /dev/vfio/devices/vfioN, which exists only if the kernel was "
+          "built with CONFIG_VFIO_DEVICE_CDEV. Without it, libvirt cannot start a guest that uses iommufd."),
       "Linux drivers/vfio/Kconfig; seen by KubeVirt users: no /dev/vfio/devices/vfioN, no passthrough" },
     check_host_no_vfio_cdev },
   { { "host-no-kvm", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host has no KVM"),
-      N_ ("An accelerated SMMUv3 needs KVM with the interrupt controller in the kernel. /dev/kvm is missing when "
-          "the kernel was built without KVM or started at EL1, as in a virtual machine without nested "
-          "virtualization."),
+      N_ ("An accelerated SMMUv3 requires KVM with an in-kernel interrupt controller. /dev/kvm is missing if the "
+          "kernel was built without KVM or started at EL1, as in a virtual machine without nested virtualization."),
       "QEMU virt_machine_device_pre_plug_cb(): SMMUv3 accel=on requires KVM with kernel-irqchip=on support" },
     check_host_no_kvm },
-  { { "host-numa", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_WARNING, N_ ("The guest is not told where its devices are"),
-      N_ ("A guest with NUMA nodes places memory and interrupts near a device when the pcie-expander-bus says on "
-          "which node it is. The node is one of the guest; which node of the host it stands for follows from "
-          "<numatune>. With a wrong node or none the guest works, slower."),
+  { { "host-numa", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_WARNING,
+      N_ ("The guest does not know the NUMA node of its devices"),
+      N_ ("A guest with NUMA nodes places memory and interrupts near a device if the pcie-expander-bus has a <node>. "
+          "That is a node of the guest; <numatune> determines the node of the host that it corresponds to. With a "
+          "wrong node or none, the guest works, but slower."),
       "libvirt formatdomain: <target><node> of pcie-expander-bus, <numatune><memnode>; "
       "/sys/class/iommu/*/device/numa_node" },
     check_host_numa },
-  { { "host-hugepages", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host has too few huge pages"),
-      N_ ("With <hugepages> all memory of the guest comes from the pool of that size, and QEMU does not start when "
-          "it is too small. Another guest may have taken what is free."),
+  { { "host-hugepages", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host does not have enough huge pages"),
+      N_ ("With <hugepages>, all memory of the guest comes from the pool of that page size, and QEMU does not start "
+          "if the pool is too small. Other guests may have used up the free pages."),
       "Linux hugetlbpage; QEMU: unable to map backing store for guest RAM" },
     check_host_hugepages },
   { { NULL }, NULL },

@@ -294,66 +294,73 @@ check_host_fact_unknown (VsmmuCheck *check)
 
 const VsmmuRuleRow vsmmu_host_smmu_rules[] = {
   { { "host-no-nesting", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
-      N_ ("The SMMU of the host cannot carry an accelerated SMMUv3"),
-      N_ ("The SMMU must translate in two stages, and the kernel must trust it with that: for MMU-600 before r2 "
-          "and for MMU-700 it does not, because of errata. Guest memory must stay coherent whatever the guest's "
-          "tables say: either the SMMU has S2FWB, or the firmware says CANWBS of every root complex in front of "
-          "it. Otherwise QEMU stops with 'IOMMU_VIOMMU_ALLOC failed: Operation not supported'."),
+      N_ ("The physical SMMU does not support accelerated SMMUv3s"),
+      N_ ("The SMMU must support two stages of translation, and the kernel must allow their use; for MMU-600 before "
+          "r2 and for MMU-700 it does not, because of errata. Guest memory must stay coherent regardless of the "
+          "guest's tables: either the SMMU supports S2FWB, or the firmware reports CANWBS for every root complex in "
+          "front of it. Otherwise QEMU stops with 'IOMMU_VIOMMU_ALLOC failed: Operation not supported'."),
       "Linux arm_smmu_get_viommu_size(), arm_smmu_device_iidr_probe(); IORT root complex memory access flags; "
-      "tried with and without CANWBS" },
+      "tested with and without CANWBS" },
     check_host_no_nesting },
   { { "host-stlevel", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
-      N_ ("The SMMU of the host has linear stream tables only"),
-      N_ ("QEMU's SMMUv3 has stream tables of two levels, and refuses a device whose SMMU has not exactly that."),
+      N_ ("The physical SMMU does not support two-level stream tables"),
+      N_ ("QEMU's SMMUv3 uses two-level stream tables. QEMU rejects a device whose SMMU has linear stream tables "
+          "only."),
       "QEMU smmuv3_accel_check_hw_compatible(): IDR0.ST_LEVEL" },
     check_host_requirement },
   { { "host-table-format", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
-      N_ ("The SMMU of the host has other translation tables"),
-      N_ ("QEMU's SMMUv3 has little-endian tables in the AArch64 format, and refuses a device whose SMMU cannot "
-          "use these."),
+      N_ ("The physical SMMU does not support the table format of the guest"),
+      N_ ("QEMU's SMMUv3 uses little-endian tables in the AArch64 format. QEMU rejects a device whose SMMU does not "
+          "support them."),
       "QEMU smmuv3_accel_check_hw_compatible(): IDR0.TTENDIAN, IDR0.TTF" },
     check_host_requirement },
-  { { "host-sidsize", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The SMMU of the host has short StreamIDs"),
-      N_ ("QEMU's SMMUv3 has StreamIDs of 16 bits, one for each function that a PCI bus hierarchy can have, and "
-          "refuses a device whose SMMU has fewer."),
+  { { "host-sidsize", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The StreamIDs of the physical SMMU are too short"),
+      N_ ("QEMU's SMMUv3 has StreamIDs of 16 bits, enough for every function below one PCI root. QEMU rejects a "
+          "device whose SMMU has fewer bits."),
       "QEMU smmuv3_accel_check_hw_compatible(): IDR1.SIDSIZE" },
     check_host_requirement },
-  { { "host-granule", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The SMMU of the host lacks a page size"),
-      N_ ("QEMU's SMMUv3 offers pages of 4, 16 and 64 KiB, and refuses a device whose SMMU lacks one of them, even "
-          "if the guest does not use it."),
+  { { "host-granule", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The physical SMMU does not support a page size"),
+      N_ ("QEMU's SMMUv3 offers pages of 4, 16 and 64 KiB. QEMU rejects a device whose SMMU does not support all of "
+          "them, even if the guest does not use them."),
       "QEMU smmuv3_accel_check_hw_compatible(): IDR5.GRAN4K, GRAN16K, GRAN64K" },
     check_host_requirement },
-  { { "host-ats", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("ats='on' without ATS on the host"),
-      N_ ("QEMU refuses a device whose SMMU lacks ATS when the SMMUv3 has it by ats='on'. Without ats it takes "
-          "what the host has."),
+  { { "host-ats", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("ats='on', but the physical SMMU does not support ATS"),
+      N_ ("With ats='on', QEMU rejects a device whose SMMU does not support ATS. Without ats, QEMU uses the value of "
+          "the host."),
       "QEMU smmuv3_accel_check_hw_compatible(): IDR0.ATS" },
     check_host_switch },
-  { { "host-ril", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("ril='on' without range invalidation on the host"),
-      N_ ("QEMU refuses a device whose SMMU lacks range invalidation when the SMMUv3 has it by ril='on': 'Host "
-          "SMMUv3 differs in Range Invalidation support'. Without ril it takes what the host has."),
+  { { "host-ril", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("ril='on', but the physical SMMU does not support range invalidation"),
+      N_ ("With ril='on', QEMU rejects a device whose SMMU does not support range invalidation: 'Host SMMUv3 differs "
+          "in Range Invalidation support'. Without ril, QEMU uses the value of the host."),
       "QEMU smmuv3_accel_check_hw_compatible(): IDR3.RIL" },
     check_host_switch },
-  { { "host-ssidsize", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("More SubstreamID bits than the host has"),
-      N_ ("QEMU refuses a device whose SMMU has fewer bits of SubstreamIDs than the SMMUv3 has by ssidsize. "
-          "Without ssidsize it takes what the host has."),
+  { { "host-ssidsize", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("ssidsize is larger than the physical SMMU supports"),
+      N_ ("QEMU rejects a device whose SMMU has fewer SubstreamID bits than ssidsize. Without ssidsize, QEMU uses "
+          "the value of the host."),
       "QEMU smmuv3_accel_check_hw_compatible(): IDR1.SSIDSIZE" },
     check_host_ssidsize },
-  { { "host-oas", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("More address bits than the host has"),
-      N_ ("QEMU refuses a device whose SMMU has a smaller output address size than the SMMUv3. Without oas the "
-          "SMMUv3 has 44 bits; unlike the other options QEMU does not take this one from the host."),
+  { { "host-oas", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The output address size is larger than the physical SMMU supports"),
+      N_ ("QEMU rejects a device whose SMMU has a smaller output address size than the SMMUv3. Without oas, the "
+          "SMMUv3 has 44 bits; unlike the other options, QEMU does not take this one from the host."),
       "QEMU smmuv3_accel_check_hw_compatible(), smmu_validate_property(): IDR5.OAS" },
     check_host_oas },
   { { "host-cmdqv", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
-      N_ ("cmdqv='on' without command queue virtualization on the host"),
-      N_ ("Only the SMMUs of Tegra241 (NVIDIA Grace) have command queues that a guest can use itself, and the "
-          "kernel must be built with CONFIG_TEGRA241_CMDQV. QEMU refuses cmdqv='on' elsewhere; without cmdqv it "
-          "uses them where they are."),
+      N_ ("cmdqv='on', but the physical SMMU does not support command queue virtualization"),
+      N_ ("Only the SMMUs of Tegra241 (NVIDIA Grace) have command queues that a guest can use directly, and the "
+          "kernel must be built with CONFIG_TEGRA241_CMDQV. Elsewhere, QEMU rejects cmdqv='on'. Without cmdqv, QEMU "
+          "uses the command queues if the host has them."),
       "QEMU: CMDQV requested but not supported; Linux IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV" },
     check_host_switch },
-  { { "host-fact-unknown", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_NOTE, N_ ("Something about the host is not known"),
-      N_ ("Facts that could not be read are unknown, and rules that need them say nothing. The registers of an "
-          "SMMU can be read by root only, through a device behind it that is bound to vfio-pci and that no guest "
-          "uses; the IORT and the kernel's log may need root too."),
+  { { "host-fact-unknown", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_NOTE, N_ ("A fact about the host is unknown"),
+      N_ ("Facts that could not be read are unknown, and rules that depend on them report nothing. Only root can "
+          "read the registers of an SMMU, and only through a device behind it that is bound to vfio-pci and not used "
+          "by a guest. The IORT and the kernel log may require root as well."),
       "Linux IOMMU_GET_HW_INFO; /sys/firmware/acpi/tables/IORT" },
     check_host_fact_unknown },
   { { NULL }, NULL },

@@ -365,86 +365,84 @@ check_unplug_last_device (VsmmuCheck *check)
 const VsmmuRuleRow vsmmu_hotplug_rules[] = {
   { { "hotplug-unsupported", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_ERROR,
       N_ ("A device that cannot be attached to a running guest"),
-      N_ ("Root buses, ports and IOMMUs belong to the machine: libvirt refuses to attach them, \"live attach of "
-          "device 'iommu' is not supported\", as it does for memory balloons, sound, video and some others. They "
-          "must be there when the guest starts."),
-      "libvirt qemuDomainAttachDeviceLive(); tried on 12.8" },
+      N_ ("Root buses, ports and IOMMUs are part of the machine, and libvirt does not attach them to a running "
+          "guest: \"live attach of device 'iommu' is not supported\". The same applies to memory balloons, sound, "
+          "video and some other devices. They must be present when the guest starts."),
+      "libvirt qemuDomainAttachDeviceLive(); tested on 12.8" },
     check_hotplug_unsupported },
   { { "hotplug-address-refused", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_ERROR,
-      N_ ("libvirt would refuse the address of the device to be attached"),
-      N_ ("Only function 0 of a slot can be attached while the guest runs, in PCI domain 0, and in a slot that its "
-          "port has. A device with several functions cannot be attached as such: give its functions a port each, "
-          "as libvirt takes them one by one."),
-      "libvirt virDomainPCIAddressEnsureAddr(); tried on 12.8" },
+      N_ ("libvirt would reject the address of the device to attach"),
+      N_ ("While the guest runs, a device can be attached only as function 0 of a slot, in PCI domain 0, and in a "
+          "slot that its port has. A device with several functions cannot be attached as a whole: give each function "
+          "a port of its own, and attach them one by one."),
+      "libvirt virDomainPCIAddressEnsureAddr(); tested on 12.8" },
     check_hotplug_address_refused },
   { { "hotplug-bus-missing", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_ERROR,
-      N_ ("The device is to be attached to a bus that is missing or takes none"),
+      N_ ("The bus of the device to attach is missing or does not support hotplug"),
       N_ ("The bus in an <address> is the index of a PCI controller of the guest, and controllers cannot be added "
-          "while it runs. A device goes into an empty pcie-root-port or pcie-switch-downstream-port without "
-          "hotplug='off'; pcie-root and pcie-expander-bus take none while the guest runs. libvirt refuses the "
+          "while it runs. A device is attached to an empty pcie-root-port or pcie-switch-downstream-port without "
+          "hotplug='off'; pcie-root and pcie-expander-bus do not accept hotplugged devices. libvirt rejects the "
           "device: 'requires hotplug capability, but the PCI controller with index=... doesn't support hotplug'."),
-      "libvirt virDomainPCIAddressValidate(); tried on 12.8" },
+      "libvirt virDomainPCIAddressValidate(); tested on 12.8" },
     check_hotplug_bus_missing },
-  { { "hotplug-bus-full", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_ERROR,
-      N_ ("There is no room for the device to be attached"),
-      N_ ("A port takes one device. libvirt refuses an address that is in use, and when no address is given and no "
-          "port is free: 'No more available PCI slots'. It adds no ports while the guest runs."),
-      "libvirt qemuDomainEnsurePCIAddress(); tried on 12.8" },
+  { { "hotplug-bus-full", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_ERROR, N_ ("No free slot for the device to attach"),
+      N_ ("A port accepts one device. libvirt rejects an address that is in use. If the document has no address and "
+          "no port is free, it fails with 'No more available PCI slots'; it does not add ports while the guest runs."),
+      "libvirt qemuDomainEnsurePCIAddress(); tested on 12.8" },
     check_hotplug_bus_full },
   { { "hotplug-outside-vsmmu", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_WARNING,
-      N_ ("A VFIO device to be attached where no accelerated SMMUv3 translates for it"),
-      N_ ("Without an <address> libvirt takes the first free port by the indexes of the controllers, and knows "
-          "nothing of vSMMUs. A device outside works, but the guest has no IOMMU for it; behind an SMMUv3 that is "
-          "not accelerated QEMU refuses it: 'requires iommu MAP notifier which is not currently supported'."),
+      N_ ("A VFIO device would be attached without an accelerated SMMUv3"),
+      N_ ("Without an <address>, libvirt uses the first free port in the order of the controller indexes, regardless "
+          "of vSMMUs. Outside a vSMMU, a device works, but the guest has no IOMMU for it. Behind an SMMUv3 that is "
+          "not accelerated, QEMU rejects it: 'requires iommu MAP notifier which is not currently supported'."),
       "libvirt qemuDomainEnsurePCIAddress(); QEMU pci_device_iommu_address_space()" },
     check_hotplug_outside_vsmmu },
   { { "hotplug-smmu-mismatch", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_ERROR,
-      N_ ("A device is attached behind the SMMUv3 of another physical SMMU"),
-      N_ ("An accelerated SMMUv3 is tied to the physical SMMU of its first VFIO device. A device of another one is "
-          "accepted by libvirt and by QEMU, which only writes 'IOMMU_VDEVICE_ALLOC failed: Invalid argument' to "
-          "the log of the guest when the guest has the device's translation set up. Until then and after it the "
-          "addresses that the device uses are taken for guest physical ones: it does not work, and what it writes "
-          "lands in the guest's memory at the wrong place. Needs --host or --this-host."),
-      "QEMU smmuv3_accel_set_iommu_device(); Linux arm_vsmmu_init(); seen in the emulated arm64 host with libvirt "
+      N_ ("A device would be attached behind the SMMUv3 of another physical SMMU"),
+      N_ ("An accelerated SMMUv3 belongs to the physical SMMU of its first VFIO device. libvirt and QEMU accept a "
+          "device of another one. QEMU only writes 'IOMMU_VDEVICE_ALLOC failed: Invalid argument' to the log of the "
+          "guest, when the guest sets up translation for the device. Before and after that, the addresses that the "
+          "device uses are treated as guest physical addresses: it does not work, and its writes corrupt guest "
+          "memory. Requires --host or --this-host."),
+      "QEMU smmuv3_accel_set_iommu_device(); Linux arm_vsmmu_init(); seen on the emulated arm64 host with libvirt "
       "12.8" },
     check_hotplug_smmu_mismatch },
   { { "hotplug-auto-placed", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_WARNING,
-      N_ ("libvirt will choose which SMMUv3 the device comes behind"),
-      N_ ("Several accelerated SMMUv3s have free ports, and the device has no <address>. libvirt takes the first "
-          "free port by the indexes of the controllers. Behind an SMMUv3 whose devices are on another physical "
-          "SMMU the device does not work, and may write into the guest's memory at wrong places; neither libvirt "
-          "nor QEMU checks that."),
+      N_ ("libvirt will choose the SMMUv3 for the device"),
+      N_ ("Several accelerated SMMUv3s have free ports, and the device has no <address>. libvirt uses the first free "
+          "port in the order of the controller indexes. If the devices behind that SMMUv3 are on another physical "
+          "SMMU, the new device does not work and may corrupt guest memory. Neither libvirt nor QEMU checks this."),
       "libvirt qemuDomainEnsurePCIAddress(); QEMU smmuv3_accel_set_iommu_device()" },
     check_hotplug_auto_placed },
   { { "hotplug-options-frozen", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_NOTE,
       N_ ("Options that QEMU took from the first VFIO device"),
-      N_ ("ats, ril and ssidsize that are not given are taken from the physical SMMU of the first VFIO device "
-          "behind the SMMUv3, and oas is 44. From then on they are fixed, because the guest has seen them. A "
-          "device attached later is refused when its physical SMMU can do less: 'Failed to set vIOMMU: Host SMMUv3 "
-          "...'. They stay even when the first device has been detached."),
+      N_ ("Unless they are set, QEMU takes ats, ril and ssidsize from the physical SMMU of the first VFIO device "
+          "behind the SMMUv3, and oas is 44. From then on they are fixed, because the guest has seen them. QEMU "
+          "rejects a later device whose physical SMMU supports less: 'Failed to set vIOMMU: Host SMMUv3 ...'. The "
+          "values stay even after the first device has been detached."),
       "QEMU smmuv3_accel_check_hw_compatible(), auto_finalised" },
     check_hotplug_options_frozen },
   { { "hotplug-cmdqv-first", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_WARNING,
-      N_ ("The first VFIO device behind an SMMUv3 is attached, and cmdqv is not off"),
-      N_ ("On hosts with command queue virtualization (Tegra241) QEMU sets it up through the first VFIO device, "
-          "but shows it to the guest only when that device is there at start. Attached later, the device cannot be "
-          "detached again (QEMU: 'CMDQV is active: removing the device that established the viommu association "
-          "would break the guest CMDQV'), and the guest has no command queue all the same."),
-      "QEMU virt_smmuv3_dev_link_cmdqv(), tegra241_cmdqv_init(); from the order of the code, not tried" },
+      N_ ("The first VFIO device of an SMMUv3 would be attached without cmdqv='off'"),
+      N_ ("On hosts with command queue virtualization (Tegra241), QEMU sets it up through the first VFIO device, but "
+          "the guest sees it only if that device is present at start. If it is attached later, it cannot be detached "
+          "again (QEMU: 'CMDQV is active: removing the device that established the viommu association would break "
+          "the guest CMDQV'), and the guest still has no command queue."),
+      "QEMU virt_smmuv3_dev_link_cmdqv(), tegra241_cmdqv_init(); derived from the order of the code, not tested" },
     check_hotplug_cmdqv_first },
   { { "unplug-device-missing", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_ERROR,
-      N_ ("The device to be detached is not in the guest"),
-      N_ ("libvirt looks for the device of the host that the document names, and refuses otherwise: 'device not "
-          "found'."),
-      "libvirt virDomainHostdevFind(); tried on 12.8" },
+      N_ ("The guest does not have the device to detach"),
+      N_ ("libvirt looks for the host device in the document, and fails with 'device not found' if the guest does "
+          "not have it."),
+      "libvirt virDomainHostdevFind(); tested on 12.8" },
     check_unplug_device_missing },
   { { "unplug-last-device", VSMMU_RULE_GROUP_HOTPLUG, VSMMU_SEVERITY_NOTE,
-      N_ ("A device is detached that its SMMUv3 depends on"),
-      N_ ("With an active command queue (cmdqv) QEMU does not let go of the device through which it was set up, "
-          "which is the first behind the SMMUv3. Otherwise, when the last device goes, so does the tie to the "
-          "physical SMMU: the next device, whichever physical SMMU it is on, makes a new one, and devices of the "
-          "first are then the wrong ones. Options that QEMU had taken from the first device stay."),
-      "QEMU smmuv3_accel_unset_iommu_device(); seen in the emulated arm64 host" },
+      N_ ("The SMMUv3 depends on the device to detach"),
+      N_ ("While a command queue (cmdqv) is active, QEMU does not release the device through which it was set up, "
+          "which is the first one behind the SMMUv3. Otherwise, when the last device is detached, the SMMUv3 is no "
+          "longer tied to a physical SMMU. The next device ties it to its own, and from then on devices of the "
+          "former SMMU do not fit. Options that QEMU took from the first device stay."),
+      "QEMU smmuv3_accel_unset_iommu_device(); seen on the emulated arm64 host" },
     check_unplug_last_device },
   { { NULL }, NULL },
 };

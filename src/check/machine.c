@@ -170,47 +170,48 @@ check_not_migratable (VsmmuCheck *check)
 }
 
 const VsmmuRuleRow vsmmu_machine_rules[] = {
-  { { "machine-not-virt", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("The machine is not arm64 virt"),
-      N_ ("Only the machine 'virt' of qemu-system-aarch64 takes an SMMUv3. The rules about the PCI tree are not "
+  { { "machine-not-virt", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("The machine is not the arm64 machine 'virt'"),
+      N_ ("Only the machine 'virt' of qemu-system-aarch64 supports an SMMUv3. The rules about the PCI tree are not "
           "applied to other machines."),
       "libvirt qemuValidateDomainDeviceDefIOMMU(): only supported with ARM Virt machines" },
     check_machine_not_virt },
   { { "needs-kvm", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("The domain does not use KVM"),
-      N_ ("An accelerated SMMUv3 needs KVM with its in-kernel interrupt controller. libvirt defines the domain all "
-          "the same; QEMU does not start: 'SMMUv3 accel=on requires KVM with kernel-irqchip=on support'."),
+      N_ ("An accelerated SMMUv3 requires KVM with an in-kernel interrupt controller. libvirt defines the domain "
+          "anyway, but QEMU does not start: 'SMMUv3 accel=on requires KVM with kernel-irqchip=on support'."),
       "QEMU virt_machine_device_pre_plug_cb()" },
     check_needs_kvm },
-  { { "needs-acpi", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("ACPI is off"),
-      N_ ("The guest learns of an accelerated SMMUv3 and of the addresses it must not translate from ACPI tables "
-          "(IORT with RMR nodes); there is no device tree for it. QEMU does not start: 'SMMUv3 with accel=on not "
-          "supported for DT'."),
+  { { "needs-acpi", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("ACPI is disabled"),
+      N_ ("The guest finds an accelerated SMMUv3, and the addresses that it must not translate, in ACPI tables (the "
+          "IORT with RMR nodes); QEMU does not describe it in the device tree. QEMU does not start: 'SMMUv3 with "
+          "accel=on not supported for DT'."),
       "QEMU virt_machine_device_plug_cb(), build_iort_rmr_nodes()" },
     check_needs_acpi },
-  { { "needs-uefi", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("There is no UEFI firmware"),
-      N_ ("On arm64 only UEFI hands ACPI tables to the guest, and QEMU counts ACPI as off without loaded firmware."),
+  { { "needs-uefi", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("The domain has no UEFI firmware"),
+      N_ ("On arm64, only UEFI passes ACPI tables to the guest, and without firmware QEMU treats ACPI as disabled."),
       "QEMU virt_machine_device_plug_cb(); libvirt: ACPI requires UEFI on this architecture" },
     check_needs_uefi },
   { { "no-msi-controller", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("The guest has no MSI controller"),
-      N_ ("The doorbell of an accelerated SMMUv3 is the register of the ITS or of the GICv2m frame. With msi=off, "
-          "its=off on GICv3, or a GICv5, its address is 0, and nothing says so: a device then falls back to INTx "
-          "or does not appear in the guest. An ITS without a GICv3 or GICv4 is refused."),
-      "QEMU virt_machine_device_pre_plug_cb() (msi-gpa); seen in the emulated arm64 host" },
+      N_ ("The doorbell of an accelerated SMMUv3 is a register of the ITS or of the GICv2m frame. With msi=off, "
+          "its=off on GICv3, or a GICv5, QEMU silently uses the address 0: a device then falls back to INTx or does "
+          "not appear in the guest. QEMU does not start with an ITS but without a GICv3 or GICv4."),
+      "QEMU virt_machine_device_pre_plug_cb() (msi-gpa); seen on the emulated arm64 host" },
     check_no_msi_controller },
-  { { "gic-version-implicit", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING, N_ ("The GIC version is not given"),
-      N_ ("Without <gic version=...> libvirt takes the newest version that the host offers to KVM guests, and "
-          "version 2 where it knows none. The MSI doorbell depends on it: 0x08090040 with the ITS of GICv3, "
+  { { "gic-version-implicit", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING, N_ ("The GIC version is not set"),
+      N_ ("Without <gic version=...>, libvirt uses the newest version that the host offers to KVM guests, or version "
+          "2 if it cannot determine one. The MSI doorbell depends on it: 0x08090040 with the ITS of a GICv3, "
           "0x08020040 with GICv2m."),
       "libvirt qemuDomainDefEnableDefaultFeatures()" },
     check_gic_version_implicit },
   { { "gicv2-limits", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING, N_ ("GICv2 with an accelerated SMMUv3"),
-      N_ ("GICv2 takes at most 8 vCPUs; with more QEMU does not start. It has no ITS, so MSIs go through the "
-          "GICv2m frame, which has few interrupts for devices with many vectors."),
+      N_ ("GICv2 supports at most 8 vCPUs; QEMU does not start with more. It has no ITS, so MSIs use the GICv2m "
+          "frame, which has few interrupts for devices with many vectors."),
       "QEMU virt machine: max CPUs with GICv2" },
     check_gicv2_limits },
   { { "pcihole64-not-power-of-two", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
-      N_ ("The 64-bit PCI hole has a size QEMU does not take"),
-      N_ ("libvirt turns <pcihole64> into highmem-mmio-size. QEMU takes only powers of two, and nothing below its "
-          "default of 512 GiB, and does not start otherwise."),
+      N_ ("QEMU does not accept the size of the 64-bit PCI hole"),
+      N_ ("libvirt passes <pcihole64> to QEMU as highmem-mmio-size. QEMU accepts only powers of two that are not "
+          "below its default of 512 GiB, and does not start otherwise."),
       "QEMU virt_set_highmem_mmio_size(); seen on 11.1.3" },
     check_pcihole64_not_power_of_two },
   { { "not-migratable", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_NOTE, N_ ("The guest cannot be migrated or saved"),

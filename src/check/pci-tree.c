@@ -217,48 +217,47 @@ check_pxb_bus_range_overlap (VsmmuCheck *check)
 
 const VsmmuRuleRow vsmmu_pci_tree_rules[] = {
   { { "pci-address-invalid", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
-      N_ ("libvirt would refuse the PCI addresses"),
-      N_ ("A PCI address is used twice, its slot or bus does not exist or does not take such a device, or there is "
-          "no room for a device that has no address. libvirt refuses the domain. As long as that is so, nothing "
-          "can be said of devices without an address."),
+      N_ ("libvirt would reject the PCI addresses"),
+      N_ ("A PCI address is used twice, its slot or bus does not exist or does not accept this device, or there is "
+          "no room for a device without an address. libvirt rejects the domain. Until this is fixed, devices without "
+          "an address cannot be checked."),
       "libvirt qemuDomainAssignPCIAddresses(), virDomainPCIAddressValidate()" },
     check_pci_address_invalid },
   { { "pci-controller-order", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
-      N_ ("A PCI controller has a smaller index than the bus it is on"),
-      N_ ("libvirt passes controllers to QEMU in the order of their indexes, and QEMU creates them in that order: "
-          "a port whose bus comes later is refused, \"Bus 'pci.9' not found\". libvirt does not check it, and may "
-          "itself put a controller without an address on a port that it adds behind it."),
+      N_ ("The index of a PCI controller is lower than that of its bus"),
+      N_ ("libvirt passes controllers to QEMU in the order of their indexes, and QEMU creates them in that order. A "
+          "port on a bus that comes later is rejected: \"Bus 'pci.9' not found\". libvirt does not check this, and "
+          "may itself place a controller without an address on a port that it adds with a higher index."),
       "libvirt qemuBuildControllersCommandLine(); seen on 12.8 with domxml-to-native" },
     check_pci_controller_order },
-  { { "pci-bus-missing", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("pciBus names no controller"),
-      N_ ("pciBus is the index of a PCI controller. libvirt defines a domain whose pciBus names none, and fails "
-          "only when it is started, with 'Could not find a suitable controller for smmuv3'."),
+  { { "pci-bus-missing", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("pciBus is not the index of a controller"),
+      N_ ("pciBus is the index of a PCI controller. If the domain has no such controller, libvirt still defines it, "
+          "but fails to start it with 'Could not find a suitable controller for smmuv3'."),
       "libvirt qemuBuildIOMMUCommandLine()" },
     check_pci_bus_missing },
-  { { "pci-bus-not-root", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
-      N_ ("pciBus names a controller that is no root bus"),
-      N_ ("An SMMUv3 translates for all that is below one root bus: pcie-root or a pcie-expander-bus. libvirt "
-          "passes the index of a port or a bridge through, and QEMU does not start: 'SMMU should be attached to a "
-          "default PCIe root complex(pcie.0) or a pxb-pcie based root complex'."),
+  { { "pci-bus-not-root", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("pciBus is not the index of a root bus"),
+      N_ ("An SMMUv3 translates for everything below one root bus: pcie-root or a pcie-expander-bus. libvirt passes "
+          "the index of a port or a bridge to QEMU, which does not start: 'SMMU should be attached to a default PCIe "
+          "root complex(pcie.0) or a pxb-pcie based root complex'."),
       "QEMU smmu_base_realize()" },
     check_pci_bus_not_root },
-  { { "pci-bus-shared", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("Two SMMUv3 on one root bus"),
-      N_ ("A root bus has one IOMMU. libvirt accepts two with the same pciBus, and QEMU does not start: 'An iommu "
-          "is already attached to this bus'. Use one pcie-expander-bus for each physical SMMU."),
+  { { "pci-bus-shared", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("Two SMMUv3s on one root bus"),
+      N_ ("A root bus has one IOMMU. libvirt accepts two SMMUv3s with the same pciBus, but QEMU does not start: 'An "
+          "iommu is already attached to this bus'. Use one pcie-expander-bus for each physical SMMU."),
       "QEMU smmu_base_realize()" },
     check_pci_bus_shared },
   { { "iommu-models-mixed", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
-      N_ ("Another kind of IOMMU beside an SMMUv3 with a bus of its own"),
-      N_ ("libvirt 12.8 reports such a mixture and then goes on: depending on the order it drops one of the two, "
-          "or QEMU refuses to start, or both are in the guest and neither behaves."),
+      N_ ("Another kind of IOMMU next to an SMMUv3 with a bus of its own"),
+      N_ ("libvirt 12.8 reports such a combination, but continues. Depending on the order, it drops one of the two, "
+          "or QEMU does not start, or the guest has both and neither works."),
       "libvirt virDomainDefValidate(); QEMU virt_machine_device_pre_plug_cb()" },
     check_iommu_models_mixed },
   { { "pxb-bus-range-overlap", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
-      N_ ("Two root buses need the same bus numbers"),
+      N_ ("The bus numbers of two root buses overlap"),
       N_ ("A pcie-expander-bus starts at busNr and needs one more bus number for each port and bridge below it, up "
-          "to the next root bus; pcie-root counts from 0. When a range is too small the firmware leaves devices "
-          "without a bus number, and an accelerated SMMUv3 needs what the firmware assigned. libvirt counts down "
-          "in twos from 254 when busNr is not given, which leaves room for a single port."),
+          "to the next root bus; pcie-root counts from 0. If the range is too small, the firmware leaves devices "
+          "without a bus number, and an accelerated SMMUv3 relies on the numbers that the firmware assigns. Without "
+          "busNr, libvirt counts down from 254 in steps of two, which leaves room for a single port."),
       "QEMU pxb_dev_realize_common(); libvirt qemuDomainAddressFindNewBusNr()" },
     check_pxb_bus_range_overlap },
   { { NULL }, NULL },

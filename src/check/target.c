@@ -139,41 +139,42 @@ check_target_device_acl (VsmmuCheck *check)
 }
 
 const VsmmuRuleRow vsmmu_target_rules[] = {
-  { { "target-qemu-too-old", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR, N_ ("The QEMU has no accelerated SMMUv3"),
-      N_ ("accel is a property of arm-smmuv3 since QEMU 11.0."), "QEMU 11.0 release" },
+  { { "target-qemu-too-old", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR,
+      N_ ("This QEMU version does not support an accelerated SMMUv3"),
+      N_ ("QEMU supports accel, a property of arm-smmuv3, since 11.0."), "QEMU 11.0 release" },
     check_target_qemu_too_old },
   { { "target-qemu-no-auto", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR,
-      N_ ("The QEMU cannot take options from the host"),
-      N_ ("QEMU 11.0 has the value 'auto' for ats, ril, ssidsize and oas but does not ask the host; that came with "
-          "11.1. All four must be given."),
+      N_ ("This QEMU version cannot take options from the host"),
+      N_ ("QEMU 11.0 accepts the value 'auto' for ats, ril, ssidsize and oas, but does not ask the host; QEMU 11.1 "
+          "does. Before that, all four must be set."),
       "QEMU 11.0 qemu-options: 'auto' mode is not currently supported" },
     check_target_qemu_no_auto },
-  { { "target-qemu-no-cmdqv", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR, N_ ("The QEMU has no cmdqv"),
-      N_ ("cmdqv, the command queue virtualization of Tegra241, is a property of arm-smmuv3 since QEMU 11.1."),
-      "QEMU 11.1 release" },
+  { { "target-qemu-no-cmdqv", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR,
+      N_ ("This QEMU version does not support cmdqv"),
+      N_ ("QEMU supports cmdqv, the command queue virtualization of Tegra241, since 11.1."), "QEMU 11.1 release" },
     check_target_qemu_no_cmdqv },
   { { "target-libvirt-drops-accel", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR,
-      N_ ("The libvirt drops accel without a word"),
-      N_ ("libvirt knows accel and its options since 12.7, and pciBus since 11.10. An older one accepts the "
-          "document, forgets what it does not know and starts a guest with an emulated SMMUv3. From 8.2 on it can "
-          "be made to pass all of it to QEMU: 'virt-vsmmu adapt' writes the domain in a form that it does not "
-          "understand but carries, and virt-vsmmu-connect does that on the way to any libvirt, and shows the "
-          "domain as it was written."),
+      N_ ("This libvirt version silently drops 'accel'"),
+      N_ ("libvirt supports accel and its options since 12.7, and pciBus since 11.10. An older version accepts the "
+          "document, drops what it does not support, and starts the guest with an emulated SMMUv3. From 8.2 on, "
+          "libvirt can be made to pass everything to QEMU: 'virt-vsmmu adapt' writes the domain in a form that "
+          "libvirt stores and passes on without interpreting it. virt-vsmmu-connect does this on the way to any "
+          "libvirt, and still shows the domain as it was written."),
       "libvirt formatdomain; seen on 11.3" },
     check_target_libvirt_drops_accel },
   { { "target-libvirt-no-iommufd", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR,
-      N_ ("The libvirt drops iommufd without a word"),
-      N_ ("libvirt knows iommufd in the <driver> of a <hostdev> since 12.1, and <iommufd> for the domain since "
-          "12.2. An older one uses the old VFIO container, which an accelerated SMMUv3 cannot work with. "
-          "'virt-vsmmu adapt' and virt-vsmmu-connect give iommufd to the VFIO devices of a guest through QEMU's "
-          "command line."),
+      N_ ("This libvirt version silently drops 'iommufd'"),
+      N_ ("libvirt supports iommufd in the <driver> of a <hostdev> since 12.1, and <iommufd> in the domain since "
+          "12.2. An older version uses the legacy VFIO container, which does not work with an accelerated SMMUv3. "
+          "'virt-vsmmu adapt' and virt-vsmmu-connect give the VFIO devices of a guest iommufd through QEMU's command "
+          "line."),
       "libvirt formatdomain; seen on 11.3" },
     check_target_libvirt_no_iommufd },
   { { "target-device-acl", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_WARNING,
       N_ ("QEMU must be allowed to open the iommufd devices"),
-      N_ ("Since 12.1 libvirt opens /dev/iommu and /dev/vfio/devices/* itself and passes descriptors. With an "
-          "older one QEMU has to open them: cgroup_device_acl in qemu.conf must list them, and the user that QEMU "
-          "runs as needs permission."),
+      N_ ("Since 12.1, libvirt opens /dev/iommu and /dev/vfio/devices/* itself and passes the file descriptors to "
+          "QEMU. With an older version, QEMU opens them: cgroup_device_acl in qemu.conf must list them, and the user "
+          "that QEMU runs as must have permission."),
       "libvirt qemu.conf: cgroup_device_acl" },
     check_target_device_acl },
   { { NULL }, NULL },

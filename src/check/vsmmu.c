@@ -130,32 +130,33 @@ check_no_free_hotplug_port (VsmmuCheck *check)
 
 const VsmmuRuleRow vsmmu_vsmmu_rules[] = {
   { { "vsmmu-empty", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
-      N_ ("No VFIO device at start, and options left to QEMU"),
-      N_ ("QEMU takes ats, ril, ssidsize and oas from the host's SMMU through the first VFIO device, unless they "
-          "are given. With any of them left out, at least one device must be there at start: \"arm-smmuv3 accel=on "
-          "with 'auto' properties requires at least one cold-plugged VFIO device\". A vSMMU that only takes "
-          "hotplugged devices needs all four."),
+      N_ ("No VFIO device at start, and options that QEMU must take from one"),
+      N_ ("QEMU takes ats, ril, ssidsize and oas from the physical SMMU of the first VFIO device, unless they are "
+          "set. If any of them is not set, at least one device must be present at start: \"arm-smmuv3 accel=on with "
+          "'auto' properties requires at least one cold-plugged VFIO device\". Set all four for a vSMMU that is only "
+          "used for hotplug."),
       "QEMU smmuv3_accel_machine_done()" },
     check_vsmmu_empty },
-  { { "cmdqv-vsmmu-empty", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR, N_ ("cmdqv='on' with no VFIO device at start"),
-      N_ ("The command queue is taken from the host's SMMU through the first VFIO device, before the guest starts. "
-          "Without one QEMU exits with 'arm-smmuv3 cmdqv=on requires at least one cold-plugged VFIO device'; when "
-          "ats, ril, ssidsize and oas are all given it does not even say that, and the guest has no command queue."),
+  { { "cmdqv-vsmmu-empty", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_ERROR,
+      N_ ("cmdqv='on' without a VFIO device at start"),
+      N_ ("QEMU sets up the command queue through the first VFIO device, before the guest starts. Without one, QEMU "
+          "exits with 'arm-smmuv3 cmdqv=on requires at least one cold-plugged VFIO device'. If ats, ril, ssidsize "
+          "and oas are all set, it does not even report that, and the guest has no command queue."),
       "QEMU smmuv3_accel_machine_done(); the notifier is registered only for automatic options" },
     check_cmdqv_vsmmu_empty },
   { { "cmdqv-small-pages", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING, N_ ("cmdqv='on' without huge pages"),
-      N_ ("The guest's command queue must be contiguous in host memory, so QEMU limits it to one page of the "
-          "memory backend: 256 entries with 4 KiB pages. Huge pages allow the full 8 MiB."),
+      N_ ("The guest's command queue must be contiguous in host memory, so QEMU limits it to one page of the memory "
+          "backend: 256 entries with 4 KiB pages. Huge pages allow the full 8 MiB."),
       "QEMU tegra241_cmdqv_init_regs()" },
     check_cmdqv_small_pages },
   { { "pasid-without-ats", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_WARNING, N_ ("PASIDs without ATS"),
-      N_ ("ssidsize above 0 tells the guest that devices may use PASIDs. Drivers use them for shared virtual "
-          "addressing, which also needs ATS; with ats='off' they do not enable it."),
+      N_ ("An ssidsize above 0 tells the guest that devices may use PASIDs. Drivers use them for shared virtual "
+          "addressing, which also requires ATS; with ats='off', they do not enable it."),
       "Linux arm_smmu_enable_pasid(), arm_smmu_ats_supported(); libvirt formatdomain: ssidsize" },
     check_pasid_without_ats },
-  { { "no-free-hotplug-port", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_NOTE, N_ ("No port is free for hotplug"),
+  { { "no-free-hotplug-port", VSMMU_RULE_GROUP_GUEST, VSMMU_SEVERITY_NOTE, N_ ("No free port for hotplug"),
       N_ ("A device is hotplugged into an empty pcie-root-port or pcie-switch-downstream-port, and ports cannot be "
-          "added while the guest runs. libvirt then takes a free port elsewhere, outside the vSMMU."),
+          "added while the guest runs. If the vSMMU has no free port, libvirt uses one elsewhere, without a vSMMU."),
       "libvirt qemuDomainEnsurePCIAddress()" },
     check_no_free_hotplug_port },
   { { NULL }, NULL },
