@@ -21,7 +21,7 @@ ELSEWHERE = {"6.5", "6.0", "8.4", "9.0", "2.11"}
 NUMBER = r"v?(\d+\.\d+(?:\.\d+)?)(?![\w%]|\.\d)"
 MENTION = re.compile(rf"(?:libvirt|QEMU|[Ss]ince|older than|before|came with|from|and is)\s+{NUMBER}|{NUMBER}\s+(?:or|and)\s+newer|\b{NUMBER}\s+on\b")
 MESSAGE = re.compile(r'(?<!N)_ ?\(\s*((?:"(?:\\.|[^"\\])*"\s*(?:PRI\w+\s*)?)+)\)')
-TEXTS = [path for pattern in ("README.md", "docs/*.rst", "docs/*.md", "include/vsmmu/*.h", "src/*/*.[ch]", "src/*/*.md", "tools/*.c", "tools/daemon/*.[ch]")
+TEXTS = [path for pattern in ("README.md", "NEWS", "data/org.vsmmu1.xml", "docs/*.rst", "docs/*.md", "include/vsmmu/*.h", "src/*/*.[ch]", "src/*/*.md", "tools/*.c", "tools/daemon/*.[ch]")
          for path in sorted(SOURCE.glob(pattern))]
 
 

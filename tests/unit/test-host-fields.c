@@ -136,6 +136,23 @@ test_each_table_is_that_of_the_schema (void)
 }
 
 static void
+test_sources_of_facts_are_those_of_the_schema (void)
+{
+  g_autoptr (JsonParser) schema = read_schema ();
+  JsonObject *root = json_node_get_object (json_parser_get_root (schema));
+  JsonArray *names = json_object_get_array_member (at (root, "$defs/source"), "enum");
+
+  for (guint i = 0; i < json_array_get_length (names); i++) {
+    VsmmuFactSource source = VSMMU_FACT_SOURCE_NONE;
+
+    g_test_message ("%s", json_array_get_string_element (names, i));
+    g_assert_true (vsmmu_fact_source_from_string (json_array_get_string_element (names, i), &source));
+    g_assert_cmpuint (source, ==, i + 1);
+  }
+  g_assert_cmpuint (json_array_get_length (names), ==, VSMMU_FACT_SOURCE_GIVEN);
+}
+
+static void
 fill_field (const VsmmuField *field, gpointer at_field)
 {
   switch (field->kind) {
@@ -293,6 +310,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/host-fields/each-table-is-that-of-the-schema", test_each_table_is_that_of_the_schema);
+  g_test_add_func ("/host-fields/sources-of-facts-are-those-of-the-schema",
+                   test_sources_of_facts_are_those_of_the_schema);
   g_test_add_func ("/host-fields/each-field-is-written-and-read", test_each_field_is_written_and_read);
   return g_test_run ();
 }

@@ -411,10 +411,16 @@ static void
 test_methods_of_the_interface_are_those_of_the_table (void)
 {
   g_autoptr (GDBusNodeInfo) node = read_interface ();
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "docs", "virt-vsmmud.rst", NULL);
+  g_autofree char *manual = NULL;
 
+  g_assert_true (g_file_get_contents (path, &manual, NULL, NULL));
   for (guint i = 0; node->interfaces[0]->methods[i] != NULL; i++) {
+    g_autofree char *documented = g_strdup_printf ("\n%s(", node->interfaces[0]->methods[i]->name);
+
     g_test_message ("%s", node->interfaces[0]->methods[i]->name);
     g_assert_nonnull (vsmmu_methods_find (node->interfaces[0]->methods[i]->name));
+    g_assert_nonnull (strstr (manual, documented));
   }
   for (const VsmmuMethod *method = vsmmu_methods; method->name != NULL; method++) {
     g_test_message ("%s", method->name);

@@ -105,10 +105,9 @@ test_a_release_has_what_came_with_it_or_before (void)
   g_assert_true (vsmmu_target_has (&before, VSMMU_FEATURE_DOMAIN_IOMMUFD));
   g_assert_true (vsmmu_target_has (&before, VSMMU_FEATURE_QEMU_ACCEL));
   g_assert_true (vsmmu_target_lacks (&before, VSMMU_FEATURE_QEMU_CMDQV));
-  for (VsmmuFeature feature = 0; feature < VSMMU_FEATURES; feature++) {
-    g_assert_true (vsmmu_target_has (&with, feature));
-    g_assert_false (vsmmu_target_lacks (&with, feature));
-  }
+  g_assert_true (vsmmu_target_has (&with, VSMMU_FEATURE_ACCEL));
+  g_assert_false (vsmmu_target_lacks (&with, VSMMU_FEATURE_ACCEL));
+  g_assert_true (vsmmu_target_has (&with, VSMMU_FEATURE_QEMU_CMDQV));
   g_assert_cmpstr (vsmmu_feature_since (VSMMU_FEATURE_ACCEL), ==, "12.7");
 }
 
