@@ -59,10 +59,9 @@ add_row (GPtrArray *cells, const VsmmuGuest *guest, const VsmmuGuestDevice *devi
   g_ptr_array_add (cells, show_gpa (device));
   g_ptr_array_add (cells, guest->machine.doorbell != 0 ? show_address (guest->machine.doorbell) : g_strdup ("?"));
   if (device->reason != NULL)
-    g_ptr_array_add (cells,
-                     g_strdup_printf ("%s: %s", vsmmu_guest_verdict_to_string (device->verdict), device->reason));
+    g_ptr_array_add (cells, g_strdup_printf ("%s: %s", vsmmu_vector_state_to_string (device->state), device->reason));
   else
-    g_ptr_array_add (cells, g_strdup (vsmmu_guest_verdict_to_string (device->verdict)));
+    g_ptr_array_add (cells, g_strdup (vsmmu_vector_state_to_string (device->state)));
 }
 
 static void
@@ -111,7 +110,7 @@ static int
 status_of (const VsmmuGuest *guest)
 {
   for (guint i = 0; i < guest->devices->len; i++)
-    if (((const VsmmuGuestDevice *) g_ptr_array_index (guest->devices, i))->verdict == VSMMU_GUEST_UNSTABLE)
+    if (((const VsmmuGuestDevice *) g_ptr_array_index (guest->devices, i))->state == VSMMU_VECTORS_UNSTABLE)
       return VSMMU_EXIT_FINDINGS;
   return guest->findings->len > 0 ? VSMMU_EXIT_FINDINGS : VSMMU_EXIT_CLEAN;
 }

@@ -54,7 +54,7 @@ print_devices (const VsmmuVerification *verification)
     g_ptr_array_add (cells, show_word (device->smmu));
     g_ptr_array_add (cells,
                      device->doorbell != 0 ? g_strdup_printf ("0x%08" PRIx64, device->doorbell) : g_strdup (NONE));
-    g_ptr_array_add (cells, g_strdup (vsmmu_verify_verdict_to_string (device->verdict)));
+    g_ptr_array_add (cells, g_strdup (vsmmu_outcome_to_string (device->outcome)));
   }
   vsmmu_table_print (cells, G_N_ELEMENTS (titles));
 }
@@ -69,7 +69,7 @@ print_evidence (const VsmmuVerifiedDevice *device)
     const VsmmuEvidence *evidence = g_ptr_array_index (device->evidence, i);
     g_autofree char *text = show_word (evidence->text);
 
-    g_print ("  %-8s  %-11s  %s\n", evidence->check, vsmmu_verify_verdict_to_string (evidence->outcome), text);
+    g_print ("  %-8s  %-11s  %s\n", evidence->check, vsmmu_outcome_to_string (evidence->outcome), text);
   }
 }
 
@@ -167,7 +167,7 @@ verify (VsmmuConnection *connection, const Request *request, GError **error)
     gint64 left = end - g_get_monotonic_time ();
     guint delay = vsmmu_verify_delay (attempt);
 
-    if (verification == NULL || left <= 0 || vsmmu_verification_get_worst (verification) != VSMMU_VERIFY_UNKNOWN_YET)
+    if (verification == NULL || left <= 0 || vsmmu_verification_get_worst (verification) != VSMMU_OUTCOME_UNKNOWN_YET)
       return g_steal_pointer (&verification);
     g_usleep ((gulong) MIN (left, (gint64) (delay > 0 ? delay : LAST_DELAY) * 1000));
   }
@@ -208,7 +208,7 @@ run (const Request *request, gboolean is_json)
   } else {
     print_text (verification);
   }
-  return vsmmu_verification_get_worst (verification) == VSMMU_VERIFY_VERIFIED ? VSMMU_EXIT_CLEAN : VSMMU_EXIT_FINDINGS;
+  return vsmmu_verification_get_worst (verification) == VSMMU_OUTCOME_VERIFIED ? VSMMU_EXIT_CLEAN : VSMMU_EXIT_FINDINGS;
 }
 
 int

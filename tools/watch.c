@@ -61,7 +61,7 @@ format_event (const VsmmuWatchEvent *event)
   g_autoptr (GString) line = g_string_new (time);
 
   g_string_append_printf (line, " %s",
-                          device != NULL ? vsmmu_verify_verdict_to_string (device->verdict)
+                          device != NULL ? vsmmu_outcome_to_string (device->outcome)
                                          : vsmmu_watch_kind_to_string (event->kind));
   if (event->domain == NULL)
     g_string_append_printf (line, " %s", event->uri);
@@ -100,7 +100,7 @@ draw (const Watch *watch)
     g_ptr_array_add (cells, show_word (device->vsmmu));
     g_ptr_array_add (cells, show_word (device->smmu));
     g_ptr_array_add (cells, show_doorbell (device));
-    g_ptr_array_add (cells, g_strdup (vsmmu_verify_verdict_to_string (device->verdict)));
+    g_ptr_array_add (cells, g_strdup (vsmmu_outcome_to_string (device->outcome)));
     g_ptr_array_add (cells, show_time (now - entry->since));
     g_ptr_array_add (cells, show_word (device->reason));
   }

@@ -23,7 +23,7 @@ typedef struct {
 static gboolean is_needed (const char *check);
 
 static void
-add_evidence (const Case *c, const char *check, VsmmuVerifyVerdict outcome, char *text)
+add_evidence (const Case *c, const char *check, VsmmuOutcome outcome, char *text)
 {
   VsmmuEvidence *evidence = g_new (VsmmuEvidence, 1);
 
@@ -35,7 +35,7 @@ add_evidence (const Case *c, const char *check, VsmmuVerifyVerdict outcome, char
 static void
 add_mismatch (const Case *c, const char *check, const char *rule, char *message, const char *hint)
 {
-  add_evidence (c, check, VSMMU_VERIFY_MISMATCH, g_strdup (message));
+  add_evidence (c, check, VSMMU_OUTCOME_MISMATCH, g_strdup (message));
   g_ptr_array_add (c->device->findings,
                    vsmmu_finding_new (vsmmu_rules_find (rule), VSMMU_SEVERITY_ERROR, c->subject->domain->file,
                                       c->known->line, vsmmu_device_path (c->known, ""), message, g_strdup (hint)));
@@ -61,7 +61,7 @@ add_findings (const Case *c, const char *check, const GPtrArray *findings, const
 
     if (strcmp (finding->element, path) != 0 || (rules != NULL && !g_strv_contains (rules, finding->rule->id)))
       continue;
-    add_evidence (c, check, VSMMU_VERIFY_MISMATCH, g_strdup (finding->message));
+    add_evidence (c, check, VSMMU_OUTCOME_MISMATCH, g_strdup (finding->message));
     g_ptr_array_add (c->device->findings, copy_finding (finding));
     count++;
   }
@@ -74,8 +74,8 @@ check_place (const Case *c)
 {
   const VsmmuHostDevice *host = c->host;
 
-  if (c->seen->verdict == VSMMU_GUEST_ABSENT)
-    add_evidence (c, "place", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (c->seen->reason));
+  if (c->seen->state == VSMMU_VECTORS_ABSENT)
+    add_evidence (c, "place", VSMMU_OUTCOME_UNKNOWN_YET, g_strdup (c->seen->reason));
   else if (host != NULL && c->seen->vendor != 0 && (host->vendor != c->seen->vendor || host->device != c->seen->device))
     add_mismatch (c, "place", "msi-device-on-other-bus",
                   g_strdup_printf (_ ("at %s the guest has a device %04x:%04x, and %s of the host is %04x:%04x"),
@@ -83,11 +83,11 @@ check_place (const Case *c)
                                    host->device),
                   _ ("detach the device and attach it again; if that does not help, restart the guest"));
   else if (c->vsmmu == NULL)
-    add_evidence (c, "place", VSMMU_VERIFY_VERIFIED,
+    add_evidence (c, "place", VSMMU_OUTCOME_VERIFIED,
                   g_strdup_printf (_ ("%s in the guest, behind no vSMMU of its own"), c->device->address));
   else
     add_evidence (
-        c, "place", VSMMU_VERIFY_VERIFIED,
+        c, "place", VSMMU_OUTCOME_VERIFIED,
         g_strdup_printf (_ ("%s in the guest, behind '%s' as the XML says"), c->device->address, c->device->vsmmu));
 }
 
@@ -133,7 +133,7 @@ check_bad_company (const Case *c)
 
   if (log == NULL || log->since_start.is_partial)
     add_evidence (
-        c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
+        c, "smmu", VSMMU_OUTCOME_UNKNOWN_YET,
         g_strdup (_ ("a device of another SMMU of the host is behind the same vSMMU; whether it was there when "
                      "the guest started, and stopped that vSMMU, cannot be told without QEMU's log")));
   else if (log->since_start.n_lines[VSMMU_QEMU_LINE_UNATTACHED] > 0)
@@ -144,7 +144,7 @@ check_bad_company (const Case *c)
         _ ("shut the guest down, give that device a vSMMU of its own, and start the guest again"));
   else
     add_evidence (
-        c, "smmu", VSMMU_VERIFY_VERIFIED,
+        c, "smmu", VSMMU_OUTCOME_VERIFIED,
         g_strdup_printf (_ ("%s of the host, to which the vSMMU is bound; a device that came later is of another "
                             "one"),
                          c->host->smmu->name));
@@ -159,7 +159,7 @@ check_smmu (const Case *c)
   Siblings siblings;
 
   if (vsmmu_domain_first_reach (c->subject->domain) != NULL) {
-    add_evidence (c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
+    add_evidence (c, "smmu", VSMMU_OUTCOME_UNKNOWN_YET,
                   g_strdup (_ ("QEMU arguments, overrides or capabilities that cannot be understood reach an SMMUv3 or "
                                "a VFIO device; 'virt-vsmmu check' reports them")));
     return;
@@ -171,16 +171,16 @@ check_smmu (const Case *c)
     check_bad_company (c);
   else if (siblings.count == 0)
     add_evidence (
-        c, "smmu", VSMMU_VERIFY_VERIFIED,
+        c, "smmu", VSMMU_OUTCOME_VERIFIED,
         c->host != NULL && c->host->smmu != NULL
             ? g_strdup_printf (_ ("%s of the host, the only one behind '%s'"), c->host->smmu->name, c->device->vsmmu)
             : g_strdup_printf (_ ("the only device behind '%s'"), c->device->vsmmu));
   else if (c->host == NULL || c->host->smmu == NULL || siblings.is_any_unknown)
-    add_evidence (c, "smmu", VSMMU_VERIFY_UNKNOWN_YET,
+    add_evidence (c, "smmu", VSMMU_OUTCOME_UNKNOWN_YET,
                   g_strdup_printf (_ ("which SMMUs of the host the devices behind '%s' are behind is not known here"),
                                    c->device->vsmmu));
   else
-    add_evidence (c, "smmu", VSMMU_VERIFY_VERIFIED,
+    add_evidence (c, "smmu", VSMMU_OUTCOME_VERIFIED,
                   g_strdup_printf (_ ("%s of the host, as the other devices behind '%s'"), c->host->smmu->name,
                                    c->device->vsmmu));
 }
@@ -195,10 +195,10 @@ check_window (const Case *c)
   if (!c->device->is_accelerated || add_findings (c, "window", c->subject->host_findings, c->known, rules) > 0)
     return;
   if (c->host != NULL && c->host->group != NULL && c->host->group->has_regions)
-    add_evidence (c, "window", VSMMU_VERIFY_VERIFIED,
+    add_evidence (c, "window", VSMMU_OUTCOME_VERIFIED,
                   g_strdup_printf (_ ("%s in the host's kernel, as the guest is told"), window));
   else
-    add_evidence (c, "window", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (_ ("that of the host's kernel is not known here")));
+    add_evidence (c, "window", VSMMU_OUTCOME_UNKNOWN_YET, g_strdup (_ ("that of the host's kernel is not known here")));
 }
 
 /* How many vSMMUs QEMU was asked about. */
@@ -224,7 +224,7 @@ check_doorbell (const Case *c)
   guint n_bad = 0;
 
   if (machine->controller == VSMMU_MSI_CONTROLLER_UNKNOWN) {
-    add_evidence (c, "doorbell", VSMMU_VERIFY_UNKNOWN_YET,
+    add_evidence (c, "doorbell", VSMMU_OUTCOME_UNKNOWN_YET,
                   g_strdup (_ ("the host decided which MSI controller the guest has")));
     return;
   }
@@ -240,7 +240,7 @@ check_doorbell (const Case *c)
                            g_ptr_array_index (c->subject->domain->iommus, i), NULL);
   if (n_bad == 0)
     add_evidence (
-        c, "doorbell", VSMMU_VERIFY_VERIFIED,
+        c, "doorbell", VSMMU_OUTCOME_VERIFIED,
         g_strdup_printf (n_asked > 0 && c->device->is_accelerated
                              ? _ ("0x%08" PRIx64 " of the machine's %s; QEMU offers it for every accelerated vSMMU")
                              : _ ("0x%08" PRIx64 " of the machine's %s"),
@@ -253,14 +253,14 @@ check_vectors (const Case *c)
 {
   const VsmmuGuestDevice *seen = c->seen;
 
-  if (seen->verdict == VSMMU_GUEST_ABSENT ||
+  if (seen->state == VSMMU_VECTORS_ABSENT ||
       add_findings (c, "vectors", c->subject->guest->findings, c->known, NULL) > 0)
     return;
-  if (seen->verdict != VSMMU_GUEST_VERIFIED)
-    add_evidence (c, "vectors", VSMMU_VERIFY_UNKNOWN_YET, g_strdup (seen->reason));
+  if (seen->state != VSMMU_VECTORS_VERIFIED)
+    add_evidence (c, "vectors", VSMMU_OUTCOME_UNKNOWN_YET, g_strdup (seen->reason));
   else
     add_evidence (
-        c, "vectors", VSMMU_VERIFY_VERIFIED,
+        c, "vectors", VSMMU_OUTCOME_VERIFIED,
         g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u of %u (%s) is enabled and leads to the doorbell",
                                       "%u of %u (%s) are enabled and lead to the doorbell", seen->vectors->len),
                          seen->vectors->len, seen->n_vectors, seen->interrupts));
@@ -287,7 +287,7 @@ check_route (const Case *c)
   if (words == NULL || words->is_partial || words->n_routes == 0 || !c->device->is_accelerated || doorbell == 0)
     return;
   if (words->routes_and == doorbell && words->routes_or == doorbell)
-    add_evidence (c, "route", VSMMU_VERIFY_VERIFIED,
+    add_evidence (c, "route", VSMMU_OUTCOME_VERIFIED,
                   g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "KVM was given 0x%08" PRIx64 " %u time",
                                                 "KVM was given 0x%08" PRIx64 " %u times", words->n_routes),
                                    doorbell, words->n_routes));
@@ -303,7 +303,7 @@ add_silence (const Case *c, gboolean is_decisive, char *text)
 {
   VsmmuEvidence *evidence;
 
-  add_evidence (c, "log", VSMMU_VERIFY_UNKNOWN_YET, text);
+  add_evidence (c, "log", VSMMU_OUTCOME_UNKNOWN_YET, text);
   evidence = g_ptr_array_index (c->device->evidence, c->device->evidence->len - 1);
   evidence->is_needed = is_decisive;
 }
@@ -332,7 +332,7 @@ check_quiet_log (const Case *c, const VsmmuQemuWords *words)
   else if (words->worst == VSMMU_QEMU_LINE_WARNING)
     add_silence (c, FALSE, g_strdup_printf (_ ("QEMU warned about this device or something else: %s"), words->line));
   else
-    add_evidence (c, "log", VSMMU_VERIFY_VERIFIED,
+    add_evidence (c, "log", VSMMU_OUTCOME_VERIFIED,
                   g_strdup (log->has_recent ? _ ("no related errors in QEMU's log since the device was attached")
                                             : _ ("no related errors in QEMU's log since the guest started")));
 }
@@ -363,7 +363,7 @@ check_log (const Case *c)
 
 static const struct {
   const char *name;
-  gboolean is_needed; /* for the verdict “verified” */
+  gboolean is_needed; /* for the outcome “verified” */
   void (*look) (const Case *c);
 } checks[] = {
   { "place", TRUE, check_place },       { "smmu", TRUE, check_smmu }, { "window", FALSE, check_window },
@@ -380,7 +380,7 @@ is_needed (const char *check)
   return FALSE;
 }
 
-/* The verdict, with the first evidence that has it as the reason; of a device that is right the last, the vectors. */
+/* The outcome, with the first evidence that has it as the reason; of a device that is right the last, the vectors. */
 static void
 conclude (VsmmuVerifiedDevice *device)
 {
@@ -388,13 +388,13 @@ conclude (VsmmuVerifiedDevice *device)
 
   for (guint i = 0; i < device->evidence->len; i++) {
     const VsmmuEvidence *evidence = g_ptr_array_index (device->evidence, i);
-    gboolean counts = evidence->outcome == VSMMU_VERIFY_MISMATCH || evidence->is_needed;
+    gboolean counts = evidence->outcome == VSMMU_OUTCOME_MISMATCH || evidence->is_needed;
 
-    if (counts && (evidence->outcome > device->verdict ||
-                   (evidence->outcome == device->verdict && device->verdict == VSMMU_VERIFY_VERIFIED)))
+    if (counts && (evidence->outcome > device->outcome ||
+                   (evidence->outcome == device->outcome && device->outcome == VSMMU_OUTCOME_VERIFIED)))
       reason = evidence->text;
     if (counts)
-      device->verdict = MAX (device->verdict, evidence->outcome);
+      device->outcome = MAX (device->outcome, evidence->outcome);
   }
   device->reason = g_strdup (reason);
 }

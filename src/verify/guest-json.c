@@ -59,7 +59,7 @@ device_to_json (const VsmmuGuestDevice *device)
   json_object_set_string_member (object, "interrupts", device->interrupts);
   json_object_set_int_member (object, "vectors", device->n_vectors);
   json_object_set_array_member (object, "enabled", vectors_to_json (device->vectors));
-  json_object_set_string_member (object, "verdict", vsmmu_guest_verdict_to_string (device->verdict));
+  json_object_set_string_member (object, "verdict", vsmmu_vector_state_to_string (device->state));
   vsmmu_json_set_string (object, "reason", device->reason);
   return object;
 }

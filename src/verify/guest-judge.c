@@ -9,9 +9,9 @@
 #include "msi/machine.h"
 
 void
-vsmmu_guest_device_judge (VsmmuGuestDevice *device, VsmmuGuestVerdict verdict, char *reason)
+vsmmu_guest_device_judge (VsmmuGuestDevice *device, VsmmuVectorState state, char *reason)
 {
-  device->verdict = verdict;
+  device->state = state;
   g_free (device->reason);
   device->reason = reason;
 }
@@ -99,7 +99,7 @@ vsmmu_guest_judge_device (VsmmuGuest *guest, const VsmmuDomain *domain, const Vs
   if (device->reason != NULL)
     return;
   if (guest->machine.controller == VSMMU_MSI_CONTROLLER_UNKNOWN) {
-    vsmmu_guest_device_judge (device, VSMMU_GUEST_UNKNOWN,
+    vsmmu_guest_device_judge (device, VSMMU_VECTORS_UNKNOWN,
                               g_strdup (_ ("the host decided which MSI controller the guest has")));
     return;
   }
@@ -108,7 +108,7 @@ vsmmu_guest_judge_device (VsmmuGuest *guest, const VsmmuDomain *domain, const Vs
 
     if (id == NULL)
       continue;
-    device->verdict = VSMMU_GUEST_WRONG;
+    device->state = VSMMU_VECTORS_WRONG;
     report_vectors (guest, domain, known, device, i, id);
   }
 }

@@ -3,14 +3,14 @@
 
 #include "verify/guest.h"
 
-/* @reason: (transfer full): the verdict in a few words */
-void vsmmu_guest_device_judge (VsmmuGuestDevice *device, VsmmuGuestVerdict verdict, char *reason);
+/* @reason: (transfer full): @state in a few words */
+void vsmmu_guest_device_judge (VsmmuGuestDevice *device, VsmmuVectorState state, char *reason);
 
 /* (nullable): id of the rule that @vector breaks */
 const char *vsmmu_guest_find_rule (const VsmmuGuest *guest, const VsmmuGuestDevice *device,
                                    const VsmmuGuestVector *vector);
 
-/* Where @device has no verdict yet, which comes from its vectors; @known: the device of the domain's XML */
+/* Where nothing is said of @device yet: what its vectors say; @known: the device of the domain's XML */
 void vsmmu_guest_judge_device (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *known,
                                VsmmuGuestDevice *device);
 

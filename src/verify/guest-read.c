@@ -129,9 +129,9 @@ read_vectors (const Pass *pass, const VsmmuDevice *known, const VsmmuGuestFuncti
     return FALSE;
   }
   if (vectors == NULL)
-    vsmmu_guest_device_judge (device, VSMMU_GUEST_UNKNOWN, g_strdup (problem->message));
+    vsmmu_guest_device_judge (device, VSMMU_VECTORS_UNKNOWN, g_strdup (problem->message));
   else if (vectors->len == 0)
-    vsmmu_guest_device_judge (device, VSMMU_GUEST_IDLE, g_strdup (_ ("no vector is enabled")));
+    vsmmu_guest_device_judge (device, VSMMU_VECTORS_IDLE, g_strdup (_ ("no vector is enabled")));
   for (guint i = 0; vectors != NULL && i < vectors->len; i++)
     resolve (pass, known, &g_array_index (vectors, VsmmuGuestMsi, i), device);
   return TRUE;
@@ -143,7 +143,7 @@ read_device (const Pass *pass, const VsmmuDevice *known, VsmmuGuestDevice *devic
   VsmmuGuestFunction function;
 
   if (device->bus < 0) {
-    vsmmu_guest_device_judge (device, VSMMU_GUEST_ABSENT, g_strdup (_ ("the guest has given its bus no number")));
+    vsmmu_guest_device_judge (device, VSMMU_VECTORS_ABSENT, g_strdup (_ ("the guest has given its bus no number")));
     return TRUE;
   }
   if (!vsmmu_guest_function_read (&function, pass->ecam, (guint) device->bus, device->slot << 3 | device->function,
@@ -151,7 +151,7 @@ read_device (const Pass *pass, const VsmmuDevice *known, VsmmuGuestDevice *devic
     return FALSE;
   if (function.is_present)
     return read_vectors (pass, known, &function, device, error);
-  vsmmu_guest_device_judge (device, VSMMU_GUEST_ABSENT, g_strdup (_ ("nothing answers at its address in the guest")));
+  vsmmu_guest_device_judge (device, VSMMU_VECTORS_ABSENT, g_strdup (_ ("nothing answers at its address in the guest")));
   return TRUE;
 }
 
@@ -194,7 +194,7 @@ read_unknown_devices (const Pass *pass, GPtrArray *devices, GError **error)
       device->device = function.device;
       device->interrupts = interrupt_names[function.interrupts];
       device->n_vectors = function.n_vectors;
-      vsmmu_guest_device_judge (device, VSMMU_GUEST_UNKNOWN, g_strdup (_ ("the domain's XML does not have it")));
+      vsmmu_guest_device_judge (device, VSMMU_VECTORS_UNKNOWN, g_strdup (_ ("the domain's XML does not have it")));
       g_ptr_array_add (devices, device);
     }
   }
@@ -262,7 +262,7 @@ static gboolean
 devices_are_equal (const VsmmuGuestDevice *a, const VsmmuGuestDevice *b)
 {
   if (a->bus != b->bus || a->slot != b->slot || a->vendor != b->vendor || a->device != b->device ||
-      a->verdict != b->verdict || g_strcmp0 (a->reason, b->reason) != 0 || strcmp (a->interrupts, b->interrupts) != 0 ||
+      a->state != b->state || g_strcmp0 (a->reason, b->reason) != 0 || strcmp (a->interrupts, b->interrupts) != 0 ||
       a->n_vectors != b->n_vectors || a->vectors->len != b->vectors->len)
     return FALSE;
   for (guint i = 0; i < a->vectors->len; i++)
@@ -307,7 +307,7 @@ vsmmu_guest_read_devices (const VsmmuGuestSubject *subject, const VsmmuGuest *gu
         continue;
       is_settled = FALSE;
       if (pass + 1 == PASSES_MAX)
-        vsmmu_guest_device_judge (device, VSMMU_GUEST_UNSTABLE,
+        vsmmu_guest_device_judge (device, VSMMU_VECTORS_UNSTABLE,
                                   g_strdup (_ ("the guest changed it each time it was read; try again")));
     }
   }

@@ -200,14 +200,14 @@ vsmmu_guest_observe (VsmmuConnection *connection, const char *name, VsmmuGuestFl
 }
 
 const char *
-vsmmu_guest_verdict_to_string (VsmmuGuestVerdict verdict)
+vsmmu_vector_state_to_string (VsmmuVectorState state)
 {
   static const char *const names[] = {
-    [VSMMU_GUEST_VERIFIED] = "verified", [VSMMU_GUEST_WRONG] = "wrong",     [VSMMU_GUEST_IDLE] = "idle",
-    [VSMMU_GUEST_ABSENT] = "absent",     [VSMMU_GUEST_UNKNOWN] = "unknown", [VSMMU_GUEST_UNSTABLE] = "unstable",
+    [VSMMU_VECTORS_VERIFIED] = "verified", [VSMMU_VECTORS_WRONG] = "wrong",     [VSMMU_VECTORS_IDLE] = "idle",
+    [VSMMU_VECTORS_ABSENT] = "absent",     [VSMMU_VECTORS_UNKNOWN] = "unknown", [VSMMU_VECTORS_UNSTABLE] = "unstable",
   };
 
-  return names[verdict];
+  return names[state];
 }
 
 guint64

@@ -18,24 +18,24 @@ typedef enum {
 } VsmmuGuestFlags;
 
 /*
- * VsmmuGuestVerdict:
- * @VSMMU_GUEST_VERIFIED: every vector that is enabled leads to the doorbell
- * @VSMMU_GUEST_WRONG: one does not; the findings say why
- * @VSMMU_GUEST_IDLE: no vector is enabled
- * @VSMMU_GUEST_ABSENT: the guest has not got the device, or not yet
- * @VSMMU_GUEST_UNKNOWN: which doorbell is right is not known, or the domain's XML has no such device
- * @VSMMU_GUEST_UNSTABLE: the guest changed its vectors or tables whenever they were read
+ * VsmmuVectorState:
+ * @VSMMU_VECTORS_VERIFIED: every vector that is enabled leads to the doorbell
+ * @VSMMU_VECTORS_WRONG: one does not; the findings say why
+ * @VSMMU_VECTORS_IDLE: no vector is enabled
+ * @VSMMU_VECTORS_ABSENT: the guest has not got the device, or not yet
+ * @VSMMU_VECTORS_UNKNOWN: which doorbell is right is not known, or the domain's XML has no such device
+ * @VSMMU_VECTORS_UNSTABLE: the guest changed its vectors or tables whenever they were read
  *
- * What is to be said of one device.
+ * What is to be said of the vectors of one device.
  */
 typedef enum {
-  VSMMU_GUEST_VERIFIED,
-  VSMMU_GUEST_WRONG,
-  VSMMU_GUEST_IDLE,
-  VSMMU_GUEST_ABSENT,
-  VSMMU_GUEST_UNKNOWN,
-  VSMMU_GUEST_UNSTABLE,
-} VsmmuGuestVerdict;
+  VSMMU_VECTORS_VERIFIED,
+  VSMMU_VECTORS_WRONG,
+  VSMMU_VECTORS_IDLE,
+  VSMMU_VECTORS_ABSENT,
+  VSMMU_VECTORS_UNKNOWN,
+  VSMMU_VECTORS_UNSTABLE,
+} VsmmuVectorState;
 
 /*
  * VsmmuGuestVector:
@@ -71,8 +71,8 @@ typedef struct {
  * @interrupts: `msi-x`, `msi` or `none`; not translated
  * @n_vectors: how many it has
  * @vectors: (element-type VsmmuGuestVector): those that are enabled
- * @verdict: what comes of it
- * @reason: (translated): the verdict in a few words
+ * @state: what is to be said of its vectors
+ * @reason: (translated): @state in a few words
  *
  * One PCI function of a running guest that is no bridge.
  */
@@ -91,7 +91,7 @@ typedef struct {
   const char *interrupts;
   guint n_vectors;
   GArray *vectors;
-  VsmmuGuestVerdict verdict;
+  VsmmuVectorState state;
   char *reason;
 } VsmmuGuestDevice;
 
@@ -154,11 +154,11 @@ VsmmuGuest *vsmmu_guest_observe (VsmmuConnection *connection, const char *domain
 void vsmmu_guest_free (VsmmuGuest *guest);
 
 /*
- * vsmmu_guest_verdict_to_string:
+ * vsmmu_vector_state_to_string:
  *
  * Returns: `verified`, `wrong`, `idle`, `absent`, `unknown` or `unstable`; not translated
  */
-const char *vsmmu_guest_verdict_to_string (VsmmuGuestVerdict verdict);
+const char *vsmmu_vector_state_to_string (VsmmuVectorState state);
 
 /*
  * vsmmu_guest_vector_get_gpa:

@@ -10,7 +10,7 @@ evidence_to_json (const VsmmuEvidence *evidence)
   JsonObject *object = json_object_new ();
 
   json_object_set_string_member (object, "check", evidence->check);
-  json_object_set_string_member (object, "outcome", vsmmu_verify_verdict_to_string (evidence->outcome));
+  json_object_set_string_member (object, "outcome", vsmmu_outcome_to_string (evidence->outcome));
   vsmmu_json_set_string (object, "text", evidence->text);
   return object;
 }
@@ -34,7 +34,7 @@ vsmmu_verified_device_to_json (const VsmmuVerifiedDevice *device)
     vsmmu_json_set_address (object, "doorbell", device->doorbell);
   else
     json_object_set_null_member (object, "doorbell");
-  json_object_set_string_member (object, "verdict", vsmmu_verify_verdict_to_string (device->verdict));
+  json_object_set_string_member (object, "verdict", vsmmu_outcome_to_string (device->outcome));
   vsmmu_json_set_string (object, "reason", device->reason);
   json_object_set_array_member (object, "evidence", evidence);
   json_object_set_array_member (object, "findings", vsmmu_findings_to_json (device->findings));

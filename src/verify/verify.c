@@ -150,33 +150,33 @@ vsmmu_verify_domain (VsmmuConnection *connection, const char *name, const VsmmuV
   return vsmmu_verify_domain_traced (connection, name, &chosen, NULL, error);
 }
 
-VsmmuVerifyVerdict
+VsmmuOutcome
 vsmmu_verification_get_worst (const VsmmuVerification *verification)
 {
-  VsmmuVerifyVerdict behind = VSMMU_VERIFY_VERIFIED;
-  VsmmuVerifyVerdict all = VSMMU_VERIFY_VERIFIED;
+  VsmmuOutcome behind = VSMMU_OUTCOME_VERIFIED;
+  VsmmuOutcome all = VSMMU_OUTCOME_VERIFIED;
   gboolean is_any_behind = FALSE;
 
   for (guint i = 0; i < verification->devices->len; i++) {
     const VsmmuVerifiedDevice *device = g_ptr_array_index (verification->devices, i);
 
-    all = MAX (all, device->verdict);
+    all = MAX (all, device->outcome);
     if (device->vsmmu == NULL)
       continue;
     is_any_behind = TRUE;
-    behind = MAX (behind, device->verdict);
+    behind = MAX (behind, device->outcome);
   }
   return is_any_behind ? behind : all;
 }
 
 const char *
-vsmmu_verify_verdict_to_string (VsmmuVerifyVerdict verdict)
+vsmmu_outcome_to_string (VsmmuOutcome outcome)
 {
   static const char *const names[] = {
-    [VSMMU_VERIFY_VERIFIED] = "verified",
-    [VSMMU_VERIFY_UNKNOWN_YET] = "unknown-yet",
-    [VSMMU_VERIFY_MISMATCH] = "mismatch",
+    [VSMMU_OUTCOME_VERIFIED] = "verified",
+    [VSMMU_OUTCOME_UNKNOWN_YET] = "unknown-yet",
+    [VSMMU_OUTCOME_MISMATCH] = "mismatch",
   };
 
-  return names[verdict];
+  return names[outcome];
 }

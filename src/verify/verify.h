@@ -8,18 +8,18 @@
 #include "vsmmu/finding.h"
 
 /*
- * VsmmuVerifyVerdict:
- * @VSMMU_VERIFY_VERIFIED: its interrupts will arrive
- * @VSMMU_VERIFY_MISMATCH: they will not, or its DMA goes astray; the findings say why
- * @VSMMU_VERIFY_UNKNOWN_YET: something is missing for one of the others, such as a driver in the guest
+ * VsmmuOutcome:
+ * @VSMMU_OUTCOME_VERIFIED: its interrupts will arrive
+ * @VSMMU_OUTCOME_MISMATCH: they will not, or its DMA goes astray; the findings say why
+ * @VSMMU_OUTCOME_UNKNOWN_YET: something is missing for one of the others, such as a driver in the guest
  *
  * What is to be said of a device of a running guest. The larger one counts more.
  */
 typedef enum {
-  VSMMU_VERIFY_VERIFIED,
-  VSMMU_VERIFY_UNKNOWN_YET,
-  VSMMU_VERIFY_MISMATCH,
-} VsmmuVerifyVerdict;
+  VSMMU_OUTCOME_VERIFIED,
+  VSMMU_OUTCOME_UNKNOWN_YET,
+  VSMMU_OUTCOME_MISMATCH,
+} VsmmuOutcome;
 
 /*
  * VsmmuVerifyFlags:
@@ -69,7 +69,7 @@ typedef struct {
  */
 typedef struct {
   const char *check;
-  VsmmuVerifyVerdict outcome;
+  VsmmuOutcome outcome;
   gboolean is_needed;
   char *text;
 } VsmmuEvidence;
@@ -84,7 +84,7 @@ typedef struct {
  * @host: (nullable): address of the host's device
  * @smmu: (nullable): name of the host's SMMU it is behind
  * @doorbell: GPA that its MSIs are to go to; 0 when that is not known
- * @verdict: what comes of all
+ * @outcome: what comes of all
  * @reason: (translated): the evidence that decided
  * @evidence: (element-type VsmmuEvidence): all that was looked at
  * @findings: (element-type VsmmuFinding): what is wrong; lines are those of the live XML
@@ -100,7 +100,7 @@ typedef struct {
   char *host;
   char *smmu;
   guint64 doorbell;
-  VsmmuVerifyVerdict verdict;
+  VsmmuOutcome outcome;
   char *reason;
   GPtrArray *evidence;
   GPtrArray *findings;
@@ -169,10 +169,10 @@ void vsmmu_verification_free (VsmmuVerification *verification);
 /*
  * vsmmu_verification_get_worst:
  *
- * Returns: the worst verdict on a device behind a vSMMU, or when there is none, on any device; verified without a
+ * Returns: the worst outcome for a device behind a vSMMU, or when there is none, for any device; verified without a
  * device
  */
-VsmmuVerifyVerdict vsmmu_verification_get_worst (const VsmmuVerification *verification);
+VsmmuOutcome vsmmu_verification_get_worst (const VsmmuVerification *verification);
 
 /*
  * vsmmu_verification_to_json:
@@ -182,11 +182,11 @@ VsmmuVerifyVerdict vsmmu_verification_get_worst (const VsmmuVerification *verifi
 char *vsmmu_verification_to_json (const VsmmuVerification *verification);
 
 /*
- * vsmmu_verify_verdict_to_string:
+ * vsmmu_outcome_to_string:
  *
  * Returns: `verified`, `unknown-yet` or `mismatch`; not translated
  */
-const char *vsmmu_verify_verdict_to_string (VsmmuVerifyVerdict verdict);
+const char *vsmmu_outcome_to_string (VsmmuOutcome outcome);
 
 /*
  * vsmmu_verify_delay:

@@ -21,7 +21,7 @@ add_verdict (JsonObject *object, const VsmmuWatchEvent *event)
 {
   json_object_set_object_member (object, "reads", vsmmu_verification_reads_to_json (event->verification));
   json_object_set_object_member (object, "parts_us", vsmmu_verification_parts_to_json (event->verification));
-  if (event->device->verdict == VSMMU_VERIFY_MISMATCH)
+  if (event->device->outcome == VSMMU_OUTCOME_MISMATCH)
     json_object_set_string_member (object, "on_mismatch", vsmmu_policy_mismatch_to_string (event->action));
   if (event->is_overruled)
     json_object_set_string_member (object, "overruled", vsmmu_policy_mismatch_to_string (event->verification->action));

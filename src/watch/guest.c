@@ -138,10 +138,10 @@ update_device (VsmmuWatchedGuest *guest, VsmmuVerifiedDevice *device, const Vsmm
   g_autoptr (VsmmuVerifiedDevice) owned = device;
   VsmmuWatchedDevice *watched = vsmmu_watched_device_get (guest, device->alias);
   VsmmuPolicyMismatch action = VSMMU_POLICY_MISMATCH_REPORT;
-  gboolean is_new = guest->is_silent || watched->device == NULL || watched->device->verdict != device->verdict ||
+  gboolean is_new = guest->is_silent || watched->device == NULL || watched->device->outcome != device->outcome ||
                     g_strcmp0 (watched->device->reason, device->reason) != 0;
   gboolean is_overruled = FALSE;
-  gboolean is_other = watched->device == NULL || watched->device->verdict != device->verdict;
+  gboolean is_other = watched->device == NULL || watched->device->outcome != device->outcome;
   g_autofree char *alias = g_strdup (device->alias);
 
   /* It came again while the one before it was looked at, and has its own turn. */
@@ -149,17 +149,17 @@ update_device (VsmmuWatchedGuest *guest, VsmmuVerifiedDevice *device, const Vsmm
     return;
   g_clear_pointer (&watched->device, vsmmu_verified_device_free);
   watched->device = g_steal_pointer (&owned);
-  watched->is_wanted = device->verdict == VSMMU_VERIFY_UNKNOWN_YET;
+  watched->is_wanted = device->outcome == VSMMU_OUTCOME_UNKNOWN_YET;
   if (watched->asked == 0)
     watched->asked = job->asked;
   if (is_other)
     watched->since = g_get_monotonic_time ();
-  if (device->verdict == VSMMU_VERIFY_MISMATCH && is_new)
+  if (device->outcome == VSMMU_OUTCOME_MISMATCH && is_new)
     action = choose_action (guest, job->verification, &is_overruled);
   if (is_new)
     report_verdict (guest, watched, job, action, is_overruled);
   /* Only a device of the host has DMA that goes astray, and an address there that it is detached by. */
-  if (device->verdict != VSMMU_VERIFY_MISMATCH || action != VSMMU_POLICY_MISMATCH_DETACH || !watched->was_attached ||
+  if (device->outcome != VSMMU_OUTCOME_MISMATCH || action != VSMMU_POLICY_MISMATCH_DETACH || !watched->was_attached ||
       device->host == NULL || watched->n_detaches > 0)
     return;
   vsmmu_watched_report (guest->daemon, VSMMU_WATCH_DETACHING, guest, alias, device->reason);

@@ -23,7 +23,7 @@ is_any_awaited (const VsmmuVerification *verification)
   for (guint i = 0; i < verification->devices->len; i++) {
     const VsmmuVerifiedDevice *device = g_ptr_array_index (verification->devices, i);
 
-    if (device->is_accelerated && device->verdict == VSMMU_VERIFY_UNKNOWN_YET)
+    if (device->is_accelerated && device->outcome == VSMMU_OUTCOME_UNKNOWN_YET)
       return TRUE;
   }
   return FALSE;

@@ -63,7 +63,7 @@ void vsmmu_watcher_free (VsmmuWatcher *watcher);
  * @uri: of the libvirt daemon
  * @domain: name of the domain
  * @uuid: of the domain
- * @since: CLOCK_MONOTONIC in microseconds at which @device.verdict became what it is
+ * @since: CLOCK_MONOTONIC in microseconds at which @device.outcome became what it is
  * @device: what is known of the device
  *
  * One device that a watcher knows; all of it is borrowed, until the main context runs again.

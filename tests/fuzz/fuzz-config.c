@@ -97,9 +97,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 
     if (device->vectors->len > device->n_vectors || device->n_vectors > VSMMU_MSIX_VECTORS_MAX)
       g_error ("%u of %u vectors", device->vectors->len, device->n_vectors);
-    if (device->verdict == VSMMU_GUEST_UNSTABLE)
+    if (device->state == VSMMU_VECTORS_UNSTABLE)
       g_error ("the same bytes are not the same");
-    if (device->verdict == VSMMU_GUEST_VERIFIED && device->vectors->len == 0)
+    if (device->state == VSMMU_VECTORS_VERIFIED && device->vectors->len == 0)
       g_error ("nothing was verified");
   }
   return 0;

@@ -163,12 +163,12 @@ find_device (const VsmmuGuest *guest, const char *alias)
 }
 
 static void
-assert_verdict (const VsmmuGuest *guest, const char *alias, VsmmuGuestVerdict verdict)
+assert_verdict (const VsmmuGuest *guest, const char *alias, VsmmuVectorState verdict)
 {
   const VsmmuGuestDevice *device = find_device (guest, alias);
 
   g_assert_nonnull (device);
-  g_assert_cmpstr (vsmmu_guest_verdict_to_string (device->verdict), ==, vsmmu_guest_verdict_to_string (verdict));
+  g_assert_cmpstr (vsmmu_vector_state_to_string (device->state), ==, vsmmu_vector_state_to_string (verdict));
 }
 
 static void
@@ -183,8 +183,8 @@ test_every_vector_of_a_good_guest_is_verified (void)
   g_assert_no_error (error);
   g_assert_cmpuint (guest->devices->len, ==, 2);
   g_assert_cmpuint (guest->findings->len, ==, 0);
-  assert_verdict (guest, "hostdev0", VSMMU_GUEST_VERIFIED);
-  assert_verdict (guest, "rng0", VSMMU_GUEST_VERIFIED);
+  assert_verdict (guest, "hostdev0", VSMMU_VECTORS_VERIFIED);
+  assert_verdict (guest, "rng0", VSMMU_VECTORS_VERIFIED);
   disk = find_device (guest, "hostdev0");
   g_assert_cmpstr (disk->host, ==, "0000:09:00.0");
   g_assert_cmpstr (disk->vsmmu, ==, "iommu0");
@@ -219,8 +219,8 @@ test_an_address_that_is_not_the_doorbell_is_wrong (void)
   fake_set (&fake, TABLE + 0x1000 + 16, DOORBELL + 0x1000);
   guest = read_fake (&fake, ACCELERATED, NULL);
   g_assert_nonnull (guest);
-  assert_verdict (guest, "rng0", VSMMU_GUEST_WRONG);
-  assert_verdict (guest, "hostdev0", VSMMU_GUEST_VERIFIED);
+  assert_verdict (guest, "rng0", VSMMU_VECTORS_WRONG);
+  assert_verdict (guest, "hostdev0", VSMMU_VECTORS_VERIFIED);
   g_assert_cmpuint (guest->findings->len, ==, 1);
   finding = g_ptr_array_index (guest->findings, 0);
   g_assert_cmpstr (finding->rule->id, ==, "msi-address-wrong-target");
@@ -235,7 +235,7 @@ test_an_smmu_that_does_not_answer_is_not_taken_for_one_that_is_off (void)
   const VsmmuFinding *finding;
 
   g_assert_nonnull (guest);
-  assert_verdict (guest, "hostdev0", VSMMU_GUEST_WRONG);
+  assert_verdict (guest, "hostdev0", VSMMU_VECTORS_WRONG);
   g_assert_cmpuint (guest->findings->len, ==, 1);
   finding = g_ptr_array_index (guest->findings, 0);
   g_assert_cmpstr (finding->rule->id, ==, "msi-address-unmapped");
@@ -252,7 +252,7 @@ test_a_fault_of_an_emulated_smmu_names_the_table (void)
   add_smmu (&fake);
   guest = read_fake (&fake, EMULATED, NULL);
   g_assert_nonnull (guest);
-  assert_verdict (guest, "hostdev0", VSMMU_GUEST_WRONG);
+  assert_verdict (guest, "hostdev0", VSMMU_VECTORS_WRONG);
   g_assert_nonnull (strstr (((VsmmuFinding *) g_ptr_array_index (guest->findings, 0))->message,
                             "[C_BAD_STE, descriptor at 0x140484000]"));
   g_assert_cmpuint (fake.n_memory_reads, >, 0);
@@ -268,8 +268,8 @@ test_a_device_that_the_guest_has_not_got_is_absent (void)
   fake_set (&fake, FUNCTION (0, 2) + 0x18, 0);
   guest = read_fake (&fake, ACCELERATED, NULL);
   g_assert_nonnull (guest);
-  assert_verdict (guest, "hostdev0", VSMMU_GUEST_ABSENT);
-  assert_verdict (guest, "rng0", VSMMU_GUEST_ABSENT);
+  assert_verdict (guest, "hostdev0", VSMMU_VECTORS_ABSENT);
+  assert_verdict (guest, "rng0", VSMMU_VECTORS_ABSENT);
   g_assert_cmpint (find_device (guest, "hostdev0")->bus, ==, 33);
   g_assert_cmpint (find_device (guest, "rng0")->bus, ==, VSMMU_MSI_BUS_UNNUMBERED);
 }
@@ -288,7 +288,7 @@ test_a_device_that_the_xml_does_not_have_is_told (void)
   g_assert_nonnull (stranger);
   g_assert_cmpint (stranger->bus, ==, 0);
   g_assert_cmpuint (stranger->slot, ==, 5);
-  g_assert_cmpint (stranger->verdict, ==, VSMMU_GUEST_UNKNOWN);
+  g_assert_cmpint (stranger->state, ==, VSMMU_VECTORS_UNKNOWN);
 }
 
 static void
@@ -300,8 +300,8 @@ test_two_bridges_with_one_bus_number_are_not_confused (void)
   fake_set (&fake, FUNCTION (0, 2) + 0x18, 33 << 8);
   guest = read_fake (&fake, ACCELERATED, NULL);
   g_assert_nonnull (guest);
-  assert_verdict (guest, "hostdev0", VSMMU_GUEST_VERIFIED);
-  assert_verdict (guest, "rng0", VSMMU_GUEST_ABSENT);
+  assert_verdict (guest, "hostdev0", VSMMU_VECTORS_VERIFIED);
+  assert_verdict (guest, "rng0", VSMMU_VECTORS_ABSENT);
 }
 
 static void
@@ -313,37 +313,37 @@ test_a_bus_with_the_number_of_a_root_bus_is_not_confused_with_it (void)
   fake_set (&fake, FUNCTION (0, 2) + 0x18, 32 << 8);
   guest = read_fake (&fake, ACCELERATED, NULL);
   g_assert_nonnull (guest);
-  assert_verdict (guest, "rng0", VSMMU_GUEST_ABSENT);
+  assert_verdict (guest, "rng0", VSMMU_VECTORS_ABSENT);
 }
 
 /* What a guest does with the configuration space of its function, and what becomes of it. */
 static const struct {
   const char *name;
-  VsmmuGuestVerdict verdict;
+  VsmmuVectorState verdict;
   struct {
     guint offset;
     guint32 word;
   } words[3];
 } configurations[] = {
-  { "off", VSMMU_GUEST_IDLE, { { 0x40, 0x00030011 } } },
-  { "masked", VSMMU_GUEST_IDLE, { { 0x40, 0xc0030011 } } },
-  { "no-capabilities", VSMMU_GUEST_IDLE, { { 0x04, 0x00000002 } } },
-  { "capability-leads-to-itself", VSMMU_GUEST_IDLE, { { 0x40, 0x80034009 } } },
-  { "capability-in-the-header", VSMMU_GUEST_IDLE, { { 0x34, 0x2c }, { 0x2c, 0x80030011 } } },
-  { "capability-past-the-end", VSMMU_GUEST_IDLE, { { 0x34, 0xfc }, { 0xfc, 0x80030011 } } },
-  { "message-past-the-end", VSMMU_GUEST_IDLE, { { 0x34, 0xf4 }, { 0xf4, 0x00810005 } } },
-  { "memory-off", VSMMU_GUEST_UNKNOWN, { { 0x04, 0x00100000 } } },
-  { "bar-not-placed", VSMMU_GUEST_UNKNOWN, { { 0x10, 0x00000004 } } },
-  { "bar-is-io", VSMMU_GUEST_UNKNOWN, { { 0x10, 0x10000001 } } },
-  { "bar-over-the-gic", VSMMU_GUEST_UNKNOWN, { { 0x10, 0x08000004 } } },
-  { "bar-over-memory", VSMMU_GUEST_UNKNOWN, { { 0x10, 0x40000004 } } },
-  { "bar-over-the-low-ecam", VSMMU_GUEST_UNKNOWN, { { 0x10, 0x3efeffc4 }, { 0x44, 0x8 } } },
-  { "table-in-bar-6", VSMMU_GUEST_UNKNOWN, { { 0x44, 0x6 } } },
-  { "table-in-half-a-bar", VSMMU_GUEST_UNKNOWN, { { 0x44, 0x5 }, { 0x24, 0x10000004 } } },
-  { "table-past-the-window", VSMMU_GUEST_UNKNOWN, { { 0x44, 0x3f000000 } } },
-  { "table-past-all", VSMMU_GUEST_UNKNOWN, { { 0x10, 0xffff0004 }, { 0x14, 0xffffffff }, { 0x44, 0xfff8 } } },
+  { "off", VSMMU_VECTORS_IDLE, { { 0x40, 0x00030011 } } },
+  { "masked", VSMMU_VECTORS_IDLE, { { 0x40, 0xc0030011 } } },
+  { "no-capabilities", VSMMU_VECTORS_IDLE, { { 0x04, 0x00000002 } } },
+  { "capability-leads-to-itself", VSMMU_VECTORS_IDLE, { { 0x40, 0x80034009 } } },
+  { "capability-in-the-header", VSMMU_VECTORS_IDLE, { { 0x34, 0x2c }, { 0x2c, 0x80030011 } } },
+  { "capability-past-the-end", VSMMU_VECTORS_IDLE, { { 0x34, 0xfc }, { 0xfc, 0x80030011 } } },
+  { "message-past-the-end", VSMMU_VECTORS_IDLE, { { 0x34, 0xf4 }, { 0xf4, 0x00810005 } } },
+  { "memory-off", VSMMU_VECTORS_UNKNOWN, { { 0x04, 0x00100000 } } },
+  { "bar-not-placed", VSMMU_VECTORS_UNKNOWN, { { 0x10, 0x00000004 } } },
+  { "bar-is-io", VSMMU_VECTORS_UNKNOWN, { { 0x10, 0x10000001 } } },
+  { "bar-over-the-gic", VSMMU_VECTORS_UNKNOWN, { { 0x10, 0x08000004 } } },
+  { "bar-over-memory", VSMMU_VECTORS_UNKNOWN, { { 0x10, 0x40000004 } } },
+  { "bar-over-the-low-ecam", VSMMU_VECTORS_UNKNOWN, { { 0x10, 0x3efeffc4 }, { 0x44, 0x8 } } },
+  { "table-in-bar-6", VSMMU_VECTORS_UNKNOWN, { { 0x44, 0x6 } } },
+  { "table-in-half-a-bar", VSMMU_VECTORS_UNKNOWN, { { 0x44, 0x5 }, { 0x24, 0x10000004 } } },
+  { "table-past-the-window", VSMMU_VECTORS_UNKNOWN, { { 0x44, 0x3f000000 } } },
+  { "table-past-all", VSMMU_VECTORS_UNKNOWN, { { 0x10, 0xffff0004 }, { 0x14, 0xffffffff }, { 0x44, 0xfff8 } } },
   /* Zeros are read there: every vector is enabled, and the vSMMU leads them all to the doorbell. */
-  { "table-far-up", VSMMU_GUEST_VERIFIED, { { 0x10, 0xffff0004 }, { 0x14, 0xffffffff } } },
+  { "table-far-up", VSMMU_VECTORS_VERIFIED, { { 0x10, 0xffff0004 }, { 0x14, 0xffffffff } } },
 };
 
 static void
@@ -359,7 +359,7 @@ test_a_hostile_function_is_bounded (gconstpointer data)
   guest = read_fake (&fake, ACCELERATED, &error);
   g_assert_no_error (error);
   assert_verdict (guest, "hostdev0", configurations[i].verdict);
-  assert_verdict (guest, "rng0", VSMMU_GUEST_VERIFIED);
+  assert_verdict (guest, "rng0", VSMMU_VECTORS_VERIFIED);
   g_assert_cmpuint (fake.n_memory_reads, ==, 0);
 }
 
@@ -407,8 +407,8 @@ test_a_guest_that_settles_is_judged_and_one_that_does_not_is_unstable (void)
 {
   static const struct {
     guint n_changes;
-    VsmmuGuestVerdict verdict;
-  } cases[] = { { 0, VSMMU_GUEST_VERIFIED }, { 2, VSMMU_GUEST_VERIFIED }, { 100, VSMMU_GUEST_UNSTABLE } };
+    VsmmuVectorState verdict;
+  } cases[] = { { 0, VSMMU_VECTORS_VERIFIED }, { 2, VSMMU_VECTORS_VERIFIED }, { 100, VSMMU_VECTORS_UNSTABLE } };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_auto (Fake) fake = fake_new ();
@@ -419,7 +419,7 @@ test_a_guest_that_settles_is_judged_and_one_that_does_not_is_unstable (void)
     guest = read_fake (&fake, ACCELERATED, NULL);
     g_assert_nonnull (guest);
     assert_verdict (guest, "hostdev0", cases[i].verdict);
-    assert_verdict (guest, "rng0", VSMMU_GUEST_VERIFIED);
+    assert_verdict (guest, "rng0", VSMMU_VECTORS_VERIFIED);
     g_assert_cmpuint (guest->findings->len, ==, 0);
     /* It reads four times at most. */
     g_assert_cmpuint (100 - fake.n_changes, <=, 100 - cases[i].n_changes + 4);
@@ -542,7 +542,7 @@ describe (GString *text, const char *name, const VsmmuGuest *guest)
 
     g_string_append_printf (text, "  %s (%s) at %s behind %s: %u of %u %s: %s: %s\n", device->alias, device->name,
                             address, device->vsmmu, device->vectors->len, device->n_vectors, device->interrupts,
-                            vsmmu_guest_verdict_to_string (device->verdict), device->reason);
+                            vsmmu_vector_state_to_string (device->state), device->reason);
   }
   for (guint i = 0; i < guest->findings->len; i++) {
     const VsmmuFinding *finding = g_ptr_array_index (guest->findings, i);

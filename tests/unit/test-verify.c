@@ -107,7 +107,7 @@ typedef struct {
   const char *name;
   const char *xml;
   const char *alias;
-  VsmmuGuestVerdict seen;
+  VsmmuVectorState seen;
   gboolean is_other_device; /* the guest shows another one there */
   gboolean has_no_host;
   guint64 window;  /* 0 for the right one */
@@ -115,7 +115,7 @@ typedef struct {
   const char *log_since_attach;
   gboolean is_partial;      /* the log does not go back far enough */
   gboolean is_log_of_guest; /* the guest can write into it */
-  VsmmuVerifyVerdict verdict;
+  VsmmuOutcome verdict;
   const char *check; /* the evidence that the reason is from */
   const char *rule;
   gboolean silent; /* the log speaks neither for nor against it */
@@ -127,89 +127,90 @@ typedef struct {
 } Row;
 
 static const Row rows[] = {
-  { "right", ALONE, "hostdev2", .log = "", .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors" },
-  { "right-without-host", ALONE, "hostdev2", .has_no_host = TRUE, .verdict = VSMMU_VERIFY_VERIFIED,
+  { "right", ALONE, "hostdev2", .log = "", .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors" },
+  { "right-without-host", ALONE, "hostdev2", .has_no_host = TRUE, .verdict = VSMMU_OUTCOME_VERIFIED,
     .check = "vectors" },
-  { "two-of-one-smmu", RIGHT, "hostdev3", .log = "", .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors" },
-  { "two-without-host", RIGHT, "hostdev3", .has_no_host = TRUE, .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "smmu" },
-  { "other-smmu", WRONG, "hostdev3", .log = "", .verdict = VSMMU_VERIFY_MISMATCH, .check = "smmu",
+  { "two-of-one-smmu", RIGHT, "hostdev3", .log = "", .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors" },
+  { "two-without-host", RIGHT, "hostdev3", .has_no_host = TRUE, .verdict = VSMMU_OUTCOME_UNKNOWN_YET, .check = "smmu" },
+  { "other-smmu", WRONG, "hostdev3", .log = "", .verdict = VSMMU_OUTCOME_MISMATCH, .check = "smmu",
     .rule = "host-smmu-mismatch" },
-  { "other-smmu-before-the-driver", WRONG, "hostdev3", VSMMU_GUEST_IDLE, .log = "", .verdict = VSMMU_VERIFY_MISMATCH,
+  { "other-smmu-before-the-driver", WRONG, "hostdev3", VSMMU_VECTORS_IDLE, .log = "", .verdict = VSMMU_OUTCOME_MISMATCH,
     .check = "smmu", .rule = "host-smmu-mismatch" },
-  { "other-smmu-before-the-guest-has-it", WRONG, "hostdev3", VSMMU_GUEST_ABSENT, .log = "",
-    .verdict = VSMMU_VERIFY_MISMATCH, .check = "smmu", .rule = "host-smmu-mismatch" },
-  { "first-beside-a-late-stranger", WRONG, "hostdev2", .log = REFUSED, .verdict = VSMMU_VERIFY_VERIFIED,
+  { "other-smmu-before-the-guest-has-it", WRONG, "hostdev3", VSMMU_VECTORS_ABSENT, .log = "",
+    .verdict = VSMMU_OUTCOME_MISMATCH, .check = "smmu", .rule = "host-smmu-mismatch" },
+  { "first-beside-a-late-stranger", WRONG, "hostdev2", .log = REFUSED, .verdict = VSMMU_OUTCOME_VERIFIED,
     .check = "vectors" },
-  { "first-beside-an-early-stranger", WRONG, "hostdev2", .log = UNATTACHED, .verdict = VSMMU_VERIFY_MISMATCH,
+  { "first-beside-an-early-stranger", WRONG, "hostdev2", .log = UNATTACHED, .verdict = VSMMU_OUTCOME_MISMATCH,
     .check = "smmu", .rule = "host-smmu-mismatch" },
-  { "first-beside-a-stranger-without-log", WRONG, "hostdev2", .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "smmu" },
-  { "other-window", ALONE, "hostdev2", .window = 0x09000000, .log = "", .verdict = VSMMU_VERIFY_MISMATCH,
+  { "first-beside-a-stranger-without-log", WRONG, "hostdev2", .verdict = VSMMU_OUTCOME_UNKNOWN_YET, .check = "smmu" },
+  { "other-window", ALONE, "hostdev2", .window = 0x09000000, .log = "", .verdict = VSMMU_OUTCOME_MISMATCH,
     .check = "window", .rule = "host-msi-window" },
-  { "no-controller", NO_ITS, "hostdev2", .log = "", .verdict = VSMMU_VERIFY_MISMATCH, .check = "doorbell",
+  { "no-controller", NO_ITS, "hostdev2", .log = "", .verdict = VSMMU_OUTCOME_MISMATCH, .check = "doorbell",
     .rule = "msi-doorbell-zero" },
-  { "other-device", ALONE, "hostdev2", .is_other_device = TRUE, .log = "", .verdict = VSMMU_VERIFY_MISMATCH,
+  { "other-device", ALONE, "hostdev2", .is_other_device = TRUE, .log = "", .verdict = VSMMU_OUTCOME_MISMATCH,
     .check = "place", .rule = "msi-device-on-other-bus" },
-  { "absent", ALONE, "hostdev2", VSMMU_GUEST_ABSENT, .log = "", .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "place" },
-  { "no-driver", ALONE, "hostdev2", VSMMU_GUEST_IDLE, .log = "", .verdict = VSMMU_VERIFY_UNKNOWN_YET,
+  { "absent", ALONE, "hostdev2", VSMMU_VECTORS_ABSENT, .log = "", .verdict = VSMMU_OUTCOME_UNKNOWN_YET,
+    .check = "place" },
+  { "no-driver", ALONE, "hostdev2", VSMMU_VECTORS_IDLE, .log = "", .verdict = VSMMU_OUTCOME_UNKNOWN_YET,
     .check = "vectors" },
-  { "restless", ALONE, "hostdev2", VSMMU_GUEST_UNSTABLE, .log = "", .verdict = VSMMU_VERIFY_UNKNOWN_YET,
+  { "restless", ALONE, "hostdev2", VSMMU_VECTORS_UNSTABLE, .log = "", .verdict = VSMMU_OUTCOME_UNKNOWN_YET,
     .check = "vectors" },
-  { "qemu-refused-it", RIGHT, "hostdev3", .log = "", .log_since_attach = REFUSED, .verdict = VSMMU_VERIFY_MISMATCH,
+  { "qemu-refused-it", RIGHT, "hostdev3", .log = "", .log_since_attach = REFUSED, .verdict = VSMMU_OUTCOME_MISMATCH,
     .check = "log", .rule = "vsmmu-attach-failed" },
-  { "qemu-refused-something", RIGHT, "hostdev3", .log = REFUSED, .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "log" },
-  { "qemu-refused-it-at-the-start", ALONE, "hostdev2", .log = REFUSED, .verdict = VSMMU_VERIFY_UNKNOWN_YET,
+  { "qemu-refused-something", RIGHT, "hostdev3", .log = REFUSED, .verdict = VSMMU_OUTCOME_UNKNOWN_YET, .check = "log" },
+  { "qemu-refused-it-at-the-start", ALONE, "hostdev2", .log = REFUSED, .verdict = VSMMU_OUTCOME_UNKNOWN_YET,
     .check = "log" },
   { "qemu-said-what-is-not-known", RIGHT, "hostdev3", .log = "", .log_since_attach = UNKNOWN_ERROR,
-    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "log" },
+    .verdict = VSMMU_OUTCOME_UNKNOWN_YET, .check = "log" },
   { "qemu-said-what-is-not-known-at-the-start", ALONE, "hostdev2", .log = UNKNOWN_ERROR,
-    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "log" },
+    .verdict = VSMMU_OUTCOME_UNKNOWN_YET, .check = "log" },
   { "what-is-not-known-beside-a-stranger", WRONG, "hostdev2", .log = REFUSED UNKNOWN_ERROR,
-    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "log" },
-  { "qemu-warned", ALONE, "hostdev2", .log = WARNING, .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors",
+    .verdict = VSMMU_OUTCOME_UNKNOWN_YET, .check = "log" },
+  { "qemu-warned", ALONE, "hostdev2", .log = WARNING, .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors",
     .silent = TRUE },
   { "log-too-long", RIGHT, "hostdev3", .log = "", .log_since_attach = "", .is_partial = TRUE,
-    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
+    .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors", .silent = TRUE },
   { "refused-in-a-log-too-long", RIGHT, "hostdev3", .log = "", .log_since_attach = REFUSED, .is_partial = TRUE,
-    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "log" },
+    .verdict = VSMMU_OUTCOME_UNKNOWN_YET, .check = "log" },
   { "early-stranger-in-a-log-too-long", WRONG, "hostdev2", .log = UNATTACHED, .is_partial = TRUE,
-    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "smmu" },
+    .verdict = VSMMU_OUTCOME_UNKNOWN_YET, .check = "smmu" },
   { "complaint-before-it-was-seen", RIGHT, "hostdev3", .log = REFUSED, .log_since_attach = "",
-    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
+    .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors", .silent = TRUE },
   { "guest-says-refused", RIGHT, "hostdev3", .log = REFUSED, .log_since_attach = REFUSED, .is_log_of_guest = TRUE,
-    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
+    .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors", .silent = TRUE },
   { "guest-says-stranger", WRONG, "hostdev2", .log = UNATTACHED, .is_log_of_guest = TRUE,
-    .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "smmu" },
-  { "guest-says-route", ALONE, "hostdev2", .log = ROUTE, .is_log_of_guest = TRUE, .verdict = VSMMU_VERIFY_VERIFIED,
+    .verdict = VSMMU_OUTCOME_UNKNOWN_YET, .check = "smmu" },
+  { "guest-says-route", ALONE, "hostdev2", .log = ROUTE, .is_log_of_guest = TRUE, .verdict = VSMMU_OUTCOME_VERIFIED,
     .check = "vectors", .silent = TRUE },
   { "guest-says-other-route", ALONE, "hostdev2", .log = OTHER_ROUTE, .is_log_of_guest = TRUE,
-    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
-  { "guest-says-nothing", ALONE, "hostdev2", .log = "", .is_log_of_guest = TRUE, .verdict = VSMMU_VERIFY_VERIFIED,
+    .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors", .silent = TRUE },
+  { "guest-says-nothing", ALONE, "hostdev2", .log = "", .is_log_of_guest = TRUE, .verdict = VSMMU_OUTCOME_VERIFIED,
     .check = "vectors", .silent = TRUE },
   { "other-route-in-a-log-too-long", ALONE, "hostdev2", .log = OTHER_ROUTE, .is_partial = TRUE,
-    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
-  { "route", ALONE, "hostdev2", .log = ROUTE ROUTE, .verdict = VSMMU_VERIFY_VERIFIED, .check = "route" },
-  { "other-route", ALONE, "hostdev2", .log = ROUTE OTHER_ROUTE, .verdict = VSMMU_VERIFY_MISMATCH, .check = "route",
+    .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors", .silent = TRUE },
+  { "route", ALONE, "hostdev2", .log = ROUTE ROUTE, .verdict = VSMMU_OUTCOME_VERIFIED, .check = "route" },
+  { "other-route", ALONE, "hostdev2", .log = ROUTE OTHER_ROUTE, .verdict = VSMMU_OUTCOME_MISMATCH, .check = "route",
     .rule = "msi-doorbell-mismatch" },
-  { "no-regions", ALONE, "hostdev2", .log = "", .has_no_regions = TRUE, .verdict = VSMMU_VERIFY_VERIFIED,
+  { "no-regions", ALONE, "hostdev2", .log = "", .has_no_regions = TRUE, .verdict = VSMMU_OUTCOME_VERIFIED,
     .check = "vectors" },
-  { "asked", ALONE, "hostdev2", .log = "", .is_asked = TRUE, .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors" },
+  { "asked", ALONE, "hostdev2", .log = "", .is_asked = TRUE, .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors" },
   { "asked-of-an-emulated-one", ALONE, "hostdev2", .log = "", .is_emulated_asked = TRUE,
-    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors" },
-  { "emulated", EMULATED, "hostdev2", .log = REFUSED OTHER_ROUTE, .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors",
+    .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors" },
+  { "emulated", EMULATED, "hostdev2", .log = REFUSED OTHER_ROUTE, .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors",
     .silent = TRUE },
   { "emulated-beside-one-that-is-asked", EMULATED, "hostdev2", .log = "", .is_asked = TRUE,
-    .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
+    .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors", .silent = TRUE },
   { "emulated-with-a-finding-of-the-vsmmu", EMULATED, "hostdev2", .log = "", .guest_finding = "msi-doorbell-mismatch",
-    .is_finding_of_vsmmu = TRUE, .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors", .silent = TRUE },
-  { "behind-none", BEHIND_NONE, "hostdev2", .log = "", .verdict = VSMMU_VERIFY_VERIFIED, .check = "vectors",
+    .is_finding_of_vsmmu = TRUE, .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors", .silent = TRUE },
+  { "behind-none", BEHIND_NONE, "hostdev2", .log = "", .verdict = VSMMU_OUTCOME_VERIFIED, .check = "vectors",
     .silent = TRUE },
-  { "gic-of-the-host", GIC_OF_THE_HOST, "hostdev2", .log = "", .verdict = VSMMU_VERIFY_UNKNOWN_YET,
+  { "gic-of-the-host", GIC_OF_THE_HOST, "hostdev2", .log = "", .verdict = VSMMU_OUTCOME_UNKNOWN_YET,
     .check = "doorbell" },
-  { "not-understood", NOT_UNDERSTOOD, "hostdev2", .log = "", .verdict = VSMMU_VERIFY_UNKNOWN_YET, .check = "smmu" },
+  { "not-understood", NOT_UNDERSTOOD, "hostdev2", .log = "", .verdict = VSMMU_OUTCOME_UNKNOWN_YET, .check = "smmu" },
   { "wrong-vector", ALONE, "hostdev2", .log = "", .guest_finding = "msi-address-unmapped",
-    .verdict = VSMMU_VERIFY_MISMATCH, .check = "vectors", .rule = "msi-address-unmapped" },
+    .verdict = VSMMU_OUTCOME_MISMATCH, .check = "vectors", .rule = "msi-address-unmapped" },
   { "other-doorbell", ALONE, "hostdev2", .log = "", .guest_finding = "msi-doorbell-mismatch",
-    .is_finding_of_vsmmu = TRUE, .verdict = VSMMU_VERIFY_MISMATCH, .check = "doorbell",
+    .is_finding_of_vsmmu = TRUE, .verdict = VSMMU_OUTCOME_MISMATCH, .check = "doorbell",
     .rule = "msi-doorbell-mismatch" },
 };
 
@@ -273,13 +274,13 @@ guest_new (const VsmmuDomain *domain, const Row *row)
     .bus = 33,
     .has_path = TRUE,
     .path = VSMMU_MSI_PATH_DIRECT,
-    .vendor = row->seen == VSMMU_GUEST_ABSENT ? 0 : 0x1b36,
+    .vendor = row->seen == VSMMU_VECTORS_ABSENT ? 0 : 0x1b36,
     .device = row->is_other_device ? 0x1234 : 0x0010,
     .interrupts = "msi-x",
     .n_vectors = 65,
     .vectors = g_array_new (FALSE, FALSE, sizeof (VsmmuGuestVector)),
-    .verdict = row->seen,
-    .reason = row->seen == VSMMU_GUEST_VERIFIED ? NULL : g_strdup ("because"),
+    .state = row->seen,
+    .reason = row->seen == VSMMU_VECTORS_VERIFIED ? NULL : g_strdup ("because"),
   };
   g_array_set_size (seen->vectors, 2);
   g_ptr_array_add (guest->devices, seen);
@@ -306,7 +307,7 @@ find_evidence (const VsmmuVerifiedDevice *device, const char *check)
   for (guint i = 0; i < device->evidence->len; i++) {
     const VsmmuEvidence *evidence = g_ptr_array_index (device->evidence, i);
 
-    if (strcmp (evidence->check, check) == 0 && evidence->outcome == device->verdict)
+    if (strcmp (evidence->check, check) == 0 && evidence->outcome == device->outcome)
       return evidence;
   }
   return NULL;
@@ -340,7 +341,7 @@ check_row (const Row *row, const VsmmuVerification *verification, gpointer data 
 
   g_assert_cmpuint (verification->devices->len, ==, 1);
   device = g_ptr_array_index (verification->devices, 0);
-  g_assert_cmpstr (vsmmu_verify_verdict_to_string (device->verdict), ==, vsmmu_verify_verdict_to_string (row->verdict));
+  g_assert_cmpstr (vsmmu_outcome_to_string (device->outcome), ==, vsmmu_outcome_to_string (row->verdict));
   g_assert_cmpint (vsmmu_verification_get_worst (verification), ==, row->verdict);
   evidence = find_evidence (device, row->check);
   g_assert_nonnull (evidence);
@@ -348,9 +349,9 @@ check_row (const Row *row, const VsmmuVerification *verification, gpointer data 
     const VsmmuEvidence *one = g_ptr_array_index (device->evidence, i);
 
     g_assert_cmpstr (one->check, !=, "route");
-    g_assert_true (strcmp (one->check, "log") != 0 || one->outcome == VSMMU_VERIFY_UNKNOWN_YET);
+    g_assert_true (strcmp (one->check, "log") != 0 || one->outcome == VSMMU_OUTCOME_UNKNOWN_YET);
   }
-  if (row->verdict != VSMMU_VERIFY_VERIFIED)
+  if (row->verdict != VSMMU_OUTCOME_VERIFIED)
     g_assert_cmpstr (device->reason, ==, evidence->text);
   g_assert_cmpuint (device->findings->len > 0, ==, row->rule != NULL);
   if (row->rule != NULL) {
@@ -376,12 +377,12 @@ describe_row (const Row *row, const VsmmuVerification *verification, gpointer da
 
   g_string_append_printf (text, "%s\n  %s at %s behind %s%s, %s of %s: %s: %s\n", row->name, device->alias,
                           device->address, device->is_accelerated ? "accelerated " : "", device->vsmmu, device->host,
-                          device->smmu, vsmmu_verify_verdict_to_string (device->verdict), device->reason);
+                          device->smmu, vsmmu_outcome_to_string (device->outcome), device->reason);
   for (guint i = 0; i < device->evidence->len; i++) {
     const VsmmuEvidence *evidence = g_ptr_array_index (device->evidence, i);
 
     g_string_append_printf (text, "  %s (%s) %s: %s\n", evidence->check, evidence->is_needed ? "needed" : "not needed",
-                            vsmmu_verify_verdict_to_string (evidence->outcome), evidence->text);
+                            vsmmu_outcome_to_string (evidence->outcome), evidence->text);
   }
   for (guint i = 0; i < device->findings->len; i++) {
     const VsmmuFinding *finding = g_ptr_array_index (device->findings, i);

@@ -49,7 +49,7 @@ on_event (const VsmmuWatchEvent *event, gpointer data)
 
   g_string_append_printf (fixture->told, "%s ", vsmmu_watch_kind_to_string (event->kind));
   if (event->kind == VSMMU_WATCH_VERDICT)
-    g_string_append_printf (fixture->told, "(%s %s) ", vsmmu_verify_verdict_to_string (event->device->verdict),
+    g_string_append_printf (fixture->told, "(%s %s) ", vsmmu_outcome_to_string (event->device->outcome),
                             vsmmu_policy_mismatch_to_string (event->action));
   g_free (fixture->reason);
   fixture->reason = g_strdup (event->reason);

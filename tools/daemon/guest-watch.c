@@ -46,12 +46,12 @@ static VsmmuVerdictState
 state_of (const VsmmuVerifiedDevice *device)
 {
   static const VsmmuVerdictState states[] = {
-    [VSMMU_VERIFY_VERIFIED] = VSMMU_VERDICT_VERIFIED,
-    [VSMMU_VERIFY_UNKNOWN_YET] = VSMMU_VERDICT_UNKNOWN,
-    [VSMMU_VERIFY_MISMATCH] = VSMMU_VERDICT_MISMATCH,
+    [VSMMU_OUTCOME_VERIFIED] = VSMMU_VERDICT_VERIFIED,
+    [VSMMU_OUTCOME_UNKNOWN_YET] = VSMMU_VERDICT_UNKNOWN,
+    [VSMMU_OUTCOME_MISMATCH] = VSMMU_VERDICT_MISMATCH,
   };
 
-  return states[device->verdict];
+  return states[device->outcome];
 }
 
 /* (transfer full): with @findings, which the store shares */
