@@ -11,9 +11,9 @@
 #define CHANGES_MAX 256
 
 struct _VsmmuDeviceCalls {
-  guint patience; /* milliseconds */
-  GMutex lock;    /* of what follows */
-  GCond ended;    /* a change, or the connection */
+  guint timeout; /* milliseconds */
+  GMutex lock;   /* of what follows */
+  GCond ended;   /* a change, or the connection */
   gboolean has_ended;
   GHashTable *by_serial; /* serial of a client's call → VsmmuDeviceCall */
   GHashTable *busy;      /* UUIDs of domains of which a device is being changed */
@@ -29,11 +29,10 @@ vsmmu_device_call_free (VsmmuDeviceCall *call)
 }
 
 VsmmuDeviceCalls *
-vsmmu_device_calls_new (guint patience)
+vsmmu_device_calls_new (void)
 {
   VsmmuDeviceCalls *calls = g_new0 (VsmmuDeviceCalls, 1);
 
-  calls->patience = patience;
   g_mutex_init (&calls->lock);
   g_cond_init (&calls->ended);
   calls->by_serial = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) vsmmu_device_call_free);
@@ -52,9 +51,9 @@ vsmmu_device_calls_free (VsmmuDeviceCalls *calls)
 }
 
 void
-vsmmu_device_calls_set_patience (VsmmuDeviceCalls *calls, guint milliseconds)
+vsmmu_device_calls_set_timeout (VsmmuDeviceCalls *calls, guint milliseconds)
 {
-  calls->patience = milliseconds;
+  calls->timeout = milliseconds;
 }
 
 void
@@ -123,7 +122,7 @@ vsmmu_device_calls_want_reply (VsmmuDeviceCalls *calls, const VsmmuFrameHeader *
 static gboolean
 wait_for_turn (VsmmuDeviceCalls *calls, const char *uuid, GError **error)
 {
-  gint64 end = g_get_monotonic_time () + calls->patience * G_TIME_SPAN_MILLISECOND;
+  gint64 end = g_get_monotonic_time () + calls->timeout * G_TIME_SPAN_MILLISECOND;
 
   if (g_hash_table_contains (calls->busy, uuid) && calls->n_waiting < WAITING_MAX) {
     calls->n_waiting++;

@@ -21,12 +21,13 @@ void vsmmu_device_call_free (VsmmuDeviceCall *call);
  */
 typedef struct _VsmmuDeviceCalls VsmmuDeviceCalls;
 
-/* (transfer full): @patience: for how many milliseconds calls wait for each other */
-VsmmuDeviceCalls *vsmmu_device_calls_new (guint patience);
+/* (transfer full): vsmmu_device_calls_set_timeout() is called before it is used */
+VsmmuDeviceCalls *vsmmu_device_calls_new (void);
 
 void vsmmu_device_calls_free (VsmmuDeviceCalls *calls);
 
-void vsmmu_device_calls_set_patience (VsmmuDeviceCalls *calls, guint milliseconds);
+/* How long calls wait for each other. */
+void vsmmu_device_calls_set_timeout (VsmmuDeviceCalls *calls, guint milliseconds);
 
 /* The connection is over: nobody waits any longer. */
 void vsmmu_device_calls_end (VsmmuDeviceCalls *calls);

@@ -22,9 +22,9 @@ typedef struct {
 
 struct _VsmmuOwnCalls {
   VsmmuRelay *relay;
-  guint patience; /* milliseconds */
-  GMutex lock;    /* of what follows */
-  GCond changed;  /* a reply came, or the connection ended */
+  guint timeout; /* milliseconds */
+  GMutex lock;   /* of what follows */
+  GCond changed; /* a reply came, or the connection ended */
   gboolean has_ended;
   guint32 next_serial;
   GHashTable *questions; /* serial → Question */
@@ -33,11 +33,10 @@ struct _VsmmuOwnCalls {
 };
 
 VsmmuOwnCalls *
-vsmmu_own_calls_new (guint patience)
+vsmmu_own_calls_new (void)
 {
   VsmmuOwnCalls *calls = g_new0 (VsmmuOwnCalls, 1);
 
-  calls->patience = patience;
   g_mutex_init (&calls->lock);
   g_cond_init (&calls->changed);
   calls->next_serial = VSMMU_OWN_SERIAL_MIN;
@@ -55,9 +54,9 @@ vsmmu_own_calls_free (VsmmuOwnCalls *calls)
 }
 
 void
-vsmmu_own_calls_set_patience (VsmmuOwnCalls *calls, guint milliseconds)
+vsmmu_own_calls_set_timeout (VsmmuOwnCalls *calls, guint milliseconds)
 {
-  calls->patience = milliseconds;
+  calls->timeout = milliseconds;
 }
 
 void
@@ -89,7 +88,7 @@ vsmmu_own_calls_pause (VsmmuOwnCalls *calls, guint milliseconds)
 static GBytes *
 wait_for_reply (VsmmuOwnCalls *calls, guint32 serial, Question *question)
 {
-  gint64 end = g_get_monotonic_time () + calls->patience * G_TIME_SPAN_MILLISECOND;
+  gint64 end = g_get_monotonic_time () + calls->timeout * G_TIME_SPAN_MILLISECOND;
 
   while (question->reply == NULL && !calls->has_ended && g_cond_wait_until (&calls->changed, &calls->lock, end))
     ;

@@ -16,12 +16,13 @@ typedef struct _VsmmuOwnCalls VsmmuOwnCalls;
 /* Clients count their calls from 1; calls from here on are ours, whoever waits for their replies. */
 #define VSMMU_OWN_SERIAL_MIN 0xf0000000u
 
-/* (transfer full): @patience: for how many milliseconds the daemon is waited for */
-VsmmuOwnCalls *vsmmu_own_calls_new (guint patience);
+/* (transfer full): vsmmu_own_calls_set_timeout() is called before it is used */
+VsmmuOwnCalls *vsmmu_own_calls_new (void);
 
 void vsmmu_own_calls_free (VsmmuOwnCalls *calls);
 
-void vsmmu_own_calls_set_patience (VsmmuOwnCalls *calls, guint milliseconds);
+/* How long the daemon is waited for. */
+void vsmmu_own_calls_set_timeout (VsmmuOwnCalls *calls, guint milliseconds);
 
 /* Before any call: @relay sends them. */
 void vsmmu_own_calls_start (VsmmuOwnCalls *calls, VsmmuRelay *relay);

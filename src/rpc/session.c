@@ -12,9 +12,9 @@
 #include "rpc/message.h"
 #include "rpc/own-calls.h"
 
-#define PATIENCE_MILLISECONDS 60000
+#define TIMEOUT_MILLISECONDS 60000
 
-/* How often a device is detached that must not stay, and after what share of our patience again: a second. */
+/* How often a device is detached that must not stay, and after what share of our timeout again: a second. */
 #define DETACH_ATTEMPTS 15
 #define DETACH_SHARE 60
 
@@ -28,7 +28,7 @@ struct _VsmmuSession {
   VsmmuGuard *guard;
   VsmmuOwnCalls *own_calls;
   VsmmuDeviceCalls *device_calls;
-  guint patience; /* milliseconds */
+  guint timeout; /* milliseconds */
   GMutex lock;
   GHashTable *asked; /* serial of a client's call for XML → VsmmuProcedure; with the lock held */
 };
@@ -82,19 +82,19 @@ vsmmu_session_new (const VsmmuPolicy *policy, const char *bus)
   session->bus = bus;
   session->guard = vsmmu_guard_new (policy, &guard_ops, session);
   g_mutex_init (&session->lock);
-  session->own_calls = vsmmu_own_calls_new (PATIENCE_MILLISECONDS);
-  session->device_calls = vsmmu_device_calls_new (PATIENCE_MILLISECONDS);
+  session->own_calls = vsmmu_own_calls_new ();
+  session->device_calls = vsmmu_device_calls_new ();
   session->asked = g_hash_table_new (NULL, NULL);
-  session->patience = PATIENCE_MILLISECONDS;
+  vsmmu_session_set_timeout (session, TIMEOUT_MILLISECONDS);
   return session;
 }
 
 void
-vsmmu_session_set_patience (VsmmuSession *session, guint milliseconds)
+vsmmu_session_set_timeout (VsmmuSession *session, guint milliseconds)
 {
-  session->patience = milliseconds;
-  vsmmu_own_calls_set_patience (session->own_calls, milliseconds);
-  vsmmu_device_calls_set_patience (session->device_calls, milliseconds);
+  session->timeout = milliseconds;
+  vsmmu_own_calls_set_timeout (session->own_calls, milliseconds);
+  vsmmu_device_calls_set_timeout (session->device_calls, milliseconds);
 }
 
 void
@@ -286,7 +286,7 @@ handle_call (VsmmuSession *session, const VsmmuFrameHeader *header, GBytes *fram
  * failed: guest is busy", an internal error of libvirt 12.8).
  */
 static gboolean
-detach_patiently (VsmmuSession *session, const VsmmuDeviceCall *change, GError **error)
+detach_repeatedly (VsmmuSession *session, const VsmmuDeviceCall *change, GError **error)
 {
   g_autofree char *xml = vsmmu_guard_write_undo (change->xml);
   guint named = change->flags & (VIR_DOMAIN_DEVICE_MODIFY_LIVE | VIR_DOMAIN_DEVICE_MODIFY_CONFIG);
@@ -303,7 +303,7 @@ detach_patiently (VsmmuSession *session, const VsmmuDeviceCall *change, GError *
       g_propagate_error (error, g_steal_pointer (&problem));
       return FALSE;
     }
-    has_ended = !vsmmu_own_calls_pause (session->own_calls, session->patience / DETACH_SHARE);
+    has_ended = !vsmmu_own_calls_pause (session->own_calls, session->timeout / DETACH_SHARE);
   }
 }
 
@@ -313,7 +313,7 @@ undo (VsmmuSession *session, const VsmmuDeviceCall *change, const GError *reason
 {
   g_autoptr (GError) problem = NULL;
 
-  if (detach_patiently (session, change, &problem))
+  if (detach_repeatedly (session, change, &problem))
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
                  _ ("the device was attached, and is being detached again: %s"), reason->message);
   else

@@ -21,7 +21,7 @@ typedef struct _VsmmuSession VsmmuSession;
 VsmmuSession *vsmmu_session_new (const VsmmuPolicy *policy, const char *bus);
 
 /* For how many milliseconds the daemon is waited for, and calls for each other; a minute when it is not set. */
-void vsmmu_session_set_patience (VsmmuSession *session, guint milliseconds);
+void vsmmu_session_set_timeout (VsmmuSession *session, guint milliseconds);
 
 void vsmmu_session_free (VsmmuSession *session);
 

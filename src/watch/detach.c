@@ -7,7 +7,7 @@
  * Milliseconds from an attempt to detach that QEMU accepted to the next: it refuses another for 5 seconds
  * (pcie_cap_slot_unplug_request_cb()), and Linux takes as long to let a device go.
  */
-#define DETACH_PATIENCE 10000
+#define ACCEPTED_DELAY 10000
 
 /* What an attempt to detach needs to find its device again. */
 typedef struct {
@@ -25,7 +25,7 @@ detachment_free (gpointer data)
 static gboolean detach_again (gpointer data);
 
 void
-vsmmu_detach_schedule (VsmmuWatchedGuest *guest, const char *alias, guint patience, const char *reason)
+vsmmu_detach_schedule (VsmmuWatchedGuest *guest, const char *alias, guint min_delay, const char *reason)
 {
   VsmmuWatchedDevice *watched = g_hash_table_lookup (guest->devices, alias);
   guint delay;
@@ -41,7 +41,7 @@ vsmmu_detach_schedule (VsmmuWatchedGuest *guest, const char *alias, guint patien
   detachment = g_new (Detachment, 1);
   *detachment = (Detachment){ guest, g_strdup (alias) };
   watched->detach =
-      g_timeout_add_full (G_PRIORITY_DEFAULT, MAX (delay, patience), detach_again, detachment, detachment_free);
+      g_timeout_add_full (G_PRIORITY_DEFAULT, MAX (delay, min_delay), detach_again, detachment, detachment_free);
 }
 
 static void
@@ -60,7 +60,7 @@ on_detached (VsmmuJob *job)
   else if (job->error != NULL)
     vsmmu_detach_schedule (guest, job->alias, 0, job->error->message);
   else
-    vsmmu_detach_schedule (guest, job->alias, DETACH_PATIENCE, _ ("the guest does not let it go"));
+    vsmmu_detach_schedule (guest, job->alias, ACCEPTED_DELAY, _ ("the guest does not let it go"));
 }
 
 void

@@ -11,5 +11,5 @@
 /* Begins the next attempt, now. */
 void vsmmu_detach_begin (VsmmuWatchedGuest *guest, const char *alias);
 
-/* Plans the next attempt in no less than @patience milliseconds; @reason (translated): why the last one failed. */
-void vsmmu_detach_schedule (VsmmuWatchedGuest *guest, const char *alias, guint patience, const char *reason);
+/* Plans the next attempt in no less than @min_delay milliseconds; @reason (translated): why the last one failed. */
+void vsmmu_detach_schedule (VsmmuWatchedGuest *guest, const char *alias, guint min_delay, const char *reason);

@@ -109,13 +109,13 @@ run (gpointer data)
 static void
 make_pair (int *ours, int *theirs)
 {
-  const struct timeval patience = { .tv_sec = SECONDS_MAX };
+  const struct timeval timeout = { .tv_sec = SECONDS_MAX };
   int fds[2];
 
   g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
   *ours = fds[0];
   *theirs = fds[1];
-  setsockopt (*ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof (patience));
+  setsockopt (*ours, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof (timeout));
 }
 
 /* (transfer full): of a file with @text */
@@ -141,7 +141,7 @@ static void
 bed_start_with (Bed *bed, guint milliseconds, const VsmmuPolicy *policy, const char *bus)
 {
   *bed = (Bed){ .session = vsmmu_session_new (policy, bus) };
-  vsmmu_session_set_patience (bed->session, milliseconds);
+  vsmmu_session_set_timeout (bed->session, milliseconds);
   make_pair (&bed->client, &bed->session_client);
   make_pair (&bed->daemon, &bed->session_daemon);
   bed->thread = g_thread_new ("relay", run, bed);
@@ -601,12 +601,12 @@ test_a_refused_change_lets_the_next_one_go_on (void)
 static void
 test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain (void)
 {
-  const guint patience = 20 * SHORT_MILLISECONDS;
+  const guint timeout = 20 * SHORT_MILLISECONDS;
   g_autofree char *message = NULL;
   gint64 begin;
   Bed bed;
 
-  bed_start (&bed, patience);
+  bed_start (&bed, timeout);
   call (&bed, ATTACH, 1, 1, RNG (), 0);
   let_through (&bed, ATTACH, 1);
   begin = g_get_monotonic_time ();
@@ -615,7 +615,7 @@ test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain (void)
   let_through (&bed, ATTACH, 3);
   message = expect_error (&bed, 2, VIR_ERR_CONFIG_UNSUPPORTED);
   g_assert_nonnull (strstr (message, "still unanswered"));
-  g_assert_cmpint (g_get_monotonic_time () - begin, >=, patience * G_TIME_SPAN_MILLISECOND);
+  g_assert_cmpint (g_get_monotonic_time () - begin, >=, timeout * G_TIME_SPAN_MILLISECOND);
   call (&bed, ATTACH, 4, 3, RNG (), 0);
   let_through (&bed, ATTACH, 4);
   bed_end (&bed);
@@ -626,12 +626,12 @@ test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain (void)
 static void
 test_a_guest_that_hangs_holds_up_no_more_than_its_domain (void)
 {
-  const guint patience = 20 * SHORT_MILLISECONDS;
+  const guint timeout = 20 * SHORT_MILLISECONDS;
   g_autofree char *message = NULL;
   gint64 begin = g_get_monotonic_time ();
   Bed bed;
 
-  bed_start (&bed, patience);
+  bed_start (&bed, timeout);
   call (&bed, ATTACH, 1, 1, RNG (), 0);
   expect_question (&bed, GET_XML);
   call (&bed, ATTACH, 2, 2, RNG (), 0);
@@ -640,7 +640,7 @@ test_a_guest_that_hangs_holds_up_no_more_than_its_domain (void)
   expect (bed.daemon, PING, VSMMU_FRAME_CALL, 3);
   message = expect_error (&bed, 1, VIR_ERR_CONFIG_UNSUPPORTED);
   g_assert_nonnull (strstr (message, "did not answer"));
-  g_assert_cmpint (g_get_monotonic_time () - begin, >=, patience * G_TIME_SPAN_MILLISECOND);
+  g_assert_cmpint (g_get_monotonic_time () - begin, >=, timeout * G_TIME_SPAN_MILLISECOND);
   /* The domain is free again. */
   call (&bed, ATTACH, 4, 1, RNG (), 0);
   let_through (&bed, ATTACH, 4);
@@ -756,7 +756,7 @@ expect_undo (Bed *bed, guint flags)
   return header.serial;
 }
 
-/* How often a device is detached that QEMU does not let go, and after what share of our patience again. */
+/* How often a device is detached that QEMU does not let go, and after what share of our timeout again. */
 #define ATTEMPTS_MAX 15
 #define SHARE 60
 
@@ -785,13 +785,13 @@ static void
 test_what_was_attached_and_cannot_be_judged_is_detached_again (gconstpointer data)
 {
   const typeof (undone[0]) *row = data;
-  guint patience = row->how == SILENCE ? 1000 : row->n_busy == ATTEMPTS_MAX ? 5000 : SECONDS_MAX * 1000;
+  guint timeout = row->how == SILENCE ? 1000 : row->n_busy == ATTEMPTS_MAX ? 5000 : SECONDS_MAX * 1000;
   g_autofree char *message = NULL;
   gint64 begin;
   guint32 serial;
   Bed bed;
 
-  bed_start (&bed, patience);
+  bed_start (&bed, timeout);
   attach_device (&bed, row->flags);
   /* Until that is over nothing else comes to the guest. */
   if (row->how != SILENCE)
@@ -800,7 +800,7 @@ test_what_was_attached_and_cannot_be_judged_is_detached_again (gconstpointer dat
   answer (&bed, GET_XML, expect_question (&bed, GET_XML), FALSE, row->how);
   for (guint i = 0; i < row->n_busy; i++) {
     serial = expect_undo (&bed, row->undone);
-    g_assert_cmpint (g_get_monotonic_time () - begin, >=, i * (patience / SHARE) * G_TIME_SPAN_MILLISECOND);
+    g_assert_cmpint (g_get_monotonic_time () - begin, >=, i * (timeout / SHARE) * G_TIME_SPAN_MILLISECOND);
     answer_error (&bed, DETACH_FLAGS, serial, VIR_ERR_INTERNAL_ERROR);
   }
   if (row->n_busy < ATTEMPTS_MAX) {
