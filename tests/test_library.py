@@ -33,6 +33,28 @@ def test_the_library_exports_what_the_map_has(build_dir):
     assert sorted(names) == [f"{name}@@LIBVSMMU_0.1" for name in in_map()]
 
 
+def documentation(header):
+    """(name, comment before it or "", parameters, whether it returns something) of each function of a public header."""
+    text = (INCLUDE / (header if header != "version.h" else "version.h.in")).read_text()
+    for found in re.finditer(r"(/\*\*\n(?: \*[^\n]*\n)+)?VSMMU_PUBLIC\s+([^;]*?)\b(vsmmu_\w+)\s*\(([^;]*)\);", text):
+        comment, kind, name, parameters = found.groups()
+        if not name.endswith("_get_type") and name != "vsmmu_error_quark":
+            yield name, comment or "", re.findall(r"(\w+)(?:,|$)", parameters.replace("void", "")), kind.strip() != "void"
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_everything_is_documented(header):
+    missing = [f"{name}: {what}" for name, comment, parameters, returns in documentation(header)
+               for what in [f" * {name}:", " * Since: 0.", *(f" * @{parameter}:" for parameter in parameters), *([" * Returns:"] if returns else [])]
+               if what not in comment]
+    assert not missing, "\n".join(missing)
+
+
+def test_functions_are_found_to_be_documented():
+    found = [name for header in HEADERS for name, *_ in documentation(header)]
+    assert len(found) > 60 and set(found) < declared()
+
+
 @pytest.fixture(scope="module")
 def flags(build_dir):
     glib = subprocess.run(["pkg-config", "--cflags", "glib-2.0"], check=True, capture_output=True, text=True).stdout.split()
