@@ -117,12 +117,14 @@ check_host_oas (VsmmuCheck *check)
 {
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
-    int asked = binding->iommu != NULL && binding->iommu->iommu.oas > 0 ? binding->iommu->iommu.oas : OAS_DEFAULT;
     g_autofree char *option = NULL;
     g_autofree char *lack = NULL;
-    int has;
+    int asked, has;
 
-    if (binding->smmu == NULL || !is_too_much (binding->smmu, VSMMU_SMMU_OAS, asked))
+    if (binding->smmu == NULL)
+      continue;
+    asked = binding->iommu->iommu.oas > 0 ? binding->iommu->iommu.oas : OAS_DEFAULT;
+    if (!is_too_much (binding->smmu, VSMMU_SMMU_OAS, asked))
       continue;
     has = (int) binding->smmu->capabilities[VSMMU_SMMU_OAS].value;
     option = binding->iommu->iommu.oas > 0 ? g_strdup_printf ("oas='%d'", asked)
@@ -167,15 +169,18 @@ check_host_no_nesting (VsmmuCheck *check)
 
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
-    g_autofree char *path = binding->iommu != NULL ? vsmmu_device_path (binding->iommu, "/driver") : NULL;
+    g_autofree char *path = NULL;
 
+    if (binding->iommu == NULL)
+      continue;
+    path = vsmmu_device_path (binding->iommu, "/driver");
     if (binding->smmu != NULL && cannot_nest (binding->smmu))
       vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
                           g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' shows with nesting, or no "
                                        "accelerated SMMUv3")),
                           _ ("%s cannot carry an accelerated SMMUv3: %s"), binding->smmu->name,
                           lack_of_nesting (binding->smmu));
-    else if (binding->iommu != NULL && binding->smmu == NULL && is_hopeless && check->host->has_smmus)
+    else if (binding->smmu == NULL && is_hopeless && check->host->has_smmus)
       vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
                           g_strdup (_ ("use another host, or no accelerated SMMUv3")), "%s",
                           check->host->smmus->len == 0 ? _ ("the host has no SMMUv3")
