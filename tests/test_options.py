@@ -17,6 +17,7 @@ PARTS = {
     "hook": {"virt-vsmmu-hook", "virt-vsmmu-hook.8", "50-vsmmu"},
     "polkit": {"org.vsmmu1.policy", "org.vsmmu1.rules"},
     "systemd": {"virt-vsmmud.service", "virt-vsmmu-facts.service", "vsmmu.conf"},
+    "introspection": {"Vsmmu-0.1.gir", "Vsmmu-0.1.typelib"},
     "man": {"vsmmu.7", "vsmmu-rules.7", "virt-vsmmu.1", "virt-vsmmu-connect.1", "virt-vsmmu-connect-session.1", "virt-vsmmu.conf.5", "virt-vsmmu-hook.8", "virt-vsmmud.8"},
     "nls": {"libvirt-vsmmu.mo"},
     "tests": set(),
