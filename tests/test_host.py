@@ -500,6 +500,7 @@ def test_canwbs_is_known_when_the_root_complexes_agree(root_complexes, expected,
     assert read(program, root)["smmus"][0]["capabilities"]["canwbs"] == expected
 
 
+@pytest.mark.slow("a machine of a thousand functions is made")
 def test_a_machine_of_a_thousand_functions_is_read_as_it_was_made(program, tmp_path):
     machine = machines.large(4, 1100)
     facts = read(program, hosts.write(machine.entries(), tmp_path / "host"))

@@ -305,6 +305,7 @@ def assert_expected(expected, command, document, program):
         assert_read(set(expected.split()), command, status, out, err)
 
 
+@pytest.mark.slow("the program runs hundreds of times")
 @pytest.mark.parametrize("command", ["check", "json", "args", "attach", "graph"])
 @pytest.mark.parametrize("name", SMALL)
 def test_a_small_hostile_document(name, command, program):
@@ -392,6 +393,7 @@ RAW = ["<iommu xmlns='' model='smmuv3'><driver pciBus='0' accel='on'/></iommu>",
        "</qemu:frontend></qemu:device></qemu:override>", "<a xmlns='b'>" * 60 + "</a>" * 60]
 
 
+@pytest.mark.slow("lifts and lowers many documents")
 def test_metadata_changes_nothing_about_what_a_lowered_domain_is(program, tmp_path):
     """What the first version kept in metadata was pasted into the domain; now nothing is read there."""
     wrap = "<l:lowered xmlns:l='urn:libvirt-vsmmu:lowered:1'>{}</l:lowered>"

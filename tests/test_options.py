@@ -50,6 +50,7 @@ def test_each_is_tested():
     assert sorted(PARTS) == sorted(name for name, kind in OPTIONS.items() if kind == "feature")
 
 
+@pytest.mark.slow("configures the build")
 def test_tests_without_a_program_are_refused_with_the_reason(tmp_path):
     run = configure(tmp_path, "-Dhook=disabled", "-Dtests=enabled")
     assert run.returncode == 1 and "the tests need all programs: connect, daemon and hook" in run.stdout
