@@ -126,6 +126,7 @@ class Toy:
     def __init__(self, directory):
         self.directory = directory
         self.write("meson.build", MESON)
+        self.write("meson_options.txt", "option('introspection', type: 'feature', value: 'auto')\n")
         self.write("src/toy.c", SOURCE)
         self.write("src/toy.h", "int toy_clamp (int x);\nint toy_unused (int x);\n")
         self.write("tools/toy.c", TOOL)
