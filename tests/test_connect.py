@@ -89,7 +89,8 @@ def children(command):
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and wanted.encode() in (entry / "cmdline").read_bytes().split(b"\0")[1:]:
+            if (entry.name.isdigit() and os.readlink(entry / "exe").endswith("/virt-vsmmu-connect")
+                    and wanted.encode() in (entry / "cmdline").read_bytes().split(b"\0")[1:]):
                 found.append(int(entry.name))
     return found
 
