@@ -24,7 +24,8 @@ def output_of(*command):
 def build(directory):
     """A release build of its own, as a distribution would make it, and the program that measures."""
     if not (directory / "build.ninja").exists():
-        subprocess.run(["meson", "setup", directory, SOURCE, "--buildtype=release", "-Db_lto=true"], check=True,
+        subprocess.run(["meson", "setup", directory, SOURCE, "--buildtype=release", "-Db_lto=true",
+                        "-Dtests=disabled", "-Dintrospection=disabled"], check=True,
                        stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", directory], check=True, stdout=subprocess.DEVNULL)
     measure = directory / "measure"
