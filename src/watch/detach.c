@@ -48,11 +48,11 @@ static void
 on_detached (VsmmuJob *job)
 {
   const VsmmuWatchedDaemon *daemon = ((VsmmuWatchLink *) job->link)->daemon;
-  VsmmuWatchedGuest *guest = daemon != NULL ? g_hash_table_lookup (daemon->guests, job->uuid) : NULL;
+  VsmmuWatchedGuest *guest = vsmmu_watched_guest_of (job);
 
   if (daemon != NULL)
     vsmmu_watched_trim (daemon);
-  if (guest == NULL || guest->serial != job->serial)
+  if (guest == NULL)
     return;
   /* Another device has its alias: there is nothing to try again. */
   if (g_error_matches (job->error, VSMMU_ERROR, VSMMU_ERROR_VALUE))
