@@ -441,7 +441,7 @@ test_properties_of_the_interface_are_those_of_the_table (void)
   const VsmmuMethodContext context = { .is_session = TRUE };
   guint n_properties = 0;
 
-  for (const VsmmuProperty *property = vsmmu_properties; property->name != NULL; property++) {
+  for (const VsmmuServiceProperty *property = vsmmu_service_properties; property->name != NULL; property++) {
     const GDBusPropertyInfo *info = g_dbus_interface_info_lookup_property (node->interfaces[0], property->name);
     g_autoptr (GVariant) value = g_variant_ref_sink (property->get (&context));
 

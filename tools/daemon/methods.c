@@ -421,7 +421,7 @@ get_policy (const VsmmuMethodContext *context)
   return g_variant_new_string (vsmmu_policy_mode_to_string (vsmmu_policy_load_mode (context->is_session)));
 }
 
-const VsmmuProperty vsmmu_properties[] = {
+const VsmmuServiceProperty vsmmu_service_properties[] = {
   { "Version", get_version },
   { "Connections", get_connections },
   { "Policy", get_policy },
@@ -435,7 +435,7 @@ run_get (VsmmuRequest *request, GError **error)
   const char *name;
 
   g_variant_get (request->parameters, "(&s&s)", NULL, &name);
-  for (const VsmmuProperty *property = vsmmu_properties; property->name != NULL; property++)
+  for (const VsmmuServiceProperty *property = vsmmu_service_properties; property->name != NULL; property++)
     if (strcmp (property->name, name) == 0)
       return g_variant_new ("(v)", property->get (request->context));
   g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_PROPERTY, _ ("there is no property '%s'"), name);
@@ -448,7 +448,7 @@ run_get_all (VsmmuRequest *request, GError **error)
   GVariantBuilder builder;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
-  for (const VsmmuProperty *property = vsmmu_properties; property->name != NULL; property++)
+  for (const VsmmuServiceProperty *property = vsmmu_service_properties; property->name != NULL; property++)
     g_variant_builder_add (&builder, "{sv}", property->name, property->get (request->context));
   return g_variant_new ("(a{sv})", &builder);
 }

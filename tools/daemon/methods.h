@@ -52,7 +52,7 @@ const VsmmuMethod *vsmmu_methods_find (const char *name);
 typedef struct {
   const char *name;
   GVariant *(*get) (const VsmmuMethodContext *context);
-} VsmmuProperty;
+} VsmmuServiceProperty;
 
 /* All of them; ends with a row without a name. */
-extern const VsmmuProperty vsmmu_properties[];
+extern const VsmmuServiceProperty vsmmu_service_properties[];
