@@ -25,13 +25,7 @@ vsmmu_check_options_unref (VsmmuCheckOptions *options)
     g_atomic_rc_box_release_full (options, options_clear);
 }
 
-static VsmmuCheckOptions *
-options_ref (VsmmuCheckOptions *options)
-{
-  return g_atomic_rc_box_acquire (options);
-}
-
-G_DEFINE_BOXED_TYPE (VsmmuCheckOptions, vsmmu_check_options, options_ref, vsmmu_check_options_unref)
+G_DEFINE_BOXED_TYPE (VsmmuCheckOptions, vsmmu_check_options, g_atomic_rc_box_acquire, vsmmu_check_options_unref)
 
 void
 vsmmu_check_options_set_target (VsmmuCheckOptions *options, const VsmmuTarget *target)

@@ -24,13 +24,7 @@ vsmmu_plan_options_unref (VsmmuPlanOptions *options)
     g_atomic_rc_box_release_full (options, options_clear);
 }
 
-static VsmmuPlanOptions *
-options_ref (VsmmuPlanOptions *options)
-{
-  return g_atomic_rc_box_acquire (options);
-}
-
-G_DEFINE_BOXED_TYPE (VsmmuPlanOptions, vsmmu_plan_options, options_ref, vsmmu_plan_options_unref)
+G_DEFINE_BOXED_TYPE (VsmmuPlanOptions, vsmmu_plan_options, g_atomic_rc_box_acquire, vsmmu_plan_options_unref)
 
 void
 vsmmu_plan_options_set_spare_ports (VsmmuPlanOptions *options, guint spare_ports)

@@ -32,13 +32,7 @@ vsmmu_plan_unref (VsmmuPlan *plan)
     g_atomic_rc_box_release_full (plan, plan_clear);
 }
 
-static VsmmuPlan *
-plan_ref (VsmmuPlan *plan)
-{
-  return g_atomic_rc_box_acquire (plan);
-}
-
-G_DEFINE_BOXED_TYPE (VsmmuPlan, vsmmu_plan, plan_ref, vsmmu_plan_unref)
+G_DEFINE_BOXED_TYPE (VsmmuPlan, vsmmu_plan, g_atomic_rc_box_acquire, vsmmu_plan_unref)
 
 const char *
 vsmmu_plan_get_xml (const VsmmuPlan *plan, gsize *length)

@@ -26,12 +26,6 @@ smmu_free (gpointer data)
   g_free (smmu);
 }
 
-static void
-finding_free (gpointer data)
-{
-  vsmmu_finding_unref (data);
-}
-
 static VsmmuGuest *
 guest_new (const VsmmuDomain *domain)
 {
@@ -40,7 +34,7 @@ guest_new (const VsmmuDomain *domain)
   guest->name = g_strdup (domain->name != NULL ? domain->name : domain->file);
   vsmmu_msi_machine_of (domain, &guest->machine);
   guest->smmus = g_ptr_array_new_with_free_func (smmu_free);
-  guest->findings = g_ptr_array_new_with_free_func (finding_free);
+  guest->findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
   for (guint i = 0; i < domain->iommus->len; i++) {
     const VsmmuDevice *iommu = vsmmu_domain_iommu_at (domain, i);
     VsmmuGuestSmmu *smmu = g_new0 (VsmmuGuestSmmu, 1);
