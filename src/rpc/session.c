@@ -281,23 +281,28 @@ handle_call (VsmmuSession *session, const VsmmuFrameHeader *header, GBytes *fram
   answer->to_client = vsmmu_rpc_error_reply (header, VIR_FROM_QEMU, VIR_ERR_CONFIG_UNSUPPORTED, text);
 }
 
+/* Whether a call that detaches a device found nothing to detach: somebody else, such as virt-vsmmud, was faster. */
+static gboolean
+has_gone (int code)
+{
+  return code == VIR_ERR_DEVICE_MISSING || code == VIR_ERR_NO_DOMAIN;
+}
+
 /*
  * QEMU lets no device go as long as the guest powers up its slot, which is for some seconds after it came ("Hot-unplug
  * failed: guest is busy", an internal error of libvirt 12.8).
  */
 static gboolean
-detach_repeatedly (VsmmuSession *session, const VsmmuDeviceCall *change, GError **error)
+detach_repeatedly (VsmmuSession *session, const VsmmuDeviceCall *change, guint flag, GError **error)
 {
   g_autofree char *xml = vsmmu_guard_write_undo (change->xml);
-  guint named = change->flags & (VIR_DOMAIN_DEVICE_MODIFY_LIVE | VIR_DOMAIN_DEVICE_MODIFY_CONFIG);
   gboolean has_ended = FALSE;
 
   for (guint attempt = 1;; attempt++) {
     g_autoptr (GError) problem = NULL;
     int code = 0;
 
-    if (vsmmu_own_calls_detach (session->own_calls, change->raw_uuid, xml,
-                                named != 0 ? named : VIR_DOMAIN_DEVICE_MODIFY_LIVE, &code, &problem))
+    if (vsmmu_own_calls_detach (session->own_calls, change->raw_uuid, xml, flag, &code, &problem) || has_gone (code))
       return TRUE;
     if (code != VIR_ERR_INTERNAL_ERROR || attempt == DETACH_ATTEMPTS || has_ended) {
       g_propagate_error (error, g_steal_pointer (&problem));
@@ -307,13 +312,27 @@ detach_repeatedly (VsmmuSession *session, const VsmmuDeviceCall *change, GError 
   }
 }
 
+/*
+ * From the guest, and from its definition if it came there too; each by itself, because libvirt detaches from neither
+ * when one has it no more. The first error is kept, and the definition is tried all the same.
+ */
+static gboolean
+detach_everywhere (VsmmuSession *session, const VsmmuDeviceCall *change, GError **error)
+{
+  gboolean is_gone = detach_repeatedly (session, change, VIR_DOMAIN_DEVICE_MODIFY_LIVE, error);
+
+  if ((change->flags & VIR_DOMAIN_DEVICE_MODIFY_CONFIG) == 0)
+    return is_gone;
+  return detach_repeatedly (session, change, VIR_DOMAIN_DEVICE_MODIFY_CONFIG, is_gone ? error : NULL) && is_gone;
+}
+
 /* Sets @error to what became of a device that should not have been attached for @reason. */
 static void
 undo (VsmmuSession *session, const VsmmuDeviceCall *change, const GError *reason, GError **error)
 {
   g_autoptr (GError) problem = NULL;
 
-  if (detach_repeatedly (session, change, &problem))
+  if (detach_everywhere (session, change, &problem))
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
                  _ ("the device was attached, and is being detached again: %s"), reason->message);
   else

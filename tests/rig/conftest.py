@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if pathlib.Path(__file__).parent in item.path.parents and not item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.slow("waits for an emulated host, and for guests in it"))
-    if not config.getoption("--rig-all"):
+    if not config.getoption("--rig-all", False):
         left = [item for item in items if not item.get_closest_marker("long_tail")]
         config.hook.pytest_deselected(items=[item for item in items if item not in left])
         items[:] = left
