@@ -244,7 +244,7 @@ def test_a_domain_that_no_strategy_fits_is_refused_with_what_to_do(program, targ
 
 @pytest.mark.parametrize("arguments, words", [
     ([], "--target"), (["--lift", "--target=libvirt=11.3"], "--lift"), (["--target=libvirt"], "'libvirt'"),
-    (["--target=qemu=11.1"], "names no libvirt"), (["--lift", "a", "b"], "one document"),
+    (["--target=qemu=11.1"], "has no libvirt version"), (["--lift", "a", "b"], "one document"),
     (["--target=libvirt=11.3", "--connect=test:///default"], "--target this"), (["--lift", "no-such-file"], "no-such-file")])
 def test_what_cannot_be_carried_out_has_status_2(program, arguments, words):
     outcome = program.run("adapt", *arguments, input=EXAMPLE.encode())

@@ -131,7 +131,7 @@ def ask_us(build_dir, tmp_path, buses):
 
 def read_route(line):
     if line.startswith("error"):
-        match = re.search("0x[0-9a-f]+ of stream id 0x([0-9a-f]+) is not translated: the SMMU is off", line)
+        match = re.search("0x[0-9a-f]+ of StreamID 0x([0-9a-f]+) is not translated: the SMMU is disabled", line)
         assert match, line
         return "abort", int(match[1], 16)
     path, gpa, device_id = line.split()

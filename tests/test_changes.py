@@ -18,7 +18,7 @@ LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 FLAGS = {"without": None, "current": 0, "live": LIVE, "config": CONFIG, "both": LIVE | CONFIG}
 
 VSMMU = "<iommu model='smmuv3'><driver pciBus='{bus}' accel='on' ats='off' ril='on' ssidsize='0' oas='44' cmdqv='off'/></iommu>"
-# QEMU has no accelerated SMMUv3 without KVM; to libvirt and to us it is one all the same.
+# QEMU does not support an accelerated SMMUv3 without KVM; to libvirt and to us it is one all the same.
 EMULATOR = r"""#!/bin/bash
 arguments=()
 for argument; do

@@ -92,7 +92,7 @@ def test_an_unknown_option_or_value_is_refused(command, arguments, words, progra
     (["graph", "--this-host", "--host", "a.json", "-"], "--this-host"),
     (["msi"], "--domain"),
     (["msi", "a.xml", "b.xml"], "--help"),
-    (["msi", "--domain", "guest", "a.xml"], "not both"),
+    (["msi", "--domain", "guest", "a.xml"], "cannot be used together"),
     (["msi", "--monitor", "a.xml"], "--domain"),
     (["msi", "--connect", "qemu:///session", "a.xml"], "--domain"),
 ])
@@ -116,7 +116,7 @@ def test_status_is_1_when_an_error_is_found(program):
 def test_status_is_2_when_a_file_is_missing_and_the_others_are_checked(program):
     outcome = program.run("check", "no-such-file.xml", BROKEN)
     assert outcome.status == 2
-    assert outcome.err.startswith("virt-vsmmu: no-such-file.xml: ") and outcome.err.count("\n") == 1
+    assert outcome.err.startswith("virt-vsmmu: cannot open 'no-such-file.xml': ") and outcome.err.count("\n") == 1
     assert "[pci-bus-not-root]" in outcome.out and "1 document checked" in outcome.out
 
 
@@ -197,7 +197,7 @@ def test_what_is_no_domain_is_passed_over_in_a_directory_and_counted(program, tm
     outcome = program.run("check", "-r", tmp_path)
     assert outcome.status == 0
     assert outcome.out.splitlines()[-2:] == ["1 document checked: 0 errors, 0 warnings, 1 note",
-                                             "2 documents are no domains and were passed over"]
+                                             "2 documents are not domains and were skipped"]
 
 
 def test_what_is_no_domain_is_an_error_when_it_is_named(program, tmp_path):
@@ -259,7 +259,7 @@ def test_a_dash_reads_standard_input(program):
 
 def test_standard_input_may_be_closed(program):
     process = subprocess.run(["sh", "-c", '"$1" check - <&-', "sh", program.path], capture_output=True, text=True)
-    assert process.returncode == 2 and process.stderr.startswith("virt-vsmmu: <stdin>: ")
+    assert process.returncode == 2 and process.stderr.startswith("virt-vsmmu: cannot open '<stdin>': ")
 
 
 def test_a_file_may_be_named_like_an_option(program, tmp_path):
@@ -483,9 +483,9 @@ def grace_host(program, tmp_path_factory):
 
 
 @pytest.mark.parametrize("second, nic, hint", [
-    ("0x0002", "", "bus='0x07' slot='0x00'/>, a free port that suits it"),
+    ("0x0002", "", "bus='0x07' slot='0x00'/>, a suitable free port"),
     ("0x0019", "", "one more pcie-expander-bus"),
-    ("0x0002", "<address type='pci' bus='0x04' slot='0x00'/>", "bus='0x07' slot='0x00'/>, a free port that suits it"),
+    ("0x0002", "<address type='pci' bus='0x04' slot='0x00'/>", "bus='0x07' slot='0x00'/>, a suitable free port"),
 ])
 def test_a_hint_names_the_port_behind_the_right_vsmmu(second, nic, hint, program, grace_host):
     """The first free port is behind the vSMMU of a GPU; the NIC belongs to the other one, if there is one for it."""

@@ -28,10 +28,10 @@ USAGE = [
     (["--help"], 0, "Usage:"),
     (["--version"], 0, "virt-vsmmu-connect "),
     (["-q"], 2, "virt-vsmmu-connect: option requires an argument -- 'q'"),
-    (["-q", "soon"], 2, "virt-vsmmu-connect: -q takes a number of seconds, or -1"),
-    (["-q", "-2"], 2, "virt-vsmmu-connect: -q takes a number of seconds, or -1"),
-    (["-q0", "-x"], 2, "virt-vsmmu-connect: no such option; see 'virt-vsmmu-connect --help'"),
-    (["-U", "/socket", "more"], 2, "virt-vsmmu-connect: there are no arguments but options; see 'virt-vsmmu-connect --help'"),
+    (["-q", "soon"], 2, "virt-vsmmu-connect: -q requires a number of seconds, or -1"),
+    (["-q", "-2"], 2, "virt-vsmmu-connect: -q requires a number of seconds, or -1"),
+    (["-q0", "-x"], 2, "virt-vsmmu-connect: unknown option; see 'virt-vsmmu-connect --help'"),
+    (["-U", "/socket", "more"], 2, "virt-vsmmu-connect: unexpected argument; virt-vsmmu-connect accepts only options, see 'virt-vsmmu-connect --help'"),
 ]
 
 
@@ -61,7 +61,7 @@ def test_what_is_no_frame_ends_the_connection_and_says_so(peer, side, data):
         assert wire.read_to_end(end) == b""
     status, error = peer.wait()
     assert status == 2
-    assert re.fullmatch(r"virt-vsmmu-connect: a frame of \d+ bytes, .* is none of libvirt's, .*\n", error)
+    assert re.fullmatch(r"virt-vsmmu-connect: invalid libvirt frame of \d+ bytes, .*\n", error)
 
 
 def test_the_largest_frame_passes(peer):
@@ -77,7 +77,7 @@ def test_a_daemon_that_is_killed_in_a_call_is_named(peer):
     assert wire.read_frame(peer.daemon)[1] == b"12345678"
     peer.daemon.close()
     assert wire.read_to_end(peer.client) == b""
-    assert peer.wait() == (2, "virt-vsmmu-connect: libvirt's daemon closed the connection before it answered; see its log\n")
+    assert peer.wait() == (2, "virt-vsmmu-connect: the libvirt daemon closed the connection without a reply; see its log\n")
 
 
 GET_XML_DESC = 14  # whose reply is held back until it is whole, as the guard may change it

@@ -94,33 +94,32 @@ def test_the_system_is_the_socket_that_is_there(connect, directory, present, fou
 
 def test_no_daemon_is_said_with_what_was_looked_for(connect, directory):
     with Transport(connect, prefix=[*WITH_RUN, directory]) as transport:
-        expect_refusal(transport, "no libvirt daemon runs here: in '/run/libvirt' is neither 'virtqemud-sock' nor 'libvirt-sock'; "
-                       "start virtqemud or libvirtd")
+        expect_refusal(transport, "no libvirt daemon is running: '/run/libvirt' has neither 'virtqemud-sock' nor 'libvirt-sock'; start virtqemud or libvirtd")
 
 
 def test_a_daemon_that_has_died_is_said_with_its_socket(connect, directory):
     path = directory / "libvirt" / "libvirt-sock"
     Listener(path).socket.close()
     with Transport(connect, prefix=[*WITH_RUN, directory]) as transport:
-        expect_refusal(transport, "cannot connect to libvirt's daemon at '/run/libvirt/libvirt-sock': Connection refused; .*")
+        expect_refusal(transport, "cannot connect to the libvirt daemon at '/run/libvirt/libvirt-sock': Connection refused; .*")
     with Transport(connect, "-U", path) as transport:
-        expect_refusal(transport, f"cannot connect to libvirt's daemon at '{path}': Connection refused; .*")
+        expect_refusal(transport, f"cannot connect to the libvirt daemon at '{path}': Connection refused; .*")
     with Transport(connect, "-U", "/" + "x" * 200) as transport:
-        expect_refusal(transport, "cannot connect to libvirt's daemon at '/x*': File name too long; .*")
+        expect_refusal(transport, "cannot connect to the libvirt daemon at '/x*': File name too long; .*")
 
 
 def test_no_permission_is_said_with_what_to_do(connect, directory):
     copy = shutil.copy(connect, directory)
     Listener(directory / "libvirt" / "virtqemud-sock").path.chmod(0o700)
     with Transport(copy, prefix=[*WITH_RUN, directory, *AS_NOBODY]) as transport:
-        expect_refusal(transport, "no permission to connect to libvirt's daemon at '/run/libvirt/virtqemud-sock'; join the group .*")
+        expect_refusal(transport, "no permission to connect to the libvirt daemon at '/run/libvirt/virtqemud-sock'; join the group .*")
 
 
 def test_the_whole_message_reaches_the_user_of_virsh(connect, directory):
     command = wire.write_script(directory / "command", connect, "-U", "/nowhere")
     virsh = subprocess.run(["virsh", "-c", f"qemu+ext:///system?command={command}", "list"], capture_output=True, text=True)
     assert virsh.returncode == 1
-    assert "cannot connect to libvirt's daemon at '/nowhere': No such file or directory; start libvirtd or virtqemud" in virsh.stderr
+    assert "cannot connect to the libvirt daemon at '/nowhere': No such file or directory; start libvirtd or virtqemud" in virsh.stderr
 
 
 @pytest.mark.parametrize("name", ["libvirt-sock", "virtqemud-sock"])
@@ -160,7 +159,7 @@ def test_a_daemon_that_cannot_be_started_is_named(session_connect, directory):
     environment = {"XDG_RUNTIME_DIR": str(directory), "VIRTD_PATH": "/bin/true"}
     # It went into the background and was never seen again; libvirt too waits for 5 seconds.
     with Transport(session_connect, env=environment) as transport:
-        expect_refusal(transport, f"cannot connect to libvirt's daemon at '{directory}/libvirt/virtqemud-sock': No such file .*")
+        expect_refusal(transport, f"cannot connect to the libvirt daemon at '{directory}/libvirt/virtqemud-sock': No such file .*")
 
 
 def opening(name):
@@ -191,7 +190,7 @@ def test_a_user_does_not_get_the_system_for_a_session(connect, directory, user, 
         if is_refused:
             header, payload = wire.read_frame(transport.client)
             assert header[3:] == (OPEN, wire.REPLY, 1, 1)
-            assert b"give virt-vsmmu-connect-session as its command" in payload
+            assert b"use virt-vsmmu-connect-session as the command" in payload
 
 
 def test_the_alias_works(libvirt_daemon, connect, build_dir, directory):

@@ -112,7 +112,7 @@ def test_a_vector_with_another_address_is_wrong(observer, alias, address):
     is_identity = guest.iommu == guests.PER_BUS and alias in guests.OUTSIDE
     assert finding["rule"] == ("msi-address-wrong-target" if is_identity else "msi-address-unmapped")
     assert f"{address:#x}" in finding["message"] and "vector 0" in finding["message"]
-    assert is_identity or re.search(r"stage 1: nothing is mapped \[F_TRANSLATION, level \d", finding["message"])
+    assert is_identity or re.search(r"stage 1: the address is not mapped \[F_TRANSLATION, level \d", finding["message"])
     assert finding["message"] in text
     assert observer.devices()[alias]["verdict"] == "verified"
 
@@ -210,13 +210,13 @@ def test_a_domain_that_does_not_run_is_refused(guest_daemon, program):
     finally:
         domain.undefineFlags(guest_daemon.libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
     assert (outcome.status, outcome.out) == (2, "")
-    assert outcome.err == "virt-vsmmu: the domain 'shut-off' does not run; start it first\n"
+    assert outcome.err == "virt-vsmmu: the domain 'shut-off' is not running; start it first\n"
 
 
 def test_a_domain_that_is_not_there_is_refused(guest_daemon, program):
     outcome = program.run("msi", "--domain", "no\nbody", "--connect", guest_daemon.uri)
     assert (outcome.status, outcome.out) == (2, "")
-    assert "does not find the domain 'no\\u000abody': Domain not found" in outcome.err and outcome.err.count("\n") == 1
+    assert "cannot find the domain 'no\\u000abody': Domain not found" in outcome.err and outcome.err.count("\n") == 1
 
 
 def test_a_daemon_that_is_not_there_is_told(program, tmp_path):

@@ -45,7 +45,7 @@ def assert_sound(program, host, devices, spare, xml):
     assert "host-smmu-shared" not in outcome.rules
     again = plan(program, host, devices, f"--spare-ports={spare}", "--into", "-", input=xml.encode())
     assert (again.status, again.out) == (0, xml)
-    assert again.err.count("the guest already has") == len(devices) and "unchanged" in again.err
+    assert again.err.count("behind an accelerated SMMUv3, on line ") == len(devices) and "nothing was changed" in again.err
 
 
 def choice(seed, devices):
@@ -112,7 +112,7 @@ def test_generated_guests_are_mostly_accepted(program, facts, tmp_path):
     outcomes = [into(program, host, domain, tmp_path, domain.name) for domain in GUESTS]
     refusals = [err for xml, err in outcomes if xml is None]
     assert len(GUESTS) - len(refusals) >= 120, "\n".join(refusals)
-    assert any("gets the address" in err for xml, err in outcomes if xml)
+    assert any("its address was set to" in err for xml, err in outcomes if xml)
 
 
 GUEST = """<?xml version="1.0"?>
@@ -226,7 +226,7 @@ def test_hole_of_the_guest_only_grows(program):
     for given, expected in (("512", "1024"), ("2048", "2048")):
         guest = GUEST.replace("model='pcie-root'/>", f"model='pcie-root'><pcihole64 unit='GiB'>{given}</pcihole64></controller>")
         outcome = plan(program, GRACE, GPUS, "--into", "-", input=guest.encode())
-        assert hole(outcome.out) == expected and ("64-bit PCI hole" in outcome.err) == (given != expected)
+        assert hole(outcome.out) == expected and ("<pcihole64> was set" in outcome.err) == (given != expected)
 
 
 NUMA = """<numatune><memnode cellid='0' mode='strict' nodeset='0'/><memnode cellid='1' mode='strict' nodeset='1'/></numatune>
@@ -244,7 +244,7 @@ def test_bus_is_on_the_numa_node_whose_memory_is_on_that_of_the_smmu(program):
     assert "<node>" not in outcome.out and "NUMA node 0 of the host" in outcome.err
     guest = GUEST.replace("<os firm", NUMA[NUMA.index("<cpu>"):])
     outcome = plan(program, GRACE, GPUS[1:], "--into", "-", input=guest.encode())
-    assert "<node>1</node>" in outcome.out and "<numatune> does not say" in outcome.err
+    assert "<node>1</node>" in outcome.out and "<numatune> does not bind" in outcome.err
 
 
 def with_devices(xml):
@@ -260,12 +260,12 @@ EMPTY_VSMMU = "<controller type='pci' index='1' model='pcie-expander-bus'/><iomm
 @pytest.mark.parametrize("host, device, guest, reason", [
     ("grace", "0009:07:00.0", None, "no PCI function 0009:07:00.0"),
     ("grace", "0009:00:00.0", None, "bridge or port"),
-    ("small", "0000:00:01.0", None, "behind no SMMUv3"),
+    ("small", "0000:00:01.0", None, "has no SMMUv3 on the host"),
     ("shared-group", "0000:24:00.0", None, "shares IOMMU group"),
-    ("small smmu0.capabilities.nesting=false", "0000:21:00.0", None, "cannot carry"),
+    ("small smmu0.capabilities.nesting=false", "0000:21:00.0", None, "does not support nested translation"),
     ("small smmu0.registers.idr5=0x45", "0000:21:00.0", None, "host-granule"),
     ("grace", GPUS[0], with_devices(HOSTDEV), "already has 0009:01:00.0"),
-    ("grace", GPUS[0], with_devices(EMPTY_VSMMU), "no device behind it"),
+    ("grace", GPUS[0], with_devices(EMPTY_VSMMU), "no device is behind it"),
     ("grace", GPUS[0], with_devices("<iommu model='virtio'/>"), "iommu-models-mixed"),
     ("grace", GPUS[0], GUEST.replace("<acpi/>", ""), "needs-acpi"),
     ("grace", GPUS[0], GUEST.replace("machine='virt'", "machine='sbsa-ref'"), "'virt'"),
@@ -280,16 +280,16 @@ def test_what_cannot_be_had_is_refused(program, facts, host, device, guest, reas
 @pytest.mark.parametrize("options, reason", [
     (["--device", GPUS[0]], "--host"),
     (["--host", GRACE], "--device"),
-    (["--host", GRACE, "--this-host", "--device", GPUS[0]], "two hosts"),
+    (["--host", GRACE, "--this-host", "--device", GPUS[0]], "cannot be used together"),
     (["--host", GRACE, "--device", GPUS[0], "guest.xml"], "--help"),
-    (["--host", GRACE, "--device", "gpu"], "'gpu' is no PCI address"),
+    (["--host", GRACE, "--device", "gpu"], "invalid PCI address 'gpu'"),
     (["--host", GRACE, "--device", GPUS[0], "--spare-ports", "129"], "0 to 128"),
     (["--host", GRACE, "--device", GPUS[0], "--spare-ports", "-1"], "0 to 128"),
     (["--host", GRACE, "--device", GPUS[0], "--into", "/nonexistent"], "cannot open"),
     (["--host", GRACE, "--device", GPUS[0], "--into", "-", "--name", "x"], "--name"),
-    (["--host", GRACE, "--device", GPUS[0], "--name", "a/b"], "invalid name 'a/b' for a guest"),
-    (["--host", GRACE, "--device", GPUS[0], "--name", "a\nb"], "libvirt refuses"),
-    (["--host", GRACE, "--device", GPUS[0], "--name", ""], "invalid name ''"),
+    (["--host", GRACE, "--device", GPUS[0], "--name", "a/b"], "invalid guest name 'a/b'"),
+    (["--host", GRACE, "--device", GPUS[0], "--name", "a\nb"], "libvirt rejects"),
+    (["--host", GRACE, "--device", GPUS[0], "--name", ""], "invalid guest name ''"),
     (["--host", "/nonexistent", "--device", GPUS[0]], "/nonexistent"),
     (["--host", "-", "--device", GPUS[0], "--into", "-"], "standard input"),
     (["--host", GRACE, "--passive", "--device", GPUS[0]], "--this-host"),

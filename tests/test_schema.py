@@ -278,23 +278,23 @@ def test_schemas_are_not_fetched_from_the_network(name, run_check, tmp_path):
         asked = listener.stop()
     assert asked == 0, "something was asked of a server"
     assert (run.returncode, run.stdout) == (2, "")
-    assert re.fullmatch(rf"virt-vsmmu: {tmp_path}/\S+\.rng (includes '.+', which is no file"
+    assert re.fullmatch(rf"virt-vsmmu: {tmp_path}/\S+\.rng (includes '.+', which is not a file"
                         r"|has a document type declaration, which is not supported in a schema"
                         r"|sets xml:base, which is not supported in a schema)\n", run.stderr), run.stderr
 
 
 # What is no schema, and what is said of it; libxml2's own words differ from version to version.
 NO_SCHEMAS = {
-    "empty": ({"domain.rng": ""}, "domain.rng is no schema of libvirt: .+"),
-    "cut off": ({"domain.rng": f"<grammar {RNG}>"}, "domain.rng is no schema of libvirt: .+"),
-    "no XML": ({"domain.rng": "start = element domain { empty }"}, "domain.rng is no schema of libvirt: .+"),
-    "a domain": ({"domain.rng": "<domain/>"}, "domain.rng is no schema of libvirt: .*domain.rng.*"),
+    "empty": ({"domain.rng": ""}, "domain.rng is not a libvirt schema: .+"),
+    "cut off": ({"domain.rng": f"<grammar {RNG}>"}, "domain.rng is not a libvirt schema: .+"),
+    "no XML": ({"domain.rng": "start = element domain { empty }"}, "domain.rng is not a libvirt schema: .+"),
+    "a domain": ({"domain.rng": "<domain/>"}, "domain.rng is not a libvirt schema: .*domain.rng.*"),
     "another schema": ({"domain.rng": grammar("<start><element name='x'><empty/></element></start>")},
-                       "domain.rng is no schema of libvirt: .*iommu.*"),
+                       "domain.rng is not a libvirt schema: .*iommu.*"),
     "included is cut off": ({"domain.rng": grammar("<include href='b.rng'/>"), "b.rng": "<grammar"},
-                            "b.rng is no schema of libvirt: .+"),
-    "included is missing": ({"domain.rng": grammar("<include href='b.rng'/>")}, "b.rng is no schema of libvirt: .+"),
-    "includes itself": ({"domain.rng": grammar("<include href='domain.rng'/>")}, "domain.rng is no schema of libvirt: .+"),
+                            "b.rng is not a libvirt schema: .+"),
+    "included is missing": ({"domain.rng": grammar("<include href='b.rng'/>")}, "b.rng is not a libvirt schema: .+"),
+    "includes itself": ({"domain.rng": grammar("<include href='domain.rng'/>")}, "domain.rng is not a libvirt schema: .+"),
 }
 
 
@@ -333,7 +333,7 @@ def test_the_first_schema_of_libvirt_below_the_data_directories_is_used(run_sche
     (tmp_path / "first" / "libvirt" / "schemas" / "domain.rng").mkdir(parents=True)
     run = run_schema(*(tmp_path / name for name in ("nosuch", "first", "second", "third")))
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith(f"virt-vsmmu: {tmp_path}/second/libvirt/schemas/domain.rng is no schema of libvirt: ")
+    assert run.stderr.startswith(f"virt-vsmmu: {tmp_path}/second/libvirt/schemas/domain.rng is not a libvirt schema: ")
 
 
 def test_without_one_there_the_usual_schema_is_used_or_named(run_schema, tmp_path):
@@ -342,7 +342,7 @@ def test_without_one_there_the_usual_schema_is_used_or_named(run_schema, tmp_pat
         assert (run.returncode, run.stderr) == (0, "")
         assert "name" in run_schema(tmp_path / "nosuch", document="fail/name-missing.xml").stdout
     else:
-        assert (run.returncode, run.stdout) == (2, "") and f"libvirt's schema {HREF} is not there" in run.stderr
+        assert (run.returncode, run.stdout) == (2, "") and f"cannot find the libvirt schema {HREF}" in run.stderr
 
 
 BALLOON = "<memballoon model='virtio'/>"
@@ -366,5 +366,5 @@ def test_what_fits_only_by_itself_is_named_or_the_domain_is(name, libvirt_schema
     found, = violations(libvirt_schema, path)
     last = element.rpartition("/")[2].partition("[")[0]
     assert (found["line"], found["element"], found["severity"], found["message"], found["hint"]) == (
-        line, element, "error", f"<{last}> fits by itself, but not beside the other elements",
-        "look for a second element of the same kind where only one is allowed")
+        line, element, "error", f"<{last}> is valid by itself, but conflicts with other elements",
+        "remove a second element of the same kind where only one is allowed")

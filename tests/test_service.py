@@ -215,18 +215,18 @@ def try_facts(client):
 # What it refuses
 
 INVALID = DBUS_ERROR + "InvalidArgs"
-NO_OPTION = "there is no option '{}'; virt-vsmmud(8) lists those of the method"
-OTHER_TYPE = "option '{}' has a value of another type than it takes; see virt-vsmmud(8)"
-NO_DOCUMENT = "a document is a string or a descriptor"
+NO_OPTION = "unknown option '{}'; virt-vsmmud(8) lists the options of the method"
+OTHER_TYPE = "option '{}' has the wrong type; see virt-vsmmud(8)"
+NO_DOCUMENT = "a document must be a string or a file descriptor"
 # What is wrong with XML is in libxml2's words.
 NOT_XML = "<dbus>:1: not well-formed XML: "
 NETWORK = "<dbus>:1: the root element is <network>, not <domain>"
-NO_TARGET = "'qemu' is no target: write it like libvirt=12.8,qemu=11.1, or 'this'"
-NO_DIRECTION = "say what the domain is for in 'target', or turn it back with 'lift'"
-NO_DEVICE = "give at least one device of this host in 'devices'"
-NOT_ABLE = "<dbus>: SMMUv3 exists only on the arm64 machine 'virt', and the guest has another"
-NEEDS_KVM = "an accelerated SMMUv3 needs KVM, and the domain type is 'qemu' [needs-kvm]\n    hint: use <domain type='kvm'>"
-NOT_WATCHED = "'qemu:///other' is not watched; the property Connections lists what is"
+NO_TARGET = "invalid target 'qemu'; write it as in libvirt=12.8,qemu=11.1, or use 'this'"
+NO_DIRECTION = "specify a 'target' to adapt the domain for, or 'lift' to reverse an adaptation"
+NO_DEVICE = "specify at least one device of this host in 'devices'"
+NOT_ABLE = "<dbus>: SMMUv3 is supported only by the arm64 machine 'virt', but the guest has a different machine"
+NEEDS_KVM = "an accelerated SMMUv3 requires KVM, but the domain type is 'qemu' [needs-kvm]\n    hint: set <domain type='kvm'>"
+NOT_WATCHED = "'qemu:///other' is not monitored; the property Connections lists those that are"
 QEMU_DOMAIN = (DATA / "rules" / "needs-kvm" / "fires.xml").read_text(encoding="utf-8")
 X86_DOMAIN = "<domain type='kvm'><os><type arch='x86_64'>hvm</type></os></domain>"
 TARGET = {"target": "libvirt=11.3,qemu=11.1"}
@@ -243,22 +243,22 @@ def plan_of(*devices, **options):
 @pytest.mark.parametrize("method, arguments, error, text", [
     ("Check", (GRACE, {"frobnicate": True}), INVALID, NO_OPTION.format("frobnicate")),
     ("Check", (GRACE, {"this-host": "yes"}), INVALID, OTHER_TYPE.format("this-host")),
-    ("Check", (GRACE, {"name": "x" * 4096}), INVALID, "a name may have 4095 bytes"),
+    ("Check", (GRACE, {"name": "x" * 4096}), INVALID, "a name can have at most 4095 bytes"),
     ("Check", (GRACE, {"target": "qemu"}), OUR_ERROR + "Value", NO_TARGET),
     ("Check", (GRACE, {"attach": "<domain/>"}), OUR_ERROR + "NotDevice",
-     "<attach>:1: the root element is <domain>, and not a device such as <hostdev>"),
+     "<attach>:1: the root element is <domain>, not a device such as <hostdev>"),
     ("Check", (GRACE, {"attach": "<hostdev"}), OUR_ERROR + "Xml", "<attach>:1: not well-formed XML: "),
     ("Check", (GRACE, {"detach": "<hostdev"}), OUR_ERROR + "Xml", "<detach>:1: not well-formed XML: "),
     ("Check", (GRACE, {"attach": "<hostdev/>", "detach": "<hostdev/>"}), INVALID,
-     "give 'attach' or 'detach': one device at a time"),
+     "specify either 'attach' or 'detach'; only one device can be checked at a time"),
     ("Check", (GRACE, {"ignore": strings("no-such-rule")}), INVALID,
-     "there is no rule 'no-such-rule'; 'virt-vsmmu explain' lists them all"),
+     "unknown rule 'no-such-rule'; 'virt-vsmmu explain' lists all rules"),
     ("Check", (dbus.UInt32(7), {}), INVALID, NO_DOCUMENT),
     ("Args", ("<network/>", {}), OUR_ERROR + "NotDomain", NETWORK),
     ("Args", ("<domain", {}), OUR_ERROR + "Xml", NOT_XML),
     ("Args", ("", {}), OUR_ERROR + "Xml", NOT_XML),
     ("Args", ("<domain", {"name": "guest.xml"}), OUR_ERROR + "Xml", "guest.xml:1: not well-formed XML: "),
-    ("Args", (GRACE, {"syntax": "xml"}), INVALID, "'xml' is no value for 'syntax': choose json or legacy"),
+    ("Args", (GRACE, {"syntax": "xml"}), INVALID, "invalid value 'xml' for 'syntax'; use 'json' or 'legacy'"),
     ("Args", (GRACE, TARGET), INVALID, NO_OPTION.format("target")),
     ("Args", (GRACE, {"force": "yes"}), INVALID, OTHER_TYPE.format("force")),
     ("Args", (dbus.UInt32(7), {}), INVALID, NO_DOCUMENT),
@@ -271,18 +271,18 @@ def plan_of(*devices, **options):
     ("Adapt", (GRACE, {"target": True}), INVALID, OTHER_TYPE.format("target")),
     ("Adapt", (GRACE, {"target": "qemu"}), OUR_ERROR + "Value", NO_TARGET),
     ("Adapt", (GRACE, {"target": "libvirt=7.0"}), OUR_ERROR + "Unsupported",
-     "libvirt 7.0.0 has no <qemu:override>, which is needed to pass an SMMUv3 through it; use libvirt 8.2 or newer"),
+     "libvirt 7.0.0 does not support <qemu:override>, which is required for an SMMUv3; use libvirt 8.2 or newer"),
     ("Adapt", (GRACE, {"target": "libvirt=11.3,qemu=10.0"}), OUR_ERROR + "Unsupported",
-     "QEMU 10.0.0 has no accelerated SMMUv3; use QEMU 11.0 or newer"),
+     "QEMU 10.0.0 does not support an accelerated SMMUv3; use QEMU 11.0 or newer"),
     ("Adapt", ("<domain", TARGET), OUR_ERROR + "Xml", NOT_XML),
     ("Adapt", ("<network/>", TARGET), OUR_ERROR + "NotDomain", NETWORK),
     ("Adapt", (dbus.UInt32(7), {"lift": True}), INVALID, NO_DOCUMENT),
     ("Plan", ({},), INVALID, NO_DEVICE),
     ("Plan", plan_of(), INVALID, NO_DEVICE),
     ("Plan", ({"devices": "0009:01:00.0"},), INVALID, OTHER_TYPE.format("devices")),
-    ("Plan", plan_of("nonsense"), OUR_ERROR + "Value", "'nonsense' is no PCI address; write it as 0009:01:00.0"),
+    ("Plan", plan_of("nonsense"), OUR_ERROR + "Value", "invalid PCI address 'nonsense'; write it as in 0009:01:00.0"),
     ("Plan", plan_of("0009:01:00.0", "0009:09:00.0"), OUR_ERROR + "Unsupported",
-     "the host has no PCI function 0009:09:00.0; see 'virt-vsmmu host' for those it has"),
+     "the host has no PCI function 0009:09:00.0; 'virt-vsmmu host --devices' lists the devices"),
     ("Plan", plan_of("0009:01:00.0", guest="<domain"), OUR_ERROR + "Xml", NOT_XML),
     ("Plan", plan_of("0009:01:00.0", guest="<network/>"), OUR_ERROR + "NotDomain", NETWORK),
     ("Plan", plan_of("0009:01:00.0", guest=X86_DOMAIN), OUR_ERROR + "Unsupported", NOT_ABLE),
@@ -290,7 +290,7 @@ def plan_of(*devices, **options):
     ("Plan", plan_of("0009:01:00.0", target="this"), INVALID, NO_OPTION.format("target")),
     ("Plan", plan_of("0009:01:00.0", **{"spare-ports": 7}), INVALID, OTHER_TYPE.format("spare-ports")),
     ("Plan", plan_of("0009:01:00.0", **{"spare-ports": dbus.UInt32(129)}), OUR_ERROR + "Value",
-     "a plan needs a device, and 128 spare ports at most"),
+     "a plan requires at least one device, and at most 128 spare ports"),
     ("Resolve", ("test", {"uri": "test:///default"}), INVALID, NO_OPTION.format("uri")),
     ("Resolve", ("test", {"connection": "qemu:///other"}), INVALID, NOT_WATCHED),
     ("Verify", ("test", "", {"connection": True}), INVALID, OTHER_TYPE.format("connection")),
@@ -305,8 +305,8 @@ def test_wrong_arguments_are_errors_with_a_name_and_a_text(method, arguments, er
 @pytest.mark.unsanitized("libvirt's test driver forgets what it was given")
 def test_a_guest_is_looked_for_where_libvirt_is_watched(client):
     await_true(lambda: client.get("Connections") == [(URI, "connected")])
-    missing = OUR_ERROR + "NoDomain", f"libvirt at '{URI}' does not find the domain 'nobody': Domain not found"
-    other = OUR_ERROR + "Unsupported", "test: MSIs are resolved for the arm64 machine 'virt' only"
+    missing = OUR_ERROR + "NoDomain", f"libvirt at '{URI}' cannot find the domain 'nobody': Domain not found"
+    other = OUR_ERROR + "Unsupported", "test: MSIs can be resolved only for the arm64 machine 'virt'"
     for options in ({}, {"connection": URI}):
         assert refusal_of(client.Resolve, "nobody", options) == missing
         assert refusal_of(client.Verify, "nobody", "", options) == missing
@@ -318,7 +318,7 @@ def test_a_libvirt_that_does_not_answer_is_named(serve):
     uri = "qemu:///session?socket=/nowhere"
     service = serve(uri=uri)
     client = Client(service.address)
-    await_true(lambda: f"no connection to libvirt at '{uri}': " in service.said)
+    await_true(lambda: f"cannot connect to libvirt at '{uri}': " in service.said)
     assert client.get("Connections") == [(uri, "disconnected")]
     name, text = refusal_of(client.Resolve, "guest", {"connection": uri})
     assert name == OUR_ERROR + "Probe" and text.startswith(f"cannot connect to libvirt at '{uri}': ")
@@ -327,7 +327,7 @@ def test_a_libvirt_that_does_not_answer_is_named(serve):
 
 def test_a_host_that_is_not_there_is_an_error_of_what_needs_one(serve):
     client = Client(serve("--host", "/nowhere").address)
-    expected = OUR_ERROR + "Read", "/nowhere: cannot open: No such file or directory"
+    expected = OUR_ERROR + "Read", "cannot open '/nowhere': No such file or directory"
     assert refusal_of(client.HostFacts) == expected
     assert refusal_of(client.Check, GRACE, {"this-host": True}) == expected
     assert refusal_of(client.Plan, *plan_of("0009:01:00.0")) == expected
@@ -350,8 +350,8 @@ def test_without_libvirt_all_but_guests_is_served(serve, tmp_path):
     (tmp_path / "libvirt.so.0").touch()
     service = serve(environment={"LD_LIBRARY_PATH": str(tmp_path)})
     client = Client(service.address)
-    assert "no guests are watched: libvirt's client library cannot be loaded" in service.said
-    expected = DBUS_ERROR + "NotSupported", "this virt-vsmmud watches no guests"
+    assert "no guests are monitored: cannot load the libvirt client library" in service.said
+    expected = DBUS_ERROR + "NotSupported", "this virt-vsmmud does not monitor guests"
     assert refusal_of(client.Resolve, "guest", {}) == expected
     assert refusal_of(client.Verify, "guest", "", {"connection": "qemu:///session"}) == expected
     assert client.get("Connections") == [] and client.ListVerdicts() == []
@@ -652,7 +652,7 @@ def test_with_megabytes_of_everything_it_stays_within_its_limits(heavy_guests, g
     # Guests that have not begun have no tables yet.
     assert set(errors) <= {OUR_ERROR + "Msi"}
     assert service.status("VmHWM") * 1024 < limits.memory // 2 and n_threads < limits.tasks // 2
-    assert "could not be verified" not in service.said and "has not answered" not in service.said
+    assert "cannot be verified" not in service.said and "has not responded" not in service.said
 
 
 # Start and end
@@ -696,7 +696,7 @@ def test_wrong_usage_is_refused(arguments, build_dir):
 def test_without_a_bus_it_says_so(build_dir):
     answer = subprocess.run([build_dir / "tools" / "virt-vsmmud", "--session"], capture_output=True, text=True, timeout=PATIENCE,
                             env={"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere", "LC_ALL": "C.UTF-8"})
-    assert answer.returncode == 2 and "there is no bus" in answer.stderr
+    assert answer.returncode == 2 and "cannot connect to the bus" in answer.stderr
 
 
 def test_there_is_one_on_a_bus(service, build_dir):
@@ -708,7 +708,7 @@ def test_there_is_one_on_a_bus(service, build_dir):
 def test_it_ends_with_its_bus(build_dir, tmp_path):
     service = Service(build_dir / "tools" / "virt-vsmmud", tmp_path)
     service.bus.terminate()
-    assert service.daemon.wait(PATIENCE) == 2 and "the bus is gone" in service.said
+    assert service.daemon.wait(PATIENCE) == 2 and "the connection to the bus was closed" in service.said
     service.stop()
 
 

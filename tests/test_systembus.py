@@ -16,7 +16,7 @@ NO_LIBVIRT = OUR_ERROR + "Probe: cannot connect to libvirt at"
 READS = {"Check": (("<'<domain/>'>", "{}"), "(@a(sssusss) [],)"),
          "Args": (("<'<domain/>'>", "{}"), OUR_ERROR + "Unsupported: "),
          "Adapt": (("<'<domain/>'>", "{'lift': <true>}"), "('<domain/>', @as [])"),
-         "Plan": (("{'devices': <@as []>}",), "org.freedesktop.DBus.Error.InvalidArgs: give at least one device"),
+         "Plan": (("{'devices': <@as []>}",), "org.freedesktop.DBus.Error.InvalidArgs: specify at least one device"),
          "HostFacts": ((), "('{"), "ListVerdicts": ((), "(@aa{sv} [],)"),
          "Resolve": (("nobody", "{}"), NO_LIBVIRT),
          "org.freedesktop.DBus.Properties.Get": ((NAME, "Version"), "(<'"),
@@ -107,7 +107,7 @@ def test_who_may_call_what(caller, method, bus):
         assert answer.startswith((expected, f"Error: GDBus.Error:{expected}")), answer
     else:
         action = f"org.vsmmu1.{'read' if method in READS else 'manage'}"
-        assert f"{DENIED}: user {CALLERS[caller][0]} may not do this: it needs the polkit action {action}" in answer
+        assert f"{DENIED}: user {CALLERS[caller][0]} is not allowed to do this: it requires the polkit action {action}" in answer
 
 
 @pytest.mark.parametrize("caller", CALLERS)

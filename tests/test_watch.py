@@ -184,7 +184,7 @@ def test_a_vector_that_changes_all_the_time_is_no_verdict(program, guest):
             verdicts.append(device["verdict"])
     assert verdicts[-1] == "unknown-yet" and set(verdicts[:-1]) <= {"mismatch"}
     assert device["findings"] == []
-    assert {one["check"]: one["text"] for one in device["evidence"]}["vectors"].startswith("the guest changed it")
+    assert {one["check"]: one["text"] for one in device["evidence"]}["vectors"].startswith("the guest changed the data")
 
 
 def test_a_qemu_that_does_not_answer_is_said_and_holds_up_nobody(program, guest, guest_daemon, watch, tmp_path):
@@ -208,9 +208,9 @@ def test_a_qemu_that_does_not_answer_is_said_and_holds_up_nobody(program, guest,
             patient.wait_for("removed", "nvme0")
             # Which comes after all that.
             said = patient.wait_for("failed")
-            assert said["domain"] == guest.name and "has not answered for 10 seconds" in said["reason"]
+            assert said["domain"] == guest.name and "has not responded for 10 seconds" in said["reason"]
             out, err = verify.communicate(timeout=PATIENCE)
-            assert (verify.returncode, out) == (2, "") and f"'{guest.name}' has not answered for 10 seconds" in err
+            assert (verify.returncode, out) == (2, "") and f"'{guest.name}' has not responded for 10 seconds" in err
     finally:
         guest.signal(signal.SIGCONT)
     assert patient.wait_for("verdict", "nvme0", "verified")["domain"] == guest.name
@@ -256,7 +256,7 @@ def test_the_daemon_knows_the_same_and_verifies_on_request(service, guest):
     assert {str(verdict["device"]) for verdict in service.client.Verify(guest.name, "", {})} == {*guests.BEHIND, NEXT_ALIAS}
     assert '"gpa" : "0x08090040"' in service.client.Resolve(guest.name, {})
     assert service.client.get("Connections") == [(guest.daemon.uri, "connected")]
-    for domain, options, word in (("nobody", {}, "nobody"), (guest.name, {"connection": "qemu+ssh://evil/system"}, "is not watched")):
+    for domain, options, word in (("nobody", {}, "nobody"), (guest.name, {"connection": "qemu+ssh://evil/system"}, "is not monitored")):
         with pytest.raises(dbus.DBusException, match=word):
             service.client.Verify(domain, "", options)
 

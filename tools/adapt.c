@@ -28,11 +28,11 @@ static const char *
 find_fault (const Arguments *arguments, int argc)
 {
   if (argc > 2)
-    return _ ("give one document; see 'virt-vsmmu adapt --help'");
+    return _ ("specify one document; see 'virt-vsmmu adapt --help'");
   if ((arguments->target != NULL) == arguments->lift)
-    return _ ("say what the domain is for with --target, or turn it back with --lift");
+    return _ ("specify --target to adapt a domain, or --lift to reverse an adaptation");
   if (arguments->uri != NULL && g_strcmp0 (arguments->target, "this") != 0)
-    return _ ("--connect goes with --target this only");
+    return _ ("--connect requires --target this");
   return NULL;
 }
 
@@ -40,21 +40,21 @@ static gboolean
 parse_arguments (Arguments *arguments, int *argc, char ***argv)
 {
   const GOptionEntry entries[] = {
-    { "target", 't', 0, G_OPTION_ARG_STRING, &arguments->target,
-      N_ ("what the domain is for: libvirt=11.3,qemu=11.1, or 'this' for those of this host"), N_ ("TARGET") },
+    { "target", 't', 0, G_OPTION_ARG_STRING, &arguments->target, N_ ("versions: libvirt=11.3,qemu=11.1, or 'this'"),
+      N_ ("TARGET") },
     { "connect", 'c', 0, G_OPTION_ARG_STRING, &arguments->uri,
-      N_ ("libvirt to ask for --target this (default qemu:///system)"), N_ ("URI") },
-    { "lift", 'l', 0, G_OPTION_ARG_NONE, &arguments->lift, N_ ("turn a domain back that was adapted"), NULL },
+      N_ ("libvirt for --target this (default qemu:///system)"), N_ ("URI") },
+    { "lift", 'l', 0, G_OPTION_ARG_NONE, &arguments->lift, N_ ("reverse the adaptation of a domain"), NULL },
     G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new (_ ("[XML]"));
   const char *fault;
 
-  g_option_context_set_summary (
-      context,
-      _ ("Writes a domain so that a libvirt older than 12.7 passes its SMMUv3s and all that belongs to them to\n"
-         "QEMU, or turns one back. It goes to standard output; what is not as it was is said on standard\n"
-         "error. XML is a file, or '-' for standard input, which is read when there is none."));
+  g_option_context_set_summary (context,
+                                _ ("Writes a domain so that a libvirt older than 12.7 passes its SMMUv3s, and what\n"
+                                   "they need, to QEMU; or reverses that. Prints the domain on standard output, and\n"
+                                   "notes about what could not be kept on standard error. XML is a file, or '-' or\n"
+                                   "nothing for standard input."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, argc, argv))
     return FALSE;

@@ -64,7 +64,7 @@ is_free_of_errors (const VsmmuDomain *domain)
     return TRUE;
   text = vsmmu_render_text (findings, FALSE);
   g_printerr ("%s", text);
-  vsmmu_command_complain (_ ("no arguments for a domain that cannot start; --force prints them all the same"));
+  vsmmu_command_complain (_ ("no arguments for a domain that cannot start; use --force to print them anyway"));
   return FALSE;
 }
 
@@ -75,11 +75,10 @@ vsmmu_command_args (int argc, char **argv)
   g_autofree char *format_name = NULL;
   gboolean force = FALSE;
   const GOptionEntry entries[] = {
-    { "syntax", 's', 0, G_OPTION_ARG_STRING, &syntax_name, N_ ("of devices and objects: json (default) or legacy"),
-      N_ ("SYNTAX") },
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("of the output: shell (default) or json"),
+    { "syntax", 's', 0, G_OPTION_ARG_STRING, &syntax_name, N_ ("syntax: json (default) or legacy"), N_ ("SYNTAX") },
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("output format: shell (default) or json"),
       N_ ("FORMAT") },
-    { "force", 0, 0, G_OPTION_ARG_NONE, &force, N_ ("print arguments even for a domain with errors"), NULL },
+    { "force", 0, 0, G_OPTION_ARG_NONE, &force, N_ ("print arguments even if the domain has errors"), NULL },
     G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new (_ ("XML"));
@@ -89,10 +88,10 @@ vsmmu_command_args (int argc, char **argv)
   int syntax;
   int format;
 
-  g_option_context_set_summary (
-      context, _ ("Prints the QEMU arguments for the vSMMU part of a domain: machine options, root "
-                  "buses and ports\nbelow them, arm-smmuv3, iommufd and vfio-pci, as libvirt 12.8 emits "
-                  "them. XML is a file, or '-'\nfor standard input."));
+  g_option_context_set_summary (context,
+                                _ ("Prints the QEMU arguments for the vSMMU part of a domain as libvirt 12.8 writes\n"
+                                   "them: machine options, root buses and their ports, arm-smmuv3, iommufd and\n"
+                                   "vfio-pci. XML is a file, or '-' for standard input."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, &argc, &argv))
     return VSMMU_EXIT_FAILED;
@@ -101,7 +100,7 @@ vsmmu_command_args (int argc, char **argv)
   if (syntax < 0 || format < 0)
     return VSMMU_EXIT_FAILED;
   if (argc != 2) {
-    vsmmu_command_complain (_ ("give one domain XML file; see 'virt-vsmmu args --help'"));
+    vsmmu_command_complain (_ ("specify one domain XML file; see 'virt-vsmmu args --help'"));
     return VSMMU_EXIT_FAILED;
   }
 

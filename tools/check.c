@@ -81,33 +81,30 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
 {
   const GOptionEntry entries[] = {
     { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name,
-      N_ ("of the output: text (default), json or sarif"), N_ ("FORMAT") },
+      N_ ("output format: text (default), json or sarif"), N_ ("FORMAT") },
     { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host.path,
-      N_ ("also check against the facts of this host, as 'virt-vsmmu host --json' prints them"), N_ ("FACTS") },
-    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host,
-      N_ ("also check against the host this runs on"), NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive,
-      N_ ("with --this-host, open no VFIO device, so that the registers of the SMMUs stay unknown"), NULL },
+      N_ ("check against facts from 'virt-vsmmu host --json'"), N_ ("FACTS") },
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host, N_ ("check against this host"), NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive, N_ ("do not open VFIO devices of this host"),
+      NULL },
     { "target", 't', 0, G_OPTION_ARG_STRING, &arguments->target_text,
-      N_ ("also check against these versions: libvirt=12.8,qemu=11.1, or 'this' for those of this host"),
-      N_ ("TARGET") },
+      N_ ("check for libvirt=12.8,qemu=11.1, or 'this'"), N_ ("TARGET") },
     { "connect", 'c', 0, G_OPTION_ARG_STRING, &arguments->uri,
-      N_ ("libvirt to ask for --target this (default qemu:///system)"), N_ ("URI") },
-    { "schema", 's', 0, G_OPTION_ARG_NONE, &arguments->use_schema,
-      N_ ("also validate against the schema of the installed libvirt"), NULL },
-    { "schema-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments->schema_path,
-      N_ ("also validate against this domain.rng of a libvirt"), N_ ("FILE") },
+      N_ ("libvirt for --target this (default qemu:///system)"), N_ ("URI") },
+    { "schema", 's', 0, G_OPTION_ARG_NONE, &arguments->use_schema, N_ ("validate against the schema of libvirt"),
+      NULL },
+    { "schema-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments->schema_path, N_ ("validate against this domain.rng"),
+      N_ ("FILE") },
     { "attach", 'a', 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->attached,
-      N_ ("also say what comes of attaching this device to the guest while it runs"), N_ ("DEVICE.xml") },
+      N_ ("report what attaching this device would do"), N_ ("DEVICE.xml") },
     { "detach", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->detached,
-      N_ ("also say what comes of detaching this device from the guest while it runs"), N_ ("DEVICE.xml") },
-    { "recursive", 'r', 0, G_OPTION_ARG_NONE, &arguments->recurse,
-      N_ ("search directories for *.xml, and pass over what is no domain"), NULL },
+      N_ ("report what detaching this device would do"), N_ ("DEVICE.xml") },
+    { "recursive", 'r', 0, G_OPTION_ARG_NONE, &arguments->recurse, N_ ("search directories for domain XML in *.xml"),
+      NULL },
     { "ignore", 'i', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->ignored,
-      N_ ("leave out findings of this rule; may be repeated"), N_ ("RULE") },
-    { "policy", 'p', 0, G_OPTION_ARG_NONE, &arguments->use_policy,
-      N_ ("give rules the severities of virt-vsmmu.conf, as virt-vsmmu-connect and the qemu hook do"), NULL },
-    { "color", 0, 0, G_OPTION_ARG_STRING, &arguments->colour_name, N_ ("auto (default), always or never"),
+      N_ ("ignore findings of this rule; may be repeated"), N_ ("RULE") },
+    { "policy", 'p', 0, G_OPTION_ARG_NONE, &arguments->use_policy, N_ ("use the severities in virt-vsmmu.conf"), NULL },
+    { "color", 0, 0, G_OPTION_ARG_STRING, &arguments->colour_name, N_ ("color: auto (default), always or never"),
       N_ ("WHEN") },
     G_OPTION_ENTRY_NULL,
   };
@@ -115,13 +112,11 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
   GOptionGroup *group = g_option_group_new ("check", "", "", arguments, NULL);
 
   g_option_context_set_summary (context,
-                                _ ("Finds what is wrong in domain XML with an accelerated SMMUv3 before libvirt "
-                                   "or QEMU sees it.\nXML is a file, '-' for standard input, or with -r a "
-                                   "directory."));
-  g_option_context_set_description (
-      context,
-      _ ("Exit status: 0 nothing wrong, 1 findings of severity error, 2 the command could not\nbe carried out. "
-         "'virt-vsmmu explain RULE' explains a finding."));
+                                _ ("Finds mistakes in domain XML with an accelerated SMMUv3 before libvirt or QEMU\n"
+                                   "sees it. XML is a file, '-' for standard input, or with -r a directory."));
+  g_option_context_set_description (context,
+                                    _ ("Exit status: 0 no errors, 1 findings of severity error, 2 the command failed.\n"
+                                       "'virt-vsmmu explain RULE' explains a finding."));
   g_option_group_add_entries (group, entries);
   g_option_group_set_translation_domain (group, GETTEXT_PACKAGE);
   g_option_context_set_main_group (context, group);
@@ -265,8 +260,8 @@ print_summary (const Run *run)
 
   g_print ("%s: %s, %s, %s\n", files, errors, warnings, notes);
   if (run->n_skipped > 0)
-    g_print (ngettext ("%u document is no domain and was passed over\n",
-                       "%u documents are no domains and were passed over\n", run->n_skipped),
+    g_print (ngettext ("%u document is not a domain and was skipped\n",
+                       "%u documents are not domains and were skipped\n", run->n_skipped),
              run->n_skipped);
 }
 
@@ -305,13 +300,13 @@ choose_output (Run *run, const Arguments *arguments)
       colour == COLOUR_ALWAYS || (colour == COLOUR_AUTO && isatty (STDOUT_FILENO) && g_getenv ("NO_COLOR") == NULL);
   for (guint i = 0; arguments->ignored != NULL && arguments->ignored[i] != NULL; i++) {
     if (vsmmu_rules_find (arguments->ignored[i]) == NULL) {
-      vsmmu_command_complain (_ ("--ignore: there is no rule '%s'; 'virt-vsmmu explain' lists them all"),
+      vsmmu_command_complain (_ ("--ignore: unknown rule '%s'; 'virt-vsmmu explain' lists all rules"),
                               arguments->ignored[i]);
       return FALSE;
     }
   }
   if (arguments->uri != NULL && g_strcmp0 (arguments->target_text, "this") != 0) {
-    vsmmu_command_complain (_ ("--connect says which libvirt to ask for --target this; give that too"));
+    vsmmu_command_complain (_ ("--connect requires --target this"));
     return FALSE;
   }
   fault = vsmmu_facts_find_fault (&arguments->host);
@@ -341,12 +336,12 @@ choose_hotplug (const Arguments *arguments, char **paths, VsmmuHotplug **hotplug
   if (devices == NULL)
     return TRUE;
   if ((arguments->attached != NULL && arguments->detached != NULL) || g_strv_length (devices) > 1) {
-    vsmmu_command_complain (_ ("give --attach or --detach once: one device at a time"));
+    vsmmu_command_complain (_ ("specify --attach or --detach only once; only one device can be checked at a time"));
     return FALSE;
   }
   if (strcmp (devices[0], "-") == 0 &&
       (g_strv_contains ((const char *const *) paths, "-") || g_strcmp0 (arguments->host.path, "-") == 0)) {
-    vsmmu_command_complain (_ ("standard input can be the device, the domain or the host facts, only one of them"));
+    vsmmu_command_complain (_ ("standard input can be used only once, for the device, the domain or the host facts"));
     return FALSE;
   }
   *hotplug = vsmmu_hotplug_new_from_file (arguments->attached != NULL ? VSMMU_HOTPLUG_ATTACH : VSMMU_HOTPLUG_DETACH,
@@ -371,7 +366,7 @@ run_check (const Arguments *arguments, char **paths)
   if (!choose_output (&run, arguments) || !choose_hotplug (arguments, paths, &hotplug))
     return VSMMU_EXIT_FAILED;
   if (g_strcmp0 (arguments->host.path, "-") == 0 && g_strv_contains ((const char *const *) paths, "-")) {
-    vsmmu_command_complain (_ ("standard input is either the facts of --host or the domain, not both"));
+    vsmmu_command_complain (_ ("standard input can be used only once, for --host or for the domain"));
     return VSMMU_EXIT_FAILED;
   }
   host = vsmmu_facts_load_chosen (&arguments->host, &error);
@@ -414,7 +409,7 @@ vsmmu_command_check (int argc, char **argv)
   if (!parse_arguments (&arguments, &argc, &argv))
     status = VSMMU_EXIT_FAILED;
   else if (argc < 2)
-    vsmmu_command_complain (_ ("give at least one domain XML file; see 'virt-vsmmu check --help'"));
+    vsmmu_command_complain (_ ("specify at least one domain XML file; see 'virt-vsmmu check --help'"));
   else
     status = run_check (&arguments, argv + 1);
   arguments_clear (&arguments);

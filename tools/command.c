@@ -57,6 +57,6 @@ vsmmu_command_choose (const char *option, const char *value, const char *const *
     if (strcmp (choices[i], value) == 0)
       return i;
   list = g_strjoinv (", ", (char **) choices);
-  vsmmu_command_complain (_ ("'%s' is no value for --%s: choose one of %s"), value, option, list);
+  vsmmu_command_complain (_ ("invalid value '%s' for --%s; use one of %s"), value, option, list);
   return -1;
 }

@@ -47,23 +47,23 @@ print_help (void)
   g_print (_ ("Usage:\n"
               "  virt-vsmmu-connect [OPTION...]\n"
               "\n"
-              "Connects its standard input and output to libvirt's daemon, and sees to it that\n"
-              "guests with an accelerated SMMUv3 are right. libvirt's clients run it:\n"
+              "Connects standard input and output to the libvirt daemon, and checks guests with\n"
+              "an accelerated SMMUv3 on the way. libvirt clients start it:\n"
               "\n"
               "  virsh -c 'qemu+ext:///system?command=%s/virt-vsmmu-connect'\n"
               "  virsh -c 'qemu+ssh://HOST/system?proxy=netcat&netcat=virt-vsmmu-connect'\n"
               "\n"
-              "By the name virt-vsmmu-connect-session, it connects to the daemon of the user's\n"
-              "session.\n"
+              "When called as virt-vsmmu-connect-session, it connects to the daemon of the\n"
+              "user's session.\n"
               "\n"
               "Options:\n"
               "  -U PATH        connect to the daemon's socket PATH\n"
-              "  -q SECONDS     when the input has ended, wait so long for the daemon to close the\n"
-              "                 connection; -1, as without -q, for any time\n"
+              "  -q SECONDS     after the end of the input, wait up to SECONDS for the daemon\n"
+              "                 to close the connection; -1 (default) waits without limit\n"
               "  -h, --help     show this help\n"
               "  -V, --version  show the version\n"
               "\n"
-              "Exit status: 0 the connection ended as it should, 2 it did not.\n"),
+              "Exit status: 0 the connection was closed normally, 2 it failed.\n"),
            BIN_DIR);
 }
 
@@ -96,7 +96,7 @@ parse_options (int argc, char **argv, Options *options)
       break;
     case 'q':
       if (!parse_seconds (optarg, &options->quit_after)) {
-        complain (_ ("-q takes a number of seconds, or -1"));
+        complain (_ ("-q requires a number of seconds, or -1"));
         return EXIT_FAILED;
       }
       break;
@@ -111,12 +111,12 @@ parse_options (int argc, char **argv, Options *options)
       g_printerr (PROGRAM ": option requires an argument -- '%c'\n", optopt);
       return EXIT_FAILED;
     default:
-      complain (_ ("no such option; see 'virt-vsmmu-connect --help'"));
+      complain (_ ("unknown option; see 'virt-vsmmu-connect --help'"));
       return EXIT_FAILED;
     }
   if (optind == argc)
     return -1;
-  complain (_ ("there are no arguments but options; see 'virt-vsmmu-connect --help'"));
+  complain (_ ("unexpected argument; virt-vsmmu-connect accepts only options, see 'virt-vsmmu-connect --help'"));
   return EXIT_FAILED;
 }
 

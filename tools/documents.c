@@ -90,7 +90,7 @@ vsmmu_documents_collect (char **paths, gboolean recurse)
     if (!g_file_test (*paths, G_FILE_TEST_IS_DIR)) {
       add (documents, *paths, FALSE);
     } else if (!recurse) {
-      vsmmu_command_complain (_ ("%s is a directory; -r searches it for domain XML"), *paths);
+      vsmmu_command_complain (_ ("%s is a directory; use -r to search it for domain XML"), *paths);
       return NULL;
     } else if (!search (documents, *paths)) {
       return NULL;

@@ -100,9 +100,9 @@ find_rule (const char *id)
   if (rule != NULL)
     return rule;
   if (meant != NULL)
-    vsmmu_command_complain (_ ("there is no rule '%s'; did you mean '%s'?"), id, meant);
+    vsmmu_command_complain (_ ("unknown rule '%s'; did you mean '%s'?"), id, meant);
   else
-    vsmmu_command_complain (_ ("there is no rule '%s'; 'virt-vsmmu explain' lists them all"), id);
+    vsmmu_command_complain (_ ("unknown rule '%s'; 'virt-vsmmu explain' lists all rules"), id);
   return NULL;
 }
 
@@ -111,7 +111,7 @@ vsmmu_command_explain (int argc, char **argv)
 {
   g_autofree char *format_name = NULL;
   const GOptionEntry entries[] = {
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("of the output: text (default) or rst, for all rules"),
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("output format: text (default), or rst for all rules"),
       N_ ("FORMAT") },
     G_OPTION_ENTRY_NULL,
   };
@@ -119,8 +119,8 @@ vsmmu_command_explain (int argc, char **argv)
   int format;
 
   g_option_context_set_summary (context,
-                                _ ("Says why a rule exists, what QEMU and libvirt do instead, and how to follow "
-                                   "it.\nWithout RULE, lists all rules."));
+                                _ ("Explains why a rule exists, what QEMU and libvirt do, and how to fix a finding.\n"
+                                   "Without RULE, lists all rules."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, &argc, &argv))
     return VSMMU_EXIT_FAILED;
@@ -129,7 +129,7 @@ vsmmu_command_explain (int argc, char **argv)
     return VSMMU_EXIT_FAILED;
 
   if (format == 1 && argc > 1) {
-    vsmmu_command_complain (_ ("--format rst is for all rules at once; leave RULE out"));
+    vsmmu_command_complain (_ ("--format rst prints all rules; remove RULE"));
     return VSMMU_EXIT_FAILED;
   }
   if (format == 1)

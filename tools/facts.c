@@ -28,8 +28,8 @@ const char *
 vsmmu_facts_find_fault (const VsmmuFactsOptions *options)
 {
   if (options->path != NULL && options->is_this_host)
-    return _ ("--host and --this-host name two hosts; give one of them");
+    return _ ("--host and --this-host cannot be used together");
   if (options->is_passive && !options->is_this_host)
-    return _ ("--passive says how to look at this host; give --this-host too");
+    return _ ("--passive requires --this-host");
   return NULL;
 }

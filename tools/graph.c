@@ -34,8 +34,8 @@ draw (const char *dot)
   g_autoptr (GBytes) output = NULL;
 
   if (program == NULL) {
-    vsmmu_command_complain (_ ("--format svg needs the program 'dot' of Graphviz: install the package graphviz, or "
-                               "use --format dot"));
+    vsmmu_command_complain (_ ("--format svg requires the program 'dot': install the package graphviz, or use "
+                               "--format dot"));
     return NULL;
   }
   process =
@@ -45,7 +45,7 @@ draw (const char *dot)
     return NULL;
   }
   if (!g_subprocess_get_successful (process)) {
-    vsmmu_command_complain (_ ("%s failed; see what it says above, or use --format dot"), program);
+    vsmmu_command_complain (_ ("%s failed; see its message above, or use --format dot"), program);
     return NULL;
   }
   return g_steal_pointer (&output);
@@ -61,33 +61,32 @@ static gboolean
 parse_arguments (Arguments *arguments, int *argc, char ***argv)
 {
   const GOptionEntry entries[] = {
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name, N_ ("of the picture: dot (default) or svg"),
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name, N_ ("output format: dot (default) or svg"),
       N_ ("FORMAT") },
     { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host.path,
-      N_ ("also show the physical SMMUs, and check against the facts of this host"), N_ ("FACTS") },
-    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host, N_ ("the same with the host this runs on"),
-      NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive, N_ ("with --this-host, open no VFIO device"),
+      N_ ("show physical SMMUs, check against these host facts"), N_ ("FACTS") },
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host, N_ ("the same with this host"), NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive, N_ ("do not open VFIO devices of this host"),
       NULL },
     G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new (_ ("XML"));
   const char *fault;
 
-  g_option_context_set_summary (
-      context, _ ("Draws the root buses of a guest with the vSMMUs over them, its ports and devices, and the\n"
-                  "physical SMMUs behind, with findings marked. The picture goes to standard output. XML is a\n"
-                  "file, or '-' for standard input."));
+  g_option_context_set_summary (context,
+                                _ ("Draws the root buses of a guest with their vSMMUs, ports and devices, the\n"
+                                   "physical SMMUs behind them, and the findings. Prints the picture on standard\n"
+                                   "output. XML is a file, or '-' for standard input."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, argc, argv))
     return FALSE;
   fault = vsmmu_facts_find_fault (&arguments->host);
   if (*argc != 2)
-    vsmmu_command_complain (_ ("give one domain XML file; see 'virt-vsmmu graph --help'"));
+    vsmmu_command_complain (_ ("specify one domain XML file; see 'virt-vsmmu graph --help'"));
   else if (fault != NULL)
     vsmmu_command_complain ("%s", fault);
   else if (g_strcmp0 (arguments->host.path, "-") == 0 && strcmp ((*argv)[1], "-") == 0)
-    vsmmu_command_complain (_ ("standard input can be the host facts or the domain, not both"));
+    vsmmu_command_complain (_ ("standard input can be used only once, for the host facts or the domain"));
   else
     return TRUE;
   return FALSE;

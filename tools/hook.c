@@ -128,7 +128,7 @@ give_up (const Call *call, VsmmuPolicyMode mode, const char *problem)
 
   if (mode == VSMMU_POLICY_OFF)
     return HOOK_PASS;
-  say (refuses ? _ ("guest '%s' is refused, because it could not be checked: %s")
+  say (refuses ? _ ("guest '%s' was refused because it could not be checked: %s")
                : _ ("guest '%s' could not be checked: %s"),
        guest, why);
   syslog (LOG_ERR, _ ("guest '%s' could not be checked: %s"), guest, why);
@@ -154,7 +154,7 @@ check_domain (const Call *call, const VsmmuDomain *domain, const VsmmuPolicy *po
   refuses = call->operation->can_refuse && vsmmu_policy_refuses (policy, findings);
   if (refuses) {
     refusal = vsmmu_render_refusal (findings);
-    say (_ ("guest '%s' is refused: %s"), guest, refusal);
+    say (_ ("guest '%s' was refused: %s"), guest, refusal);
   }
   g_atomic_int_set (&call->terms->answer, refuses ? HOOK_REFUSE : HOOK_PASS);
   report_all (call, findings, refuses);
@@ -210,7 +210,7 @@ await (const Call *call, int fd)
 static char *
 explain_signal (void)
 {
-  return g_strdup_printf (_ ("the hook was ended by signal %d"), (int) caught);
+  return g_strdup_printf (_ ("the hook was terminated by signal %d"), (int) caught);
 }
 
 /*
@@ -229,7 +229,7 @@ read_input (const Call *call, GString *xml)
   while (got > 0) {
     if (!await (call, STDIN_FILENO))
       return caught != 0 ? explain_signal ()
-                         : g_strdup_printf (_ ("libvirt did not hand over all of the XML within %d seconds"), TIMEOUT);
+                         : g_strdup_printf (_ ("libvirt did not provide the complete XML within %d seconds"), TIMEOUT);
     do {
       got = read (STDIN_FILENO, buffer, sizeof (buffer));
     } while (got < 0 && errno == EINTR);
@@ -239,7 +239,7 @@ read_input (const Call *call, GString *xml)
   }
   if (got < 0)
     return g_strdup_printf (_ ("<stdin>: cannot read: %s"), g_strerror (errno));
-  return is_too_long ? g_strdup_printf (_ ("<stdin>: larger than %u MiB without its metadata"),
+  return is_too_long ? g_strdup_printf (_ ("<stdin>: larger than %u MiB without the metadata"),
                                         VSMMU_DOCUMENT_MAX_BYTES / (1024 * 1024))
                      : NULL;
 }
@@ -349,7 +349,7 @@ abandon (const Call *call, pid_t child, const GString *said)
     return conclude (call, call->problem);
   problem = caught != 0
                 ? explain_signal ()
-                : g_strdup_printf (_ ("the check took longer than %d seconds; does a device or the host not answer?"),
+                : g_strdup_printf (_ ("the check took longer than %d seconds; does a device or the host not respond?"),
                                    g_atomic_int_get (&call->terms->seconds));
   return conclude (call, problem);
 }
@@ -377,7 +377,7 @@ check (const Call *call)
     ;
   if (WIFEXITED (status) && WEXITSTATUS (status) <= HOOK_REFUSE)
     return pass_on (call, said, WEXITSTATUS (status));
-  problem = WIFSIGNALED (status) ? g_strdup_printf (_ ("the check was ended by signal %d"), WTERMSIG (status))
+  problem = WIFSIGNALED (status) ? g_strdup_printf (_ ("the check was terminated by signal %d"), WTERMSIG (status))
                                  : g_strdup (_ ("the check failed"));
   return conclude (call, problem);
 }

@@ -240,7 +240,7 @@ static const Column smmu_columns[] = {
 
 static const Column device_columns[] = {
   { N_ ("device"), cell_address },
-  { N_ ("id"), cell_id },
+  { N_ ("ID"), cell_id },
   { N_ ("driver"), cell_driver },
   { N_ ("SMMU"), cell_smmu },
   { N_ ("group"), cell_group },
@@ -291,7 +291,7 @@ print_unread (const VsmmuHost *host)
 {
   for (guint i = 0; i < host->unread->len; i++) {
     const VsmmuHostUnread *unread = g_ptr_array_index (host->unread, i);
-    g_autofree char *text = g_strdup_printf (_ ("could not be read: %s: %s"), unread->path, unread->reason);
+    g_autofree char *text = g_strdup_printf (_ ("cannot read '%s': %s"), unread->path, unread->reason);
     g_autofree char *printable = vsmmu_render_printable (text);
 
     g_print ("%s\n", printable);
@@ -326,12 +326,13 @@ vsmmu_command_host (int argc, char **argv)
   gboolean with_devices = FALSE;
   gboolean is_passive = FALSE;
   const GOptionEntry entries[] = {
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &path,
-      N_ ("not this host but that of a facts file, or of a directory with its /sys, /proc and /dev"), N_ ("FACTS") },
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &path, N_ ("use host facts, or a directory with /sys, /proc and /dev"),
+      N_ ("FACTS") },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &is_json, N_ ("print the facts as JSON, for --host"), NULL },
-    { "devices", 'd', 0, G_OPTION_ARG_NONE, &with_devices, N_ ("also list the devices that a guest could have"), NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &is_passive,
-      N_ ("open no VFIO device, so that the registers of the SMMUs stay unknown"), NULL },
+    { "devices", 'd', 0, G_OPTION_ARG_NONE, &with_devices, N_ ("also list the devices that can be assigned to a guest"),
+      NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &is_passive, N_ ("do not open VFIO devices; SMMU registers are unknown"),
+      NULL },
     G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new (NULL);
@@ -339,13 +340,14 @@ vsmmu_command_host (int argc, char **argv)
   g_autoptr (VsmmuHost) host = NULL;
   VsmmuHostProbeFlags flags = VSMMU_HOST_PROBE_TOOLS;
 
-  g_option_context_set_summary (context, _ ("Says whether a host can give guests an accelerated SMMUv3, and what its "
-                                            "SMMUs can do.\nSees more as root. Changes nothing."));
+  g_option_context_set_summary (context, _ ("Reports whether a host supports guests with an accelerated SMMUv3, and "
+                                            "what its\n"
+                                            "SMMUs support. Reads more as root, and changes nothing."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, &argc, &argv))
     return VSMMU_EXIT_FAILED;
   if (argc > 1) {
-    vsmmu_command_complain (_ ("'%s' is too much; see 'virt-vsmmu host --help'"), argv[1]);
+    vsmmu_command_complain (_ ("unexpected argument '%s'; see 'virt-vsmmu host --help'"), argv[1]);
     return VSMMU_EXIT_FAILED;
   }
   if (!is_passive)

@@ -9,16 +9,16 @@ static const struct {
   const char *summary;
   int (*run) (int argc, char **argv);
 } commands[] = {
-  { "check", N_ ("find what is wrong in domain XML before libvirt or QEMU sees it"), vsmmu_command_check },
+  { "check", N_ ("find mistakes in domain XML before libvirt or QEMU sees it"), vsmmu_command_check },
   { "args", N_ ("print the QEMU arguments for the vSMMU part of a domain"), vsmmu_command_args },
-  { "adapt", N_ ("write a domain so that an older libvirt passes its vSMMUs to QEMU"), vsmmu_command_adapt },
-  { "msi", N_ ("say where interrupts go: the doorbell of each device"), vsmmu_command_msi },
-  { "verify", N_ ("say whether the interrupts of a running guest's devices arrive"), vsmmu_command_verify },
-  { "watch", N_ ("follow libvirt's guests and say so whenever devices come and go"), vsmmu_command_watch },
-  { "host", N_ ("say whether a host is ready, and what its SMMUs can do"), vsmmu_command_host },
-  { "plan", N_ ("write the XML that gives host devices to a guest behind vSMMUs"), vsmmu_command_plan },
-  { "graph", N_ ("draw a guest's buses, vSMMUs and devices, with what is wrong marked"), vsmmu_command_graph },
-  { "explain", N_ ("say why a rule exists and how to follow it"), vsmmu_command_explain },
+  { "adapt", N_ ("adapt a domain for an older libvirt"), vsmmu_command_adapt },
+  { "msi", N_ ("show where the MSIs of each device go"), vsmmu_command_msi },
+  { "verify", N_ ("verify that the interrupts of a running guest's devices arrive"), vsmmu_command_verify },
+  { "watch", N_ ("monitor guests, and report devices that are attached or detached"), vsmmu_command_watch },
+  { "host", N_ ("report whether a host is ready, and what its SMMUs support"), vsmmu_command_host },
+  { "plan", N_ ("write XML that assigns host devices to a guest behind vSMMUs"), vsmmu_command_plan },
+  { "graph", N_ ("draw buses, vSMMUs, devices and findings of a guest"), vsmmu_command_graph },
+  { "explain", N_ ("explain a rule and how to fix its findings"), vsmmu_command_explain },
 };
 
 static void
@@ -38,10 +38,9 @@ print_help (void)
               "  -h, --help     show this help\n"
               "  -V, --version  show the version\n"
               "\n"
-              "'virt-vsmmu COMMAND --help' explains a command; virt-vsmmu(1) explains them all.\n"
+              "'virt-vsmmu COMMAND --help' explains a command, virt-vsmmu(1) all commands.\n"
               "\n"
-              "Exit status: 0 nothing wrong, 1 findings of severity error, 2 the command could\n"
-              "not be carried out.\n"));
+              "Exit status: 0 no errors, 1 findings of severity error, 2 the command failed.\n"));
 }
 
 static int
@@ -50,7 +49,7 @@ run_command (int argc, char **argv)
   const char *command = argc > 1 ? argv[1] : NULL;
 
   if (command == NULL) {
-    vsmmu_command_complain (_ ("no command given; see 'virt-vsmmu --help'"));
+    vsmmu_command_complain (_ ("no command specified; see 'virt-vsmmu --help'"));
     return VSMMU_EXIT_FAILED;
   }
   if (strcmp (command, "--help") == 0 || strcmp (command, "-h") == 0 || strcmp (command, "help") == 0) {
@@ -64,7 +63,7 @@ run_command (int argc, char **argv)
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
     if (strcmp (command, commands[i].name) == 0)
       return commands[i].run (argc - 1, argv + 1);
-  vsmmu_command_complain (_ ("'%s' is no command; see 'virt-vsmmu --help'"), command);
+  vsmmu_command_complain (_ ("unknown command '%s'; see 'virt-vsmmu --help'"), command);
   return VSMMU_EXIT_FAILED;
 }
 

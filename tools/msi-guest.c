@@ -37,7 +37,7 @@ show_gpa (const VsmmuGuestDevice *device)
     if (vector->fault != NULL)
       continue;
     if (gpa != 0 && gpa != vsmmu_guest_vector_get_gpa (vector))
-      return g_strdup (_ ("several"));
+      return g_strdup (_ ("multiple"));
     gpa = vsmmu_guest_vector_get_gpa (vector);
   }
   return gpa != 0 ? show_address (gpa) : g_strdup (NONE);
@@ -87,9 +87,9 @@ print_text (const VsmmuGuest *guest)
     const VsmmuGuestSmmu *smmu = g_ptr_array_index (guest->smmus, i);
 
     if (smmu->has_msi_gpa && smmu->msi_gpa == 0)
-      g_print (_ ("%s: QEMU offers no doorbell\n"), smmu->alias);
+      g_print (_ ("%s: QEMU has no doorbell\n"), smmu->alias);
     else if (smmu->has_msi_gpa)
-      g_print (_ ("%s: QEMU offers the doorbell 0x%08" PRIx64 "\n"), smmu->alias, smmu->msi_gpa);
+      g_print (_ ("%s: QEMU has the doorbell 0x%08" PRIx64 "\n"), smmu->alias, smmu->msi_gpa);
   }
   print_devices (guest);
   g_print ("%s", findings);
@@ -131,9 +131,7 @@ vsmmu_msi_show_guest (const VsmmuMsiLive *live, gboolean is_json)
   }
   if (was_monitored (guest))
     vsmmu_command_complain (
-        _ ("libvirt calls the domain '%s' tainted from now on (custom-monitor), since its monitor was "
-           "asked"),
-        guest->name);
+        _ ("libvirt now marks the domain '%s' as tainted (custom-monitor), because its monitor was used"), guest->name);
   if (is_json) {
     g_autofree char *text = vsmmu_guest_to_json (guest);
 

@@ -18,11 +18,11 @@ static const char *
 find_fault (const Arguments *arguments, int n_documents)
 {
   if (arguments->live.domain == NULL && n_documents != 1)
-    return _ ("give one domain XML file, or a running guest with --domain; see 'virt-vsmmu msi --help'");
+    return _ ("specify one domain XML file, or a running guest with --domain; see 'virt-vsmmu msi --help'");
   if (arguments->live.domain != NULL && n_documents != 0)
-    return _ ("give a domain XML file or --domain, not both");
+    return _ ("a domain XML file and --domain cannot be used together");
   if (arguments->live.domain == NULL && (arguments->live.uri != NULL || arguments->live.use_monitor))
-    return _ ("--connect and --monitor are about a running guest; give it with --domain");
+    return _ ("--connect and --monitor require --domain");
   return NULL;
 }
 
@@ -48,23 +48,23 @@ vsmmu_command_msi (int argc, char **argv)
 {
   Arguments arguments = { 0 };
   const GOptionEntry entries[] = {
-    { "domain", 'd', 0, G_OPTION_ARG_STRING, &arguments.live.domain,
-      N_ ("look at this running guest: name, UUID or id"), N_ ("DOMAIN") },
-    { "connect", 'c', 0, G_OPTION_ARG_STRING, &arguments.live.uri,
-      N_ ("libvirt that it runs under (default qemu:///system)"), N_ ("URI") },
+    { "domain", 'd', 0, G_OPTION_ARG_STRING, &arguments.live.domain, N_ ("show this running guest: name, UUID or ID"),
+      N_ ("DOMAIN") },
+    { "connect", 'c', 0, G_OPTION_ARG_STRING, &arguments.live.uri, N_ ("libvirt of the guest (default qemu:///system)"),
+      N_ ("URI") },
     { "monitor", 'm', 0, G_OPTION_ARG_NONE, &arguments.live.use_monitor,
-      N_ ("also ask QEMU for the doorbell of each vSMMU; libvirt then calls the guest tainted"), NULL },
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments.format_name, N_ ("of the output: text (default) or json"),
+      N_ ("ask QEMU for the doorbells; taints the guest"), NULL },
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments.format_name, N_ ("output format: text (default) or json"),
       N_ ("FORMAT") },
     G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new (_ ("[XML]"));
   int status = VSMMU_EXIT_FAILED;
 
-  g_option_context_set_summary (
-      context, _ ("Says where the MSIs of each device go. Of a domain, in a file or '-' for standard input: which\n"
-                  "way they will take, to which doorbell, and what could not be resolved. Of a running guest:\n"
-                  "where every vector that the guest has enabled leads."));
+  g_option_context_set_summary (context,
+                                _ ("Shows where the MSIs of each device go. For a domain in a file, or '-' for\n"
+                                   "standard input: the path and the doorbell of each device, and what cannot be\n"
+                                   "resolved. For a running guest: the target of every enabled vector."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (vsmmu_command_parse (context, &argc, &argv))
     status = show (&arguments, argc, argv);

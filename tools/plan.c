@@ -36,19 +36,19 @@ find_fault (const Arguments *arguments, int argc)
   const char *fault = vsmmu_facts_find_fault (&arguments->host);
 
   if (argc != 1)
-    return _ ("plan takes options only; see 'virt-vsmmu plan --help'");
+    return _ ("unexpected argument; plan accepts only options, see 'virt-vsmmu plan --help'");
   if (arguments->host.path == NULL && !arguments->host.is_this_host)
-    return _ ("give the host that the guest is for with --host or --this-host");
+    return _ ("specify the host of the guest with --host or --this-host");
   if (fault != NULL)
     return fault;
   if (arguments->devices == NULL)
-    return _ ("give at least one --device; 'virt-vsmmu host' lists the devices of a host");
+    return _ ("specify at least one --device; 'virt-vsmmu host --devices' lists the devices of a host");
   if (arguments->into != NULL && arguments->name != NULL)
-    return _ ("--name is for a new guest, and with --into the guest has a name");
+    return _ ("--name cannot be used with --into; the guest already has a name");
   if (g_strcmp0 (arguments->host.path, "-") == 0 && g_strcmp0 (arguments->into, "-") == 0)
-    return _ ("standard input can be the host facts or the domain, not both");
+    return _ ("standard input can be used only once, for the host facts or the domain");
   if (arguments->spare_ports < 0 || arguments->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX)
-    return _ ("--spare-ports takes a number from 0 to 128");
+    return _ ("--spare-ports requires a number from 0 to 128");
   return NULL;
 }
 
@@ -56,27 +56,28 @@ static gboolean
 parse_arguments (Arguments *arguments, int *argc, char ***argv)
 {
   const GOptionEntry entries[] = {
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host.path,
-      N_ ("the host that the guest is for: facts as 'virt-vsmmu host --json' prints them"), N_ ("FACTS") },
-    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host, N_ ("the host this runs on"), NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive, N_ ("with --this-host, open no VFIO device"),
+    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host.path, N_ ("host: facts from 'virt-vsmmu host --json'"),
+      N_ ("FACTS") },
+    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host, N_ ("use this host"), NULL },
+    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive, N_ ("do not open VFIO devices of this host"),
       NULL },
     { "device", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->devices,
-      N_ ("a function of the host for the guest, such as 0009:01:00.0; may be given several times"), N_ ("ADDRESS") },
+      N_ ("PCI function of the host; may be repeated"), N_ ("ADDRESS") },
     { "spare-ports", 's', 0, G_OPTION_ARG_INT, &arguments->spare_ports,
-      N_ ("free ports behind each vSMMU, for hotplug (default 0)"), N_ ("NUMBER") },
-    { "into", 'i', 0, G_OPTION_ARG_FILENAME, &arguments->into, N_ ("add the devices to this domain, or '-'"),
+      N_ ("spare ports behind each vSMMU (default 0)"), N_ ("NUMBER") },
+    { "into", 'i', 0, G_OPTION_ARG_FILENAME, &arguments->into, N_ ("add to this domain; '-' is standard input"),
       N_ ("XML") },
-    { "name", 'n', 0, G_OPTION_ARG_STRING, &arguments->name, N_ ("of the new guest"), N_ ("NAME") },
+    { "name", 'n', 0, G_OPTION_ARG_STRING, &arguments->name, N_ ("name of the new guest"), N_ ("NAME") },
     G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new (NULL);
   const char *fault;
 
-  g_option_context_set_summary (
-      context, _ ("Writes the domain XML that gives devices of a host to a guest behind accelerated SMMUv3s: for\n"
-                  "each SMMU of the host a pcie-expander-bus, a vSMMU, ports and the devices. It goes to standard\n"
-                  "output; what was not done and what else was changed is said on standard error."));
+  g_option_context_set_summary (context,
+                                _ ("Writes domain XML that assigns host devices to a guest behind accelerated\n"
+                                   "SMMUv3s: a pcie-expander-bus with a vSMMU for each physical SMMU, ports and the\n"
+                                   "devices. Prints the XML on standard output, and what else was changed or is left\n"
+                                   "to do on standard error."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, argc, argv))
     return FALSE;
@@ -108,14 +109,14 @@ print_plan (const VsmmuPlan *plan)
 
   print_findings (plan->findings);
   if (is_wrong) {
-    vsmmu_command_complain (_ ("no plan: the guest could not use the devices; the lines above are those of the guest "
-                               "with the devices added"));
+    vsmmu_command_complain (_ ("no plan: the guest could not use the devices; the line numbers above are those of the "
+                               "guest with the devices added"));
     return VSMMU_EXIT_FINDINGS;
   }
   for (guint i = 0; i < plan->notes->len; i++)
     vsmmu_command_complain ("%s", (const char *) g_ptr_array_index (plan->notes, i));
   if (plan->is_unchanged)
-    vsmmu_command_complain (_ ("the guest is unchanged: it has the devices and the ports already"));
+    vsmmu_command_complain (_ ("the guest already has the devices and ports; nothing was changed"));
   fwrite (plan->xml, 1, plan->length, stdout);
   return VSMMU_EXIT_CLEAN;
 }

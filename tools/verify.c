@@ -139,7 +139,7 @@ verify_once (VsmmuConnection *connection, const char *domain, const VsmmuVerifyO
   thread = g_thread_new ("verify", look, &self);
   if (!wait_for_look (&self)) {
     /* Nothing ends a call of libvirt, and the thread has what is on this stack. */
-    vsmmu_command_complain (_ ("QEMU of the domain '%s' has not answered for %d seconds; is it stopped, or does its "
+    vsmmu_command_complain (_ ("QEMU of domain '%s' has not responded for %d seconds; is it stopped, or does its "
                                "storage hang?"),
                             domain, ANSWER_MAX);
     _exit (VSMMU_EXIT_FAILED);
@@ -177,11 +177,12 @@ static gboolean
 read_arguments (Request *request, int argc, char **argv)
 {
   if (request->wait < 0 || request->wait > WAIT_MAX) {
-    vsmmu_command_complain (_ ("--wait takes seconds from 0 to %d"), WAIT_MAX);
+    vsmmu_command_complain (_ ("--wait requires a number of seconds from 0 to %d"), WAIT_MAX);
     return FALSE;
   }
   if (argc < 2 || argc > 3) {
-    vsmmu_command_complain (_ ("name a domain and, for one device only, its alias; see 'virt-vsmmu verify --help'"));
+    vsmmu_command_complain (_ ("specify a domain and optionally the alias of one device; see 'virt-vsmmu verify "
+                               "--help'"));
     return FALSE;
   }
   request->domain = argv[1];
@@ -218,22 +219,21 @@ vsmmu_command_verify (int argc, char **argv)
   g_autofree char *uri = NULL;
   g_autofree char *format_name = NULL;
   const GOptionEntry entries[] = {
-    { "connect", 'c', 0, G_OPTION_ARG_STRING, &uri, N_ ("libvirt that it runs under (default qemu:///system)"),
-      N_ ("URI") },
-    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &request.use_monitor,
-      N_ ("also ask QEMU for the doorbell of each vSMMU; libvirt then calls the guest tainted"), NULL },
-    { "wait", 'w', 0, G_OPTION_ARG_INT, &request.wait,
-      N_ ("look again at what is unknown yet, for at most this long (default 0)"), N_ ("SECONDS") },
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("of the output: text (default) or json"),
+    { "connect", 'c', 0, G_OPTION_ARG_STRING, &uri, N_ ("libvirt of the guest (default qemu:///system)"), N_ ("URI") },
+    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &request.use_monitor, N_ ("ask QEMU for the doorbells; taints the guest"),
+      NULL },
+    { "wait", 'w', 0, G_OPTION_ARG_INT, &request.wait, N_ ("wait for unknown results (default 0)"), N_ ("SECONDS") },
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("output format: text (default) or json"),
       N_ ("FORMAT") },
     G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new (_ ("DOMAIN [DEVICE]"));
   int format;
 
-  g_option_context_set_summary (
-      context, _ ("Says of the devices of a running guest that are behind an SMMUv3 whether their interrupts arrive\n"
-                  "and their DMA goes where it should, and of each why. DEVICE is an alias, like 'hostdev0'."));
+  g_option_context_set_summary (context,
+                                _ ("Verifies that interrupts of a running guest's devices behind an SMMUv3 arrive\n"
+                                   "and that their DMA uses the right SMMU, and reports why. DEVICE is an alias such\n"
+                                   "as 'hostdev0'."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, &argc, &argv))
     return VSMMU_EXIT_FAILED;

@@ -84,7 +84,7 @@ static void
 draw (const Watch *watch)
 {
   static const char *const titles[] = { N_ ("domain"),   N_ ("device"),  N_ ("vSMMU"), N_ ("host SMMU"),
-                                        N_ ("doorbell"), N_ ("verdict"), N_ ("since"), N_ ("why") };
+                                        N_ ("doorbell"), N_ ("verdict"), N_ ("since"), N_ ("reason") };
   g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GArray) entries = vsmmu_watcher_list (watch->watcher);
   gint64 now = g_get_monotonic_time ();
@@ -203,13 +203,11 @@ vsmmu_command_watch (int argc, char **argv)
   gboolean is_enforcing = FALSE;
   g_autofree char *format_name = NULL;
   const GOptionEntry entries[] = {
-    { "connect", 'c', 0, G_OPTION_ARG_STRING_ARRAY, &uris,
-      N_ ("libvirt to follow, may be given several times (default qemu:///system)"), N_ ("URI") },
-    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &use_monitor,
-      N_ ("also ask QEMU for the doorbell of each vSMMU; libvirt then calls the guests tainted"), NULL },
-    { "enforce", 'e', 0, G_OPTION_ARG_NONE, &is_enforcing,
-      N_ ("do what virt-vsmmu.conf and the domain say about a mismatch; else only say so"), NULL },
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("of the output: text (default) or json"),
+    { "connect", 'c', 0, G_OPTION_ARG_STRING_ARRAY, &uris, N_ ("libvirt, may be repeated (default qemu:///system)"),
+      N_ ("URI") },
+    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &use_monitor, N_ ("ask QEMU for the doorbells; taints the guests"), NULL },
+    { "enforce", 'e', 0, G_OPTION_ARG_NONE, &is_enforcing, N_ ("apply the policy instead of only reporting"), NULL },
+    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("output format: text (default) or json"),
       N_ ("FORMAT") },
     G_OPTION_ENTRY_NULL,
   };
@@ -217,10 +215,10 @@ vsmmu_command_watch (int argc, char **argv)
   VsmmuWatchOptions options = { 0 };
   int format;
 
-  g_option_context_set_summary (
-      context,
-      _ ("Follows the guests of libvirt, and verifies their devices behind SMMUv3s as 'verify' does, whenever\n"
-         "a guest starts and a device comes. On a terminal it is a table; it ends with Ctrl-C."));
+  g_option_context_set_summary (context,
+                                _ ("Monitors the guests of libvirt, and verifies their devices behind SMMUv3s like\n"
+                                   "'verify' whenever a guest starts or a device is attached. Shows a table on a\n"
+                                   "terminal; press Ctrl-C to stop."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!vsmmu_command_parse (context, &argc, &argv))
     return VSMMU_EXIT_FAILED;

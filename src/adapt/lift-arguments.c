@@ -167,8 +167,8 @@ read_tree (const VsmmuLifting *lifting, VsmmuOption *smmu, GHashTable *expanders
   if (is_known)
     return tree;
   vsmmu_lowering_note (lifting->notes,
-                       _ ("%s:%u: domain XML has no words for all of this arm-smmuv3 and what names its bus; it stays "
-                          "in <qemu:commandline>"),
+                       _ ("%s:%u: domain XML cannot express all of this arm-smmuv3 and its bus; it stays in "
+                          "<qemu:commandline>"),
                        lifting->domain->file, smmu->value->line);
   tree_free (tree);
   return NULL;

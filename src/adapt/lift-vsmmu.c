@@ -128,7 +128,7 @@ lift_stand_in (VsmmuLifting *lifting, const VsmmuDevice *device, guint number)
     g_autofree char *shown = vsmmu_text_shorten (device->id);
 
     vsmmu_lowering_note (lifting->notes,
-                         _ ("%s:%u: the arm-smmuv3 '%s' names no bus of this domain as primary-bus; it stays as it is"),
+                         _ ("%s:%u: primary-bus of the arm-smmuv3 '%s' is not a bus of this domain; it stays as it is"),
                          lifting->domain->file, device->line, shown);
     return;
   }

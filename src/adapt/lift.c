@@ -90,7 +90,9 @@ has_unique_ids (const VsmmuDomain *domain, GError **error)
     if (device->id == NULL || g_hash_table_add (ids, device->id))
       continue;
     shown = vsmmu_text_shorten (device->id);
-    return vsmmu_lowering_refuse (error, _ ("%s:%u: another device has the alias '%s', too; give each its own"),
+    return vsmmu_lowering_refuse (error,
+                                  _ ("%s:%u: alias '%s' is also used by another device; use a different alias "
+                                     "for each device"),
                                   domain->file, device->line, shown);
   }
   return TRUE;

@@ -34,7 +34,7 @@ remove_for_domain (VsmmuLowering *lowering)
     return;
   if (vsmmu_xml_attribute (iommufd, "fdgroup") != NULL)
     vsmmu_lowering_note (lowering->notes,
-                         _ ("line %u: fdgroup is not carried: QEMU opens /dev/iommu itself, and must be able to"),
+                         _ ("line %u: fdgroup is dropped; QEMU opens /dev/iommu itself and must have permission"),
                          lowering->domain->iommufd_line);
   vsmmu_edit_remove (lowering->edit, iommufd);
 }
@@ -165,7 +165,7 @@ vsmmu_lower_note_lost (VsmmuLowering *lowering)
         vsmmu_target_lacks (lowering->target, attributes[row].feature))
       element = vsmmu_xml_child (device->node, attributes[row].element);
     if (element != NULL && vsmmu_xml_attribute (element, attributes[row].attribute) != NULL)
-      vsmmu_lowering_note (lowering->notes, _ ("line %u: this libvirt does not know %s and drops it"),
+      vsmmu_lowering_note (lowering->notes, _ ("line %u: this libvirt version does not support '%s' and drops it"),
                            vsmmu_xml_line (element), attributes[row].attribute);
   }
 }

@@ -74,8 +74,8 @@ take_place (const VsmmuDomain *domain, Room *room, VsmmuPciAddress *address, GEr
   }
   if (room->slot == 0 || room->index >= VSMMU_PCI_BUSES_MAX)
     return vsmmu_lowering_refuse (error,
-                                  _ ("%s: no slot of pcie-root or no controller index is left for a device that "
-                                     "stands in for an SMMUv3; use libvirt %s or newer, or fewer controllers"),
+                                  _ ("%s: no free slot on pcie-root or no free controller index for the device that "
+                                     "replaces an SMMUv3; use libvirt %s or newer, or fewer controllers"),
                                   domain->file, vsmmu_feature_since (VSMMU_FEATURE_PCI_BUS));
   *address = (VsmmuPciAddress){ .slot = (guint8) room->slot, .function = (guint8) room->function++ };
   return TRUE;
@@ -142,7 +142,7 @@ note_unknown (VsmmuLowering *lowering, const VsmmuDevice *iommu)
     g_autofree char *shown = vsmmu_text_shorten ((const char *) attribute->name);
 
     if (!vsmmu_options_is_attribute ((const char *) attribute->name))
-      vsmmu_lowering_note (lowering->notes, _ ("line %u: '%s' is no attribute of an SMMUv3 and is not carried"),
+      vsmmu_lowering_note (lowering->notes, _ ("line %u: '%s' is not an attribute of an SMMUv3 and is dropped"),
                            iommu->iommu.driver_line, shown);
   }
   for (const xmlNode *child = vsmmu_xml_element (iommu->node->children); child != NULL;
@@ -150,7 +150,7 @@ note_unknown (VsmmuLowering *lowering, const VsmmuDevice *iommu)
     g_autofree char *shown = vsmmu_text_shorten ((const char *) child->name);
 
     if (!vsmmu_xml_is (child, "driver") && !vsmmu_xml_is (child, "alias"))
-      vsmmu_lowering_note (lowering->notes, _ ("line %u: <%s> is no part of an SMMUv3 and is not carried"),
+      vsmmu_lowering_note (lowering->notes, _ ("line %u: <%s> is not part of an SMMUv3 and is dropped"),
                            vsmmu_xml_line (child), shown);
   }
 }
@@ -212,7 +212,7 @@ lower_vsmmu (VsmmuLowering *lowering, guint number, Room *room, GError **error)
 
   if (iommu->iommu.pci_bus >= lowering->domain->n_buses ||
       lowering->domain->buses[iommu->iommu.pci_bus].controller == NULL)
-    return vsmmu_lowering_refuse (error, _ ("%s:%u: pciBus='%u': there is no PCI controller with this index"),
+    return vsmmu_lowering_refuse (error, _ ("%s:%u: pciBus='%u' is not the index of a PCI controller"),
                                   lowering->domain->file, iommu->iommu.driver_line, iommu->iommu.pci_bus);
   if (lowering->strategy == VSMMU_STRATEGY_OVERRIDE && !vsmmu_options_any (&iommu->iommu))
     return TRUE;

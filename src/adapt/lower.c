@@ -92,8 +92,8 @@ has_no_own_iommufd (const VsmmuDomain *domain, GError **error)
     alias = vsmmu_text_shorten (override->alias);
     return vsmmu_lowering_refuse (
         error,
-        _ ("%s:%u: this <qemu:override> changes the iommufd of '%s'; remove it and set iommufd "
-           "in the <driver> of the device"),
+        _ ("%s:%u: this <qemu:override> changes the iommufd of '%s'; remove it, and set iommufd on the <driver> of "
+           "the device"),
         domain->file, override->line, alias);
   }
   return TRUE;
@@ -109,8 +109,8 @@ has_no_iommufd_for_all (const VsmmuDomain *domain, GError **error)
     if ((reach->way == VSMMU_REACH_BY_GLOBAL || reach->way == VSMMU_REACH_BY_SET) &&
         strstr (reach->from->value, "iommufd") != NULL)
       return vsmmu_lowering_refuse (error,
-                                    _ ("%s:%u: this <qemu:arg> changes the iommufd of VFIO devices; remove it and set "
-                                       "iommufd in the <driver> of each device"),
+                                    _ ("%s:%u: this <qemu:arg> changes the iommufd of VFIO devices; remove it, and "
+                                       "set iommufd on the <driver> of each device"),
                                     domain->file, reach->from->line);
   }
   return TRUE;
@@ -129,7 +129,9 @@ has_own_aliases (const VsmmuDomain *domain, GError **error)
         !g_hash_table_add (aliases, (gpointer) device->alias)) {
       g_autofree char *alias = vsmmu_text_shorten (device->alias);
 
-      return vsmmu_lowering_refuse (error, _ ("%s:%u: another device has the alias '%s' too; give it one of its own"),
+      return vsmmu_lowering_refuse (error,
+                                    _ ("%s:%u: alias '%s' is also used by another device; use a different "
+                                       "alias for each device"),
                                     domain->file, device->line, alias);
     }
   }
@@ -142,7 +144,7 @@ is_possible (const VsmmuDomain *domain, GError **error)
 {
   if (!vsmmu_domain_is_virt (domain))
     return vsmmu_lowering_refuse (error,
-                                  _ ("%s:%u: SMMUv3 exists only on the arm64 machine 'virt': write <type "
+                                  _ ("%s:%u: SMMUv3 is supported only by the arm64 machine 'virt'; set <type "
                                      "arch='aarch64' machine='virt'> in <os>"),
                                   domain->file, MAX (domain->machine_line, domain->line));
   if (domain->problems->len > 0) {
@@ -152,11 +154,11 @@ is_possible (const VsmmuDomain *domain, GError **error)
     if (problem->unclear != NULL)
       return vsmmu_lowering_refuse (error, "%s:%u: %s: %s", domain->file, problem->line, problem->unclear,
                                     problem->expected);
-    return vsmmu_lowering_refuse (error, _ ("%s:%u: '%s' is not what libvirt takes there (expected %s); correct it"),
+    return vsmmu_lowering_refuse (error, _ ("%s:%u: libvirt does not accept the value '%s' (expected %s); correct it"),
                                   domain->file, problem->line, value, problem->expected);
   }
   if (domain->address_error != NULL)
-    return vsmmu_lowering_refuse (error, _ ("%s: libvirt would refuse its PCI addresses: %s"), domain->file,
+    return vsmmu_lowering_refuse (error, _ ("%s: libvirt would reject the PCI addresses: %s"), domain->file,
                                   domain->address_error);
   return has_own_aliases (domain, error) && has_no_leftovers (domain, error) && has_no_own_iommufd (domain, error) &&
          has_no_iommufd_for_all (domain, error);
@@ -204,7 +206,7 @@ stays_in_place (const VsmmuDomain *domain, const char *xml, gsize length, GError
       continue;
     name = vsmmu_device_describe (before);
     return vsmmu_lowering_refuse (error,
-                                  _ ("%s:%u: %s would get another PCI address than with a newer libvirt; give it an "
+                                  _ ("%s:%u: %s would have a different PCI address than with a newer libvirt; add an "
                                      "<address>"),
                                   domain->file, before->line, name);
   }
@@ -295,15 +297,15 @@ lower_device_iommufd (VsmmuEdit *edit, const xmlNode *device, const char *name, 
   if (g_strcmp0 (iommufd, "yes") != 0 && g_strcmp0 (iommufd, "no") != 0 && iommufd != NULL) {
     g_autofree char *shown = vsmmu_text_shorten (iommufd);
 
-    return vsmmu_lowering_refuse (error, _ ("%s:%u: iommufd='%s': write 'yes' or 'no'"), name, vsmmu_xml_line (driver),
-                                  shown);
+    return vsmmu_lowering_refuse (error, _ ("%s:%u: invalid value '%s' for attribute 'iommufd'; use 'yes' or 'no'"),
+                                  name, vsmmu_xml_line (driver), shown);
   }
   if (iommufd != NULL)
     vsmmu_edit_remove_attribute (edit, driver, "iommufd");
   if (g_strcmp0 (iommufd, "yes") != 0)
     vsmmu_lowering_note (notes,
-                         _ ("%s:%u: the device gets iommufd although it does not ask for it, as every VFIO device does "
-                            "that is attached to this guest with this libvirt"),
+                         _ ("%s:%u: the device uses iommufd although it is not requested, like every VFIO device "
+                            "attached to this guest with this libvirt version"),
                          name, vsmmu_xml_line (device));
   return TRUE;
 }
@@ -320,8 +322,8 @@ lower_device_initiators (VsmmuEdit *edit, const xmlNode *device, const char *nam
   else
     vsmmu_edit_remove_attribute (edit, acpi, "nodeset");
   vsmmu_lowering_note (notes,
-                       _ ("%s:%u: <acpi nodeset> is not carried for a device by itself: it must be in the domain when "
-                          "that is defined"),
+                       _ ("%s:%u: the nodeset of <acpi> is dropped when a device is attached; it must be in the "
+                          "domain when the domain is defined"),
                        name, vsmmu_xml_line (acpi));
 }
 
@@ -348,8 +350,8 @@ vsmmu_lower_device (const char *xml, gsize length, const char *name, const Vsmmu
   device = xmlDocGetRootElement (vsmmu_hotplug_get_document (hotplug));
   if (strategy != VSMMU_STRATEGY_NATIVE && loses_vsmmu (device, strategy)) {
     vsmmu_lowering_refuse (
-        error, _ ("%s:%u: an SMMUv3 cannot be added by itself with this libvirt; define the domain with it"), name,
-        vsmmu_xml_line (device));
+        error, _ ("%s:%u: an SMMUv3 cannot be added separately with this libvirt version; define the domain with it"),
+        name, vsmmu_xml_line (device));
     return NULL;
   }
   if (vsmmu_target_has (target, VSMMU_FEATURE_IOMMUFD) || !vsmmu_hotplug_is_vfio (device))

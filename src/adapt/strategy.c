@@ -13,15 +13,15 @@ vsmmu_strategy_choose (const VsmmuTarget *target, VsmmuStrategy *strategy, GErro
 
   if (target->libvirt == 0) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                 _ ("the target names no libvirt: write it like libvirt=11.3,qemu=11.1"));
+                 _ ("the target has no libvirt version; write it as in libvirt=11.3,qemu=11.1"));
     return FALSE;
   }
   if (vsmmu_target_lacks (target, VSMMU_FEATURE_QEMU_ACCEL))
-    return vsmmu_lowering_refuse (error, _ ("QEMU %s has no accelerated SMMUv3; use QEMU %s or newer"), qemu,
-                                  vsmmu_feature_since (VSMMU_FEATURE_QEMU_ACCEL));
+    return vsmmu_lowering_refuse (error, _ ("QEMU %s does not support an accelerated SMMUv3; use QEMU %s or newer"),
+                                  qemu, vsmmu_feature_since (VSMMU_FEATURE_QEMU_ACCEL));
   if (vsmmu_target_lacks (target, VSMMU_FEATURE_OVERRIDE))
     return vsmmu_lowering_refuse (error,
-                                  _ ("libvirt %s has no <qemu:override>, which is needed to pass an SMMUv3 through it; "
+                                  _ ("libvirt %s does not support <qemu:override>, which is required for an SMMUv3; "
                                      "use libvirt %s or newer"),
                                   libvirt, vsmmu_feature_since (VSMMU_FEATURE_OVERRIDE));
   if (vsmmu_target_has (target, VSMMU_FEATURE_ACCEL))

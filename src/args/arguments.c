@@ -322,13 +322,13 @@ vsmmu_arguments_new (const VsmmuDomain *domain, VsmmuArgumentSyntax syntax, GErr
   Builder builder = { .domain = domain, .syntax = syntax };
 
   if (domain->address_error != NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED, _ ("%s: libvirt would refuse its PCI addresses: %s"),
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED, _ ("%s: libvirt would reject the PCI addresses: %s"),
                  domain->file, domain->address_error);
     return NULL;
   }
   if (!has_accelerated (domain)) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED,
-                 _ ("%s: no accelerated SMMUv3 on a root bus of an arm64 virt machine, so there is nothing to print"),
+                 _ ("%s: nothing to print, because no root bus of an arm64 virt machine has an accelerated SMMUv3"),
                  domain->file);
     return NULL;
   }

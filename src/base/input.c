@@ -30,7 +30,7 @@ vsmmu_read_document (const char *path, char **data, gsize *length, GError **erro
 
     if (fd >= 0)
       close (fd);
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s: cannot open: %s"), shown, g_strerror (saved));
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("cannot open '%s': %s"), shown, g_strerror (saved));
     return FALSE;
   }
 
@@ -50,13 +50,13 @@ vsmmu_read_document (const char *path, char **data, gsize *length, GError **erro
   } while ((got > 0 && *length <= VSMMU_DOCUMENT_MAX_BYTES) || (got < 0 && errno == EINTR));
 
   if (got < 0) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s: cannot read: %s"), shown, g_strerror (errno));
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("cannot read '%s': %s"), shown, g_strerror (errno));
     close (fd);
     return FALSE;
   }
   close (fd);
   if (*length > VSMMU_DOCUMENT_MAX_BYTES) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s: larger than %u MiB, not read"), shown,
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("'%s' is larger than %u MiB and was not read"), shown,
                  VSMMU_DOCUMENT_MAX_BYTES / (1024 * 1024));
     return FALSE;
   }

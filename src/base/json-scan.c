@@ -44,7 +44,7 @@ scan_byte (Scan *scan, char c, GError **error)
   if (c == '\n')
     scan->line++;
   else if (c == '\0' || strchr (allowed, c) == NULL)
-    return refuse (scan, _ ("this is no JSON: a character that may stand in strings only"), error);
+    return refuse (scan, _ ("not valid JSON: a character that is allowed only in strings"), error);
   scan->n_members += c == ':';
   scan->n_values += c == ',' || c == '{' || c == '[';
   if (c == '{' || c == '[')
@@ -52,7 +52,7 @@ scan_byte (Scan *scan, char c, GError **error)
   else if ((c == '}' || c == ']') && scan->depth > 0)
     scan->depth--;
   if (scan->depth > DEPTH_MAX)
-    return refuse (scan, _ ("nested too deep for host facts"), error);
+    return refuse (scan, _ ("nested too deeply for host facts"), error);
   if (scan->n_values > VALUES_MAX)
     return refuse (scan, _ ("too many values for host facts"), error);
   return TRUE;
@@ -69,7 +69,7 @@ vsmmu_json_scan (const char *data, gsize length, const char *name, gsize *n_memb
       const char *last = skip_string (&scan, p, end);
 
       if (last == NULL)
-        return refuse (&scan, _ ("this is no JSON: a string does not end"), error);
+        return refuse (&scan, _ ("not valid JSON: a string is not terminated"), error);
       p = last;
     } else if (!scan_byte (&scan, *p, error)) {
       return FALSE;

@@ -22,13 +22,13 @@ vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
       version = &target->qemu;
     if (version == NULL || *version != 0 || !vsmmu_version_parse (equals + 1, version)) {
       g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                   _ ("'%s' is no target: write it like libvirt=12.8,qemu=11.1, or 'this'"), text);
+                   _ ("invalid target '%s'; write it as in libvirt=12.8,qemu=11.1, or use 'this'"), text);
       return FALSE;
     }
   }
   if (target->libvirt == 0 && target->qemu == 0) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                 _ ("the target is empty: write it like libvirt=12.8,qemu=11.1, or 'this'"));
+                 _ ("the target is empty; write it as in libvirt=12.8,qemu=11.1, or use 'this'"));
     return FALSE;
   }
   return TRUE;

@@ -12,24 +12,23 @@
 
 /* Messages: %s is the argument, or the name of the property or capability. */
 static const char *const smmu_messages[] = {
-  [VSMMU_REACH_BY_DEVICE] = N_ ("the QEMU argument '%s' makes an SMMUv3 that is not described by an <iommu> element"),
-  [VSMMU_REACH_BY_JSON] = N_ ("the QEMU argument '%s' is not valid JSON, and may make an SMMUv3"),
+  [VSMMU_REACH_BY_DEVICE] = N_ ("the QEMU argument '%s' creates an SMMUv3 without an <iommu> element"),
+  [VSMMU_REACH_BY_JSON] = N_ ("the QEMU argument '%s' is not valid JSON and may create an SMMUv3"),
   [VSMMU_REACH_BY_GLOBAL] = N_ ("the QEMU argument '%s' changes SMMUv3s in a way that cannot be checked"),
   [VSMMU_REACH_BY_SET] = N_ ("the QEMU argument '%s' may change an SMMUv3 in a way that cannot be checked"),
   [VSMMU_REACH_BY_MACHINE] =
-      N_ ("the QEMU argument '%s' makes an SMMUv3 that QEMU's own builds do not have, and that may "
-          "be accelerated"),
-  [VSMMU_REACH_BY_CONFIG] = N_ ("QEMU reads more options from the file '%s', which may make an accelerated SMMUv3 and "
+      N_ ("the QEMU argument '%s' creates an SMMUv3 that upstream QEMU does not have and that may be accelerated"),
+  [VSMMU_REACH_BY_CONFIG] = N_ ("the file '%s' contains more QEMU options, which may create an accelerated SMMUv3 and "
                                 "cannot be checked"),
-  [VSMMU_REACH_BY_OVERRIDE] = N_ ("the override of '%s' makes or changes an SMMUv3 in a way that cannot be checked"),
-  [VSMMU_REACH_BY_CAPABILITY] = N_ ("changing the QEMU capability '%s' changes how libvirt passes SMMUv3 and VFIO "
-                                    "devices to QEMU, which cannot be checked"),
+  [VSMMU_REACH_BY_OVERRIDE] = N_ ("the override of '%s' creates or changes an SMMUv3 in a way that cannot be checked"),
+  [VSMMU_REACH_BY_CAPABILITY] = N_ ("the QEMU capability '%s' changes how libvirt passes SMMUv3 and VFIO devices to "
+                                    "QEMU, which cannot be checked"),
 };
 
 static const char *const vfio_messages[] = {
-  [VSMMU_REACH_BY_DEVICE] = N_ ("the QEMU argument '%s' makes a VFIO device that is not described by a <hostdev> "
-                                "element"),
-  [VSMMU_REACH_BY_OBJECT] = N_ ("the QEMU argument '%s' makes an iommufd beside that of the <hostdev> elements"),
+  [VSMMU_REACH_BY_DEVICE] = N_ ("the QEMU argument '%s' creates a VFIO device without a <hostdev> element"),
+  [VSMMU_REACH_BY_OBJECT] = N_ ("the QEMU argument '%s' creates an iommufd in addition to that of the <hostdev> "
+                                "elements"),
   [VSMMU_REACH_BY_GLOBAL] = N_ ("the QEMU argument '%s' changes VFIO devices or their iommufd in a way that cannot be "
                                 "checked"),
   [VSMMU_REACH_BY_SET] =
@@ -41,34 +40,34 @@ static const char *const vfio_messages[] = {
 
 /* Hints: %s is the option before the argument, or the name of the property. */
 static const char *const smmu_hints[] = {
-  [VSMMU_REACH_BY_DEVICE] = N_ ("remove '%s' and this argument, and add <iommu model='smmuv3'> with <driver "
-                                "pciBus='INDEX' accel='on'/>, where INDEX is that of its root bus; 'virt-vsmmu adapt "
-                                "--lift' does so where it can"),
-  [VSMMU_REACH_BY_JSON] = N_ ("remove '%s' and this argument, or write it as JSON that QEMU accepts, with each name "
-                              "once"),
-  [VSMMU_REACH_BY_GLOBAL] = N_ ("remove '%s' and this argument, and set the option on <driver> of each <iommu "
+  [VSMMU_REACH_BY_DEVICE] = N_ ("remove '%s' and this argument, and add <iommu model='smmuv3'><driver pciBus='INDEX' "
+                                "accel='on'/></iommu>, where INDEX is the index of its root bus; 'virt-vsmmu adapt "
+                                "--lift' does this where possible"),
+  [VSMMU_REACH_BY_JSON] = N_ ("remove '%s' and this argument, or correct the JSON so that QEMU accepts it and each "
+                              "name occurs only once"),
+  [VSMMU_REACH_BY_GLOBAL] = N_ ("remove '%s' and this argument, and set the option on the <driver> of each <iommu "
                                 "model='smmuv3'>"),
-  [VSMMU_REACH_BY_SET] = N_ ("remove '%s' and this argument, and set the option on <driver> of the <iommu "
+  [VSMMU_REACH_BY_SET] = N_ ("remove '%s' and this argument, and set the option on the <driver> of the <iommu "
                              "model='smmuv3'>"),
-  [VSMMU_REACH_BY_MACHINE] = N_ ("remove '%s' and this argument, and add <iommu model='smmuv3'> with <driver "
-                                 "pciBus='INDEX' accel='on'/>, where INDEX is that of its root bus"),
-  [VSMMU_REACH_BY_CONFIG] = N_ ("remove '%s' and this argument, and describe the devices of that file with elements"),
-  [VSMMU_REACH_BY_OVERRIDE] = N_ ("remove <qemu:property name='%s'>, and set the option on <driver> of an <iommu "
-                                  "model='smmuv3'>; 'virt-vsmmu adapt --lift' does so where it can"),
-  [VSMMU_REACH_BY_CAPABILITY] = N_ ("remove this element for '%s'"),
+  [VSMMU_REACH_BY_MACHINE] = N_ ("remove '%s' and this argument, and add <iommu model='smmuv3'><driver pciBus='INDEX' "
+                                 "accel='on'/></iommu>, where INDEX is the index of its root bus"),
+  [VSMMU_REACH_BY_CONFIG] = N_ ("remove '%s' and this argument, and add elements for the devices in that file"),
+  [VSMMU_REACH_BY_OVERRIDE] = N_ ("remove <qemu:property name='%s'>, and set the option on the <driver> of an <iommu "
+                                  "model='smmuv3'>; 'virt-vsmmu adapt --lift' does this where possible"),
+  [VSMMU_REACH_BY_CAPABILITY] = N_ ("remove the element for '%s'"),
 };
 
 static const char *const vfio_hints[] = {
   [VSMMU_REACH_BY_DEVICE] = N_ ("remove '%s' and this argument, and add <hostdev mode='subsystem' type='pci'> with the "
                                 "address of the device in <source>"),
   [VSMMU_REACH_BY_OBJECT] = N_ ("remove '%s' and this argument, and add <driver iommufd='yes'/> to each <hostdev>; "
-                                "'virt-vsmmu adapt --lift' does so where it can"),
+                                "'virt-vsmmu adapt --lift' does this where possible"),
   [VSMMU_REACH_BY_GLOBAL] = N_ ("remove '%s' and this argument, and add <driver iommufd='yes'/> to each <hostdev>; "
-                                "'virt-vsmmu adapt --lift' does so where it can"),
-  [VSMMU_REACH_BY_SET] = N_ ("remove '%s' and this argument, and say it with <driver>, <source> and <address> of the "
-                             "device"),
-  [VSMMU_REACH_BY_OVERRIDE] = N_ ("remove <qemu:property name='%s'>, and say it with <driver>, <source> and <address> "
-                                  "of the device; 'virt-vsmmu adapt --lift' does so where it can"),
+                                "'virt-vsmmu adapt --lift' does this where possible"),
+  [VSMMU_REACH_BY_SET] = N_ ("remove '%s' and this argument, and use <driver>, <source> and <address> of the device "
+                             "instead"),
+  [VSMMU_REACH_BY_OVERRIDE] = N_ ("remove <qemu:property name='%s'>, and use <driver>, <source> and <address> of the "
+                                  "device instead; 'virt-vsmmu adapt --lift' does this where possible"),
 };
 
 /* What hints call it. */
@@ -134,8 +133,8 @@ check_argument (VsmmuCheck *check, const VsmmuPassthrough *argument)
     if (strstr (argument->value, conflicts[i].text) == NULL)
       continue;
     vsmmu_check_report_as (check, conflicts[i].severity, argument->line, g_strdup (argument->element),
-                           g_strdup (_ ("remove the argument and say it with <iommu>, <controller> or <hostdev>")),
-                           _ ("the QEMU argument '%s' meddles with the vSMMU that libvirt sets up"), value);
+                           g_strdup (_ ("remove the argument, and use <iommu>, <controller> or <hostdev> instead")),
+                           _ ("the QEMU argument '%s' conflicts with the vSMMU that libvirt sets up"), value);
     return;
   }
 }
@@ -195,9 +194,10 @@ check_commandline_conflict (VsmmuCheck *check)
 
     if (g_hash_table_contains (ids, override->alias) && !g_hash_table_contains (reported, override))
       vsmmu_check_report (check, override->line, g_strdup (override->element),
-                          g_strdup (_ ("remove the override and use the elements and attributes that libvirt has")),
-                          _ ("the override of '%s' changes '%s', a part of the vSMMU, behind libvirt's back"), property,
-                          override->alias);
+                          g_strdup (_ ("remove the override, and use the elements and attributes of libvirt instead")),
+                          _ ("the override of '%s' changes '%s', which is a part of the vSMMU, without libvirt "
+                             "knowing it"),
+                          property, override->alias);
   }
 }
 

@@ -19,7 +19,7 @@ hint_for_driver (const char *name)
 
   if (meant != NULL)
     return g_strdup_printf (_ ("did you mean '%s'?"), meant);
-  return g_strdup_printf (_ ("remove it; the attributes for smmuv3 are %s"), all);
+  return g_strdup_printf (_ ("remove it; the attributes supported for smmuv3 are %s"), all);
 }
 
 static void
@@ -32,10 +32,10 @@ check_driver_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char 
   if (g_strv_contains (other_models_attributes, name))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                         g_strdup_printf (_ ("remove '%s'"), name),
-                        _ ("'%s' belongs to other IOMMU models; libvirt refuses it for smmuv3"), name);
+                        _ ("attribute '%s' belongs to other IOMMU models; libvirt rejects it for smmuv3"), name);
   else
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), hint_for_driver (name),
-                        _ ("unknown attribute '%s': libvirt ignores it without a word"), shown);
+                        _ ("unknown attribute '%s', which libvirt silently ignores"), shown);
 }
 
 /* <iommu> itself has no attribute but the model. */
@@ -48,9 +48,9 @@ check_iommu_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char *
   if (strcmp (name, "model") == 0)
     return;
   vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
-                      meant != NULL ? g_strdup_printf (_ ("put it on <driver>, as '%s'"), meant)
+                      meant != NULL ? g_strdup_printf (_ ("move it to <driver>, as '%s'"), meant)
                                     : g_strdup (_ ("remove it")),
-                      _ ("'%s' stands on <iommu>, where libvirt ignores it without a word"), shown);
+                      _ ("attribute '%s' is not supported on <iommu>; libvirt silently ignores it"), shown);
 }
 
 static void
@@ -83,12 +83,12 @@ check_invalid_attribute_value (VsmmuCheck *check)
 
     if (problem->unclear != NULL)
       continue;
-    hint = g_strdup_printf (_ ("give %s"), problem->expected);
+    hint = g_strdup_printf (_ ("write %s"), problem->expected);
     if (problem->attribute == NULL)
-      vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint, _ ("'%s' is not valid here"), value);
+      vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint, _ ("invalid value '%s'"), value);
     else
       vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint,
-                          _ ("'%s' is no value for attribute '%s'"), value, problem->attribute);
+                          _ ("invalid value '%s' for attribute '%s'"), value, problem->attribute);
   }
 }
 
@@ -117,7 +117,7 @@ check_option_without_accel (VsmmuCheck *check)
       if (strcmp (option->name, "accel") != 0 && vsmmu_xml_attribute (iommu->iommu.driver, option->name) != NULL)
         vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                             g_strdup_printf (_ ("add accel='on', or remove '%s'"), option->name),
-                            _ ("'%s' needs accel='on'; libvirt refuses the domain"), option->name);
+                            _ ("'%s' requires accel='on'; libvirt rejects the domain"), option->name);
   }
 }
 
@@ -130,9 +130,9 @@ check_accel_without_pci_bus (VsmmuCheck *check)
     if (!iommu->iommu.is_smmuv3 || iommu->iommu.accel != VSMMU_SWITCH_ON || iommu->iommu.names_pci_bus)
       continue;
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup (_ ("add pciBus with the index of the pcie-expander-bus that the devices hang off")),
-                        _ ("accel='on' without pciBus makes a machine-wide, emulated SMMUv3: libvirt drops accel and "
-                           "all its options"));
+                        g_strdup (_ ("add pciBus with the index of the pcie-expander-bus above the devices")),
+                        _ ("accel='on' without pciBus creates a machine-wide, emulated SMMUv3; libvirt drops accel "
+                           "and its options"));
   }
 }
 
@@ -144,8 +144,8 @@ check_iommu_has_address (VsmmuCheck *check)
 
     if (iommu->iommu.is_smmuv3 && iommu->iommu.has_address)
       vsmmu_check_report (check, iommu->address_line, vsmmu_device_path (iommu, "/address"),
-                          g_strdup (_ ("remove <address>; pciBus says where the vSMMU belongs")),
-                          _ ("an SMMUv3 is no PCI device and can have no address; libvirt refuses it"));
+                          g_strdup (_ ("remove <address>; pciBus determines the place of the vSMMU")),
+                          _ ("an SMMUv3 is not a PCI device and cannot have an address; libvirt rejects it"));
   }
 }
 

@@ -31,16 +31,15 @@ report_endpoints (VsmmuCheck *check, gboolean is_given)
     if (is_given)
       vsmmu_check_report (
           check, device->address_line, vsmmu_device_path (device, "/address"),
-          g_strdup_printf (_ ("put it below a root bus without an accelerated SMMUv3, not below bus %u"),
+          g_strdup_printf (_ ("move it below a root bus without an accelerated SMMUv3; bus %u has one"),
                            vsmmu->iommu.pci_bus),
-          _ ("%s is emulated and stands behind the accelerated SMMUv3 of %s; QEMU allows only "
-             "VFIO devices there"),
-          name, place);
+          _ ("%s is emulated, but behind the accelerated SMMUv3 on %s; QEMU allows only VFIO devices there"), name,
+          place);
     else
       vsmmu_check_report (check, device->ordinal != 0 ? device->line : vsmmu->line, vsmmu_device_path (device, ""),
-                          g_strdup (_ ("give it an <address> below a root bus without an accelerated SMMUv3, and a "
+                          g_strdup (_ ("add an <address> below a root bus without an accelerated SMMUv3, and a "
                                        "pcie-root-port there")),
-                          _ ("libvirt will put %s on %02x:%02x.%x, behind the accelerated SMMUv3 of %s, where QEMU "
+                          _ ("libvirt will place %s at %02x:%02x.%x, behind the accelerated SMMUv3 on %s, where QEMU "
                              "allows only VFIO devices"),
                           name, device->address.bus, device->address.slot, device->address.function, place);
   }
@@ -78,12 +77,13 @@ check_hostdev_without_iommufd (VsmmuCheck *check)
     name = vsmmu_device_describe (hostdev);
     if (hostdev->hostdev.is_mdev)
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("put the mediated device below a root bus without an accelerated SMMUv3")),
-                          _ ("%s is a mediated device, for which libvirt has no iommufd"), name);
+                          g_strdup (_ ("move the mediated device below a root bus without an accelerated SMMUv3")),
+                          _ ("%s is a mediated device, for which libvirt does not support iommufd"), name);
     else if (!vsmmu_domain_uses_iommufd (check->domain, hostdev))
       vsmmu_check_report (check, hostdev->hostdev.driver_line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("add iommufd='yes' to its <driver>, or <iommufd enabled='yes'/> to the domain")),
-                          _ ("%s stands behind an accelerated SMMUv3 without iommufd; QEMU refuses it"), name);
+                          g_strdup (_ ("add <driver iommufd='yes'/> to the device, or <iommufd enabled='yes'/> to the "
+                                       "domain")),
+                          _ ("%s is behind an accelerated SMMUv3, but does not use iommufd; QEMU rejects it"), name);
   }
 }
 
@@ -100,9 +100,10 @@ check_iommufd_disabled (VsmmuCheck *check)
     name = vsmmu_device_describe (hostdev);
     place = vsmmu_check_place (check, FALSE, hostdev);
     vsmmu_check_report (check, check->domain->iommufd_line, g_strdup ("/domain/iommufd"),
-                        g_strdup (_ ("use <iommufd enabled='yes'/>, or iommufd='yes' in the <driver> of the device")),
-                        _ ("iommufd is off for the domain, and %s (%s) behind an accelerated SMMUv3 needs it"), name,
-                        place);
+                        g_strdup (_ ("set <iommufd enabled='yes'/>, or add <driver iommufd='yes'/> to the device")),
+                        _ ("iommufd is disabled for the domain, but %s (%s) is behind an accelerated SMMUv3 and "
+                           "requires it"),
+                        name, place);
   }
 }
 
@@ -127,12 +128,14 @@ check_hostdev_outside_vsmmu (VsmmuCheck *check)
     if (emulated != NULL)
       vsmmu_check_report_as (
           check, VSMMU_SEVERITY_ERROR, hostdev->line, vsmmu_device_path (hostdev, ""),
-          g_strdup_printf (_ ("give the SMMUv3 of line %u both accel='on' and pciBus"), emulated->line),
-          _ ("%s stands behind the emulated SMMUv3 of line %u, which cannot translate for VFIO"), name, emulated->line);
+          g_strdup_printf (_ ("set both accel='on' and pciBus on the SMMUv3 on line %u"), emulated->line),
+          _ ("%s is behind the emulated SMMUv3 on line %u, which cannot translate for VFIO devices"), name,
+          emulated->line);
     else
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("give it an <address> on a port below the bus that pciBus of a vSMMU names")),
-                          _ ("%s is on bus %u, behind no SMMUv3: the guest cannot isolate it"), name,
+                          g_strdup (_ ("add an <address> on a port below the root bus that is set as pciBus of a "
+                                       "vSMMU")),
+                          _ ("%s is on bus %u without an SMMUv3; the guest cannot isolate it"), name,
                           hostdev->address.bus);
   }
 }
@@ -161,8 +164,8 @@ check_hostdev_duplicate (VsmmuCheck *check)
     name = vsmmu_device_describe (hostdev);
     place = vsmmu_check_place (check, hostdev->is_plug, first);
     vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                        g_strdup (_ ("name another host device, or remove one of the two")),
-                        _ ("%s is already given to the guest in %s"), name, place);
+                        g_strdup (_ ("assign another host device, or remove one of the two")),
+                        _ ("%s is already assigned to the guest on %s"), name, place);
   }
 }
 

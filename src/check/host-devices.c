@@ -23,13 +23,13 @@ check_host_device_missing (VsmmuCheck *check)
       continue;
     if (device == NULL)
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("correct <source><address>, or bring the device up on the host: a virtual "
-                                       "function exists only after sriov_numvfs was set")),
+                          g_strdup (_ ("correct the <address> in <source>, or make the device available on the host; "
+                                       "virtual functions exist only after sriov_numvfs has been set")),
                           _ ("the host has no PCI function %s"), address);
     else if (vsmmu_host_device_is_bridge (device))
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("name the function behind it in <source><address>")),
-                          _ ("%s is a bridge or port of the host, which no guest can have"), address);
+                          g_strdup (_ ("use the address of a function behind it in <source>")),
+                          _ ("%s is a bridge or port of the host and cannot be assigned to a guest"), address);
   }
 }
 
@@ -42,8 +42,8 @@ check_host_device_without_smmu (VsmmuCheck *check)
 
     if (device != NULL && device->smmu == NULL && vsmmu_domain_accelerated_over (check->domain, hostdev) != NULL)
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("use a device that 'virt-vsmmu host' lists behind an SMMU")),
-                          _ ("%s is behind no SMMUv3 of the host, so no accelerated SMMUv3 can be over it"),
+                          g_strdup (_ ("use a device that 'virt-vsmmu host --devices' lists with an SMMU")),
+                          _ ("%s has no SMMUv3 on the host and cannot be placed behind an accelerated SMMUv3"),
                           device->name);
   }
 }
@@ -65,10 +65,10 @@ check_host_smmu_mismatch (VsmmuCheck *check)
     first = vsmmu_device_describe (binding->hostdev);
     vsmmu_check_report (
         check, hostdev->line, vsmmu_device_path (hostdev, ""),
-        g_strdup (_ ("give it a pcie-expander-bus and an accelerated SMMUv3 of its own, one for each SMMU of "
-                     "the host")),
-        _ ("%s is behind %s of the host, but %s (line %u) behind the same SMMUv3 is behind %s; QEMU does "
-           "not notice, and its DMA goes astray"),
+        g_strdup (_ ("add a pcie-expander-bus with an accelerated SMMUv3 for each physical SMMU, and move the device "
+                     "below the one for its SMMU")),
+        _ ("%s is behind %s on the host, but %s (line %u) behind the same SMMUv3 is behind %s; QEMU does not notice, "
+           "and the DMA of the device is translated with the wrong tables"),
         device->name, device->smmu->name, first, binding->hostdev->line, binding->smmu->name);
   }
 }
@@ -88,8 +88,8 @@ check_host_smmu_shared (VsmmuCheck *check)
       g_hash_table_insert (owners, (gpointer) binding->smmu, (gpointer) binding->iommu);
     else
       vsmmu_check_report (check, binding->iommu->line, vsmmu_device_path (binding->iommu, ""),
-                          g_strdup (_ ("put the devices behind one SMMUv3, unless they are kept apart on purpose")),
-                          _ ("this SMMUv3 and the one of line %u both stand over %s of the host"), owner->line,
+                          g_strdup (_ ("move the devices behind one SMMUv3, unless they are separate on purpose")),
+                          _ ("this SMMUv3 and that on line %u use the same physical SMMU %s"), owner->line,
                           binding->smmu->name);
   }
 }
@@ -128,8 +128,9 @@ check_host_group_shared (VsmmuCheck *check)
       continue;
     others = list_others (device);
     vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                        g_strdup (_ ("use a device that is alone in its group, or one in a slot whose ports have ACS")),
-                        _ ("%s shares IOMMU group %u of the host with %s; behind an accelerated SMMUv3 a device must "
+                        g_strdup (_ ("use a device that is alone in its IOMMU group, or a slot whose ports support "
+                                     "ACS")),
+                        _ ("%s shares IOMMU group %u of the host with %s; a device behind an accelerated SMMUv3 must "
                            "be alone in its group"),
                         device->name, device->group->number, others);
   }
@@ -183,9 +184,9 @@ check_host_msi_window (VsmmuCheck *check)
       continue;
     windows = vsmmu_host_group_describe_windows (device->group);
     vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                        g_strdup_printf (_ ("use a host whose kernel has the MSI window %s"), wanted),
-                        _ ("the MSI window of %s on the host is %s, and QEMU tells the guest %s: interrupts would be "
-                           "lost"),
+                        g_strdup_printf (_ ("use a host whose kernel uses the MSI window %s"), wanted),
+                        _ ("for %s, the host kernel uses the MSI window %s, but QEMU reports %s to the guest; "
+                           "interrupts will be lost"),
                         device->name, windows, wanted);
   }
 }
@@ -202,19 +203,21 @@ check_host_driver_busy (VsmmuCheck *check)
       continue;
     if (device->driver != NULL && hostdev->hostdev.is_managed)
       vsmmu_check_report_as (check, VSMMU_SEVERITY_NOTE, hostdev->line, vsmmu_device_path (hostdev, ""),
-                             g_strdup (_ ("see that nothing on the host uses it: a mounted disk, an interface that is "
-                                          "up")),
-                             _ ("libvirt will take %s from the driver '%s' of the host at start"), device->name,
+                             g_strdup (_ ("make sure that nothing on the host uses it, such as a mounted disk or an "
+                                          "active network interface")),
+                             _ ("libvirt will unbind %s from the host driver '%s' at start"), device->name,
                              device->driver);
     else if (device->driver != NULL)
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("bind it to vfio-pci on the host, or use managed='yes'")),
-                          _ ("%s is bound to the driver '%s' of the host, and libvirt is not to change that"),
+                          g_strdup (_ ("bind it to vfio-pci on the host, or set managed='yes'")),
+                          _ ("%s is bound to the host driver '%s'; without managed='yes', libvirt does not unbind it"),
                           device->name, device->driver);
     else if (!hostdev->hostdev.is_managed)
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("bind it to vfio-pci on the host, or use managed='yes'")),
-                          _ ("%s is bound to no driver on the host, and libvirt is not to change that"), device->name);
+                          g_strdup (_ ("bind it to vfio-pci on the host, or set managed='yes'")),
+                          _ ("%s is not bound to a driver on the host; without managed='yes', libvirt does not bind "
+                             "it"),
+                          device->name);
   }
 }
 

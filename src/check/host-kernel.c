@@ -17,14 +17,14 @@ check_host_no_iommufd (VsmmuCheck *check)
   if (vsmmu_fact_is_false (host->dev_iommu))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                         g_strdup (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_IOMMUFD])
-                                      ? _ ("use a kernel with CONFIG_IOMMUFD; that of the host is built without it")
+                                      ? _ ("use a kernel with CONFIG_IOMMUFD; the host kernel was built without it")
                                       : _ ("load the module iommufd, or use a kernel with CONFIG_IOMMUFD")),
-                        _ ("the host has no /dev/iommu, which an accelerated SMMUv3 needs"));
+                        _ ("the host has no /dev/iommu, which an accelerated SMMUv3 requires"));
   if (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD]))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                         g_strdup (_ ("use a kernel with CONFIG_ARM_SMMU_V3_IOMMUFD")),
-                        _ ("the host's kernel is built without CONFIG_ARM_SMMU_V3_IOMMUFD, so it has no accelerated "
-                           "SMMUv3 to give"));
+                        _ ("the host kernel was built without CONFIG_ARM_SMMU_V3_IOMMUFD and does not support "
+                           "accelerated SMMUv3s"));
 }
 
 static void
@@ -35,8 +35,8 @@ check_host_no_vfio_cdev (VsmmuCheck *check)
   if (iommu != NULL && vsmmu_fact_is_false (check->host->options[VSMMU_HOST_OPTION_VFIO_DEVICE_CDEV])) {
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                         g_strdup (_ ("use a kernel with CONFIG_VFIO_DEVICE_CDEV")),
-                        _ ("the host's kernel is built without CONFIG_VFIO_DEVICE_CDEV, so VFIO devices cannot be "
-                           "used through iommufd"));
+                        _ ("the host kernel was built without CONFIG_VFIO_DEVICE_CDEV; VFIO devices cannot use "
+                           "iommufd"));
     return;
   }
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
@@ -47,7 +47,7 @@ check_host_no_vfio_cdev (VsmmuCheck *check)
         vsmmu_domain_accelerated_over (check->domain, hostdev) != NULL)
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
                           g_strdup (_ ("use a kernel with CONFIG_VFIO_DEVICE_CDEV, and a driver that supports it")),
-                          _ ("%s is bound to '%s' on the host and has no device in /dev/vfio/devices"), device->name,
+                          _ ("%s is bound to '%s' on the host, but has no device in /dev/vfio/devices"), device->name,
                           device->driver);
   }
 }
@@ -57,8 +57,8 @@ check_host_no_kvm (VsmmuCheck *check)
 {
   if (vsmmu_fact_is_false (check->host->dev_kvm) && vsmmu_domain_first_accelerated (check->domain) != NULL)
     vsmmu_check_report (check, check->domain->line, g_strdup ("/domain"),
-                        g_strdup (_ ("use a host with KVM: a kernel with CONFIG_KVM that was started at EL2")),
-                        _ ("the host has no /dev/kvm, and an accelerated SMMUv3 needs KVM"));
+                        g_strdup (_ ("use a host with KVM: a kernel with CONFIG_KVM that is started at EL2")),
+                        _ ("the host has no /dev/kvm; an accelerated SMMUv3 requires KVM"));
 }
 
 static gboolean
@@ -113,16 +113,16 @@ check_host_numa (VsmmuCheck *check)
     if (memory != NULL && !has_node (memory, node))
       vsmmu_check_report (
           check, place->line, vsmmu_device_path (place, ""),
-          g_strdup_printf (_ ("put it on a guest NUMA node whose memory is on host node %d"), (int) node),
-          _ ("the devices below bus %u are on NUMA node %d of the host, and the guest memory near them "
-             "is elsewhere (line %u)"),
+          g_strdup_printf (_ ("set its <node> to a guest NUMA node whose memory is on host node %d"), (int) node),
+          _ ("the devices below bus %u are on NUMA node %d of the host, but the guest memory near them is on another "
+             "node (line %u)"),
           i, (int) node, memory->line);
     else if (i > 0 && bus->controller.numa_node < 0 && check->domain->n_cells > 1)
       vsmmu_check_report (
           check, place->line, vsmmu_device_path (place, ""),
-          g_strdup (_ ("add <target><node>N</node></target>, N being the guest node on that host node")),
-          _ ("the guest has NUMA nodes, but is not told that the devices below bus %u are on node %d "
-             "of the host"),
+          g_strdup (_ ("add <target><node>N</node></target>, where N is the guest node on this host node")),
+          _ ("the guest has NUMA nodes, but does not know that the devices below bus %u are on NUMA node %d of the "
+             "host"),
           i, (int) node);
   }
 }
@@ -152,11 +152,11 @@ report_no_pool (VsmmuCheck *check)
 
   if (domain->huge_page == 0)
     vsmmu_check_report (check, domain->hugepages_line, path,
-                        g_strdup (_ ("boot the host with a kernel that has huge pages, or leave <hugepages> out")),
+                        g_strdup (_ ("boot the host with a kernel that supports huge pages, or remove <hugepages>")),
                         _ ("the host has no huge pages of any size"));
   else
     vsmmu_check_report (check, domain->hugepages_line, path,
-                        g_strdup (_ ("use a size that the host has, as in /sys/kernel/mm/hugepages")),
+                        g_strdup (_ ("use one of the sizes in /sys/kernel/mm/hugepages")),
                         _ ("the host has no huge pages of %" PRIu64 " KiB"), domain->huge_page);
 }
 
@@ -176,16 +176,16 @@ check_host_hugepages (VsmmuCheck *check)
   needed = (gint64) ((domain->memory + pool->size - 1) / pool->size);
   if (pool->total >= 0 && pool->total < needed)
     vsmmu_check_report (check, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
-                        g_strdup_printf (_ ("reserve at least %" PRId64 " pages: "
+                        g_strdup_printf (_ ("reserve at least %" PRId64 " pages in "
                                             "/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages"),
                                          needed, pool->size),
-                        _ ("the guest needs %" PRId64 " huge pages of %" PRIu64 " KiB, and the host has %" PRId64),
+                        _ ("the guest needs %" PRId64 " huge pages of %" PRIu64 " KiB, but the host has only %" PRId64),
                         needed, pool->size, pool->total);
   else if (pool->free >= 0 && pool->free < needed)
     vsmmu_check_report_as (
         check, VSMMU_SEVERITY_WARNING, domain->hugepages_line, g_strdup ("/domain/memoryBacking/hugepages"),
-        g_strdup (_ ("stop another guest first, or reserve more")),
-        _ ("the guest needs %" PRId64 " huge pages of %" PRIu64 " KiB, and only %" PRId64 " of the host's are free"),
+        g_strdup (_ ("stop another guest first, or reserve more pages")),
+        _ ("the guest needs %" PRId64 " huge pages of %" PRIu64 " KiB, but only %" PRId64 " are free on the host"),
         needed, pool->size, pool->free);
 }
 

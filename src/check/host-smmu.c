@@ -9,13 +9,13 @@
 
 /* QEMU's vSMMU has these in its own IDRs and compares: smmuv3_accel_check_hw_compatible(), 11.1. */
 const VsmmuRequirement vsmmu_requirements[] = {
-  { "host-stlevel", VSMMU_SMMU_STLEVEL, "IDR0.ST_LEVEL", 1, 1, N_ ("1, stream tables of two levels") },
-  { "host-table-format", VSMMU_SMMU_TTENDIAN, "IDR0.TTENDIAN", 0, 2, N_ ("2 or less, little-endian tables") },
-  { "host-table-format", VSMMU_SMMU_TTF, "IDR0.TTF", 2, 3, N_ ("2 or more, AArch64 tables") },
+  { "host-stlevel", VSMMU_SMMU_STLEVEL, "IDR0.ST_LEVEL", 1, 1, N_ ("1 (two-level stream tables)") },
+  { "host-table-format", VSMMU_SMMU_TTENDIAN, "IDR0.TTENDIAN", 0, 2, N_ ("2 or less (little-endian tables)") },
+  { "host-table-format", VSMMU_SMMU_TTF, "IDR0.TTF", 2, 3, N_ ("2 or more (AArch64 table format)") },
   { "host-sidsize", VSMMU_SMMU_SIDSIZE, "IDR1.SIDSIZE", 16, 63, N_ ("16 or more") },
-  { "host-granule", VSMMU_SMMU_GRAN4K, "IDR5.GRAN4K", 1, 1, N_ ("1, pages of 4 KiB") },
-  { "host-granule", VSMMU_SMMU_GRAN16K, "IDR5.GRAN16K", 1, 1, N_ ("1, pages of 16 KiB") },
-  { "host-granule", VSMMU_SMMU_GRAN64K, "IDR5.GRAN64K", 1, 1, N_ ("1, pages of 64 KiB") },
+  { "host-granule", VSMMU_SMMU_GRAN4K, "IDR5.GRAN4K", 1, 1, N_ ("1 (pages of 4 KiB)") },
+  { "host-granule", VSMMU_SMMU_GRAN16K, "IDR5.GRAN16K", 1, 1, N_ ("1 (pages of 16 KiB)") },
+  { "host-granule", VSMMU_SMMU_GRAN64K, "IDR5.GRAN64K", 1, 1, N_ ("1 (pages of 64 KiB)") },
   { NULL },
 };
 
@@ -36,9 +36,9 @@ check_host_requirement (VsmmuCheck *check)
     for (const VsmmuRequirement *row = vsmmu_requirements; binding->smmu != NULL && row->rule != NULL; row++) {
       if (strcmp (row->rule, check->rule->id) == 0 && vsmmu_requirement_is_broken (row, binding->smmu))
         vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"),
-                            g_strdup (_ ("use a device behind another SMMU, or no accelerated SMMUv3")),
-                            _ ("%s has %s %d, and QEMU's accelerated SMMUv3 needs %s"), binding->smmu->name, row->field,
-                            (int) binding->smmu->capabilities[row->capability].value, _ (row->need));
+                            g_strdup (_ ("use a device behind another SMMU, or remove accel='on'")),
+                            _ ("%s has %s = %d, but QEMU's accelerated SMMUv3 requires %s"), binding->smmu->name,
+                            row->field, (int) binding->smmu->capabilities[row->capability].value, _ (row->need));
     }
   }
 }
@@ -56,7 +56,7 @@ static void
 report_option (VsmmuCheck *check, const VsmmuBinding *binding, char *hint, const char *option, const char *lack)
 {
   vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"), hint,
-                      _ ("%s, but %s behind it %s; QEMU refuses the device"), option, binding->smmu->name, lack);
+                      _ ("%s, but %s %s; QEMU rejects the device"), option, binding->smmu->name, lack);
 }
 
 /* Options that are on or off. */
@@ -68,12 +68,12 @@ static const struct {
   const char *lack; /* translatable, as is the hint */
   const char *hint;
 } switches[] = {
-  { "host-ats", VSMMU_SMMU_ATS, G_STRUCT_OFFSET (VsmmuIommu, ats), "ats='on'", N_ ("has no ATS"),
-    N_ ("use ats='off', or leave ats out") },
-  { "host-ril", VSMMU_SMMU_RIL, G_STRUCT_OFFSET (VsmmuIommu, ril), "ril='on'", N_ ("has no range invalidation"),
-    N_ ("use ril='off', or leave ril out") },
+  { "host-ats", VSMMU_SMMU_ATS, G_STRUCT_OFFSET (VsmmuIommu, ats), "ats='on'", N_ ("does not support ATS"),
+    N_ ("set ats='off', or remove ats") },
+  { "host-ril", VSMMU_SMMU_RIL, G_STRUCT_OFFSET (VsmmuIommu, ril), "ril='on'",
+    N_ ("does not support range invalidation"), N_ ("set ril='off', or remove ril") },
   { "host-cmdqv", VSMMU_SMMU_CMDQV, G_STRUCT_OFFSET (VsmmuIommu, cmdqv), "cmdqv='on'",
-    N_ ("has no command queue virtualization"), N_ ("use cmdqv='off', or leave cmdqv out") },
+    N_ ("does not support command queue virtualization"), N_ ("set cmdqv='off', or remove cmdqv") },
 };
 
 static void
@@ -103,9 +103,9 @@ check_host_ssidsize (VsmmuCheck *check)
       continue;
     has = (int) binding->smmu->capabilities[VSMMU_SMMU_SSIDSIZE].value;
     option = g_strdup_printf ("ssidsize='%d'", binding->iommu->iommu.ssidsize);
-    lack = g_strdup_printf (_ ("has SubstreamIDs of %d bits"), has);
-    report_option (check, binding, g_strdup_printf (_ ("use ssidsize='%d' or less, or leave ssidsize out"), has),
-                   option, lack);
+    lack = g_strdup_printf (_ ("supports at most %d SubstreamID bits"), has);
+    report_option (check, binding, g_strdup_printf (_ ("set ssidsize='%d' or less, or remove ssidsize"), has), option,
+                   lack);
   }
 }
 
@@ -128,11 +128,11 @@ check_host_oas (VsmmuCheck *check)
       continue;
     has = (int) binding->smmu->capabilities[VSMMU_SMMU_OAS].value;
     option = binding->iommu->iommu.oas > 0 ? g_strdup_printf ("oas='%d'", asked)
-                                           : g_strdup (_ ("without oas the guest gets addresses of 44 bits"));
-    lack = g_strdup_printf (_ ("has addresses of %d bits"), has);
+                                           : g_strdup (_ ("without oas, the guest has addresses of 44 bits"));
+    lack = g_strdup_printf (_ ("supports addresses of at most %d bits"), has);
     report_option (check, binding,
-                   g_strdup (has >= OAS_DEFAULT ? _ ("use oas='44'")
-                                                : _ ("use a device behind another SMMU, or no accelerated SMMUv3")),
+                   g_strdup (has >= OAS_DEFAULT ? _ ("set oas='44'")
+                                                : _ ("use a device behind another SMMU, or remove accel='on'")),
                    option, lack);
   }
 }
@@ -142,8 +142,9 @@ static const char *
 lack_of_nesting (const VsmmuHostSmmu *smmu)
 {
   return vsmmu_fact_is_false (smmu->capabilities[VSMMU_SMMU_NESTING])
-             ? _ ("it does not nest, or the kernel does not let it because of an erratum")
-             : _ ("guest memory would not stay coherent: it has no S2FWB, and a root complex before it has no CANWBS");
+             ? _ ("nested translation is not supported, or disabled by the kernel because of an erratum")
+             : _ ("the SMMU does not support S2FWB and a root complex in front of it has no CANWBS, so guest memory "
+                  "would not stay coherent");
 }
 
 static gboolean
@@ -176,15 +177,15 @@ check_host_no_nesting (VsmmuCheck *check)
     path = vsmmu_device_path (binding->iommu, "/driver");
     if (binding->smmu != NULL && cannot_nest (binding->smmu))
       vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
-                          g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' shows with nesting, or no "
-                                       "accelerated SMMUv3")),
-                          _ ("%s cannot carry an accelerated SMMUv3: %s"), binding->smmu->name,
+                          g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' lists with nesting, or "
+                                       "remove accel='on'")),
+                          _ ("%s does not support accelerated SMMUv3s: %s"), binding->smmu->name,
                           lack_of_nesting (binding->smmu));
     else if (binding->smmu == NULL && is_hopeless && check->host->has_smmus)
       vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
-                          g_strdup (_ ("use another host, or no accelerated SMMUv3")), "%s",
+                          g_strdup (_ ("use another host, or remove accel='on'")), "%s",
                           check->host->smmus->len == 0 ? _ ("the host has no SMMUv3")
-                                                       : _ ("no SMMU of the host can carry an accelerated SMMUv3"));
+                                                       : _ ("no SMMU of the host supports accelerated SMMUv3s"));
   }
 }
 
@@ -225,9 +226,10 @@ report_unknown_smmus (VsmmuCheck *check)
 
     if (unknown != NULL && *unknown != '\0')
       vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"),
-                          g_strdup (_ ("collect the facts as root, with an idle device behind that SMMU bound to "
+                          g_strdup (_ ("collect the facts as root, with an unused device behind this SMMU bound to "
                                        "vfio-pci")),
-                          _ ("of %s these are not known, so they are not checked: %s"), binding->smmu->name, unknown);
+                          _ ("these facts about %s are unknown and were not checked: %s"), binding->smmu->name,
+                          unknown);
   }
 }
 
@@ -266,8 +268,8 @@ report_unknown_host (VsmmuCheck *check)
       g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", needs[i].name);
   if (iommu != NULL && list->len > 0)
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup (_ ("collect the facts on the host with 'virt-vsmmu host --json', as root")),
-                        _ ("of the host these are not known, so they are not checked: %s"), list->str);
+                        g_strdup (_ ("collect the facts on the host as root with 'virt-vsmmu host --json'")),
+                        _ ("these facts about the host are unknown and were not checked: %s"), list->str);
 }
 
 static void
@@ -281,10 +283,10 @@ report_unknown_devices (VsmmuCheck *check)
         (device->group != NULL && device->group->has_regions))
       continue;
     vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                        g_strdup (_ ("collect the facts on the host with 'virt-vsmmu host --json', as root")),
+                        g_strdup (_ ("collect the facts on the host as root with 'virt-vsmmu host --json'")),
                         device->group == NULL
-                            ? _ ("the IOMMU group of %s is not known, so it is not checked")
-                            : _ ("the MSI window of the IOMMU group of %s is not known, so it is not checked"),
+                            ? _ ("the IOMMU group of %s is unknown and was not checked")
+                            : _ ("the MSI window of the IOMMU group of %s is unknown and was not checked"),
                         device->name);
   }
 }

@@ -55,8 +55,8 @@ check_hotplug_unsupported (VsmmuCheck *check)
 
   if (is_refused (check, VSMMU_PLUG_UNSUPPORTED))
     vsmmu_check_report (check, device->line, vsmmu_device_path (device, ""),
-                        g_strdup (_ ("add it to the domain, and start the guest anew")),
-                        _ ("%s cannot be attached to a guest that runs"), name);
+                        g_strdup (_ ("add it to the domain, and restart the guest")),
+                        _ ("%s cannot be attached to a running guest"), name);
 }
 
 static void
@@ -68,7 +68,7 @@ check_hotplug_address_refused (VsmmuCheck *check)
   if (is_refused (check, VSMMU_PLUG_REFUSED))
     vsmmu_check_report (check, address_line (plug->device), address_path (plug->device),
                         vsmmu_check_hint_for_port (check, plug->device),
-                        _ ("libvirt refuses the PCI address of %s: %s"), name, plug->reason);
+                        _ ("libvirt rejects the PCI address of %s: %s"), name, plug->reason);
 }
 
 static void
@@ -79,11 +79,11 @@ check_hotplug_bus_missing (VsmmuCheck *check)
 
   if (is_refused (check, VSMMU_PLUG_NO_BUS))
     vsmmu_check_report (check, address_line (device), address_path (device), vsmmu_check_hint_for_port (check, device),
-                        _ ("the guest has no bus %u: its PCI controllers have indexes up to %u"), device->address.bus,
-                        domain->n_buses - 1);
+                        _ ("the guest has no bus %u; the highest index of its PCI controllers is %u"),
+                        device->address.bus, domain->n_buses - 1);
   else if (is_refused (check, VSMMU_PLUG_NO_HOTPLUG))
     vsmmu_check_report (check, address_line (device), address_path (device), vsmmu_check_hint_for_port (check, device),
-                        _ ("%s with index %u takes no such device while the guest runs"),
+                        _ ("%s with index %u does not accept hotplugged devices"),
                         domain->buses[device->address.bus].model->name, device->address.bus);
 }
 
@@ -112,12 +112,12 @@ check_hotplug_bus_full (VsmmuCheck *check)
     return;
   if (!device->address_given) {
     vsmmu_check_report (check, device->line, vsmmu_device_path (device, ""), vsmmu_check_hint_for_port (check, device),
-                        _ ("no port of the guest is free for %s"), name);
+                        _ ("the guest has no free port for %s"), name);
     return;
   }
   other = vsmmu_device_describe (find_occupant (check->domain, device));
   vsmmu_check_report (check, device->address_line, vsmmu_device_path (device, "/address"),
-                      vsmmu_check_hint_for_port (check, device), _ ("slot %u of bus %u is taken by %s"),
+                      vsmmu_check_hint_for_port (check, device), _ ("slot %u of bus %u is used by %s"),
                       device->address.slot, device->address.bus, other);
 }
 
@@ -139,15 +139,15 @@ check_hotplug_outside_vsmmu (VsmmuCheck *check)
     place = vsmmu_check_place (check, TRUE, emulated);
     vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, address_line (hostdev), address_path (hostdev),
                            vsmmu_check_hint_for_port (check, hostdev),
-                           _ ("%s comes to %02x:%02x.%x, behind the emulated SMMUv3 of %s, which cannot translate for "
-                              "VFIO"),
+                           _ ("%s will be at %02x:%02x.%x, behind the emulated SMMUv3 on %s, which cannot translate "
+                              "for VFIO devices"),
                            name, hostdev->address.bus, hostdev->address.slot, hostdev->address.function, place);
     return;
   }
   vsmmu_check_report (check, address_line (hostdev), address_path (hostdev), vsmmu_check_hint_for_port (check, hostdev),
                       hostdev->address_given
-                          ? _ ("%s comes to %02x:%02x.%x, behind no SMMUv3: the guest cannot isolate it")
-                          : _ ("libvirt will put %s on %02x:%02x.%x, behind no SMMUv3: the guest cannot isolate it"),
+                          ? _ ("%s will be at %02x:%02x.%x without an SMMUv3; the guest cannot isolate it")
+                          : _ ("libvirt will place %s at %02x:%02x.%x without an SMMUv3; the guest cannot isolate it"),
                       name, hostdev->address.bus, hostdev->address.slot, hostdev->address.function);
 }
 
@@ -186,8 +186,9 @@ check_hotplug_smmu_mismatch (VsmmuCheck *check)
   name = vsmmu_device_describe (hostdev);
   place = vsmmu_check_place (check, TRUE, vsmmu);
   vsmmu_check_report (check, address_line (hostdev), address_path (hostdev), vsmmu_check_hint_for_port (check, hostdev),
-                      _ ("%s is behind %s of the host, but the devices behind the SMMUv3 of %s, to which it comes, are "
-                         "behind %s: its DMA would go astray, and neither libvirt nor QEMU refuses it"),
+                      _ ("%s is behind %s on the host, but the devices behind the SMMUv3 on %s, where it would be "
+                         "attached, are behind %s; its DMA would be translated with the wrong tables, and neither "
+                         "libvirt nor QEMU rejects it"),
                       name, wanted->name, place, bound->name);
 }
 
@@ -223,10 +224,10 @@ check_hotplug_auto_placed (VsmmuCheck *check)
   name = vsmmu_device_describe (hostdev);
   place = vsmmu_check_place (check, TRUE, vsmmu);
   vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                      g_strdup (_ ("give it an <address> on a port behind the SMMUv3 whose devices share its physical "
-                                   "SMMU")),
-                      _ ("libvirt will put %s on %02x:%02x.%x, behind the SMMUv3 of %s, only because that port comes "
-                         "first: %u SMMUv3s have free ports"),
+                      g_strdup (_ ("add an <address> on a port behind the SMMUv3 whose devices are on the same "
+                                   "physical SMMU")),
+                      _ ("libvirt will place %s at %02x:%02x.%x, behind the SMMUv3 on %s, only because this port "
+                         "comes first; %u SMMUv3s have free ports"),
                       name, hostdev->address.bus, hostdev->address.slot, hostdev->address.function, place, choices);
 }
 
@@ -244,20 +245,20 @@ check_hotplug_options_frozen (VsmmuCheck *check)
   name = vsmmu_device_describe (hostdev);
   if (vsmmu_host_look_behind (check->domain, check->host, vsmmu).count > 0)
     vsmmu_check_report (check, vsmmu->iommu.driver_line, vsmmu_device_path (vsmmu, "/driver"),
-                        g_strdup_printf (_ ("attach only devices of the same physical SMMU here; to depend on none, "
-                                            "give %s at the next start"),
+                        g_strdup_printf (_ ("attach only devices of the same physical SMMU here, or set %s before the "
+                                            "next start"),
                                          options),
-                        _ ("%s of this SMMUv3 were fixed by its first VFIO device; QEMU refuses %s if its physical "
-                           "SMMU can do less"),
+                        _ ("the first VFIO device of this SMMUv3 determined %s; QEMU rejects %s if its physical SMMU "
+                           "supports less"),
                         options, name);
   else if (check->domain->is_running)
     vsmmu_check_report_as (check, VSMMU_SEVERITY_WARNING, vsmmu->iommu.driver_line,
                            vsmmu_device_path (vsmmu, "/driver"),
-                           g_strdup_printf (_ ("attach a device of the physical SMMU that was used at start; to depend "
-                                               "on none, give %s at the next start"),
+                           g_strdup_printf (_ ("attach a device of the physical SMMU that was used at start, or set "
+                                               "%s before the next start"),
                                             options),
-                           _ ("%s of this SMMUv3 were fixed at start by a VFIO device that is gone, and do not change "
-                              "for %s"),
+                           _ ("a VFIO device that is no longer attached determined %s of this SMMUv3 at start; they "
+                              "do not change for %s"),
                            options, name);
 }
 
@@ -276,16 +277,16 @@ check_hotplug_cmdqv_first (VsmmuCheck *check)
   name = vsmmu_device_describe (hostdev);
   if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON)
     vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, vsmmu->iommu.driver_line, vsmmu_device_path (vsmmu, "/driver"),
-                           g_strdup (_ ("start the guest with a VFIO device behind this SMMUv3, or use cmdqv='off'")),
-                           _ ("cmdqv='on', and %s would be the first VFIO device behind this SMMUv3: the guest gets no "
-                              "command queue, and QEMU does not let the device go again"),
+                           g_strdup (_ ("start the guest with a VFIO device behind this SMMUv3, or set cmdqv='off'")),
+                           _ ("cmdqv='on', and %s would be the first VFIO device behind this SMMUv3; the guest gets "
+                              "no command queue, and QEMU does not release the device"),
                            name);
   else if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ABSENT)
     vsmmu_check_report (check, vsmmu->iommu.driver_line, vsmmu_device_path (vsmmu, "/driver"),
-                        g_strdup (_ ("use cmdqv='off' at the next start, or start the guest with a VFIO device behind "
-                                     "this SMMUv3")),
-                        _ ("without cmdqv='off', and with %s as the first VFIO device behind this SMMUv3: where the "
-                           "host has command queues, the guest gets none, and QEMU does not let the device go again"),
+                        g_strdup (_ ("set cmdqv='off' before the next start, or start the guest with a VFIO device "
+                                     "behind this SMMUv3")),
+                        _ ("cmdqv='off' is not set, and %s would be the first VFIO device behind this SMMUv3; on a "
+                           "host with command queues, the guest gets none, and QEMU does not release the device"),
                         name);
 }
 
@@ -297,7 +298,8 @@ check_unplug_device_missing (VsmmuCheck *check)
 
   if (plug->action == VSMMU_HOTPLUG_DETACH && vsmmu_device_is_hostdev (plug->device) && plug->target == NULL)
     vsmmu_check_report (check, plug->device->line, vsmmu_device_path (plug->device, ""),
-                        g_strdup (_ ("name a device as 'virsh dumpxml' shows it")), _ ("the guest has no %s"), name);
+                        g_strdup (_ ("specify a device as 'virsh dumpxml' shows it")), _ ("the guest does not have %s"),
+                        name);
 }
 
 /* The VFIO device behind @vsmmu that QEMU creates first: interfaces come before <hostdev>. */
@@ -326,15 +328,16 @@ report_command_queue (VsmmuCheck *check, const VsmmuDevice *vsmmu)
 
   if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ON)
     vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, device->line, vsmmu_device_path (device, ""),
-                           g_strdup (_ ("detach another device behind it, or shut the guest down")),
-                           _ ("QEMU does not let %s go: the command queue of the SMMUv3 of %s was made through it"),
+                           g_strdup (_ ("detach another device of this SMMUv3, or shut down the guest")),
+                           _ ("QEMU does not release %s, through which it set up the command queue of the SMMUv3 on "
+                              "%s"),
                            name, place);
   else if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ABSENT)
     vsmmu_check_report_as (
         check, VSMMU_SEVERITY_WARNING, device->line, vsmmu_device_path (device, ""),
-        g_strdup (_ ("use cmdqv='off' for an SMMUv3 whose devices come and go")),
-        _ ("where the host has command queues, QEMU does not let %s go: it is the first device behind "
-           "the SMMUv3 of %s, which has no cmdqv='off'"),
+        g_strdup (_ ("set cmdqv='off' on an SMMUv3 whose devices are attached and detached")),
+        _ ("on a host with command queues, QEMU does not release %s; it is the first device behind the SMMUv3 on %s, "
+           "which does not have cmdqv='off'"),
         name, place);
 }
 
@@ -356,9 +359,9 @@ check_unplug_last_device (VsmmuCheck *check)
   place = vsmmu_check_place (check, TRUE, vsmmu);
   vsmmu_check_report (
       check, plug->device->line, vsmmu_device_path (plug->device, ""),
-      g_strdup (_ ("attach only a device of the same physical SMMU there afterwards")),
-      _ ("%s is the last VFIO device behind the SMMUv3 of %s, which then has no physical SMMU and takes "
-         "that of the next device, whichever it is"),
+      g_strdup (_ ("attach only a device of the same physical SMMU afterwards")),
+      _ ("%s is the last VFIO device behind the SMMUv3 on %s, which will then use the physical SMMU of the next "
+         "device, whichever that is"),
       name, place);
 }
 

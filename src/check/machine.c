@@ -18,8 +18,8 @@ check_machine_not_virt (VsmmuCheck *check)
     return;
   vsmmu_check_report (check, domain->machine_line != 0 ? domain->machine_line : domain->line,
                       g_strdup (domain->machine_line != 0 ? "/domain/os/type" : "/domain"),
-                      g_strdup (_ ("use arch='aarch64' machine='virt'")),
-                      _ ("SMMUv3 exists only on the arm64 machine 'virt', not on %s '%s'"), arch, machine);
+                      g_strdup (_ ("set arch='aarch64' machine='virt'")),
+                      _ ("SMMUv3 is supported only by the arm64 machine 'virt', not by %s '%s'"), arch, machine);
 }
 
 static void
@@ -29,8 +29,8 @@ check_needs_kvm (VsmmuCheck *check)
   g_autofree char *type = vsmmu_text_shorten (domain->type);
 
   if (g_strcmp0 (domain->type, "kvm") != 0)
-    vsmmu_check_report (check, domain->line, g_strdup ("/domain"), g_strdup (_ ("use <domain type='kvm'>")),
-                        _ ("an accelerated SMMUv3 needs KVM, and the domain type is '%s'"), type);
+    vsmmu_check_report (check, domain->line, g_strdup ("/domain"), g_strdup (_ ("set <domain type='kvm'>")),
+                        _ ("an accelerated SMMUv3 requires KVM, but the domain type is '%s'"), type);
 }
 
 static void
@@ -42,7 +42,7 @@ check_needs_acpi (VsmmuCheck *check)
     vsmmu_check_report (check, domain->features_line != 0 ? domain->features_line : domain->line,
                         g_strdup (domain->features_line != 0 ? "/domain/features" : "/domain"),
                         g_strdup (_ ("add <acpi/> to <features>")),
-                        _ ("an accelerated SMMUv3 is described to the guest through ACPI only, and ACPI is off"));
+                        _ ("an accelerated SMMUv3 is described to the guest only through ACPI, but ACPI is disabled"));
 }
 
 static void
@@ -53,8 +53,8 @@ check_needs_uefi (VsmmuCheck *check)
   if (!domain->has_uefi)
     vsmmu_check_report (check, domain->os_line != 0 ? domain->os_line : domain->line,
                         g_strdup (domain->os_line != 0 ? "/domain/os" : "/domain"),
-                        g_strdup (_ ("use <os firmware='efi'>, or name the firmware in <loader>")),
-                        _ ("ACPI needs UEFI firmware on arm64, and the domain has none"));
+                        g_strdup (_ ("set <os firmware='efi'>, or add a <loader> with the firmware")),
+                        _ ("ACPI on arm64 requires UEFI firmware, but the domain has none"));
 }
 
 static void
@@ -68,12 +68,12 @@ check_no_msi_controller (VsmmuCheck *check)
     return;
   if (choice.is_refused)
     vsmmu_check_report (check, choice.argument->line, g_strdup (choice.argument->element),
-                        g_strdup (_ ("remove the option, or use <gic version='3'/>")),
-                        _ ("'%s' asks for an ITS, which only GICv3 and GICv4 have; QEMU refuses to start"), value);
+                        g_strdup (_ ("remove the option, or set <gic version='3'/>")),
+                        _ ("'%s' requests an ITS, which only GICv3 and GICv4 have; QEMU does not start"), value);
   else
     vsmmu_check_report (check, choice.argument->line, g_strdup (choice.argument->element),
                         g_strdup (_ ("remove the option, so that the machine has an ITS or a GICv2m frame")),
-                        _ ("'%s' leaves the guest without an MSI controller: there is no doorbell, and interrupts of "
+                        _ ("'%s' leaves the guest without an MSI controller; there is no doorbell, and interrupts of "
                            "VFIO devices are lost"),
                         value);
 }
@@ -99,29 +99,29 @@ check_gic_version_implicit (VsmmuCheck *check)
     return;
   if (domain->gic == VSMMU_GIC_HOST)
     vsmmu_check_report_as (check, VSMMU_SEVERITY_NOTE, line, g_strdup ("/domain/features/gic"),
-                           g_strdup (_ ("use <gic version='3'/> when every host of the domain has a GICv3")),
-                           _ ("the GIC version is that of the host, so the MSI doorbell is not known beforehand"));
+                           g_strdup (_ ("set <gic version='3'/> if every host of the domain has a GICv3")),
+                           _ ("the GIC version is that of the host, so the MSI doorbell is not known in advance"));
   else if (domain->gic == VSMMU_GIC_ABSENT)
     vsmmu_check_report (check, line, g_strdup (implicit_gic_element (domain)), g_strdup (_ ("add <gic version='3'/>")),
-                        _ ("no GIC version is given: libvirt picks one by host and domain type, and with it the MSI "
-                           "doorbell"));
+                        _ ("the GIC version is not set; libvirt chooses it, and thus the MSI doorbell, by host and "
+                           "domain type"));
 }
 
 static void
 check_gicv2_limits (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
-  const char *hint = _ ("use <gic version='3'/>");
+  const char *hint = _ ("set <gic version='3'/>");
 
   if (domain->gic != VSMMU_GIC_2)
     return;
   if (domain->vcpus > VSMMU_VIRT_GICV2_VCPUS_MAX)
     vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, domain->gic_line, g_strdup ("/domain/features/gic"),
-                           g_strdup (hint), _ ("GICv2 takes %u vCPUs at most, and the domain has %u"),
+                           g_strdup (hint), _ ("GICv2 supports at most %u vCPUs, but the domain has %u"),
                            VSMMU_VIRT_GICV2_VCPUS_MAX, domain->vcpus);
   else
     vsmmu_check_report (check, domain->gic_line, g_strdup ("/domain/features/gic"), g_strdup (hint),
-                        _ ("GICv2 takes %u vCPUs at most, has no ITS, and its GICv2m frame has few interrupts"),
+                        _ ("GICv2 supports at most %u vCPUs and has no ITS, and its GICv2m frame has few interrupts"),
                         VSMMU_VIRT_GICV2_VCPUS_MAX);
 }
 
@@ -148,8 +148,8 @@ check_pcihole64_not_power_of_two (VsmmuCheck *check)
                                           : g_strdup_printf ("%" G_GUINT64_FORMAT " KiB", size);
     hint = g_strdup_printf ("<pcihole64 unit='GiB'>%" G_GUINT64_FORMAT "</pcihole64>", better / VSMMU_KIB_PER_GIB);
     vsmmu_check_report (check, controller->pcihole64_line, vsmmu_device_path (device, "/pcihole64"),
-                        g_strdup_printf (_ ("use %s, or leave it out for %u GiB"), hint, minimum),
-                        _ ("a 64-bit PCI hole of %s: QEMU takes only powers of two from %u GiB on"), given, minimum);
+                        g_strdup_printf (_ ("set %s, or remove it for %u GiB"), hint, minimum),
+                        _ ("the 64-bit PCI hole is %s; QEMU accepts only powers of two from %u GiB"), given, minimum);
   }
 }
 
@@ -162,8 +162,8 @@ check_not_migratable (VsmmuCheck *check)
     if (!vsmmu_iommu_is_accelerated (iommu))
       continue;
     vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
-                        g_strdup (_ ("plan for a shutdown where the guest would be migrated or saved")),
-                        _ ("a guest with an accelerated SMMUv3 cannot be migrated, saved or snapshotted with its "
+                        g_strdup (_ ("shut the guest down instead of migrating or saving it")),
+                        _ ("a guest with an accelerated SMMUv3 cannot be migrated, saved, or snapshotted with its "
                            "memory"));
     return;
   }

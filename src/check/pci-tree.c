@@ -11,10 +11,10 @@ static char *
 hint_for_address (const VsmmuDomain *domain)
 {
   if (domain->is_controller_error)
-    return g_strdup (_ ("give it another index or another model"));
+    return g_strdup (_ ("change its index or its model"));
   if (domain->address_error_device->address_given)
-    return g_strdup (_ ("give a free address on a bus of the right kind, or leave <address> out"));
-  return g_strdup (_ ("add a controller that has room for it"));
+    return g_strdup (_ ("use a free address on a bus that accepts the device, or remove <address>"));
+  return g_strdup (_ ("add a controller with room for it"));
 }
 
 static void
@@ -29,15 +29,15 @@ check_pci_address_invalid (VsmmuCheck *check)
     return;
   if (device == NULL || device->ordinal == 0) {
     vsmmu_check_report (check, domain->line, g_strdup ("/domain/devices"),
-                        g_strdup (_ ("use fewer devices, or bridges that take several devices each")),
-                        _ ("libvirt refuses the PCI addresses of the domain: %s"), domain->address_error);
+                        g_strdup (_ ("use fewer devices, or bridges that accept several devices each")),
+                        _ ("libvirt rejects the PCI addresses of the domain: %s"), domain->address_error);
     return;
   }
   name = vsmmu_device_describe (device);
   is_address = device->address_given && !domain->is_controller_error;
   vsmmu_check_report (check, is_address ? device->address_line : device->line,
                       vsmmu_device_path (device, is_address ? "/address" : ""), hint_for_address (domain),
-                      is_address ? _ ("libvirt refuses the PCI address of %s: %s") : _ ("libvirt refuses %s: %s"), name,
+                      is_address ? _ ("libvirt rejects the PCI address of %s: %s") : _ ("libvirt rejects %s: %s"), name,
                       domain->address_error);
 }
 
@@ -55,10 +55,11 @@ check_pci_controller_order (VsmmuCheck *check)
     name = vsmmu_device_describe (controller);
     vsmmu_check_report (
         check, controller->ordinal != 0 ? controller->line : domain->line, vsmmu_device_path (controller, ""),
-        controller->address_given ? g_strdup (_ ("number the controllers so that each has a larger index than its bus"))
-                                  : g_strdup (_ ("give it an <address> on a controller with a smaller index")),
-        _ ("%s is on bus %u: libvirt creates controllers in the order of their indexes, so QEMU does "
-           "not find the bus yet"),
+        controller->address_given ? g_strdup (_ ("change the indexes so that each controller has a higher index than "
+                                                 "its bus"))
+                                  : g_strdup (_ ("add an <address> on a controller with a lower index")),
+        _ ("%s is on bus %u, which QEMU has not created yet, because libvirt creates controllers in the order of "
+           "their indexes"),
         name, controller->address.bus);
   }
 }
@@ -75,7 +76,7 @@ check_pci_bus_missing (VsmmuCheck *check)
                           g_strdup_printf (_ ("add <controller type='pci' index='%u' model='pcie-expander-bus'/>, or "
                                               "correct pciBus"),
                                            iommu->iommu.pci_bus),
-                          _ ("pciBus='%u' names a controller that does not exist; libvirt notices only at start"),
+                          _ ("pciBus='%u' is not the index of a controller; libvirt fails to start the guest"),
                           iommu->iommu.pci_bus);
   }
 }
@@ -91,12 +92,13 @@ check_pci_bus_not_root (VsmmuCheck *check)
     if (!vsmmu_iommu_wants_acceleration (iommu) || bus == NULL || bus->model == NULL || bus->model->is_root)
       continue;
     if (bus->root > 0)
-      hint =
-          g_strdup_printf (_ ("that port hangs off the root bus with index %d: use pciBus='%d'"), bus->root, bus->root);
+      hint = g_strdup_printf (_ ("use the root bus above this port, which has index %d: set pciBus='%d'"), bus->root,
+                              bus->root);
     else
-      hint = g_strdup (_ ("name the index of a pcie-expander-bus"));
+      hint = g_strdup (_ ("set pciBus to the index of a pcie-expander-bus"));
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), g_steal_pointer (&hint),
-                        _ ("pciBus='%u' is a %s; an SMMUv3 stands over a root bus, pcie-root or pcie-expander-bus"),
+                        _ ("pciBus='%u' is a %s; an SMMUv3 must be attached to a root bus, which is pcie-root or a "
+                           "pcie-expander-bus"),
                         iommu->iommu.pci_bus, bus->model->name);
   }
 }
@@ -115,8 +117,9 @@ check_pci_bus_shared (VsmmuCheck *check)
       owners[iommu->iommu.pci_bus] = iommu;
     else
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup (_ ("give each SMMUv3 a pcie-expander-bus of its own")),
-                          _ ("pciBus='%u' already has the SMMUv3 of line %u; QEMU takes one for each root bus"),
+                          g_strdup (_ ("use a separate pcie-expander-bus for each SMMUv3")),
+                          _ ("pciBus='%u' is already used by the SMMUv3 on line %u; QEMU supports one SMMUv3 for each "
+                             "root bus"),
                           iommu->iommu.pci_bus, owners[iommu->iommu.pci_bus]->line);
   }
 }
@@ -137,11 +140,12 @@ check_iommu_models_mixed (VsmmuCheck *check)
 
     if (iommu->iommu.is_smmuv3 && (!is_machine_wide || iommu->iommu.accel == VSMMU_SWITCH_ON))
       continue;
-    vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""), g_strdup (_ ("remove it, or keep it alone")),
-                        is_machine_wide ? _ ("a machine-wide %s IOMMU beside the SMMUv3 of line %u, which has a bus "
-                                             "of its own: QEMU refuses that, or libvirt drops it")
-                                        : _ ("an IOMMU of model %s beside the SMMUv3 of line %u: QEMU takes one model "
-                                             "only"),
+    vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
+                        g_strdup (_ ("remove it, or remove all others")),
+                        is_machine_wide ? _ ("a machine-wide %s IOMMU conflicts with the SMMUv3 on line %u, which has "
+                                             "a bus of its own; QEMU rejects it, or libvirt drops it")
+                                        : _ ("an IOMMU of model '%s' conflicts with the SMMUv3 on line %u; QEMU "
+                                             "supports only one model"),
                         model, vsmmu->line);
   }
 }
@@ -202,15 +206,16 @@ check_pxb_bus_range_overlap (VsmmuCheck *check)
     next = next_expander (check, bus->controller, first);
     if (next != NULL && next->controller.bus_nr <= last)
       vsmmu_check_report (check, next->ordinal != 0 ? next->line : domain->line, vsmmu_device_path (next, ""),
-                          g_strdup_printf (_ ("give it a busNr above %d, with room for ports to come"), last),
-                          _ ("busNr %d of this pcie-expander-bus lies in the range %d-%d that %s with index %u and the "
-                             "ports below it need"),
+                          g_strdup_printf (_ ("set its busNr above %d, with room for more ports"), last),
+                          _ ("busNr %d of this pcie-expander-bus is in the range %d-%d, which %s with index %u and "
+                             "the ports below it need"),
                           next->controller.bus_nr, first, last, bus->model->name, i);
     else if (last > 255)
       vsmmu_check_report (check, bus->controller->ordinal != 0 ? bus->controller->line : domain->line,
                           vsmmu_device_path (bus->controller, ""),
-                          g_strdup_printf (_ ("use a busNr of %d or less"), 256 - (int) counts[i]),
-                          _ ("%s with index %u and the ports below it need the bus numbers %d-%d, and 255 is the last"),
+                          g_strdup_printf (_ ("set busNr to %d or less"), 256 - (int) counts[i]),
+                          _ ("%s with index %u and the ports below it need the bus numbers %d-%d, but the last bus "
+                             "number is 255"),
                           bus->model->name, i, first, last);
   }
 }

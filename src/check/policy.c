@@ -98,7 +98,7 @@ read_word (const Reading *reading, const char *group, const char *key, const cha
     }
   }
   list = g_strjoinv (", ", (char **) words);
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: '%s' is no value for '%s' in [%s]: choose one of %s"),
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: invalid value '%s' for '%s' in [%s]; use one of %s"),
                reading->shown, shown, key, group, list);
   return FALSE;
 }
@@ -115,8 +115,8 @@ read_seconds (const Reading *reading, const char *group, const char *key, guint 
     return TRUE;
   }
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY,
-               _ ("%s: '%s' is no value for '%s' in [%s]: write a number of seconds, %u to %u"), reading->shown, shown,
-               key, group, min, SECONDS_MAX);
+               _ ("%s: invalid value '%s' for '%s' in [%s]; use a number of seconds from %u to %u"), reading->shown,
+               shown, key, group, min, SECONDS_MAX);
   return FALSE;
 }
 
@@ -130,11 +130,11 @@ read_rule (const Reading *reading, const char *id, GError **error)
     const char *meant = vsmmu_rules_suggest (id);
 
     if (meant != NULL)
-      g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no rule '%s'; did you mean '%s'?"),
+      g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: unknown rule '%s'; did you mean '%s'?"),
                    reading->shown, id, meant);
     else
       g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY,
-                   _ ("%s: there is no rule '%s'; 'virt-vsmmu explain' lists them all"), reading->shown, id);
+                   _ ("%s: unknown rule '%s'; 'virt-vsmmu explain' lists all rules"), reading->shown, id);
     return FALSE;
   }
   if (!read_word (reading, RULES_GROUP, id, grades, &grade, error))
@@ -161,8 +161,8 @@ read_key (const Reading *reading, const char *group, const char *key, GError **e
     }
     g_string_append_printf (known, "%s'%s'", known->len > 0 ? ", " : "", keys[i].key);
   }
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no '%s' in [%s], only %s"), reading->shown, key,
-               group, known->str);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: unknown key '%s' in [%s]; use one of %s"),
+               reading->shown, key, group, known->str);
   return FALSE;
 }
 
@@ -173,8 +173,8 @@ read_group (const Reading *reading, const char *group, GError **error)
   g_autofree char *list = g_strjoinv (", ", (char **) group_names);
 
   if (!g_strv_contains (group_names, group)) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: there is no group [%s]: choose one of %s"),
-                 reading->shown, group, list);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: unknown group [%s]; use one of %s"), reading->shown,
+                 group, list);
     return FALSE;
   }
   for (guint i = 0; names[i] != NULL; i++)
@@ -194,7 +194,7 @@ open_file (const char *path, const char *shown, GError **error)
   if (g_key_file_load_from_file (file, path, G_KEY_FILE_KEEP_TRANSLATIONS, &fault))
     return g_steal_pointer (&file);
   if (!g_error_matches (fault, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("%s: cannot be read: %s; see virt-vsmmu.conf(5)"), shown,
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_POLICY, _ ("cannot read '%s': %s; see virt-vsmmu.conf(5)"), shown,
                  fault->message);
   return NULL;
 }

@@ -68,21 +68,20 @@ vsmmu_check_hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device)
 
   vsmmu_host_look_behind_all (check->domain, check->host, behind);
   if (best == VSMMU_SUITS_NOT && wanted != NULL && !has_smmu (behind, wanted))
-    return g_strdup_printf (_ ("start the guest with one more pcie-expander-bus and an accelerated SMMUv3 over it, for "
-                               "the devices of %s"),
+    return g_strdup_printf (_ ("start the guest with one more pcie-expander-bus and an accelerated SMMUv3 for the "
+                               "devices of %s"),
                             wanted->name);
   if (best == VSMMU_SUITS_NOT)
-    return g_strdup (_ ("no other port that suits it is free: detach a device, or start the guest with more "
-                        "pcie-root-port controllers"));
+    return g_strdup (_ ("detach a device, or start the guest with more pcie-root-port controllers; no suitable port "
+                        "is free"));
   if (best == VSMMU_SUITS_WELL)
-    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port that suits it"),
-                            port);
+    return g_strdup_printf (_ ("add <address type='pci' bus='0x%02x' slot='0x00'/>, a suitable free port"), port);
   if (best == VSMMU_SUITS_EMPTY)
-    return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
-                               "accelerated SMMUv3 that has no device yet"),
+    return g_strdup_printf (_ ("add <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an accelerated "
+                               "SMMUv3 without devices"),
                             port);
-  return g_strdup_printf (_ ("give it <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an "
-                             "accelerated SMMUv3"),
+  return g_strdup_printf (_ ("add <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an accelerated "
+                             "SMMUv3"),
                           port);
 }
 

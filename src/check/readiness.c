@@ -45,19 +45,19 @@ static void
 check_architecture (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
   if (host->architecture == NULL)
-    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")),
-         g_strdup (_ ("see that the host is an arm64 machine")));
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("unknown")),
+         g_strdup (_ ("make sure that the host is an arm64 machine")));
   else if (strcmp (host->architecture, "aarch64") == 0)
     pass (readiness, host->architecture);
   else
     set (readiness, VSMMU_READINESS_FAIL, g_strdup (host->architecture),
-         g_strdup (_ ("SMMUs are on arm64 machines only; use one")));
+         g_strdup (_ ("use an arm64 machine; only these have SMMUs")));
 }
 
 static void
 not_known (VsmmuReadiness *readiness, const char *hint)
 {
-  set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")), g_strdup (hint));
+  set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("unknown")), g_strdup (hint));
 }
 
 static void
@@ -66,7 +66,7 @@ check_smmus (const VsmmuHost *host, VsmmuReadiness *readiness)
   guint n = host->smmus->len;
 
   if (!host->has_smmus)
-    not_known (readiness, _ ("see that /sys/class/iommu can be read"));
+    not_known (readiness, _ ("make sure that /sys/class/iommu is readable"));
   else if (n > 0)
     set (readiness, VSMMU_READINESS_PASS,
          g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u SMMUv3", "%u SMMUv3s", n), n), NULL);
@@ -74,7 +74,7 @@ check_smmus (const VsmmuHost *host, VsmmuReadiness *readiness)
     set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("none in /sys/class/iommu")),
          g_strdup (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3])
                        ? _ ("use a kernel with CONFIG_ARM_SMMU_V3")
-                       : _ ("switch the SMMUs on in the firmware, and use a kernel with CONFIG_ARM_SMMU_V3")));
+                       : _ ("enable the SMMUs in the firmware, and use a kernel with CONFIG_ARM_SMMU_V3")));
 }
 
 static VsmmuFact
@@ -135,10 +135,10 @@ check_all (const VsmmuHost *host, VsmmuReadiness *readiness, VsmmuFact (*ask) (c
     set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("no SMMUv3")), g_strdup (hint));
   else if (n_no > 0)
     set (readiness, n_no == host->smmus->len ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
-         g_strdup_printf (_ ("no, for %s"), no), g_strdup (hint));
+         g_strdup_printf (_ ("not for %s"), no), g_strdup (hint));
   else if (n_unknown > 0)
-    set (readiness, VSMMU_READINESS_WARN, g_strdup_printf (_ ("not known for %s"), unknown),
-         g_strdup (_ ("look as root, with an idle device behind each SMMU bound to vfio-pci")));
+    set (readiness, VSMMU_READINESS_WARN, g_strdup_printf (_ ("unknown for %s"), unknown),
+         g_strdup (_ ("run the command as root, with an unused device behind each SMMU bound to vfio-pci")));
   else
     pass (readiness, _ ("yes, for all"));
 }
@@ -147,14 +147,15 @@ static void
 check_nesting (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
   check_all (host, readiness, can_nest,
-             _ ("see 'virt-vsmmu explain host-no-nesting'; newer firmware may say CANWBS of the root complexes"));
+             _ ("see 'virt-vsmmu explain host-no-nesting'; newer firmware may report CANWBS for the root complexes"));
 }
 
 static void
 check_compatible (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
   check_all (host, readiness, is_compatible,
-             _ ("QEMU refuses devices behind them; see 'virt-vsmmu explain host-granule' and its neighbours"));
+             _ ("use devices behind other SMMUs, because QEMU rejects those behind these; see 'virt-vsmmu explain "
+                "host-granule host-stlevel host-table-format host-sidsize'"));
 }
 
 /* A node in /dev that is there or not. */
@@ -166,7 +167,7 @@ check_node (VsmmuReadiness *readiness, VsmmuFact node, const char *hint)
   else if (vsmmu_fact_is_false (node))
     set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("it does not exist")), g_strdup (hint));
   else
-    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")), g_strdup (hint));
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("unknown")), g_strdup (hint));
 }
 
 static void
@@ -178,7 +179,7 @@ check_iommufd (const VsmmuHost *host, VsmmuReadiness *readiness)
 static void
 check_kvm (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
-  check_node (readiness, host->dev_kvm, _ ("use a kernel with CONFIG_KVM, started at EL2"));
+  check_node (readiness, host->dev_kvm, _ ("use a kernel with CONFIG_KVM that is started at EL2"));
 }
 
 static void
@@ -190,7 +191,7 @@ check_option (VsmmuReadiness *readiness, VsmmuFact option, char *hint)
     pass (readiness, option.value == 1 ? _ ("as a module") : _ ("built in"));
   else
     set (readiness, vsmmu_fact_is_known (option) ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
-         g_strdup (vsmmu_fact_is_known (option) ? _ ("not set") : _ ("not known")), g_steal_pointer (&owned));
+         g_strdup (vsmmu_fact_is_known (option) ? _ ("not set") : _ ("unknown")), g_steal_pointer (&owned));
 }
 
 static void
@@ -242,14 +243,14 @@ check_window (const VsmmuHost *host, VsmmuReadiness *readiness)
       continue;
     windows = vsmmu_host_group_describe_windows (device->group);
     set (readiness, VSMMU_READINESS_FAIL, g_strdup_printf (_ ("%s has %s"), device->name, windows),
-         g_strdup_printf (_ ("QEMU needs %s; use a kernel with that window"), wanted));
+         g_strdup_printf (_ ("use a kernel with the MSI window %s, which QEMU requires"), wanted));
     return;
   }
   if (n_known > 0)
     pass (readiness, wanted);
   else
-    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")),
-         g_strdup (_ ("see that there are devices behind an SMMU, with IOMMU groups")));
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("unknown")),
+         g_strdup (_ ("make sure that the host has devices behind an SMMU, with IOMMU groups")));
 }
 
 static void
@@ -267,16 +268,16 @@ check_groups (const VsmmuHost *host, VsmmuReadiness *readiness)
     n_shared += device->group != NULL && device->group->devices->len > 1;
   }
   if (!host->has_devices)
-    not_known (readiness, _ ("see that /sys/bus/pci can be read"));
+    not_known (readiness, _ ("make sure that /sys/bus/pci is readable"));
   else if (n == 0)
-    set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("there is no device behind an SMMU")),
-         g_strdup (_ ("add one that a guest could have")));
+    set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("no device behind an SMMU")),
+         g_strdup (_ ("add a device that can be assigned to a guest")));
   else if (n_shared > 0)
     set (readiness, n_shared == n ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
-         g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u of %u devices behind an SMMU shares its group with another",
-                                       "%u of %u devices behind an SMMU share their group with another", n_shared),
+         g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u of %u devices behind an SMMU shares its IOMMU group",
+                                       "%u of %u devices behind an SMMU share their IOMMU groups", n_shared),
                           n_shared, n),
-         g_strdup (_ ("these cannot be behind an accelerated SMMUv3; see 'virt-vsmmu explain host-group-shared'")));
+         g_strdup (_ ("use other devices behind an accelerated SMMUv3; see 'virt-vsmmu explain host-group-shared'")));
   else
     set (readiness, VSMMU_READINESS_PASS,
          g_strdup_printf (
@@ -301,12 +302,12 @@ check_pages (const VsmmuHost *host, VsmmuReadiness *readiness)
     return;
   }
   if (!is_known)
-    not_known (readiness, _ ("collect the facts on the host, where /sys/kernel/mm/hugepages can be read"));
+    not_known (readiness, _ ("collect the facts on the host, with /sys/kernel/mm/hugepages readable"));
   else if (vsmmu_host_has_cmdqv (host))
     set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("none reserved")),
-         g_strdup (_ ("reserve some: without them cmdqv has one small page for its queue")));
+         g_strdup (_ ("reserve huge pages; without them, the command queue of cmdqv has one small page")));
   else
-    pass (readiness, _ ("none reserved, none needed without cmdqv"));
+    pass (readiness, _ ("none reserved; not needed without cmdqv"));
 }
 
 static void
@@ -316,11 +317,11 @@ check_libvirt (const VsmmuHost *host, VsmmuReadiness *readiness)
   g_autofree char *version = vsmmu_version_to_string (host->tools.libvirt);
 
   if (host->tools.libvirt == 0)
-    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("not known")),
-         g_strdup_printf (_ ("see that the libvirt daemon runs, and is %s or newer"), since));
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("unknown")),
+         g_strdup_printf (_ ("make sure that the libvirt daemon is running, and is version %s or newer"), since));
   else if (vsmmu_target_lacks (&host->tools, VSMMU_FEATURE_ACCEL))
     set (readiness, VSMMU_READINESS_WARN, g_strdup (version),
-         g_strdup_printf (_ ("use libvirt %s or newer: this one drops accel='on' without a word"), since));
+         g_strdup_printf (_ ("use libvirt %s or newer; this version silently drops accel='on'"), since));
   else
     pass (readiness, version);
 }
@@ -332,14 +333,14 @@ check_qemu (const VsmmuHost *host, VsmmuReadiness *readiness)
   g_autofree char *version = vsmmu_version_to_string (host->tools.qemu);
 
   if (!vsmmu_fact_is_known (host->qemu_accel))
-    set (readiness, VSMMU_READINESS_WARN, host->tools.qemu != 0 ? g_strdup (version) : g_strdup (_ ("not known")),
-         g_strdup_printf (_ ("see that qemu-system-aarch64 is installed, and is %s or newer"), since));
+    set (readiness, VSMMU_READINESS_WARN, host->tools.qemu != 0 ? g_strdup (version) : g_strdup (_ ("unknown")),
+         g_strdup_printf (_ ("make sure that qemu-system-aarch64 is installed, and is version %s or newer"), since));
   else if (!vsmmu_fact_is_true (host->qemu_accel))
-    set (readiness, VSMMU_READINESS_FAIL, g_strdup_printf (_ ("%s has no accelerated SMMUv3"), version),
+    set (readiness, VSMMU_READINESS_FAIL, g_strdup_printf (_ ("%s does not support an accelerated SMMUv3"), version),
          g_strdup_printf (_ ("use QEMU %s or newer"), since));
   else if (!vsmmu_fact_is_true (host->qemu_auto))
-    set (readiness, VSMMU_READINESS_WARN, g_strdup_printf (_ ("%s does not take options from the host"), version),
-         g_strdup_printf (_ ("give ats, ril, ssidsize and oas in the domain, or use QEMU %s or newer"), since));
+    set (readiness, VSMMU_READINESS_WARN, g_strdup_printf (_ ("%s cannot take options from the host"), version),
+         g_strdup_printf (_ ("set ats, ril, ssidsize and oas in the domain, or use QEMU %s or newer"), since));
   else
     pass (readiness, version);
 }
@@ -350,11 +351,11 @@ static const struct {
 } checks[] = {
   { N_ ("arm64 machine"), check_architecture },
   { N_ ("SMMUv3 in use"), check_smmus },
-  { N_ ("SMMUs can carry an accelerated SMMUv3"), check_nesting },
-  { N_ ("SMMUs go with QEMU's SMMUv3"), check_compatible },
+  { N_ ("accelerated SMMUv3 supported"), check_nesting },
+  { N_ ("compatible with QEMU's SMMUv3"), check_compatible },
   { N_ ("/dev/kvm"), check_kvm },
   { N_ ("/dev/iommu"), check_iommufd },
-  { N_ ("iommufd for SMMUv3 in the kernel"), check_smmu_iommufd },
+  { N_ ("iommufd support for SMMUv3 in the kernel"), check_smmu_iommufd },
   { N_ ("VFIO character devices"), check_cdev },
   { N_ ("MSI window"), check_window },
   { N_ ("IOMMU groups"), check_groups },

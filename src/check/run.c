@@ -23,7 +23,7 @@ report_left_out (const VsmmuCheck *check)
                          g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u more finding is not shown",
                                                        "%u more findings are not shown", check->n_left_out),
                                           check->n_left_out),
-                         g_strdup (_ ("mend some of those that are shown, and check again"))));
+                         g_strdup (_ ("fix some of the findings shown, and check again"))));
 }
 
 /* By document, then by line. */
@@ -120,9 +120,10 @@ vsmmu_check_data (const char *data, gsize length, const char *name, const VsmmuC
   place = g_strdup_printf ("%s:%u: ", name, line);
   message = parse_error->message + (g_str_has_prefix (parse_error->message, place) ? strlen (place) : 0);
   findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
-  g_ptr_array_add (findings, vsmmu_finding_new (vsmmu_rules_find ("xml-malformed"), VSMMU_SEVERITY_ERROR, name, line,
-                                                g_strdup ("/"), g_strdup (message),
-                                                g_strdup (_ ("give a domain document as 'virsh dumpxml' prints it"))));
+  g_ptr_array_add (findings,
+                   vsmmu_finding_new (vsmmu_rules_find ("xml-malformed"), VSMMU_SEVERITY_ERROR, name, line,
+                                      g_strdup ("/"), g_strdup (message),
+                                      g_strdup (_ ("provide a domain document as 'virsh dumpxml' prints it"))));
   return findings;
 }
 

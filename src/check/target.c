@@ -29,10 +29,11 @@ check_target_qemu_too_old (VsmmuCheck *check)
 
   if (iommu != NULL && vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup_printf (_ ("use QEMU %s or newer; %s or newer also has automatic options and cmdqv"),
+                        g_strdup_printf (_ ("use QEMU %s or newer; %s or newer also supports automatic options and "
+                                            "cmdqv"),
                                          vsmmu_feature_since (VSMMU_FEATURE_QEMU_ACCEL),
                                          vsmmu_feature_since (VSMMU_FEATURE_QEMU_AUTO)),
-                        _ ("QEMU %s has no accelerated SMMUv3"), version);
+                        _ ("QEMU %s does not support an accelerated SMMUv3"), version);
 }
 
 static void
@@ -50,9 +51,9 @@ check_target_qemu_no_auto (VsmmuCheck *check)
 
     if (options != NULL)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup_printf (_ ("give %s explicitly, as the host's SMMU has them, or use QEMU %s"),
+                          g_strdup_printf (_ ("set %s to the values of the physical SMMU, or use QEMU %s or newer"),
                                            options, vsmmu_feature_since (VSMMU_FEATURE_QEMU_AUTO)),
-                          _ ("QEMU %s cannot find out %s from the host"), version, options);
+                          _ ("QEMU %s cannot take %s from the host"), version, options);
   }
 }
 
@@ -71,7 +72,7 @@ check_target_qemu_no_cmdqv (VsmmuCheck *check)
       vsmmu_check_report (
           check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
           g_strdup_printf (_ ("remove cmdqv, or use QEMU %s or newer"), vsmmu_feature_since (VSMMU_FEATURE_QEMU_CMDQV)),
-          _ ("QEMU %s has no cmdqv"), version);
+          _ ("QEMU %s does not support cmdqv"), version);
 }
 
 /* (transfer full): what to do about a libvirt that loses what an accelerated SMMUv3 needs */
@@ -83,8 +84,8 @@ hint_newer (const VsmmuCheck *check)
 
   if (vsmmu_target_lacks (check->target, VSMMU_FEATURE_OVERRIDE))
     return g_strdup_printf (_ ("use libvirt %s or newer"), since);
-  return g_strdup_printf (_ ("use libvirt %s or newer, or make this one pass it to QEMU: 'virt-vsmmu adapt --target "
-                             "libvirt=%s', or define the domain through virt-vsmmu-connect"),
+  return g_strdup_printf (_ ("use libvirt %s or newer, or make this version pass it to QEMU: use 'virt-vsmmu adapt "
+                             "--target libvirt=%s', or define the domain through virt-vsmmu-connect"),
                           since, version);
 }
 
@@ -99,8 +100,7 @@ check_target_libvirt_drops_accel (VsmmuCheck *check)
     return;
   while ((iommu = next_accelerated (check, &i)) != NULL)
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), hint_newer (check),
-                        _ ("libvirt %s drops accel='on' and its options when the domain is defined, without a word"),
-                        version);
+                        _ ("libvirt %s silently drops accel='on' and its options when the domain is defined"), version);
 }
 
 static void
@@ -111,14 +111,14 @@ check_target_libvirt_no_iommufd (VsmmuCheck *check)
 
   if (domain->iommufd == VSMMU_SWITCH_ON && vsmmu_target_lacks (check->target, VSMMU_FEATURE_DOMAIN_IOMMUFD))
     vsmmu_check_report (check, domain->iommufd_line, g_strdup ("/domain/iommufd"), hint_newer (check),
-                        _ ("libvirt %s drops <iommufd enabled='yes'/> without a word"), version);
+                        _ ("libvirt %s silently drops <iommufd enabled='yes'/>"), version);
   for (guint i = 0; i < domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
     g_autofree char *name = vsmmu_device_describe (hostdev);
 
     if (hostdev->hostdev.iommufd == VSMMU_SWITCH_ON && vsmmu_target_lacks (check->target, VSMMU_FEATURE_IOMMUFD))
       vsmmu_check_report (check, hostdev->hostdev.driver_line, vsmmu_device_path (hostdev, "/driver"),
-                          hint_newer (check), _ ("libvirt %s drops iommufd='yes' of %s without a word"), version, name);
+                          hint_newer (check), _ ("libvirt %s silently drops iommufd='yes' of %s"), version, name);
   }
 }
 
@@ -132,9 +132,9 @@ check_target_device_acl (VsmmuCheck *check)
     return;
   hostdev = g_ptr_array_index (check->domain->hostdevs, 0);
   vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                      g_strdup (_ ("add /dev/iommu and /dev/vfio/devices/* to cgroup_device_acl in qemu.conf, and let "
-                                   "the QEMU user open them by a udev rule")),
-                      _ ("libvirt %s does not open iommufd devices for QEMU, and does not let QEMU open them either"),
+                      g_strdup (_ ("add /dev/iommu and /dev/vfio/devices/* to cgroup_device_acl in qemu.conf, and "
+                                   "allow the QEMU user to open them with a udev rule")),
+                      _ ("libvirt %s does not open iommufd devices for QEMU, and does not allow QEMU to open them"),
                       version);
 }
 

@@ -55,8 +55,8 @@ check_vsmmu_empty (VsmmuCheck *check)
     if (options != NULL)
       vsmmu_check_report (
           check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-          g_strdup_printf (_ ("give %s explicitly, or put a <hostdev> below bus %u"), options, iommu->iommu.pci_bus),
-          _ ("no VFIO device stands behind this SMMUv3 at start, so QEMU cannot find out %s and exits"), options);
+          g_strdup_printf (_ ("set %s, or add a <hostdev> below bus %u"), options, iommu->iommu.pci_bus),
+          _ ("no VFIO device is behind this SMMUv3 at start; QEMU cannot determine %s and exits"), options);
   }
 }
 
@@ -71,9 +71,9 @@ check_cmdqv_vsmmu_empty (VsmmuCheck *check)
   while ((iommu = next_empty (check, counts, &i)) != NULL)
     if (iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup_printf (_ ("put a <hostdev> below bus %u, or remove cmdqv"), iommu->iommu.pci_bus),
-                          _ ("cmdqv='on' with no VFIO device behind the SMMUv3 at start: QEMU exits, or the guest gets "
-                             "no command queue without a word"));
+                          g_strdup_printf (_ ("add a <hostdev> below bus %u, or remove cmdqv"), iommu->iommu.pci_bus),
+                          _ ("cmdqv='on' without a VFIO device behind the SMMUv3 at start; QEMU exits, or the guest "
+                             "silently gets no command queue"));
 }
 
 static void
@@ -84,8 +84,8 @@ check_cmdqv_small_pages (VsmmuCheck *check)
 
     if (vsmmu_iommu_is_accelerated (iommu) && iommu->iommu.cmdqv == VSMMU_SWITCH_ON && !check->domain->has_hugepages)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup (_ ("back the memory with <memoryBacking><hugepages/></memoryBacking>")),
-                          _ ("cmdqv='on' without huge pages: QEMU shrinks the command queue to one small page"));
+                          g_strdup (_ ("add <memoryBacking><hugepages/></memoryBacking>")),
+                          _ ("cmdqv='on' without huge pages; QEMU limits the command queue to one small page"));
   }
 }
 
@@ -97,8 +97,8 @@ check_pasid_without_ats (VsmmuCheck *check)
 
     if (vsmmu_iommu_is_accelerated (iommu) && iommu->iommu.ssidsize > 0 && iommu->iommu.ats == VSMMU_SWITCH_OFF)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup (_ ("use ats='on', or ssidsize='0'")),
-                          _ ("ssidsize='%d' offers PASIDs, but with ats='off' devices cannot use shared virtual "
+                          g_strdup (_ ("set ats='on', or ssidsize='0'")),
+                          _ ("ssidsize='%d' offers PASIDs, but with ats='off', devices cannot use shared virtual "
                              "addressing"),
                           iommu->iommu.ssidsize);
   }
@@ -120,10 +120,10 @@ check_no_free_hotplug_port (VsmmuCheck *check)
 
     if (vsmmu_domain_is_effective (check->domain, iommu) && !has_free[iommu->iommu.pci_bus])
       vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
-                          g_strdup_printf (_ ("add <controller type='pci' model='pcie-root-port'> with an <address> on "
-                                              "bus %u, if devices are to be hotplugged"),
+                          g_strdup_printf (_ ("add <controller type='pci' model='pcie-root-port'> with an <address> "
+                                              "on bus %u to hotplug devices"),
                                            iommu->iommu.pci_bus),
-                          _ ("no free port below bus %u: no VFIO device can be hotplugged behind this SMMUv3"),
+                          _ ("no free port below bus %u; no VFIO device can be hotplugged behind this SMMUv3"),
                           iommu->iommu.pci_bus);
   }
 }

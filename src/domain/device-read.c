@@ -97,7 +97,7 @@ read_nodeset (const VsmmuReader *reader, const xmlNode *acpi, guint64 *nodes)
   const char *text = vsmmu_xml_attribute (acpi, "nodeset");
 
   if (!vsmmu_number_parse_nodes (text, nodes, VSMMU_NODES_MAX))
-    vsmmu_read_problem (reader, acpi, "/acpi", "nodeset", text, _ ("NUMA nodes like 2-9 or 0,3"));
+    vsmmu_read_problem (reader, acpi, "/acpi", "nodeset", text, _ ("NUMA nodes such as 2-9 or 0,3"));
 }
 
 /* What <hostdev> and <interface type='hostdev'> have in common. */
@@ -331,7 +331,7 @@ read_pcihole64 (const VsmmuReader *reader, VsmmuController *controller, const xm
   if (text == NULL || !vsmmu_number_parse (text, 10, &bytes) ||
       !vsmmu_number_scale (&bytes, vsmmu_xml_attribute (hole, "unit"))) {
     vsmmu_read_problem (reader, hole, "/pcihole64", NULL, text != NULL ? text : "",
-                        _ ("a whole number and, in unit, one of b, KiB, MiB, GiB, TiB, ..."));
+                        _ ("a whole number, with one of b, KiB, MiB, GiB, TiB, ... as unit"));
     return;
   }
   controller->has_pcihole64 = TRUE;

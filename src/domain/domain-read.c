@@ -161,7 +161,7 @@ read_iommufd (VsmmuDomain *domain, const xmlNode *iommufd)
   if (domain->iommufd_line != 0) {
     /* libvirt stops at the second one, and so does this. */
     if (!domain->has_two_iommufd)
-      vsmmu_read_problem (&reader, iommufd, "/iommufd[2]", NULL, "iommufd", _ ("only one such element"));
+      vsmmu_read_problem (&reader, iommufd, "/iommufd[2]", NULL, "iommufd", _ ("<iommufd> only once"));
     domain->has_two_iommufd = TRUE;
     return;
   }
@@ -310,7 +310,7 @@ report_unknown (VsmmuDomain *domain, const VsmmuDevice *device)
   g_autofree char *shown = vsmmu_text_shorten (device->element);
 
   vsmmu_read_unclear (&reader, device->node, vsmmu_device_path (device, ""), device->element, _ ("remove it"),
-                      _ ("<%s> has a PCI address, and may or may not be a device to libvirt"), shown);
+                      _ ("<%s> has a PCI address; it is not known whether libvirt treats it as a device"), shown);
 }
 
 static void

@@ -41,7 +41,7 @@ vsmmu_hotplug_new_from_data (VsmmuHotplugAction action, const char *data, gsize 
     g_autofree char *shown = vsmmu_text_shorten ((const char *) root->name);
 
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NOT_DEVICE,
-                 _ ("%s:%u: the root element is <%s>, and not a device such as <hostdev>"), name, vsmmu_xml_line (root),
+                 _ ("%s:%u: the root element is <%s>, not a device such as <hostdev>"), name, vsmmu_xml_line (root),
                  shown);
     return NULL;
   }

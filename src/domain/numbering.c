@@ -22,7 +22,7 @@ assign_bus_numbers (VsmmuPciSlots *slots)
     if (!(device->controller.pci->demands & VSMMU_CONNECT_PCIE_EXPANDER) || device->controller.bus_nr >= 0)
       continue;
     if (lowest <= 2) {
-      vsmmu_pci_slots_refuse (slots, device, _ ("no bus number below %d is left for it; give busNr in <target>"),
+      vsmmu_pci_slots_refuse (slots, device, _ ("no bus number below %d is left for it; set busNr in <target>"),
                               lowest);
       return;
     }

@@ -52,8 +52,7 @@ grow (VsmmuPciSlots *slots, const VsmmuDevice *device, guint connect, guint8 *bu
       (*bus)++;
     }
   } else if (!(connect & (VSMMU_CONNECT_PCIE | VSMMU_CONNECT_UPSTREAM_PORT | VSMMU_CONNECT_PCIE_TO_PCI_BRIDGE))) {
-    vsmmu_pci_slots_refuse (slots, device,
-                            _ ("there is no free slot for it, and libvirt cannot add a controller that has one"));
+    vsmmu_pci_slots_refuse (slots, device, _ ("no free slot for it, and libvirt cannot add a controller that has one"));
     return FALSE;
   }
 
@@ -108,24 +107,24 @@ vsmmu_pci_slots_reserve (VsmmuPciSlots *slots, const VsmmuDevice *device, VsmmuP
   VsmmuSlotBus *bus;
 
   if (address->domain != 0) {
-    vsmmu_pci_slots_refuse (slots, device, _ ("a guest has only PCI domain 0, not %u"), address->domain);
+    vsmmu_pci_slots_refuse (slots, device, _ ("a guest has only PCI domain 0, not PCI domain %u"), address->domain);
     return FALSE;
   }
   if (address->bus >= slots->n_buses && slots->is_dry_run && !grow (slots, device, connect, &address->bus))
     return FALSE;
   if (address->bus >= slots->n_buses) {
-    vsmmu_pci_slots_refuse (slots, device, _ ("there is no PCI controller with index %u"), address->bus);
+    vsmmu_pci_slots_refuse (slots, device, _ ("no PCI controller has index %u"), address->bus);
     return FALSE;
   }
   bus = &slots->buses[address->bus];
   if (!vsmmu_slot_bus_accepts (bus, address->bus, connect, is_given)) {
-    vsmmu_pci_slots_refuse (slots, device, _ ("%s with index %u does not take such a device"), bus->model->name,
+    vsmmu_pci_slots_refuse (slots, device, _ ("%s with index %u does not accept this device"), bus->model->name,
                             address->bus);
     return FALSE;
   }
   if (address->slot < bus->model->min_slot || address->slot > bus->model->max_slot) {
-    vsmmu_pci_slots_refuse (slots, device, _ ("slot %u: %s with index %u has slots %u to %u"), address->slot,
-                            bus->model->name, address->bus, bus->model->min_slot, bus->model->max_slot);
+    vsmmu_pci_slots_refuse (slots, device, _ ("slot %u does not exist: %s with index %u has slots %u to %u"),
+                            address->slot, bus->model->name, address->bus, bus->model->min_slot, bus->model->max_slot);
     return FALSE;
   }
   if (bus->functions[address->slot] & 1 << address->function) {
@@ -172,7 +171,7 @@ find_address (VsmmuPciSlots *slots, const VsmmuDevice *device, VsmmuPciAddress *
       return TRUE;
   }
   if (!slots->is_dry_run) {
-    vsmmu_pci_slots_refuse (slots, device, _ ("there is no free PCI slot for it"));
+    vsmmu_pci_slots_refuse (slots, device, _ ("no free PCI slot for it"));
     return FALSE;
   }
   if (slots->n_buses >= VSMMU_PCI_BUSES_MAX) {

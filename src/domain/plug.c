@@ -36,11 +36,11 @@ plug_given (const VsmmuPciSlots *slots, const VsmmuDevice *device, char **reason
   const VsmmuSlotBus *bus = &slots->buses[address->bus];
 
   if (address->function != 0) {
-    *reason = g_strdup (_ ("only function 0 of a slot can be attached while the guest runs"));
+    *reason = g_strdup (_ ("only function 0 of a slot can be attached to a running guest"));
     return VSMMU_PLUG_REFUSED;
   }
   if (address->domain != 0) {
-    *reason = g_strdup_printf (_ ("a guest has only PCI domain 0, not %u"), address->domain);
+    *reason = g_strdup_printf (_ ("a guest has only PCI domain 0, not PCI domain %u"), address->domain);
     return VSMMU_PLUG_REFUSED;
   }
   if (address->bus >= slots->n_buses || bus->model == NULL)
@@ -48,8 +48,8 @@ plug_given (const VsmmuPciSlots *slots, const VsmmuDevice *device, char **reason
   if (!(bus->accepts & VSMMU_CONNECT_AUTOASSIGN) || !vsmmu_slot_bus_accepts (bus, address->bus, device->connect, TRUE))
     return VSMMU_PLUG_NO_HOTPLUG;
   if (address->slot < bus->model->min_slot || address->slot > bus->model->max_slot) {
-    *reason = g_strdup_printf (_ ("slot %u: %s with index %u has slots %u to %u"), address->slot, bus->model->name,
-                               address->bus, bus->model->min_slot, bus->model->max_slot);
+    *reason = g_strdup_printf (_ ("slot %u does not exist: %s with index %u has slots %u to %u"), address->slot,
+                               bus->model->name, address->bus, bus->model->min_slot, bus->model->max_slot);
     return VSMMU_PLUG_REFUSED;
   }
   return bus->functions[address->slot] & 1 ? VSMMU_PLUG_TAKEN : VSMMU_PLUG_PLACED;

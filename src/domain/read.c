@@ -58,8 +58,8 @@ vsmmu_read_child (const VsmmuReader *reader, const xmlNode *node, const char *su
       continue;
     parent = path_of (reader, suffix);
     vsmmu_read_unclear (reader, next, g_strdup_printf ("%s/%s[2]", parent, name), name,
-                        _ ("keep one of the elements and remove the others"),
-                        _ ("second <%s>: which one counts depends on the libvirt release"), name);
+                        _ ("remove all but one of the elements"),
+                        _ ("duplicate <%s>; which one is used depends on the libvirt version"), name);
     break;
   }
   return child;
@@ -74,7 +74,7 @@ vsmmu_read_text (const VsmmuReader *reader, const xmlNode *node, const char *suf
     g_autofree char *shown = vsmmu_text_shorten ((const char *) child->name);
 
     vsmmu_read_unclear (reader, node, path_of (reader, suffix), (const char *) node->name,
-                        _ ("remove the elements from the text"), _ ("<%s> in the text of <%s>"), shown,
+                        _ ("remove the elements from the text"), _ ("<%s> inside the text of <%s>"), shown,
                         (const char *) node->name);
   }
   return vsmmu_xml_text (node);
@@ -127,8 +127,8 @@ report_foreign (const VsmmuReader *reader, const xmlNode *root, const xmlNode *n
   g_autofree char *uri = vsmmu_text_shorten ((const char *) ns->href);
 
   vsmmu_read_unclear (reader, node, path_below (root, node), (const char *) name,
-                      _ ("remove the namespace, or move what is in it to <metadata>"),
-                      _ ("'%s' is in the namespace '%s': libvirt may ignore it or read it as its own '%s'"), shown, uri,
+                      _ ("remove the namespace, or move the content to <metadata>"),
+                      _ ("'%s' is in namespace '%s'; libvirt may ignore it or read it as its own '%s'"), shown, uri,
                       (const char *) name);
 }
 

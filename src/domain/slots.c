@@ -110,11 +110,14 @@ check_controllers (VsmmuPciSlots *slots)
     if (controller->controller.pci == NULL) {
       g_autofree char *model = vsmmu_text_shorten (controller->controller.model);
 
-      vsmmu_pci_slots_refuse (slots, controller, _ ("a virt machine has no PCI controller of model '%s'"), model);
+      vsmmu_pci_slots_refuse (slots, controller,
+                              _ ("the machine 'virt' does not support a PCI controller of model "
+                                 "'%s'"),
+                              model);
       return FALSE;
     }
     if (is_root != (controller->controller.index == 0)) {
-      vsmmu_pci_slots_refuse (slots, controller, _ ("index 0 belongs to pcie-root and to nothing else"));
+      vsmmu_pci_slots_refuse (slots, controller, _ ("index 0 is reserved for pcie-root"));
       return FALSE;
     }
     if (previous != NULL && previous->controller.index == controller->controller.index) {
@@ -257,7 +260,9 @@ check_pci_bridges (VsmmuPciSlots *slots)
 
     if ((device->controller.pci->demands & VSMMU_CONNECT_PCI_BRIDGE) &&
         device->controller.index <= device->address.bus) {
-      vsmmu_pci_slots_refuse (slots, device, _ ("the index of a pci-bridge must be larger than that of its bus, %u"),
+      vsmmu_pci_slots_refuse (slots, device,
+                              _ ("the index of a pci-bridge must be higher than the index of its bus, "
+                                 "which is %u"),
                               device->address.bus);
       return FALSE;
     }
@@ -274,11 +279,11 @@ check_disks (VsmmuPciSlots *slots)
     if (device->device_class != VSMMU_DEVICE_CLASS_DISK)
       continue;
     if (device->connect == VSMMU_CONNECT_NONE && device->address_given) {
-      vsmmu_pci_slots_refuse (slots, device, _ ("a disk that is not on the virtio bus has no PCI address"));
+      vsmmu_pci_slots_refuse (slots, device, _ ("a disk on a bus other than virtio cannot have a PCI address"));
       return FALSE;
     }
     if (device->connect != VSMMU_CONNECT_NONE && has_address_type (device, "drive")) {
-      vsmmu_pci_slots_refuse (slots, device, _ ("a disk on the virtio bus has no address of type 'drive'"));
+      vsmmu_pci_slots_refuse (slots, device, _ ("a disk on the virtio bus cannot have an address of type 'drive'"));
       return FALSE;
     }
   }

@@ -57,7 +57,8 @@ vsmmu_field_get_number (VsmmuFieldReader *reader, JsonNode *node, const char *me
     return vsmmu_field_refuse (reader, member, _ ("expected a whole number"));
   *value = json_node_get_int (node);
   if (*value < min || *value > max)
-    return vsmmu_field_refuse (reader, member, _ ("%" PRId64 " is not from %" PRId64 " to %" PRId64), *value, min, max);
+    return vsmmu_field_refuse (reader, member, _ ("%" PRId64 " is not in the range from %" PRId64 " to %" PRId64),
+                               *value, min, max);
   return TRUE;
 }
 
@@ -85,8 +86,10 @@ get_hex (VsmmuFieldReader *reader, JsonNode *node, const char *member, guint bit
     if (*end == '\0' && (bits == 64 || *value >> bits == 0))
       return TRUE;
   }
-  return vsmmu_field_refuse (reader, member, _ ("'%s' is no number of %u bits as 0x and hexadecimal digits"), shown,
-                             bits);
+  return vsmmu_field_refuse (reader, member,
+                             _ ("'%s' is not a number of up to %u bits, written as 0x and hexadecimal "
+                                "digits"),
+                             shown, bits);
 }
 
 static gboolean
@@ -126,8 +129,8 @@ check_members (VsmmuFieldReader *reader, JsonObject *object, const VsmmuField *f
       const char *meant = vsmmu_suggest (member->data, names);
 
       return meant != NULL
-                 ? vsmmu_field_refuse (reader, NULL, _ ("there is no member '%s'; did you mean '%s'?"), shown, meant)
-                 : vsmmu_field_refuse (reader, NULL, _ ("there is no member '%s'"), shown);
+                 ? vsmmu_field_refuse (reader, NULL, _ ("unknown member '%s'; did you mean '%s'?"), shown, meant)
+                 : vsmmu_field_refuse (reader, NULL, _ ("unknown member '%s'"), shown);
     }
   }
   return FALSE;
@@ -179,15 +182,15 @@ read_fact (VsmmuFieldReader *reader, JsonNode *node, const VsmmuField *field, Vs
   if (!check_members (reader, object, fact_fields))
     return FALSE;
   if (vsmmu_field_is_absent (value) || vsmmu_field_is_absent (source))
-    return vsmmu_field_refuse (reader, field->name, _ ("a fact needs 'value' and 'source'"));
+    return vsmmu_field_refuse (reader, field->name, _ ("a fact requires 'value' and 'source'"));
   name = vsmmu_field_get_text (reader, source, field->name);
   if (name == NULL || !get_fact_value (reader, value, field, &fact->value))
     return FALSE;
   if (!vsmmu_fact_source_from_string (name, &fact->source)) {
     g_autofree char *shown = vsmmu_text_shorten (name);
 
-    return vsmmu_field_refuse (reader, field->name,
-                               _ ("there is no source '%s'; write 'given' for a fact written by hand"), shown);
+    return vsmmu_field_refuse (reader, field->name, _ ("unknown source '%s'; use 'given' for a fact written by hand"),
+                               shown);
   }
   return TRUE;
 }

@@ -21,7 +21,7 @@ read_version (VsmmuFieldReader *reader, JsonObject *tools, const char *name, gui
     return FALSE;
   shown = vsmmu_text_shorten (text);
   return vsmmu_version_parse (text, version) ||
-         vsmmu_field_refuse (reader, name, _ ("'%s' is no version like 12.8.0"), shown);
+         vsmmu_field_refuse (reader, name, _ ("'%s' is not a version such as 12.8.0"), shown);
 }
 
 static gboolean
@@ -69,7 +69,7 @@ read_smmu (VsmmuFieldReader *reader, JsonObject *element)
     return FALSE;
   if (smmu->name == NULL || !vsmmu_host_parse_smmu (smmu->name, &smmu->base))
     return vsmmu_field_refuse (reader, "name",
-                               _ ("expected 'smmu3.0x' and 16 lower-case digits, as in /sys/class/iommu"));
+                               _ ("expected 'smmu3.0x' and 16 lower-case hexadecimal digits, as in /sys/class/iommu"));
   return TRUE;
 }
 
@@ -90,7 +90,7 @@ read_regions (VsmmuFieldReader *reader, JsonObject *element, VsmmuHostGroup *gro
       return FALSE;
     if (region->type == NULL || region->end < region->start)
       return vsmmu_field_refuse (reader, "regions",
-                                 _ ("a region needs a 'type', and an 'end' that is not before its 'start'"));
+                                 _ ("a region requires a 'type' and an 'end' that is not before its 'start'"));
   }
   return reader->error == NULL;
 }
@@ -125,15 +125,15 @@ read_bars (VsmmuFieldReader *reader, JsonObject *element, VsmmuHostDevice *devic
       return vsmmu_field_refuse (reader, "bars", _ ("expected an object"));
     number = json_object_get_member (json_node_get_object (node), "index");
     if (vsmmu_field_is_absent (number))
-      return vsmmu_field_refuse (reader, "bars", _ ("a base address register needs an 'index'"));
+      return vsmmu_field_refuse (reader, "bars", _ ("a base address register requires an 'index'"));
     if (!vsmmu_field_get_number (reader, number, "bars", 0, VSMMU_HOST_BARS_MAX - 1, &index))
       return FALSE;
     if (device->bars[index].size != 0)
-      return vsmmu_field_refuse (reader, "bars", _ ("register %d is given twice"), (int) index);
+      return vsmmu_field_refuse (reader, "bars", _ ("register %d is specified twice"), (int) index);
     if (!vsmmu_fields_read (reader, json_node_get_object (node), vsmmu_host_bar_fields, &device->bars[index]))
       return FALSE;
     if (device->bars[index].size == 0)
-      return vsmmu_field_refuse (reader, "bars", _ ("a base address register needs a 'size'"));
+      return vsmmu_field_refuse (reader, "bars", _ ("a base address register requires a 'size'"));
   }
   return reader->error == NULL;
 }
@@ -149,7 +149,7 @@ read_device (VsmmuFieldReader *reader, JsonObject *element)
     return FALSE;
   if (device->name == NULL || !vsmmu_host_parse_address (device->name, &address))
     return vsmmu_field_refuse (reader, "address",
-                               _ ("expected an address like '0009:01:00.0', with lower-case digits"));
+                               _ ("expected an address such as '0009:01:00.0', with lower-case digits"));
   device->domain = address.domain;
   device->bus = address.bus;
   device->slot = address.slot;
@@ -167,7 +167,7 @@ read_unread (VsmmuFieldReader *reader, JsonObject *element)
   if (!vsmmu_fields_read (reader, element, vsmmu_host_unread_fields, unread))
     return FALSE;
   return (unread->path != NULL && unread->reason != NULL) ||
-         vsmmu_field_refuse (reader, NULL, _ ("needs a 'path' and a 'reason'"));
+         vsmmu_field_refuse (reader, NULL, _ ("requires a 'path' and a 'reason'"));
 }
 
 /* What has the same name as its neighbour; %NULL when all names are different. */
@@ -193,7 +193,7 @@ check_unique (VsmmuFieldReader *reader)
   const char *smmu = find_twice (host->smmus, smmu_name);
 
   if (smmu != NULL)
-    return vsmmu_field_refuse (reader, "smmus", _ ("'%s' is given twice"), smmu);
+    return vsmmu_field_refuse (reader, "smmus", _ ("'%s' is specified twice"), smmu);
   for (guint i = 1; i < host->devices->len; i++) {
     const VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
     const VsmmuPciAddress address = {
@@ -204,13 +204,13 @@ check_unique (VsmmuFieldReader *reader)
     /* 0000:… and 00000000:… are the same address. */
     if (before->domain == address.domain && before->bus == address.bus && before->slot == address.slot &&
         before->function == address.function)
-      return vsmmu_field_refuse (reader, "devices", _ ("'%s' is given twice"), device->name);
+      return vsmmu_field_refuse (reader, "devices", _ ("'%s' is specified twice"), device->name);
   }
   for (guint i = 1; i < host->groups->len; i++) {
     guint number = ((const VsmmuHostGroup *) g_ptr_array_index (host->groups, i))->number;
 
     if (number == ((const VsmmuHostGroup *) g_ptr_array_index (host->groups, i - 1))->number)
-      return vsmmu_field_refuse (reader, "groups", _ ("group %u is given twice"), number);
+      return vsmmu_field_refuse (reader, "groups", _ ("group %u is specified twice"), number);
   }
   return TRUE;
 }
@@ -229,7 +229,7 @@ get_reference (VsmmuFieldReader *reader, JsonObject *element, const char *name)
   device = vsmmu_host_device_named (reader->host, text);
   shown = vsmmu_text_shorten (text);
   if (device == NULL)
-    vsmmu_field_refuse (reader, name, _ ("there is no device '%s'"), shown);
+    vsmmu_field_refuse (reader, name, _ ("unknown device '%s'"), shown);
   return device;
 }
 
@@ -247,7 +247,7 @@ connect_smmu (VsmmuFieldReader *reader, JsonObject *element, VsmmuHostDevice *de
     return FALSE;
   shown = vsmmu_text_shorten (text);
   device->smmu = vsmmu_host_smmu_named (reader->host, text);
-  return device->smmu != NULL || vsmmu_field_refuse (reader, "smmu", _ ("there is no SMMU '%s'"), shown);
+  return device->smmu != NULL || vsmmu_field_refuse (reader, "smmu", _ ("unknown SMMU '%s'"), shown);
 }
 
 static gboolean
@@ -261,7 +261,7 @@ connect_group (VsmmuFieldReader *reader, JsonObject *element, VsmmuHostDevice *d
   if (!vsmmu_field_get_number (reader, node, "group", 0, G_MAXINT32, &number))
     return FALSE;
   device->group = vsmmu_host_group_numbered (reader->host, (guint) number);
-  return device->group != NULL || vsmmu_field_refuse (reader, "group", _ ("there is no group %d"), (int) number);
+  return device->group != NULL || vsmmu_field_refuse (reader, "group", _ ("unknown group %d"), (int) number);
 }
 
 /* Second pass over the devices, now that everything that they refer to can be found. */
@@ -284,8 +284,7 @@ check_parents (VsmmuFieldReader *reader)
 {
   const VsmmuHostDevice *device = vsmmu_host_cut_circles (reader->host);
 
-  return device == NULL ||
-         vsmmu_field_refuse (reader, "devices", _ ("the parents of '%s' make a circle"), device->name);
+  return device == NULL || vsmmu_field_refuse (reader, "devices", _ ("the parents of '%s' form a loop"), device->name);
 }
 
 static gboolean
@@ -296,11 +295,13 @@ read_version_number (VsmmuFieldReader *reader, JsonObject *root)
 
   if (vsmmu_field_is_absent (node))
     return vsmmu_field_refuse (reader, "version",
-                               _ ("is missing; these are no host facts as 'virt-vsmmu host --json' prints them"));
+                               _ ("is missing; host facts must be as 'virt-vsmmu host --json' prints them"));
   if (!vsmmu_field_get_number (reader, node, "version", 1, G_MAXINT64, &version))
     return FALSE;
   return version <= VSMMU_HOST_FORMAT_VERSION ||
-         vsmmu_field_refuse (reader, "version", _ ("this format is newer than version %d, which is read here"),
+         vsmmu_field_refuse (reader, "version",
+                             _ ("this format is newer than version %d, the newest that is "
+                                "supported"),
                              VSMMU_HOST_FORMAT_VERSION);
 }
 
@@ -340,7 +341,7 @@ check_registers (VsmmuFieldReader *reader)
       VsmmuFact given = smmu->capabilities[c];
 
       if (vsmmu_fact_is_known (decoded[c]) && given.source == decoded[c].source && given.value != decoded[c].value)
-        return vsmmu_field_refuse (reader, "smmus", _ ("'%s' of %s is %d, and by its registers %d"),
+        return vsmmu_field_refuse (reader, "smmus", _ ("'%s' of %s is %d, but %d according to its registers"),
                                    vsmmu_host_capability_fields[c].name, smmu->name, (int) given.value,
                                    (int) decoded[c].value);
     }
@@ -359,21 +360,21 @@ vsmmu_host_new_from_data (const char *data, gsize length, const char *name, GErr
   JsonNode *root;
 
   if (length > VSMMU_DOCUMENT_MAX_BYTES) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s: larger than %u MiB, not read"), name,
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("'%s' is larger than %u MiB and was not read"), name,
                  VSMMU_DOCUMENT_MAX_BYTES / (1024 * 1024));
     return NULL;
   }
   if (!vsmmu_json_scan (data, length, name, &n_members, error))
     return NULL;
   if (!json_parser_load_from_data (parser, data, (gssize) length, &parse_error)) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_FACTS, _ ("%s: this is no JSON: %s"), name, parse_error->message);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_FACTS, _ ("'%s' is not valid JSON: %s"), name, parse_error->message);
     return NULL;
   }
   root = json_parser_get_root (parser);
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
     vsmmu_field_refuse (&reader, NULL, _ ("expected an object"));
   else if (read_host (&reader, json_node_get_object (root)) && reader.n_members != n_members)
-    vsmmu_field_refuse (&reader, NULL, _ ("a member is given twice in one object"));
+    vsmmu_field_refuse (&reader, NULL, _ ("a member occurs twice in one object"));
   else if (reader.error == NULL)
     check_registers (&reader);
   if (reader.error != NULL) {

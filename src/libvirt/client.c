@@ -47,6 +47,6 @@ vsmmu_client_load (VsmmuClient *client, GError **error)
   if (client->module != NULL)
     return TRUE;
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-               _ ("libvirt's client library cannot be loaded (%s); install libvirt0"), g_module_error ());
+               _ ("cannot load the libvirt client library (%s); install libvirt0"), g_module_error ());
   return FALSE;
 }

@@ -73,7 +73,7 @@ vsmmu_connection_get_target (VsmmuConnection *connection, VsmmuTarget *target, G
 
   if (client->get_lib_version (connection->connection, &libvirt) != 0 ||
       client->get_version (connection->connection, &qemu) != 0) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot ask libvirt at '%s' for its version: %s"),
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot get the version of libvirt at '%s': %s"),
                  connection->uri, client->get_last_error_message ());
     return FALSE;
   }
@@ -128,7 +128,7 @@ vsmmu_connection_domain_new (VsmmuConnection *connection, const char *name, GErr
 
   if (found == NULL) {
     g_set_error (error, VSMMU_ERROR, last_error_code (connection),
-                 _ ("libvirt at '%s' does not find the domain '%s': %s"), connection->uri, name,
+                 _ ("libvirt at '%s' cannot find the domain '%s': %s"), connection->uri, name,
                  connection->client.get_last_error_message ());
     return NULL;
   }
@@ -168,7 +168,7 @@ vsmmu_connection_domain_get_xml (VsmmuConnectionDomain *domain, VsmmuDomainXml w
 
   if (xml == NULL)
     g_set_error (error, VSMMU_ERROR, last_error_code (domain->connection),
-                 _ ("libvirt at '%s' does not give the XML of the domain '%s': %s"), domain->connection->uri,
+                 _ ("libvirt at '%s' cannot provide the XML of the domain '%s': %s"), domain->connection->uri,
                  domain->name, client->get_last_error_message ());
   /* libvirt has it from malloc(), as g_free() takes it since GLib 2.46: a copy may be megabytes. */
   return xml;
@@ -224,13 +224,13 @@ vsmmu_connection_domain_monitor (VsmmuConnectionDomain *domain, const char *comm
 
   if (module == NULL || !g_module_symbol (module, "virDomainQemuMonitorCommand", (gpointer *) &monitor_command)) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-                 _ ("libvirt's client library for QEMU cannot be loaded (%s); install libvirt0"), g_module_error ());
+                 _ ("cannot load the libvirt client library for QEMU (%s); install libvirt0"), g_module_error ());
     g_clear_pointer (&module, g_module_close);
     return NULL;
   }
   if (monitor_command (domain->handle, command, &answer, VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT) != 0)
     g_set_error (error, VSMMU_ERROR, last_error_code (domain->connection),
-                 _ ("the monitor of the domain '%s' does not answer: %s"), domain->name,
+                 _ ("cannot use the monitor of the domain '%s': %s"), domain->name,
                  domain->connection->client.get_last_error_message ());
   g_module_close (module);
   copy = g_strdup (answer);

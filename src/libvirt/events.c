@@ -102,7 +102,7 @@ vsmmu_events_prepare (GError **error)
   g_module_make_resident (client.module);
   if (client.event_register_default () == 0)
     return TRUE;
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("libvirt's event loop cannot be set up: %s"),
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot set up the libvirt event loop: %s"),
                client.get_last_error_message ());
   return FALSE;
 }
@@ -143,8 +143,8 @@ vsmmu_connection_subscribe (VsmmuConnection *connection, VsmmuEventFunc func, gp
   }
   if (is_good)
     return TRUE;
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("libvirt at '%s' does not tell of events: %s"),
-               connection->uri, client->get_last_error_message ());
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot get events from libvirt at '%s': %s"), connection->uri,
+               client->get_last_error_message ());
   return FALSE;
 }
 
@@ -171,7 +171,7 @@ vsmmu_connection_list_running (VsmmuConnection *connection, GError **error)
   int count = client->list_domains (connection->connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
 
   if (count < 0) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("libvirt at '%s' does not list its domains: %s"),
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot list the domains of libvirt at '%s': %s"),
                  connection->uri, client->get_last_error_message ());
     return NULL;
   }
@@ -198,7 +198,7 @@ vsmmu_connection_domain_detach (VsmmuConnectionDomain *domain, const char *xml, 
   if (client->domain_detach (domain->handle, xml, VIR_DOMAIN_AFFECT_LIVE) == 0)
     return TRUE;
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-               _ ("libvirt at '%s' does not detach the device from the domain '%s': %s"), domain->connection->uri, name,
+               _ ("libvirt at '%s' cannot detach the device from the domain '%s': %s"), domain->connection->uri, name,
                client->get_last_error_message ());
   return FALSE;
 }

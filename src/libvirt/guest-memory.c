@@ -17,7 +17,7 @@ peek (const VsmmuMemoryReader *reader, guint64 address, gpointer buffer, gsize l
 
   if (peeks->count->deadline != 0 && g_get_monotonic_time () > peeks->count->deadline) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, "%s",
-                 _ ("the guest could not be read to the end in time: it has too much to read, or QEMU is too slow"));
+                 _ ("could not read the whole guest in time: it has too much to read, or QEMU is too slow"));
     return FALSE;
   }
   g_atomic_int_inc (&peeks->count->peeks);

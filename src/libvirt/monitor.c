@@ -49,7 +49,8 @@ vsmmu_monitor_get_msi_gpa (VsmmuConnectionDomain *domain, const char *id, guint6
     return FALSE;
   value = read_answer (answer);
   if (value == NULL || json_node_get_value_type (value) != G_TYPE_INT64) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("QEMU does not tell the doorbell of '%s': %s"), id, answer);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot get the doorbell of '%s' from QEMU: %s"), id,
+                 answer);
     return FALSE;
   }
   *gpa = (guint64) json_node_get_int (value);

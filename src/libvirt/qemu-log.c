@@ -308,7 +308,7 @@ vsmmu_qemu_log_read (const char *path, const VsmmuLogMark *mark, GError **error)
   g_autofree char *text = NULL;
 
   if (!read_tail (path, LOG_MAX, &tail)) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("'%s' cannot be read: %s"), path, g_strerror (errno));
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE, _ ("cannot read '%s': %s"), path, g_strerror (errno));
     return NULL;
   }
   text = tail.text;

@@ -149,11 +149,11 @@ vsmmu_msi_topology_new_for_domain (const VsmmuDomain *domain, const VsmmuMsiGues
 
   if (!vsmmu_domain_is_virt (domain)) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED,
-                 _ ("%s: MSIs are resolved for the arm64 machine 'virt' only"), domain->file);
+                 _ ("%s: MSIs can be resolved only for the arm64 machine 'virt'"), domain->file);
     return NULL;
   }
   if (domain->address_error != NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED, _ ("%s: libvirt would refuse the PCI addresses: %s"),
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED, _ ("%s: libvirt would reject the PCI addresses: %s"),
                  domain->file, domain->address_error);
     return NULL;
   }

@@ -11,41 +11,45 @@ static const struct {
   const char *event;
   const char *sentence;
 } faults[] = {
-  [VSMMU_FAULT_GBPA_ABORT] = { "", N_ ("the SMMU is off, and SMMU_GBPA aborts everything then") },
-  [VSMMU_FAULT_STREAM_RANGE] = { "C_BAD_STREAMID", N_ ("stream table: it is too short for this stream id") },
-  [VSMMU_FAULT_L1_UNREADABLE] = { "F_STE_FETCH", N_ ("stream table: its first level cannot be read") },
-  [VSMMU_FAULT_L1_INVALID] = { "C_BAD_STREAMID", N_ ("stream table: its first level has no entry for this stream id") },
-  [VSMMU_FAULT_L1_SPAN] = { "C_BAD_STE", N_ ("stream table: its second level is too short for this stream id") },
-  [VSMMU_FAULT_STE_UNREADABLE] = { "F_STE_FETCH", N_ ("STE: it cannot be read") },
-  [VSMMU_FAULT_STE_INVALID] = { "C_BAD_STE", N_ ("STE: it is not valid (V is 0)") },
-  [VSMMU_FAULT_STE_ABORT] = { "", N_ ("STE: it aborts everything (Config)") },
-  [VSMMU_FAULT_STE_STAGE] = { "C_BAD_STE", N_ ("STE: it wants a stage that this SMMU lacks (Config)") },
-  [VSMMU_FAULT_STE_STAGE_2] = { "", N_ ("STE: it wants stage 2, which is not walked here (Config)") },
+  [VSMMU_FAULT_GBPA_ABORT] = { "", N_ ("the SMMU is disabled, and SMMU_GBPA aborts all transactions") },
+  [VSMMU_FAULT_STREAM_RANGE] = { "C_BAD_STREAMID", N_ ("stream table: too short for this StreamID") },
+  [VSMMU_FAULT_L1_UNREADABLE] = { "F_STE_FETCH", N_ ("stream table: the first level cannot be read") },
+  [VSMMU_FAULT_L1_INVALID] = { "C_BAD_STREAMID", N_ ("stream table: no first-level entry for this StreamID") },
+  [VSMMU_FAULT_L1_SPAN] = { "C_BAD_STE", N_ ("stream table: the second level is too short for this StreamID") },
+  [VSMMU_FAULT_STE_UNREADABLE] = { "F_STE_FETCH", N_ ("STE: cannot be read") },
+  [VSMMU_FAULT_STE_INVALID] = { "C_BAD_STE", N_ ("STE: not valid (V is 0)") },
+  [VSMMU_FAULT_STE_ABORT] = { "", N_ ("STE: aborts all transactions (Config)") },
+  [VSMMU_FAULT_STE_STAGE] = { "C_BAD_STE", N_ ("STE: requires a stage that this SMMU does not support (Config)") },
+  [VSMMU_FAULT_STE_STAGE_2] = { "", N_ ("STE: requires stage 2, which is not supported here (Config)") },
   [VSMMU_FAULT_STE_SUBSTREAMS] = { "C_BAD_STE",
-                                   N_ ("STE: it wants substreams, which this SMMU lacks (S1CDMax, S1Fmt)") },
-  [VSMMU_FAULT_STE_DISABLED] = { "F_STREAM_DISABLED", N_ ("STE: it ends what comes without a substream id (S1DSS)") },
-  [VSMMU_FAULT_STE_STALL] = { "C_BAD_STE", N_ ("STE: it is about stalls, which this SMMU lacks (S1STALLD)") },
-  [VSMMU_FAULT_L1CD_UNREADABLE] = { "F_CD_FETCH", N_ ("CD: the first level of its table cannot be read") },
-  [VSMMU_FAULT_L1CD_INVALID] = { "C_BAD_SUBSTREAMID", N_ ("CD: the first level of its table has no entry for it") },
-  [VSMMU_FAULT_CD_UNREADABLE] = { "F_CD_FETCH", N_ ("CD: it cannot be read") },
-  [VSMMU_FAULT_CD_INVALID] = { "C_BAD_CD", N_ ("CD: it is not valid (V is 0)") },
-  [VSMMU_FAULT_CD_AARCH32] = { "C_BAD_CD", N_ ("CD: it has tables in AArch32 format (AA64 is 0)") },
-  [VSMMU_FAULT_CD_TERMINATE] = { "C_BAD_CD", N_ ("CD: it wants faults ignored, which this SMMU cannot (A is 0)") },
-  [VSMMU_FAULT_CD_STALL] = { "C_BAD_CD", N_ ("CD: it wants faults to stall, which this SMMU cannot (S is 1)") },
+                                   N_ ("STE: requires substreams, which this SMMU does not support (S1CDMax, S1Fmt)") },
+  [VSMMU_FAULT_STE_DISABLED] = { "F_STREAM_DISABLED",
+                                 N_ ("STE: terminates transactions without a SubstreamID (S1DSS)") },
+  [VSMMU_FAULT_STE_STALL] = { "C_BAD_STE", N_ ("STE: configures stalls, which this SMMU does not support (S1STALLD)") },
+  [VSMMU_FAULT_L1CD_UNREADABLE] = { "F_CD_FETCH", N_ ("CD: the first level of the table cannot be read") },
+  [VSMMU_FAULT_L1CD_INVALID] = { "C_BAD_SUBSTREAMID", N_ ("CD: no entry in the first level of the table") },
+  [VSMMU_FAULT_CD_UNREADABLE] = { "F_CD_FETCH", N_ ("CD: cannot be read") },
+  [VSMMU_FAULT_CD_INVALID] = { "C_BAD_CD", N_ ("CD: not valid (V is 0)") },
+  [VSMMU_FAULT_CD_AARCH32] = { "C_BAD_CD", N_ ("CD: the tables are in AArch32 format (AA64 is 0)") },
+  [VSMMU_FAULT_CD_TERMINATE] = { "C_BAD_CD", N_ ("CD: requires faults to be ignored, which this SMMU does not support "
+                                                 "(A is 0)") },
+  [VSMMU_FAULT_CD_STALL] = { "C_BAD_CD",
+                             N_ ("CD: requires faults to stall, which this SMMU does not support (S is 1)") },
   [VSMMU_FAULT_CD_HARDWARE_FLAGS] = { "C_BAD_CD",
-                                      N_ ("CD: it wants flags updated by hardware, which this SMMU cannot (HA, HD)") },
-  [VSMMU_FAULT_CD_SIZE] = { "C_BAD_CD", N_ ("CD: a range of addresses is too small or too large (T0SZ, T1SZ)") },
-  [VSMMU_FAULT_CD_GRANULE] = { "C_BAD_CD", N_ ("CD: it names no granule (TG0, TG1)") },
-  [VSMMU_FAULT_CD_ENDIAN] = { "C_BAD_CD", N_ ("CD: it has big-endian tables (ENDI is 1)") },
-  [VSMMU_FAULT_CD_TTB] = { "C_BAD_CD", N_ ("CD: its tables lie beyond the output size (TTB0, TTB1, IPS)") },
+                                      N_ ("CD: requires hardware updates of flags, which this SMMU does not support "
+                                          "(HA, HD)") },
+  [VSMMU_FAULT_CD_SIZE] = { "C_BAD_CD", N_ ("CD: an address range is too small or too large (T0SZ, T1SZ)") },
+  [VSMMU_FAULT_CD_GRANULE] = { "C_BAD_CD", N_ ("CD: no valid granule (TG0, TG1)") },
+  [VSMMU_FAULT_CD_ENDIAN] = { "C_BAD_CD", N_ ("CD: the tables are big-endian (ENDI is 1)") },
+  [VSMMU_FAULT_CD_TTB] = { "C_BAD_CD", N_ ("CD: the tables are beyond the output address size (TTB0, TTB1, IPS)") },
   [VSMMU_FAULT_NO_RANGE] = { "F_TRANSLATION",
-                             N_ ("stage 1: the address is in no range that is on (T0SZ, T1SZ, EPD0, EPD1)") },
+                             N_ ("stage 1: the address is not in an enabled range (T0SZ, T1SZ, EPD0, EPD1)") },
   [VSMMU_FAULT_TABLE_UNREADABLE] = { "F_WALK_EABT", N_ ("stage 1: the table cannot be read") },
-  [VSMMU_FAULT_UNMAPPED] = { "F_TRANSLATION", N_ ("stage 1: nothing is mapped") },
-  [VSMMU_FAULT_TABLE_PERMISSION] = { "F_PERMISSION", N_ ("stage 1: the table forbids writes (APTable)") },
+  [VSMMU_FAULT_UNMAPPED] = { "F_TRANSLATION", N_ ("stage 1: the address is not mapped") },
+  [VSMMU_FAULT_TABLE_PERMISSION] = { "F_PERMISSION", N_ ("stage 1: the table does not allow writes (APTable)") },
   [VSMMU_FAULT_ACCESS] = { "F_ACCESS", N_ ("stage 1: the access flag is not set (AF)") },
-  [VSMMU_FAULT_PERMISSION] = { "F_PERMISSION", N_ ("stage 1: the page forbids writes (AP)") },
-  [VSMMU_FAULT_ADDRESS_SIZE] = { "F_ADDR_SIZE", N_ ("stage 1: the page lies beyond the output size (IPS)") },
+  [VSMMU_FAULT_PERMISSION] = { "F_PERMISSION", N_ ("stage 1: the page does not allow writes (AP)") },
+  [VSMMU_FAULT_ADDRESS_SIZE] = { "F_ADDR_SIZE", N_ ("stage 1: the page is beyond the output address size (IPS)") },
 };
 
 gboolean
@@ -83,16 +87,16 @@ vsmmu_fault_set_error (const VsmmuFault *fault, guint32 stream_id, guint64 iova,
 
   if (!fault->has_descriptor)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the MSI address 0x%" PRIx64 " of stream id 0x%x is not translated: %s [%s]"), iova, stream_id,
+                 _ ("the MSI address 0x%" PRIx64 " of StreamID 0x%x is not translated: %s [%s]"), iova, stream_id,
                  sentence, event);
   else if (fault->level == VSMMU_FAULT_NO_LEVEL)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the MSI address 0x%" PRIx64 " of stream id 0x%x is not translated: %s [%s, descriptor "
-                    "at 0x%" PRIx64 "]"),
+                 _ ("the MSI address 0x%" PRIx64 " of StreamID 0x%x is not translated: %s [%s, descriptor at "
+                    "0x%" PRIx64 "]"),
                  iova, stream_id, sentence, event, fault->descriptor);
   else
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the MSI address 0x%" PRIx64 " of stream id 0x%x is not translated: %s [%s, level %d, "
-                    "descriptor at 0x%" PRIx64 "]"),
+                 _ ("the MSI address 0x%" PRIx64 " of StreamID 0x%x is not translated: %s [%s, level %d, descriptor at "
+                    "0x%" PRIx64 "]"),
                  iova, stream_id, sentence, event, fault->level, fault->descriptor);
 }

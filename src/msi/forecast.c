@@ -60,7 +60,7 @@ judge (VsmmuMsiDevice *made, const VsmmuDevice *device, const VsmmuMsiService *s
   } else if (machine->controller == VSMMU_MSI_CONTROLLER_NONE) {
     set_unresolvable (made, _ ("the machine has no MSI controller"));
   } else if (made->path == VSMMU_MSI_PATH_TRANSLATED && made->vsmmu != NULL && vsmmu_device_is_hostdev (device)) {
-    set_unresolvable (made, _ ("QEMU refuses VFIO devices behind an emulated SMMUv3"));
+    set_unresolvable (made, _ ("QEMU rejects VFIO devices behind an emulated SMMUv3"));
   }
 }
 
@@ -95,8 +95,8 @@ device_new (const VsmmuDomain *domain, const VsmmuDevice *device, const VsmmuMsi
   if (unclear == NULL)
     judge (made, device, service, machine);
   else
-    set_unresolvable (made, _ ("QEMU arguments, overrides or capabilities that cannot be understood reach an SMMUv3 or "
-                               "a VFIO device; 'virt-vsmmu check' reports them"));
+    set_unresolvable (made, _ ("QEMU arguments, overrides or capabilities affect an SMMUv3 or a VFIO device and "
+                               "cannot be checked; 'virt-vsmmu check' lists them"));
   return made;
 }
 

@@ -202,7 +202,8 @@ vsmmu_memory_reader_new_core (const char *path, GError **error)
   reader = vsmmu_memory_reader_new_core_bytes (bytes);
   if (reader == NULL)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ,
-                 _ ("%s is no ELF core of an arm64 guest, or is cut off; make one with 'virsh dump --memory-only'"),
+                 _ ("%s is not an ELF core of an arm64 guest, or is truncated; create one with 'virsh dump "
+                    "--memory-only'"),
                  name);
   return reader;
 }

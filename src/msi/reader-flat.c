@@ -58,7 +58,8 @@ vsmmu_memory_reader_new_flat (const char *path, guint64 base, GError **error)
     return NULL;
   if (base > G_MAXUINT64 - g_bytes_get_size (bytes)) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ,
-                 _ ("the guest memory in %s would end beyond the last physical address; check where it begins"), name);
+                 _ ("the guest memory in %s would end beyond the last physical address; check its start address"),
+                 name);
     return NULL;
   }
   return vsmmu_memory_reader_new_bytes (bytes, base);

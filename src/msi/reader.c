@@ -17,7 +17,7 @@ vsmmu_memory_reader_free (VsmmuMemoryReader *reader)
 gboolean
 vsmmu_memory_reader_refuse (guint64 address, GError **error)
 {
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("there is no guest memory at 0x%" PRIx64), address);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("no guest memory at 0x%" PRIx64), address);
   return FALSE;
 }
 

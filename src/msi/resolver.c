@@ -62,7 +62,7 @@ translate (const VsmmuMsiTopology *topology, const VsmmuViommu *viommu, guint32 
 {
   if (viommu->kind->translate == NULL) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the %s neither says where its doorbell is nor translates MSI addresses"), viommu->kind->name);
+                 _ ("the %s has no doorbell of its own and does not translate MSI addresses"), viommu->kind->name);
     return FALSE;
   }
   if (!viommu->kind->translate (viommu, stream_id, address, gpa, error))
@@ -70,8 +70,8 @@ translate (const VsmmuMsiTopology *topology, const VsmmuViommu *viommu, guint32 
   if (vsmmu_msi_topology_find_region (topology, *gpa) != NULL)
     return TRUE;
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-               _ ("msi-address-unmapped: the MSI address 0x%" PRIx64 " of requester id 0x%x leads to GPA "
-                  "0x%" PRIx64 ", where the guest has nothing"),
+               _ ("msi-address-unmapped: the MSI address 0x%" PRIx64 " of requester ID 0x%x is translated to GPA "
+                  "0x%" PRIx64 ", where the guest has no memory or device"),
                address, stream_id, *gpa);
   return FALSE;
 }
@@ -86,8 +86,8 @@ find_service (const VsmmuMsiTopology *topology, VsmmuPciDevfn devfn, GError **er
                  devfn >> 3 & 0x1f, devfn & 7, devfn >> 8);
   else if (service->id < 0)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the guest has given bus %u no number, so function %02x.%x on it has no requester id"), devfn >> 8,
-                 devfn >> 3 & 0x1f, devfn & 7);
+                 _ ("the guest has not assigned a number to bus %u, so function %02x.%x on it has no requester ID"),
+                 devfn >> 8, devfn >> 3 & 0x1f, devfn & 7);
   else
     return service;
   return NULL;

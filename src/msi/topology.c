@@ -20,14 +20,14 @@ check_bus (const VsmmuMsiBus *buses, guint n_buses, guint index, GError **error)
   if (bus->parent < -1 || bus->parent >= (int) n_buses)
     return refuse (error, index, _ ("its parent does not exist"));
   if (bus->number < VSMMU_MSI_BUS_UNNUMBERED || bus->number > G_MAXUINT8)
-    return refuse (error, index, _ ("its number is not from 0 to 255"));
+    return refuse (error, index, _ ("its number is not in the range from 0 to 255"));
   if (bus->kind != VSMMU_MSI_BUS_ROOT && bus->parent == -1)
-    return refuse (error, index, _ ("it is no root bus and has no parent"));
+    return refuse (error, index, _ ("it has no parent and is not a root bus"));
   if (bus->kind != VSMMU_MSI_BUS_ROOT && bus->viommu != NULL)
-    return refuse (error, index, _ ("it has a vIOMMU, which only root buses can have"));
+    return refuse (error, index, _ ("it has a vIOMMU, but is not a root bus"));
   for (int up = bus->parent; up >= 0 && up < (int) n_buses; up = buses[up].parent)
     if (++steps > n_buses)
-      return refuse (error, index, _ ("its parents go round in a circle"));
+      return refuse (error, index, _ ("its parents form a loop"));
   return TRUE;
 }
 
@@ -90,8 +90,8 @@ vsmmu_msi_topology_new (const VsmmuMsiBus *buses, guint n_buses, const VsmmuPciD
   g_autoptr (VsmmuMsiTopology) topology = g_new0 (VsmmuMsiTopology, 1);
 
   if (n_buses > VSMMU_MSI_BUSES_MAX) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("a topology of %u buses: there can be %d"), n_buses,
-                 VSMMU_MSI_BUSES_MAX);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("the topology has %u buses, but only %d are supported"),
+                 n_buses, VSMMU_MSI_BUSES_MAX);
     return NULL;
   }
   for (guint i = 0; i < n_buses; i++)
@@ -105,7 +105,7 @@ vsmmu_msi_topology_new (const VsmmuMsiBus *buses, guint n_buses, const VsmmuPciD
     guint function = devices[i] & 0xff;
 
     if (bus >= n_buses) {
-      refuse (error, bus, _ ("there is a device on it, and it does not exist"));
+      refuse (error, bus, _ ("it has a device, but does not exist"));
       return NULL;
     }
     topology->present[bus][function / 8] |= (guint8) (1 << function % 8);

@@ -24,12 +24,11 @@ get_msi_direct_gpa (const VsmmuViommu *viommu, guint64 *gpa, GError **error)
   }
   if (self->controller == VSMMU_MSI_CONTROLLER_UNKNOWN)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the doorbell is not known: it depends on the host which GIC the guest gets; give it one with "
-                    "<gic version='3'/>"));
+                 _ ("the doorbell is not known because the GIC version depends on the host; set <gic version='3'/>"));
   else
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
                  _ ("msi-doorbell-zero: the machine has no MSI controller, so the accelerated SMMUv3 has no doorbell; "
-                    "let it have an ITS or a GICv2m frame"));
+                    "use an ITS or a GICv2m frame"));
   return FALSE;
 }
 

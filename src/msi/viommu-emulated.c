@@ -18,8 +18,7 @@ translate (const VsmmuViommu *viommu, guint32 stream_id, guint64 iova, guint64 *
 
   if (self->source == NULL) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the MSI address 0x%" PRIx64 " of stream id 0x%x cannot be translated without the "
-                    "guest's memory"),
+                 _ ("the MSI address 0x%" PRIx64 " of StreamID 0x%x cannot be translated without the guest memory"),
                  iova, stream_id);
     return FALSE;
   }

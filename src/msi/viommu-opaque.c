@@ -9,8 +9,8 @@ translate (G_GNUC_UNUSED const VsmmuViommu *viommu, G_GNUC_UNUSED guint32 stream
            G_GNUC_UNUSED guint64 *gpa, GError **error)
 {
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-               _ ("the MSI address 0x%" PRIx64 " cannot be translated: the mappings of a virtio-iommu are "
-                  "not in guest memory but inside QEMU"),
+               _ ("the MSI address 0x%" PRIx64 " cannot be translated: a virtio-iommu keeps its mappings in QEMU, not "
+                  "in guest memory"),
                iova);
   return FALSE;
 }

@@ -95,8 +95,8 @@ add_ports (Buses *buses, VsmmuPlanGroup *group, guint count, GError **error)
     }
     if (buses->next_index >= VSMMU_PCI_BUSES_MAX)
       return vsmmu_layout_refuse (error,
-                                  _ ("the guest would need more than %d PCI buses; ask for fewer devices or "
-                                     "spare ports"),
+                                  _ ("the guest would need more than %d PCI buses; request fewer devices or spare "
+                                     "ports"),
                                   VSMMU_PCI_BUSES_MAX);
     buses->next_index++;
     port.address = address;
@@ -203,6 +203,6 @@ vsmmu_layout_place (VsmmuLayout *layout, GError **error)
   for (guint step = 32; step > 0; step /= 2)
     if (number_groups (layout, buses, step))
       return TRUE;
-  return vsmmu_layout_refuse (error, _ ("the guest has too few PCI bus numbers left for the ports; ask for fewer spare "
-                                        "ports"));
+  return vsmmu_layout_refuse (error,
+                              _ ("not enough PCI bus numbers are left for the ports; request fewer spare ports"));
 }

@@ -16,12 +16,14 @@ find_device (const VsmmuHost *host, const char *name, GError **error)
   const VsmmuHostDevice *device;
 
   if (!vsmmu_host_parse_address (full, &address)) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("'%s' is no PCI address; write it as 0009:01:00.0"), name);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("invalid PCI address '%s'; write it as in 0009:01:00.0"),
+                 name);
     return NULL;
   }
   device = vsmmu_host_device_at (host, &address);
   if (device == NULL)
-    vsmmu_layout_refuse (error, _ ("the host has no PCI function %s; see 'virt-vsmmu host' for those it has"), full);
+    vsmmu_layout_refuse (error, _ ("the host has no PCI function %s; 'virt-vsmmu host --devices' lists the devices"),
+                         full);
   return device;
 }
 
@@ -30,22 +32,25 @@ static gboolean
 is_usable (const VsmmuHostDevice *device, GError **error)
 {
   if (vsmmu_host_device_is_bridge (device))
-    return vsmmu_layout_refuse (error, _ ("%s is a bridge or port of the host, which no guest can have"), device->name);
+    return vsmmu_layout_refuse (error, _ ("%s is a bridge or port of the host and cannot be assigned to a guest"),
+                                device->name);
   if (device->smmu == NULL)
     return vsmmu_layout_refuse (
-        error, _ ("%s is behind no SMMUv3 of the host, so no accelerated SMMUv3 can be over it"), device->name);
+        error, _ ("%s has no SMMUv3 on the host and cannot be placed behind an accelerated SMMUv3"), device->name);
   if (device->group != NULL && device->group->devices->len > 1)
     return vsmmu_layout_refuse (error,
                                 g_dngettext (GETTEXT_PACKAGE,
-                                             "%s shares IOMMU group %u of the host with %u other function; behind an "
-                                             "accelerated SMMUv3 a device must be alone in its group",
-                                             "%s shares IOMMU group %u of the host with %u other functions; behind an "
-                                             "accelerated SMMUv3 a device must be alone in its group",
+                                             "%s shares IOMMU group %u of the host with %u other function; a device "
+                                             "behind an accelerated SMMUv3 must be alone in its group",
+                                             "%s shares IOMMU group %u of the host with %u other functions; a device "
+                                             "behind an accelerated SMMUv3 must be alone in its group",
                                              device->group->devices->len - 1),
                                 device->name, device->group->number, device->group->devices->len - 1);
   if (vsmmu_fact_is_false (vsmmu_host_smmu_supports_vsmmu (device->smmu)))
     return vsmmu_layout_refuse (
-        error, _ ("%s is behind %s of the host, which cannot carry an accelerated SMMUv3: it does not nest"),
+        error,
+        _ ("%s is behind %s on the host, which does not support nested translation and thus no accelerated "
+           "SMMUv3"),
         device->name, device->smmu->name);
   return TRUE;
 }
@@ -96,14 +101,14 @@ add_device (VsmmuLayout *layout, const VsmmuHostDevice *device, const VsmmuBindi
     return TRUE;
   }
   if (vsmmu != NULL && vsmmu_iommu_is_accelerated (vsmmu) && bindings[vsmmu->iommu.pci_bus].smmu == device->smmu) {
-    vsmmu_layout_note (layout, _ ("the guest already has %s behind an accelerated SMMUv3, in line %u"), device->name,
+    vsmmu_layout_note (layout, _ ("the guest already has %s behind an accelerated SMMUv3, on line %u"), device->name,
                        hostdev->line);
     return TRUE;
   }
   return vsmmu_layout_refuse (
       error,
-      _ ("%s:%u: the guest already has %s, but not behind an accelerated SMMUv3 for the SMMU it "
-         "is behind; remove this <hostdev> and plan again"),
+      _ ("%s:%u: the guest already has %s, but not behind an accelerated SMMUv3 for its physical SMMU; remove this "
+         "<hostdev>, and plan again"),
       layout->domain->file, hostdev->line, device->name);
 }
 
@@ -116,8 +121,8 @@ reuse_vsmmus (VsmmuLayout *layout, const VsmmuBinding *bindings, GError **error)
 
     if (binding->iommu != NULL && binding->smmu == NULL)
       return vsmmu_layout_refuse (error,
-                                  _ ("%s:%u: the guest has an accelerated SMMUv3 with no device behind it that says "
-                                     "which SMMU of the host it is for; give it a device, or remove it"),
+                                  _ ("%s:%u: the physical SMMU of an accelerated SMMUv3 is unknown because no device "
+                                     "is behind it; add a device, or remove the SMMUv3"),
                                   layout->domain->file, binding->iommu->line);
     for (guint g = 0; g < layout->groups->len && binding->iommu != NULL; g++) {
       VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, g);

@@ -61,8 +61,8 @@ vsmmu_layout_size_hole (VsmmuLayout *layout, GError **error)
 
   if (need > HOLE_MAX_KIB)
     return vsmmu_layout_refuse (error,
-                                _ ("the memory of the devices does not fit into a 64-bit PCI hole of %d TiB, and "
-                                   "there is no larger one"),
+                                _ ("the memory of the devices does not fit into a 64-bit PCI hole of %d TiB, which is "
+                                   "the maximum"),
                                 (int) (HOLE_MAX_KIB / VSMMU_KIB_PER_GIB / 1024));
   while (size < need)
     size *= 2;
@@ -150,13 +150,13 @@ find_node (VsmmuLayout *layout, VsmmuPlanGroup *group, gint64 node)
   group->node = likely_node (layout->domain, cells, n_cells, node);
   if (group->node >= 0)
     vsmmu_layout_note (layout,
-                       _ ("%s is on NUMA node %d of the host: its pcie-expander-bus gets <node>%d</node>, but "
-                          "<numatune> does not say that the memory of this guest node is there"),
+                       _ ("%s is on NUMA node %d of the host; its pcie-expander-bus is set to <node>%d</node>, but "
+                          "<numatune> does not bind the memory of this guest node to that host node"),
                        group->smmu->name, (int) node, group->node);
   else
     vsmmu_layout_note (layout,
-                       _ ("%s is on NUMA node %d of the host, and no one NUMA node of the guest has its memory bound "
-                          "there by <numatune>: the pcie-expander-bus gets no <node>"),
+                       _ ("%s is on NUMA node %d of the host; its pcie-expander-bus has no <node> because <numatune> "
+                          "does not bind the memory of exactly one guest node to that host node"),
                        group->smmu->name, (int) node);
 }
 

@@ -95,11 +95,8 @@ write_implied_buses (VsmmuLayout *layout, GString *xml)
     vsmmu_layout_note (
         layout,
         g_dngettext (GETTEXT_PACKAGE,
-                     "%u PCI controller that libvirt would add comes into the document, before those of the "
-                     "plan",
-                     "%u PCI controllers that libvirt would add come into the document, before those of the "
-                     "plan",
-                     n_ports),
+                     "%u PCI controller that libvirt would add itself was added, before those of the plan",
+                     "%u PCI controllers that libvirt would add itself were added, before those of the plan", n_ports),
         n_ports);
 }
 
@@ -129,8 +126,8 @@ pin_device (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *device)
   else
     vsmmu_edit_append (edit, device->node, line);
   vsmmu_layout_note (layout,
-                     _ ("%s (line %u) has no address, and libvirt would put it behind an accelerated SMMUv3: it gets "
-                        "the address %02x:%02x.%x that it had without the plan"),
+                     _ ("%s (line %u) has no address, and libvirt would place it behind an accelerated SMMUv3; its "
+                        "address was set to %02x:%02x.%x, as without the plan"),
                      name, device->line, device->address.bus, device->address.slot, device->address.function);
 }
 
@@ -149,7 +146,8 @@ keep_number (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *bus)
   else
     vsmmu_edit_add_attribute (edit, target, "busNr", bus_nr);
   vsmmu_layout_note (layout,
-                     _ ("the pcie-expander-bus of line %u gets the busNr %s that libvirt chooses without the plan"),
+                     _ ("the busNr of the pcie-expander-bus on line %u was set to %s, which libvirt chooses without "
+                        "the plan"),
                      bus->line, bus_nr);
 }
 
@@ -199,8 +197,7 @@ enlarge_hole (VsmmuLayout *layout, VsmmuEdit *edit)
     return;
   }
   vsmmu_edit_replace (edit, old, hole);
-  vsmmu_layout_note (layout,
-                     _ ("line %u: the devices need a 64-bit PCI hole of %" PRIu64 " GiB, which is now in <pcihole64>"),
+  vsmmu_layout_note (layout, _ ("line %u: <pcihole64> was set to %" PRIu64 " GiB, which the devices need"),
                      root->controller.pcihole64_line, layout->hole / VSMMU_KIB_PER_GIB);
 }
 
@@ -237,8 +234,8 @@ note_what_is_left (VsmmuLayout *layout)
 
       if (g_strcmp0 (device->driver, "nvgrace_gpu_vfio_pci") == 0)
         vsmmu_layout_note (layout,
-                           _ ("%s has memory of its own that the guest sees as NUMA nodes: give the guest eight cells "
-                              "without memory in <cpu><numa>, and the <hostdev> <acpi nodeset='...'/>"),
+                           _ ("%s has memory of its own, which the guest sees as NUMA nodes: add eight cells without "
+                              "memory to <cpu><numa>, and <acpi nodeset='...'/> to the <hostdev>"),
                            device->name);
     }
   }
@@ -264,8 +261,8 @@ stays_in_place (const VsmmuDomain *guest, const VsmmuDomain *planned, GError **e
     name = vsmmu_device_describe (before);
     return vsmmu_layout_refuse (
         error,
-        _ ("%s:%u: %s has no address, and with the plan libvirt would put it elsewhere; give it "
-           "the address %02x:%02x.%x and plan again"),
+        _ ("%s:%u: %s has no address, and libvirt would move it because of the plan; set its address to %02x:%02x.%x, "
+           "and plan again"),
         guest->file, before->line, name, before->address.bus, before->address.slot, before->address.function);
   }
   return TRUE;
@@ -278,8 +275,8 @@ is_possible (const VsmmuDomain *domain, GError **error)
 
   if (!vsmmu_domain_is_virt (domain))
     return vsmmu_layout_refuse (error,
-                                _ ("%s: SMMUv3 exists only on the arm64 machine 'virt', and the guest has "
-                                   "another"),
+                                _ ("%s: SMMUv3 is supported only by the arm64 machine 'virt', but the guest has a "
+                                   "different machine"),
                                 domain->file);
   if (domain->problems->len > 0) {
     const VsmmuValueProblem *problem = &g_array_index (domain->problems, VsmmuValueProblem, 0);
@@ -289,8 +286,8 @@ is_possible (const VsmmuDomain *domain, GError **error)
       return vsmmu_layout_refuse (error, "%s:%u: %s: %s", domain->file, problem->line, problem->unclear,
                                   problem->expected);
     return vsmmu_layout_refuse (error,
-                                _ ("%s:%u: '%s' is not what libvirt takes there (expected %s); correct it and "
-                                   "plan again"),
+                                _ ("%s:%u: libvirt does not accept the value '%s' (expected %s); correct it, and plan "
+                                   "again"),
                                 domain->file, problem->line, value, problem->expected);
   }
   if (unclear != NULL) {
@@ -298,12 +295,12 @@ is_possible (const VsmmuDomain *domain, GError **error)
         vsmmu_text_shorten (unclear->from->property != NULL ? unclear->from->property : unclear->from->value);
 
     return vsmmu_layout_refuse (error,
-                                _ ("%s:%u: '%s' reaches an SMMUv3 or a VFIO device in a way that cannot be checked; "
-                                   "do what 'virt-vsmmu check' says, and plan again"),
+                                _ ("%s:%u: '%s' affects an SMMUv3 or a VFIO device in a way that cannot be checked; "
+                                   "follow the hints of 'virt-vsmmu check', and plan again"),
                                 domain->file, unclear->from->line, value);
   }
   if (domain->address_error != NULL)
-    return vsmmu_layout_refuse (error, _ ("%s: libvirt refuses the PCI addresses of the guest: %s"), domain->file,
+    return vsmmu_layout_refuse (error, _ ("%s: libvirt rejects the PCI addresses of the guest: %s"), domain->file,
                                 domain->address_error);
   return TRUE;
 }
@@ -361,7 +358,9 @@ vsmmu_plan_new (const VsmmuHost *host, const char *const *devices, const VsmmuPl
   g_autofree char *template = chosen->guest == NULL ? vsmmu_plan_template (host, chosen->name) : NULL;
 
   if (chosen->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX || devices[0] == NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("a plan needs a device, and %d spare ports at most"),
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
+                 _ ("a plan requires at least one device, and at most %d spare "
+                    "ports"),
                  VSMMU_PLAN_SPARE_PORTS_MAX);
     return NULL;
   }
@@ -369,7 +368,7 @@ vsmmu_plan_new (const VsmmuHost *host, const char *const *devices, const VsmmuPl
     g_autofree char *shown = vsmmu_text_shorten (chosen->name);
 
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                 _ ("invalid name '%s' for a guest: libvirt refuses an empty name, and a slash or a newline in it"),
+                 _ ("invalid guest name '%s': libvirt rejects an empty name, and slashes and newlines in a name"),
                  shown);
     return NULL;
   }

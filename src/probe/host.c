@@ -273,7 +273,8 @@ probe (const char *root, VsmmuHostProbeFlags flags, const GPtrArray *wanted, GEr
   tree.fd = open (is_this ? "/" : root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (tree.fd < 0 || faccessat (tree.fd, "sys", F_OK, 0) < 0) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-                 _ ("%s: there is no host to look at, no directory with 'sys' in it: %s"), shown, g_strerror (errno));
+                 _ ("'%s' is not the root of a host, because it has no directory 'sys': %s"), shown,
+                 g_strerror (errno));
     if (tree.fd >= 0)
       close (tree.fd);
     return NULL;

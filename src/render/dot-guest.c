@@ -200,7 +200,7 @@ add_port (VsmmuDotGraph *graph, const VsmmuDevice *port)
     vsmmu_dot_label_add (label, _ ("bus %d at %02x:%02x.%x"), port->controller.index, port->address.bus,
                          port->address.slot, port->address.function);
   else
-    vsmmu_dot_label_add (label, _ ("bus %d, without a place"), port->controller.index);
+    vsmmu_dot_label_add (label, _ ("bus %d, without an address"), port->controller.index);
   vsmmu_dot_graph_add_node (graph, label, VSMMU_DOT_PORT, vsmmu_dot_graph_get_findings (graph, port), "%s", id);
   if (port->address_kind == VSMMU_ADDRESS_PCI && port->address.bus < graph->domain->n_buses &&
       graph->domain->buses[port->address.bus].model != NULL)
@@ -345,7 +345,7 @@ add_loose_iommus (VsmmuDotGraph *graph)
       continue;
     label = vsmmu_dot_label_new ();
     vsmmu_dot_label_add_title (label,
-                               iommu->iommu.names_pci_bus ? _ ("over no root bus") : _ ("for the whole machine"));
+                               iommu->iommu.names_pci_bus ? _ ("not on a root bus") : _ ("for the whole machine"));
     label_add_iommu (label, iommu);
     vsmmu_dot_graph_add_node (graph, label, VSMMU_DOT_EMULATED_SMMU, vsmmu_dot_graph_get_findings (graph, iommu),
                               "iommu%u", i);

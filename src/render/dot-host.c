@@ -26,7 +26,7 @@ label_add_smmu (GString *label, const VsmmuHostSmmu *smmu)
   if (vsmmu_fact_is_known (smmu->numa_node) && smmu->numa_node.value >= 0)
     vsmmu_dot_label_add (label, _ ("NUMA node %d"), (int) smmu->numa_node.value);
   if (vsmmu_fact_is_known (nesting))
-    vsmmu_dot_label_add (label, "%s", nesting.value ? _ ("can be nested") : _ ("cannot be nested"));
+    vsmmu_dot_label_add (label, "%s", nesting.value ? _ ("nested translation") : _ ("no nested translation"));
   label_add_capability (text, "ats", smmu->capabilities[VSMMU_SMMU_ATS], TRUE);
   label_add_capability (text, "ril", smmu->capabilities[VSMMU_SMMU_RIL], TRUE);
   label_add_capability (text, "cmdqv", smmu->capabilities[VSMMU_SMMU_CMDQV], TRUE);
@@ -95,7 +95,7 @@ vsmmu_dot_host_add (VsmmuDotGraph *graph)
   }
   add_smmu_edges (graph);
   label = vsmmu_dot_label_new ();
-  vsmmu_dot_label_add_title (label, host->name != NULL ? host->name : _ ("host without a name"));
+  vsmmu_dot_label_add_title (label, host->name != NULL ? host->name : _ ("unnamed host"));
   if (host->kernel != NULL)
     vsmmu_dot_label_add (label, _ ("kernel %s"), host->kernel);
   if (n_others > 0)

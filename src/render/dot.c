@@ -16,7 +16,7 @@ static void
 add_guest (VsmmuDotGraph *graph)
 {
   const VsmmuDomain *domain = graph->domain;
-  g_autofree char *name = vsmmu_text_shorten (domain->name != NULL ? domain->name : _ ("guest without a name"));
+  g_autofree char *name = vsmmu_text_shorten (domain->name != NULL ? domain->name : _ ("unnamed guest"));
   g_autofree char *machine = vsmmu_text_shorten (domain->machine);
   GString *label = vsmmu_dot_label_new ();
 
@@ -48,18 +48,18 @@ add_list (VsmmuDotGraph *graph)
         continue;
       }
       n_listed++;
-      text = g_strdup_printf (_ ("%s in line %u: %s [%s]"), _ (vsmmu_dot_severities[severity].word), finding->line,
+      text = g_strdup_printf (_ ("%s on line %u: %s [%s]"), _ (vsmmu_dot_severities[severity].word), finding->line,
                               finding->message, finding->rule->id);
       vsmmu_dot_label_add_paragraph (label, vsmmu_dot_severities[severity].colour, text);
     }
   }
   if (n_left_out > 0) {
-    g_autofree char *text = g_strdup_printf (_ ("and %u more; 'virt-vsmmu check' shows them all"), n_left_out);
+    g_autofree char *text = g_strdup_printf (_ ("and %u more; use 'virt-vsmmu check' to show all"), n_left_out);
 
     vsmmu_dot_label_add_paragraph (label, plain, text);
   }
   if (n_listed == 0)
-    vsmmu_dot_label_add_paragraph (label, plain, _ ("no errors and no warnings"));
+    vsmmu_dot_label_add_paragraph (label, plain, _ ("no errors or warnings"));
   value = vsmmu_dot_label_end (label);
   g_string_append_printf (graph->dot, "  labelloc=b labeljust=l label=%s;\n", value);
 }

@@ -53,12 +53,12 @@ set_connect_error (GError **error, const char *path)
   if (errno == EACCES || errno == EPERM)
     g_set_error (
         error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-        _ ("no permission to connect to libvirt's daemon at '%s'; join the group that owns it, often libvirt, or "
-           "connect to the daemon of your session with virt-vsmmu-connect-session"),
+        _ ("no permission to connect to the libvirt daemon at '%s'; join the group that owns the socket, usually "
+           "'libvirt', or connect to the session daemon with virt-vsmmu-connect-session"),
         path);
   else
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-                 _ ("cannot connect to libvirt's daemon at '%s': %s; start libvirtd or virtqemud"), path,
+                 _ ("cannot connect to the libvirt daemon at '%s': %s; start libvirtd or virtqemud"), path,
                  g_strerror (errno));
 }
 
@@ -135,7 +135,8 @@ start_session (const char *directory, GError **error)
     return fd;
   }
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-               _ ("no libvirt daemon runs for this session in '%s', and neither virtqemud nor libvirtd is installed"),
+               _ ("no libvirt daemon is running for this session in '%s', and neither virtqemud nor libvirtd is "
+                  "installed"),
                directory);
   return -1;
 }
@@ -158,7 +159,7 @@ connect_in (const char *directory, gboolean is_session, GError **error)
   if (is_session)
     return start_session (directory, error);
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-               _ ("no libvirt daemon runs here: in '%s' is neither '%s' nor '%s'; start virtqemud or libvirtd"),
+               _ ("no libvirt daemon is running: '%s' has neither '%s' nor '%s'; start virtqemud or libvirtd"),
                directory, daemons[0].socket, daemons[1].socket);
   return -1;
 }

@@ -134,8 +134,8 @@ wait_for_turn (VsmmuDeviceCalls *calls, const char *uuid, GError **error)
   if (!g_hash_table_contains (calls->busy, uuid) && !calls->has_ended)
     return TRUE;
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-               _ ("another call on this connection that changes a device of the domain is still unanswered; wait for "
-                  "it and try again"));
+               _ ("another call that changes a device of the domain is still in progress on this connection; wait for "
+                  "it, and try again"));
   return FALSE;
 }
 
@@ -158,7 +158,7 @@ vsmmu_device_calls_begin (VsmmuDeviceCalls *calls, const VsmmuFrameHeader *heade
   if (g_hash_table_size (calls->by_serial) >= CHANGES_MAX || g_hash_table_contains (calls->by_serial, serial)) {
     g_set_error (
         error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-        _ ("too many calls that change devices are unanswered on this connection; wait for them and try again"));
+        _ ("too many calls that change devices are in progress on this connection; wait for them, and try again"));
     return FALSE;
   }
   g_hash_table_add (calls->busy, g_strdup (call->uuid));

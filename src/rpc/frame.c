@@ -36,8 +36,8 @@ vsmmu_frame_header_check (const VsmmuFrameHeader *header, GError **error)
       header->type <= TYPE_MAX && header->status <= STATUS_MAX)
     return TRUE;
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL,
-               _ ("a frame of %u bytes, type %u, status %u is none of libvirt's, which have %u to %u bytes; "
-                  "this is another protocol, or encrypted"),
+               _ ("invalid libvirt frame of %u bytes, type %u, status %u; libvirt frames have %u to %u bytes; is this "
+                  "another protocol, or encrypted?"),
                header->length, header->type, header->status, VSMMU_FRAME_HEADER_BYTES, VSMMU_FRAME_LENGTH_MAX);
   return FALSE;
 }
@@ -58,7 +58,7 @@ vsmmu_frame_read_descriptors (const guint8 *bytes, const VsmmuFrameHeader *heade
   if (header->length >= VSMMU_FRAME_PREFIX_BYTES && *n_descriptors <= VSMMU_FRAME_DESCRIPTORS_MAX)
     return TRUE;
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL,
-               _ ("a frame of %u bytes with %u file descriptors is none of libvirt's, which have at most %u"),
+               _ ("invalid libvirt frame of %u bytes with %u file descriptors; libvirt frames have at most %u"),
                header->length, *n_descriptors, VSMMU_FRAME_DESCRIPTORS_MAX);
   return FALSE;
 }
@@ -85,7 +85,7 @@ vsmmu_frame_encode (const VsmmuFrameHeader *header, xdrproc_t codec, gpointer pa
   XDR xdr;
 
   if (size > VSMMU_FRAME_LENGTH_MAX) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL, _ ("a frame of %zu bytes is larger than libvirt takes"),
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL, _ ("a frame of %zu bytes is larger than libvirt accepts"),
                  size);
     return NULL;
   }
@@ -115,6 +115,6 @@ vsmmu_frame_decode (GBytes *frame, xdrproc_t codec, gpointer payload, GError **e
     return TRUE;
   vsmmu_frame_header_read (bytes, &header);
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL,
-               _ ("the payload of a frame for procedure %d of libvirt's protocol cannot be decoded"), header.procedure);
+               _ ("cannot decode a frame for procedure %d of the libvirt protocol"), header.procedure);
   return FALSE;
 }

@@ -127,7 +127,7 @@ judge_company (const VsmmuGuard *guard, const VsmmuDefinition *guest, const Vsmm
   reason = vsmmu_render_refusal (own->len > 0 ? own : errors);
   /* Who came first stays. */
   if (own->len == 0 || !is_undone) {
-    vsmmu_guard_log (guard, _ ("%s was attached while another client attached devices: %s"), name, reason);
+    vsmmu_guard_log (guard, _ ("%s was attached while another client was attaching devices: %s"), name, reason);
     return TRUE;
   }
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, _ ("another client attached devices at the same time: %s"),
@@ -181,7 +181,7 @@ vsmmu_guard_judge_attached (VsmmuGuard *guard, const guint8 *uuid, const char *x
     g_propagate_error (error, g_steal_pointer (&problem));
     return FALSE;
   }
-  vsmmu_guard_log (guard, _ ("cannot check a device that was attached: %s"), problem->message);
+  vsmmu_guard_log (guard, _ ("cannot check the attached device: %s"), problem->message);
   return TRUE;
 }
 
@@ -207,14 +207,14 @@ vsmmu_guard_judge_answer (VsmmuGuard *guard, const char *device, const VsmmuAnsw
 
   if (answer->state == VSMMU_ANSWER_UNKNOWN)
     vsmmu_guard_log (
-        guard, _ ("%s is attached; it is not known yet whether its interrupts arrive: ask 'virt-vsmmu verify' later"),
+        guard, _ ("%s was attached; it is not known yet whether its interrupts arrive, use 'virt-vsmmu verify' later"),
         device);
   if (answer->state == VSMMU_ANSWER_MISMATCH && !is_detached)
     vsmmu_guard_log (guard, _ ("interrupts of %s do not arrive: %s"), device, reason);
   if (is_detached)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                 answer->state == VSMMU_ANSWER_GONE ? _ ("the device was attached as %s, and detached again: %s")
-                                                    : _ ("the device was attached as %s, and is being detached: %s"),
+                 answer->state == VSMMU_ANSWER_GONE ? _ ("the device was attached as %s and detached again: %s")
+                                                    : _ ("the device was attached as %s and is being detached: %s"),
                  device, reason);
   return !is_detached;
 }

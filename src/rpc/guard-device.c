@@ -95,8 +95,7 @@ add_iommufd (const VsmmuGuard *guard, VsmmuEdit *edit, const VsmmuDevice *device
     vsmmu_edit_add_attribute (edit, driver, "iommufd", "yes");
   else
     vsmmu_edit_append (edit, device->node, "<driver iommufd='yes'/>\n");
-  vsmmu_guard_log (guard, _ ("%s comes behind an accelerated SMMUv3, and gets the iommufd='yes' that it needs there"),
-                   name);
+  vsmmu_guard_log (guard, _ ("iommufd='yes' was set on %s, which will be behind an accelerated SMMUv3"), name);
 }
 
 static void
@@ -112,7 +111,7 @@ add_address (const VsmmuGuard *guard, VsmmuEdit *edit, const VsmmuDevice *device
     vsmmu_edit_restore (edit, given, address);
   else
     vsmmu_edit_append (edit, device->node, line);
-  vsmmu_guard_log (guard, _ ("%s has no address, and gets a port that suits it: %02x:00.0"), name, bus);
+  vsmmu_guard_log (guard, _ ("the address of %s was set to a suitable port: %02x:00.0"), name, bus);
 }
 
 /*
@@ -262,8 +261,8 @@ judge_candidates (Call *call, const VsmmuDefinition *definition, GError **error)
 
   if (meant->len > CANDIDATES_MAX) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                 _ ("cannot tell which of %u devices is meant; specify the device with its <address> and <alias>, as "
-                    "'virsh dumpxml' shows it"),
+                 _ ("cannot determine which of %u devices is meant; specify the device with its <address> and <alias> "
+                    "as in 'virsh dumpxml'"),
                  meant->len);
     return FALSE;
   }
@@ -326,8 +325,8 @@ lower_for_all (Call *call, gboolean is_for_all, const char *given, const char *c
     return NULL;
   if (is_for_all || strcmp (lowered, given) == 0)
     return g_steal_pointer (&lowered);
-  refuse (error, _ ("the running guest and its definition need different XML for this device, since only one of them "
-                    "has an accelerated SMMUv3; make one call for each, with --live and with --config"));
+  refuse (error, _ ("the running guest and its definition need different XML for this device, because only one of "
+                    "them has an accelerated SMMUv3; use a separate call with --live and with --config"));
   return NULL;
 }
 
@@ -366,8 +365,8 @@ convert (Call *call, const GPtrArray *definitions, const VsmmuHost *host, const 
       return NULL;
   }
   if (n_concerned > 0 && call->hotplug == NULL) {
-    refuse (error, _ ("a device of an unknown kind cannot be checked against the accelerated SMMUv3 of the domain; "
-                      "define the whole domain with it instead"));
+    refuse (error, _ ("cannot check a device of an unknown kind for a domain with an accelerated SMMUv3; define the "
+                      "whole domain with the device instead"));
     return NULL;
   }
   return n_concerned > 0 ? lower_for_all (call, n_concerned == definitions->len, xml, converted, error)

@@ -62,8 +62,8 @@ handle (gpointer self, VsmmuDirection direction, GBytes *frame, VsmmuRelayAnswer
   else if (names_session (frame))
     answer->to_client = vsmmu_rpc_error_reply (
         &header, VIR_FROM_RPC, VIR_ERR_NO_CONNECT,
-        _ ("the URI names the daemon of your session, but virt-vsmmu-connect is connected to that of the system; give "
-           "virt-vsmmu-connect-session as its command"));
+        _ ("the URI is for the session daemon, but virt-vsmmu-connect is connected to the system daemon; use "
+           "virt-vsmmu-connect-session as the command"));
   else
     answer->to_daemon = g_bytes_ref (frame);
 }

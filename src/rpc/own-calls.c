@@ -154,7 +154,7 @@ read_reply (GBytes *reply, xdrproc_t codec, gpointer answer, int *code, GError *
                  message);
   else
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL,
-                 _ ("cannot check this call because libvirt's reply to procedure %d cannot be decoded; check the "
+                 _ ("cannot check this call because the reply of libvirt to procedure %d cannot be decoded; check the "
                     "libvirt version"),
                  header.procedure);
   return FALSE;

@@ -504,10 +504,10 @@ find_error (VsmmuRelay *relay)
     return;
   if (to_client->is_cut)
     g_set_error (&relay->error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL,
-                 _ ("libvirt's daemon closed the connection in the middle of a frame; see its log"));
+                 _ ("the libvirt daemon closed the connection in the middle of a frame; see its log"));
   else if (to_client->source < 0 && to_daemon->source >= 0 && relay->n_calls > 0)
     g_set_error (&relay->error, VSMMU_ERROR, VSMMU_ERROR_READ,
-                 _ ("libvirt's daemon closed the connection before it answered; see its log"));
+                 _ ("the libvirt daemon closed the connection without a reply; see its log"));
   else if (to_daemon->is_cut)
     g_set_error (&relay->error, VSMMU_ERROR, VSMMU_ERROR_PROTOCOL,
                  _ ("the client closed the connection in the middle of a frame"));
@@ -529,7 +529,7 @@ start_filter (VsmmuRelay *relay)
 {
   relay->wakeup = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (relay->wakeup < 0) {
-    g_set_error (&relay->error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("cannot make an eventfd: %s"), g_strerror (errno));
+    g_set_error (&relay->error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("cannot create an eventfd: %s"), g_strerror (errno));
     return FALSE;
   }
   relay->done = g_async_queue_new ();

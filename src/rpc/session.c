@@ -257,12 +257,14 @@ convert_call (VsmmuSession *session, const VsmmuFrameHeader *header, GBytes *fra
 {
   if (is_ours (header)) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                 _ ("serial numbers from %u on are reserved for virt-vsmmu-connect; open a new connection"),
+                 _ ("serial numbers from %u are reserved for virt-vsmmu-connect; open a new connection"),
                  VSMMU_OWN_SERIAL_MIN);
     return NULL;
   }
   if (header->type != VSMMU_FRAME_CALL) {
-    g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, _ ("this transport carries no file descriptors"));
+    g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
+                         _ ("this transport does not support file "
+                            "descriptors"));
     return NULL;
   }
   return convert_frame (session, vsmmu_procedure_find (header->procedure), header, frame, error);
@@ -333,11 +335,12 @@ undo (VsmmuSession *session, const VsmmuDeviceCall *change, const GError *reason
   g_autoptr (GError) problem = NULL;
 
   if (detach_everywhere (session, change, &problem))
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                 _ ("the device was attached, and is being detached again: %s"), reason->message);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED, _ ("the device was attached and is being detached again: %s"),
+                 reason->message);
   else
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                 _ ("the device was attached, must not stay, and cannot be detached again (%s): detach it at once: %s"),
+                 _ ("the device was attached but cannot be used, and cannot be detached again (%s); detach it "
+                    "immediately: %s"),
                  problem->message, reason->message);
   write_log (session, (*error)->message);
 }

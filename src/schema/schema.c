@@ -65,7 +65,7 @@ is_plain (const char *path, const xmlDoc *grammar, GError **error)
   g_autofree char *message = last != NULL ? g_strdup (last->message) : NULL;
 
   if (grammar == NULL)
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s is no schema of libvirt: %s"), path,
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s is not a libvirt schema: %s"), path,
                  message != NULL ? g_strchomp (message) : _ ("it cannot be read"));
   else if (grammar->intSubset != NULL)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ,
@@ -91,7 +91,7 @@ follow_include (const char *path, const xmlNode *node, GPtrArray *todo, GError *
     return TRUE;
   /* libxml2 opens a%62 as ab. */
   if (strpbrk (href, ":%") != NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s includes '%s', which is no file"), path, href);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s includes '%s', which is not a file"), path, href);
     return FALSE;
   }
   g_ptr_array_add (todo, g_canonicalize_filename (href, directory));
@@ -144,7 +144,7 @@ vsmmu_schema_new (const char *libvirt_schema, GError **error)
 
   if (!g_file_test (path, G_FILE_TEST_IS_REGULAR)) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ,
-                 _ ("libvirt's schema %s is not there; install libvirt-common (libvirt0 on Debian 12), or name a "
+                 _ ("cannot find the libvirt schema %s; install libvirt-common (libvirt0 on Debian 12), or specify a "
                     "domain.rng with --schema-file"),
                  path);
     return NULL;
@@ -162,7 +162,7 @@ vsmmu_schema_new (const char *libvirt_schema, GError **error)
   relaxng = xmlRelaxNGParse (context);
   xmlSetStructuredErrorFunc (old_context, old_handler);
   if (relaxng == NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s is no schema of libvirt: %s"), path,
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s is not a libvirt schema: %s"), path,
                  message != NULL ? message : _ ("it cannot be read"));
     return NULL;
   }

@@ -81,11 +81,11 @@ report_attribute (Search *search, const xmlNode *original, const xmlAttr *attrib
   }
   report_error (
       search, original,
-      g_strdup_printf (_ ("attribute '%s' with the value '%s' does not fit in <%s>"), name, value, original->name),
+      g_strdup_printf (_ ("attribute '%s' with the value '%s' is not valid in <%s>"), name, value, original->name),
       is_smmuv3_driver (original)
-          ? g_strdup (_ ("accel, ats, ril and cmdqv are on or off, ssidsize is 0 to 20, oas is 44 or 48, pciBus is "
-                         "0 to 255; options need accel='on', and that needs pciBus"))
-          : g_strdup (_ ("correct its name or its value, or remove it")));
+          ? g_strdup (_ ("set accel, ats, ril and cmdqv to on or off, ssidsize to 0 to 20, oas to 44 or 48, and "
+                         "pciBus to 0 to 255; set accel='on' for the options, and pciBus for accel='on'"))
+          : g_strdup (_ ("correct the name or the value, or remove the attribute")));
 }
 
 static void
@@ -96,11 +96,11 @@ report_element (Search *search, const xmlNode *original)
   const char *parent = original->parent->type == XML_ELEMENT_NODE ? (const char *) original->parent->name : "";
 
   if (text != NULL && original->properties == NULL)
-    report_error (search, original, g_strdup_printf (_ ("the value '%s' does not fit in <%s>"), value, original->name),
+    report_error (search, original, g_strdup_printf (_ ("invalid value '%s' in <%s>"), value, original->name),
                   g_strdup (_ ("correct the value")));
   else
-    report_error (search, original, g_strdup_printf (_ ("<%s> does not fit in <%s> as it is"), original->name, parent),
-                  g_strdup (_ ("correct its name, remove it, or add what is missing in it")));
+    report_error (search, original, g_strdup_printf (_ ("<%s> is not valid in <%s>"), original->name, parent),
+                  g_strdup (_ ("correct the name, remove the element, or add what is missing in it")));
 }
 
 /* The n-th attribute or child element of @node, attributes first; %NULL after the last. */
@@ -399,8 +399,8 @@ report_combination (Search *search, const xmlDoc *document)
   if (misfit == NULL)
     misfit = root;
   report_error (search, misfit,
-                g_strdup_printf (_ ("<%s> fits by itself, but not beside the other elements"), misfit->name),
-                g_strdup (_ ("look for a second element of the same kind where only one is allowed")));
+                g_strdup_printf (_ ("<%s> is valid by itself, but conflicts with other elements"), misfit->name),
+                g_strdup (_ ("remove a second element of the same kind where only one is allowed")));
 }
 
 /* (transfer full): @document with nothing in <metadata>, where all is allowed and much would take long */
@@ -445,9 +445,10 @@ can_be_validated (Search *search, const xmlNode *root)
   if (cost <= COST_MAX)
     return TRUE;
   report_as (search, VSMMU_SEVERITY_WARNING, worst,
-             g_strdup_printf (_ ("the attributes of <%s> would take libxml2 too long; the document is not validated"),
+             g_strdup_printf (_ ("the document was not validated because the attributes of <%s> would take libxml2 "
+                                 "too long"),
                               worst->name),
-             g_strdup (_ ("leave out attributes that have their default value")));
+             g_strdup (_ ("remove attributes that have their default value")));
   return FALSE;
 }
 
@@ -475,7 +476,7 @@ vsmmu_schema_check (const VsmmuSchema *schema, const xmlDoc *document, VsmmuSche
   if (search.n_violations == 0)
     report_combination (&search, copy);
   if (search.n_violations >= VIOLATIONS_MAX)
-    report_error (&search, root, g_strdup_printf (_ ("there may be more than these %d"), VIOLATIONS_MAX),
-                  g_strdup (_ ("mend them, and check again")));
+    report_error (&search, root, g_strdup_printf (_ ("there may be more findings than these %d"), VIOLATIONS_MAX),
+                  g_strdup (_ ("fix them, and check again")));
   xmlFreeDoc (search.trial);
 }

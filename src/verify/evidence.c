@@ -78,17 +78,17 @@ check_place (const Case *c)
     add_evidence (c, "place", VSMMU_OUTCOME_UNKNOWN_YET, g_strdup (c->seen->reason));
   else if (host != NULL && c->seen->vendor != 0 && (host->vendor != c->seen->vendor || host->device != c->seen->device))
     add_mismatch (c, "place", "msi-device-on-other-bus",
-                  g_strdup_printf (_ ("at %s the guest has a device %04x:%04x, and %s of the host is %04x:%04x"),
+                  g_strdup_printf (_ ("the device at %s in the guest is %04x:%04x, but %s on the host is %04x:%04x"),
                                    c->device->address, c->seen->vendor, c->seen->device, host->name, host->vendor,
                                    host->device),
-                  _ ("detach the device and attach it again; if that does not help, restart the guest"));
+                  _ ("detach the device and attach it again, or restart the guest"));
   else if (c->vsmmu == NULL)
     add_evidence (c, "place", VSMMU_OUTCOME_VERIFIED,
-                  g_strdup_printf (_ ("%s in the guest, behind no vSMMU of its own"), c->device->address));
+                  g_strdup_printf (_ ("%s in the guest, without a vSMMU of its own"), c->device->address));
   else
     add_evidence (
         c, "place", VSMMU_OUTCOME_VERIFIED,
-        g_strdup_printf (_ ("%s in the guest, behind '%s' as the XML says"), c->device->address, c->device->vsmmu));
+        g_strdup_printf (_ ("%s in the guest, behind '%s' as in the XML"), c->device->address, c->device->vsmmu));
 }
 
 /* The other VFIO devices behind the same vSMMU: how many there are, and what makes them a problem. */
@@ -134,19 +134,18 @@ check_bad_company (const Case *c)
   if (log == NULL || log->since_start.is_partial)
     add_evidence (
         c, "smmu", VSMMU_OUTCOME_UNKNOWN_YET,
-        g_strdup (_ ("a device of another SMMU of the host is behind the same vSMMU; whether it was there when "
-                     "the guest started, and stopped that vSMMU, cannot be told without QEMU's log")));
+        g_strdup (_ ("a device of another physical SMMU is behind the same vSMMU; without the QEMU log it is not "
+                     "known whether it was present when the guest started, and stopped the vSMMU")));
   else if (log->since_start.n_lines[VSMMU_QEMU_LINE_UNATTACHED] > 0)
     add_mismatch (
         c, "smmu", "host-smmu-mismatch",
-        g_strdup (_ ("a device of another SMMU of the host was behind the same vSMMU when the guest started or was "
-                     "reset, which stops the command queue of that vSMMU")),
-        _ ("shut the guest down, give that device a vSMMU of its own, and start the guest again"));
+        g_strdup (_ ("a device of another physical SMMU was behind the same vSMMU when the guest was started or "
+                     "reset; this stops the command queue of the vSMMU")),
+        _ ("shut down the guest, move that device behind a vSMMU of its own, and start the guest again"));
   else
     add_evidence (
         c, "smmu", VSMMU_OUTCOME_VERIFIED,
-        g_strdup_printf (_ ("%s of the host, to which the vSMMU is bound; a device that came later is of another "
-                            "one"),
+        g_strdup_printf (_ ("%s, which the vSMMU uses; a device that was attached later has another physical SMMU"),
                          c->host->smmu->name));
 }
 
@@ -160,8 +159,8 @@ check_smmu (const Case *c)
 
   if (vsmmu_domain_first_reach (c->subject->domain) != NULL) {
     add_evidence (c, "smmu", VSMMU_OUTCOME_UNKNOWN_YET,
-                  g_strdup (_ ("QEMU arguments, overrides or capabilities that cannot be understood reach an SMMUv3 or "
-                               "a VFIO device; 'virt-vsmmu check' reports them")));
+                  g_strdup (_ ("QEMU arguments, overrides or capabilities affect an SMMUv3 or a VFIO device and "
+                               "cannot be checked; 'virt-vsmmu check' lists them")));
     return;
   }
   if (!c->device->is_accelerated || add_findings (c, "smmu", c->subject->host_findings, c->known, rules) > 0)
@@ -173,16 +172,16 @@ check_smmu (const Case *c)
     add_evidence (
         c, "smmu", VSMMU_OUTCOME_VERIFIED,
         c->host != NULL && c->host->smmu != NULL
-            ? g_strdup_printf (_ ("%s of the host, the only one behind '%s'"), c->host->smmu->name, c->device->vsmmu)
+            ? g_strdup_printf (_ ("%s, the only physical SMMU behind '%s'"), c->host->smmu->name, c->device->vsmmu)
             : g_strdup_printf (_ ("the only device behind '%s'"), c->device->vsmmu));
   else if (c->host == NULL || c->host->smmu == NULL || siblings.is_any_unknown)
-    add_evidence (c, "smmu", VSMMU_OUTCOME_UNKNOWN_YET,
-                  g_strdup_printf (_ ("which SMMUs of the host the devices behind '%s' are behind is not known here"),
-                                   c->device->vsmmu));
+    add_evidence (
+        c, "smmu", VSMMU_OUTCOME_UNKNOWN_YET,
+        g_strdup_printf (_ ("the physical SMMUs of the devices behind '%s' are not known here"), c->device->vsmmu));
   else
-    add_evidence (c, "smmu", VSMMU_OUTCOME_VERIFIED,
-                  g_strdup_printf (_ ("%s of the host, as the other devices behind '%s'"), c->host->smmu->name,
-                                   c->device->vsmmu));
+    add_evidence (
+        c, "smmu", VSMMU_OUTCOME_VERIFIED,
+        g_strdup_printf (_ ("%s, like the other devices behind '%s'"), c->host->smmu->name, c->device->vsmmu));
 }
 
 /* Whether the kernel of the host has the window for MSIs where QEMU tells the guest. */
@@ -196,9 +195,11 @@ check_window (const Case *c)
     return;
   if (c->host != NULL && c->host->group != NULL && c->host->group->has_regions)
     add_evidence (c, "window", VSMMU_OUTCOME_VERIFIED,
-                  g_strdup_printf (_ ("%s in the host's kernel, as the guest is told"), window));
+                  g_strdup_printf (_ ("%s in the host kernel, as reported to the guest"), window));
   else
-    add_evidence (c, "window", VSMMU_OUTCOME_UNKNOWN_YET, g_strdup (_ ("that of the host's kernel is not known here")));
+    add_evidence (c, "window", VSMMU_OUTCOME_UNKNOWN_YET,
+                  g_strdup (_ ("the MSI window of the host kernel is not "
+                               "known here")));
 }
 
 /* How many vSMMUs QEMU was asked about. */
@@ -225,13 +226,14 @@ check_doorbell (const Case *c)
 
   if (machine->controller == VSMMU_MSI_CONTROLLER_UNKNOWN) {
     add_evidence (c, "doorbell", VSMMU_OUTCOME_UNKNOWN_YET,
-                  g_strdup (_ ("the host decided which MSI controller the guest has")));
+                  g_strdup (_ ("the MSI controller of the guest depends on the host and is not known")));
     return;
   }
   if (machine->doorbell == 0) {
     add_mismatch (c, "doorbell", "msi-doorbell-zero",
-                  g_strdup (_ ("the machine has no MSI controller, so there is no doorbell")),
-                  _ ("give the machine an MSI controller: <gic version='3'/>, without its=off or msi=off"));
+                  g_strdup (_ ("the machine has no MSI controller and thus no doorbell")),
+                  _ ("set <gic version='3'/>, and remove its=off and msi=off, so that the machine has an MSI "
+                     "controller"));
     return;
   }
   /* One KVM serves them all: a vSMMU with another doorbell means that QEMU and this program disagree. */
@@ -242,7 +244,7 @@ check_doorbell (const Case *c)
     add_evidence (
         c, "doorbell", VSMMU_OUTCOME_VERIFIED,
         g_strdup_printf (n_asked > 0 && c->device->is_accelerated
-                             ? _ ("0x%08" PRIx64 " of the machine's %s; QEMU offers it for every accelerated vSMMU")
+                             ? _ ("0x%08" PRIx64 " of the machine's %s, which QEMU uses for every accelerated vSMMU")
                              : _ ("0x%08" PRIx64 " of the machine's %s"),
                          machine->doorbell, vsmmu_msi_controller_to_string (machine->controller)));
 }
@@ -259,11 +261,10 @@ check_vectors (const Case *c)
   if (seen->state != VSMMU_VECTORS_VERIFIED)
     add_evidence (c, "vectors", VSMMU_OUTCOME_UNKNOWN_YET, g_strdup (seen->reason));
   else
-    add_evidence (
-        c, "vectors", VSMMU_OUTCOME_VERIFIED,
-        g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u of %u (%s) is enabled and leads to the doorbell",
-                                      "%u of %u (%s) are enabled and lead to the doorbell", seen->vectors->len),
-                         seen->vectors->len, seen->n_vectors, seen->interrupts));
+    add_evidence (c, "vectors", VSMMU_OUTCOME_VERIFIED,
+                  g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u of %u (%s) is enabled and uses the doorbell",
+                                                "%u of %u (%s) are enabled and use the doorbell", seen->vectors->len),
+                                   seen->vectors->len, seen->n_vectors, seen->interrupts));
 }
 
 /* (nullable): what QEMU said since the device came, or where that is not known, since the guest's start */
@@ -288,13 +289,14 @@ check_route (const Case *c)
     return;
   if (words->routes_and == doorbell && words->routes_or == doorbell)
     add_evidence (c, "route", VSMMU_OUTCOME_VERIFIED,
-                  g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "KVM was given 0x%08" PRIx64 " %u time",
-                                                "KVM was given 0x%08" PRIx64 " %u times", words->n_routes),
+                  g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "QEMU passed 0x%08" PRIx64 " to KVM %u time",
+                                                "QEMU passed 0x%08" PRIx64 " to KVM %u times", words->n_routes),
                                    doorbell, words->n_routes));
   else
-    add_mismatch (c, "route", "msi-doorbell-mismatch",
-                  g_strdup_printf (_ ("KVM was given other addresses than the doorbell 0x%08" PRIx64), doorbell),
-                  _ ("QEMU and this program disagree; report it with the output of --format json"));
+    add_mismatch (
+        c, "route", "msi-doorbell-mismatch",
+        g_strdup_printf (_ ("QEMU passed addresses other than the doorbell 0x%08" PRIx64 " to KVM"), doorbell),
+        _ ("report this as a bug of virt-vsmmu or QEMU, with the output of --format json"));
 }
 
 /* What speaks for nothing, and why. */
@@ -323,18 +325,21 @@ check_quiet_log (const Case *c, const VsmmuQemuWords *words)
 
   if (words->is_partial)
     add_silence (c, FALSE,
-                 g_strdup (log->has_recent ? _ ("QEMU's log does not go back to the attachment of the device any more")
-                                           : _ ("QEMU's log does not go back to the start of the guest any more")));
+                 g_strdup (log->has_recent ? _ ("the QEMU log no longer contains the time when the device was "
+                                                "attached")
+                                           : _ ("the QEMU log no longer contains the start of the guest")));
   else if (log->since_start.worst >= VSMMU_QEMU_LINE_ERROR)
     add_silence (c, FALSE,
-                 g_strdup_printf (_ ("before the device was seen, QEMU reported for this device or another: %s"),
+                 g_strdup_printf (_ ("the QEMU log has an error about this or another device from before the device "
+                                     "was found: %s"),
                                   log->since_start.line));
   else if (words->worst == VSMMU_QEMU_LINE_WARNING)
-    add_silence (c, FALSE, g_strdup_printf (_ ("QEMU warned about this device or something else: %s"), words->line));
+    add_silence (c, FALSE,
+                 g_strdup_printf (_ ("warning in the QEMU log about this device or something else: %s"), words->line));
   else
     add_evidence (c, "log", VSMMU_OUTCOME_VERIFIED,
-                  g_strdup (log->has_recent ? _ ("no related errors in QEMU's log since the device was attached")
-                                            : _ ("no related errors in QEMU's log since the guest started")));
+                  g_strdup (log->has_recent ? _ ("no related errors in the QEMU log since the device was attached")
+                                            : _ ("no related errors in the QEMU log since the guest started")));
 }
 
 /* Whether QEMU complained. The guest's start counts for the only device, else what was said since this one came. */
@@ -347,18 +352,21 @@ check_log (const Case *c)
   if (!c->device->is_accelerated)
     return;
   if (log == NULL)
-    add_silence (c, FALSE, g_strdup (_ ("QEMU's log cannot be read here")));
+    add_silence (c, FALSE, g_strdup (_ ("the QEMU log cannot be read here")));
   else if (words == NULL)
-    add_silence (c, FALSE, g_strdup (_ ("the guest can write into QEMU's log itself, so it is no evidence")));
+    add_silence (c, FALSE, g_strdup (_ ("the guest can write to the QEMU log itself, so the log is not evidence")));
   else if (words->worst < VSMMU_QEMU_LINE_ERROR)
     check_quiet_log (c, words);
   else if (log->has_recent && !words->is_partial && words->worst > VSMMU_QEMU_LINE_ERROR &&
            !look_at_siblings (c).is_any_mismatch)
-    add_mismatch (c, "log", "vsmmu-attach-failed", g_strdup_printf (_ ("QEMU said since it came: %s"), words->line),
-                  _ ("detach the device; 'virt-vsmmu check --this-host --attach' says where it fits"));
+    add_mismatch (c, "log", "vsmmu-attach-failed",
+                  g_strdup_printf (_ ("error in the QEMU log since the device was "
+                                      "attached: %s"),
+                                   words->line),
+                  _ ("detach the device, and use 'virt-vsmmu check --this-host --attach' to find a suitable port"));
   else
     add_silence (c, may_be_ours (c, words),
-                 g_strdup_printf (_ ("QEMU said, of this device or another: %s"), words->line));
+                 g_strdup_printf (_ ("error in the QEMU log about this or another device: %s"), words->line));
 }
 
 static const struct {

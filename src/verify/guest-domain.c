@@ -72,6 +72,6 @@ vsmmu_guest_read_domain (VsmmuConnectionDomain *running, const char *name, const
   take_name (domain, running);
   if (domain->is_running)
     return g_steal_pointer (&domain);
-  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, _ ("the domain '%s' does not run; start it first"), name);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_NO_DOMAIN, _ ("the domain '%s' is not running; start it first"), name);
   return NULL;
 }

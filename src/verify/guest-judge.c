@@ -21,15 +21,17 @@ static const struct {
   const char *rule;
   const char *hint;
 } hints[] = {
-  { "msi-doorbell-zero", N_ ("give the machine an MSI controller: <gic version='3'/>, without its=off or msi=off") },
-  { "msi-doorbell-mismatch", N_ ("QEMU and this program disagree; report it with the output of --format json") },
-  { "msi-doorbell-not-controller", N_ ("QEMU and this program disagree; report it with the output of --format json") },
-  { "msi-window-mismatch", N_ ("QEMU and this program disagree; report it with the output of --format json") },
+  { "msi-doorbell-zero", N_ ("set <gic version='3'/>, and remove its=off and msi=off, so that the machine has an MSI "
+                             "controller") },
+  { "msi-doorbell-mismatch", N_ ("report this as a bug of virt-vsmmu or QEMU, with the output of --format json") },
+  { "msi-doorbell-not-controller",
+    N_ ("report this as a bug of virt-vsmmu or QEMU, with the output of --format json") },
+  { "msi-window-mismatch", N_ ("report this as a bug of virt-vsmmu or QEMU, with the output of --format json") },
   { "msi-address-unmapped",
-    N_ ("the guest's kernel has not mapped the doorbell for this device; its interrupts are lost until the driver is "
-        "bound anew") },
+    N_ ("unbind the driver in the guest and bind it again; the guest kernel has not mapped the doorbell for this "
+        "device, and interrupts are lost") },
   { "msi-address-wrong-target",
-    N_ ("the guest's kernel has programmed or mapped another address; what the device writes there is no interrupt") },
+    N_ ("unbind the driver in the guest and bind it again; the guest kernel uses an address that is not the doorbell") },
 };
 
 static void
@@ -62,7 +64,8 @@ describe_fault (const VsmmuGuest *guest, const VsmmuGuestDevice *device, const V
   g_autofree char *fault = g_strdup (vector->fault);
 
   if (fault == NULL)
-    fault = g_strdup_printf (_ ("the MSI address 0x%" PRIx64 " leads to 0x%" PRIx64 ", and the doorbell is 0x%" PRIx64),
+    fault = g_strdup_printf (_ ("the MSI address 0x%" PRIx64 " is translated to 0x%" PRIx64 ", but the doorbell is "
+                                "0x%" PRIx64),
                              vector->address, (guint64) vector->route.address_hi << 32 | vector->route.address_lo,
                              guest->machine.doorbell);
   if (n_others == 0)
@@ -100,7 +103,7 @@ vsmmu_guest_judge_device (VsmmuGuest *guest, const VsmmuDomain *domain, const Vs
     return;
   if (guest->machine.controller == VSMMU_MSI_CONTROLLER_UNKNOWN) {
     vsmmu_guest_device_judge (device, VSMMU_VECTORS_UNKNOWN,
-                              g_strdup (_ ("the host decided which MSI controller the guest has")));
+                              g_strdup (_ ("the MSI controller of the guest depends on the host and is not known")));
     return;
   }
   for (guint i = 0; i < device->vectors->len; i++) {
@@ -123,6 +126,6 @@ vsmmu_guest_judge_smmu (VsmmuGuest *guest, const VsmmuDomain *domain, const Vsmm
   if (id != NULL)
     report (guest, domain, iommu, id,
             g_strdup_printf (
-                _ ("QEMU offers the doorbell 0x%" PRIx64 " for the vSMMU '%s', and the machine's is 0x%" PRIx64),
+                _ ("QEMU uses the doorbell 0x%" PRIx64 " for vSMMU '%s', but that of the machine is 0x%" PRIx64),
                 smmu->msi_gpa, smmu->alias, guest->machine.doorbell));
 }

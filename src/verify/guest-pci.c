@@ -70,9 +70,7 @@ vsmmu_ecam_find (VsmmuEcam *ecam, const VsmmuDomain *domain, const VsmmuMemoryRe
     }
   }
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-               _ ("the guest has no PCI host bridge where QEMU puts one (0x%" PRIx64
-                  "); is it a virt machine, and does "
-                  "the monitor work?"),
+               _ ("no PCI host bridge at 0x%" PRIx64 " in the guest; is it a virt machine, and does the monitor work?"),
                places[0].base);
   return FALSE;
 }
@@ -224,10 +222,11 @@ find_bar (const VsmmuGuestFunction *function, guint bar, GError **error)
   if (is_64_bit && bar + 1 < n_bars)
     address |= (guint64) function->bars[bar + 1] << 32;
   if (bar >= n_bars || (is_64_bit && bar + 1 >= n_bars) || (function->bars[bar] & BAR_IO) != 0)
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI, _ ("its MSI-X table is in BAR %u, which is no memory"), bar);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI, _ ("its MSI-X table is in BAR %u, which is not a memory BAR"),
+                 bar);
   else if (address == 0 || !function->decodes_memory)
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("its MSI-X table is in BAR %u, which the guest has not placed or not switched on"), bar);
+                 _ ("its MSI-X table is in BAR %u, which the guest has not mapped or not enabled"), bar);
   else
     return address;
   return 0;

@@ -143,7 +143,9 @@ read_device (const Pass *pass, const VsmmuDevice *known, VsmmuGuestDevice *devic
   VsmmuGuestFunction function;
 
   if (device->bus < 0) {
-    vsmmu_guest_device_judge (device, VSMMU_VECTORS_ABSENT, g_strdup (_ ("the guest has given its bus no number")));
+    vsmmu_guest_device_judge (device, VSMMU_VECTORS_ABSENT,
+                              g_strdup (_ ("the guest has not assigned a number to its "
+                                           "bus")));
     return TRUE;
   }
   if (!vsmmu_guest_function_read (&function, pass->ecam, (guint) device->bus, device->slot << 3 | device->function,
@@ -151,7 +153,9 @@ read_device (const Pass *pass, const VsmmuDevice *known, VsmmuGuestDevice *devic
     return FALSE;
   if (function.is_present)
     return read_vectors (pass, known, &function, device, error);
-  vsmmu_guest_device_judge (device, VSMMU_VECTORS_ABSENT, g_strdup (_ ("nothing answers at its address in the guest")));
+  vsmmu_guest_device_judge (device, VSMMU_VECTORS_ABSENT,
+                            g_strdup (_ ("no device responds at its address in the "
+                                         "guest")));
   return TRUE;
 }
 
@@ -188,13 +192,15 @@ read_unknown_devices (const Pass *pass, GPtrArray *devices, GError **error)
       if (!function.is_present || function.is_bridge)
         continue;
       device = device_new (number, slot, 0);
-      device->name = g_strdup_printf (_ ("a device %04x:%04x that the domain's XML does not have"), function.vendor,
+      device->name = g_strdup_printf (_ ("a device %04x:%04x that is not in the XML of the domain"), function.vendor,
                                       function.device);
       device->vendor = function.vendor;
       device->device = function.device;
       device->interrupts = interrupt_names[function.interrupts];
       device->n_vectors = function.n_vectors;
-      vsmmu_guest_device_judge (device, VSMMU_VECTORS_UNKNOWN, g_strdup (_ ("the domain's XML does not have it")));
+      vsmmu_guest_device_judge (device, VSMMU_VECTORS_UNKNOWN,
+                                g_strdup (_ ("the device is not in the XML of the "
+                                             "domain")));
       g_ptr_array_add (devices, device);
     }
   }
@@ -308,7 +314,7 @@ vsmmu_guest_read_devices (const VsmmuGuestSubject *subject, const VsmmuGuest *gu
       is_settled = FALSE;
       if (pass + 1 == PASSES_MAX)
         vsmmu_guest_device_judge (device, VSMMU_VECTORS_UNSTABLE,
-                                  g_strdup (_ ("the guest changed it each time it was read; try again")));
+                                  g_strdup (_ ("the guest changed the data during each read; try again")));
     }
   }
   return g_steal_pointer (&devices);

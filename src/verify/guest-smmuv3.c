@@ -72,7 +72,7 @@ get_registers (const VsmmuSmmuv3Source *source, VsmmuSmmuv3Registers *values, GE
     return FALSE;
   smmu->live->is_read = TRUE;
   if (smmu->live->values.idr0 == 0) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI, _ ("no SMMUv3 answers at 0x%" PRIx64), smmu->at);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI, _ ("no SMMUv3 responds at 0x%" PRIx64), smmu->at);
     return FALSE;
   }
   *values = smmu->live->values;

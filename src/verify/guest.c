@@ -145,7 +145,7 @@ vsmmu_guest_read_known (const VsmmuDomain *domain, const VsmmuGuestScope *scope,
   if (guest == NULL || guest->devices->len > 0 || scope->alias == NULL || scope->is_guarded_only)
     return g_steal_pointer (&guest);
   g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-               _ ("the domain '%s' has no PCI device '%s'; 'virt-vsmmu msi --domain' lists those it has"),
+               _ ("the domain '%s' has no PCI device '%s'; 'virt-vsmmu msi --domain' lists its devices"),
                domain->name != NULL ? domain->name : domain->file, scope->alias);
   return NULL;
 }

@@ -60,7 +60,7 @@ on_detached (VsmmuJob *job)
   else if (job->error != NULL)
     vsmmu_detach_schedule (guest, job->alias, 0, job->error->message);
   else
-    vsmmu_detach_schedule (guest, job->alias, ACCEPTED_DELAY, _ ("the guest does not let it go"));
+    vsmmu_detach_schedule (guest, job->alias, ACCEPTED_DELAY, _ ("the guest does not release the device"));
 }
 
 void

@@ -35,7 +35,7 @@ vsmmu_detachment_describe (const char *xml, gsize length, const char *alias, con
   if (domain == NULL)
     return NULL;
   if (address == NULL || g_strcmp0 (address, host) != 0) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("'%s' is no longer the device %s of the host"), alias, host);
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("'%s' is no longer the host device %s"), alias, host);
     return NULL;
   }
   return g_strdup_printf ("<hostdev mode='subsystem' type='pci'><source><address domain='0x%04x' bus='0x%02x' "

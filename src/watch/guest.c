@@ -295,7 +295,7 @@ vsmmu_watched_guest_on_overdue (VsmmuJob *job, guint seconds)
     return;
   guest->is_silent = TRUE;
   guest->is_slow = TRUE;
-  reason = g_strdup_printf (_ ("QEMU has not answered for %d seconds; nothing new is known of the domain's devices "
+  reason = g_strdup_printf (_ ("QEMU has not responded for %d seconds; the state of the domain's devices is unknown "
                                "until it does"),
                             (int) seconds);
   vsmmu_watched_report (guest->daemon, VSMMU_WATCH_FAILED, guest, NULL, reason);

@@ -34,7 +34,7 @@ on_guest_event (VsmmuWatchedDaemon *daemon, const VsmmuEvent *event)
   } else if (event->kind == VSMMU_EVENT_REMOVED) {
     vsmmu_watched_guest_on_removed (guest, event->alias);
   } else if (event->kind == VSMMU_EVENT_REMOVAL_FAILED) {
-    vsmmu_detach_schedule (guest, event->alias, 0, _ ("the guest refused to let it go"));
+    vsmmu_detach_schedule (guest, event->alias, 0, _ ("the guest refused to release the device"));
   } else {
     vsmmu_watched_guest_on_reboot (guest);
   }

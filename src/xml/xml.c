@@ -83,11 +83,11 @@ start_element (void *data, const xmlChar *name, const xmlChar *prefix, const xml
   state->n_elements++;
   state->n_namespaces += (guint) n_namespaces;
   if (state->depth++ >= ELEMENT_DEPTH_MAX)
-    message = g_strdup_printf (_ ("elements are nested more than %d deep"), ELEMENT_DEPTH_MAX);
+    message = g_strdup_printf (_ ("elements are nested more than %d levels deep"), ELEMENT_DEPTH_MAX);
   else if (state->n_elements > ELEMENTS_MAX)
-    message = g_strdup_printf (_ ("there are more than %d elements"), ELEMENTS_MAX);
+    message = g_strdup_printf (_ ("the document has more than %d elements"), ELEMENTS_MAX);
   else if (state->n_namespaces > NAMESPACES_MAX)
-    message = g_strdup_printf (_ ("more than %d namespaces are declared"), NAMESPACES_MAX);
+    message = g_strdup_printf (_ ("the document declares more than %d namespaces"), NAMESPACES_MAX);
   if (message != NULL) {
     stop_parser (context, FAULT_LIMIT, message);
     return;
@@ -248,11 +248,11 @@ find_fault (const char *data, gsize length, gboolean is_converted, guint *line, 
 
   *line = 1;
   if (memchr (data, '\0', length) != NULL) {
-    *message = g_strdup (_ ("there is a NUL byte in it"));
+    *message = g_strdup (_ ("the document has a NUL byte"));
     return FAULT_UNREADABLE;
   }
   if (fault != FAULT_NONE) {
-    *message = g_strdup (_ ("not XML: it does not start with '<'"));
+    *message = g_strdup (_ ("not XML: the document does not start with '<'"));
     return fault;
   }
   if (encoding != NULL && (!is_known_encoding (encoding) || contradicts_mark (data, length, encoding))) {
@@ -381,7 +381,7 @@ vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, 
   xmlDocPtr document;
 
   if (length > VSMMU_DOCUMENT_MAX_BYTES) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("%s: larger than %u MiB, not read"), name,
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_READ, _ ("'%s' is larger than %u MiB and was not read"), name,
                  VSMMU_DOCUMENT_MAX_BYTES / (1024 * 1024));
     return NULL;
   }

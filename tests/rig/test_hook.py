@@ -31,5 +31,5 @@ def test_a_good_domain_starts_and_one_with_devices_of_two_smmus_does_not(hooked)
     assert create(hooked, GOOD).status == 0
     refused = create(hooked, GOOD, STRANGER)
     assert refused.status != 0
-    assert f"guest 'hooked' is refused: {machine.B_NVME_1} is behind smmu3" in refused.out
-    assert "[host-smmu-mismatch]" in refused.out and "hint: give it a pcie-expander-bus" in refused.out
+    assert f"guest 'hooked' was refused: {machine.B_NVME_1} is behind smmu3" in refused.out
+    assert "[host-smmu-mismatch]" in refused.out and "hint: add a pcie-expander-bus" in refused.out

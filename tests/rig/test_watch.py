@@ -228,7 +228,7 @@ def test_verify_says_the_same_once(emulated_host, console):
     said = emulated_host.run(f"virt-vsmmu verify --format json --monitor --wait 5 {NAME} hostdev0")
     device, = json.loads(said.out[said.out.index("{\n"):])["devices"]
     checks = {one["check"]: one for one in device["evidence"]}
-    assert device["verdict"] == "verified" and "QEMU offers it" in checks["doorbell"]["text"]
+    assert device["verdict"] == "verified" and "QEMU uses for every" in checks["doorbell"]["text"]
 
 
 def test_all_is_looked_at_again_after_libvirtd_and_virt_vsmmud_and_the_guest_restarted(emulated_host, libvirt, service, watch, console, hot):
@@ -296,7 +296,7 @@ def test_a_device_of_another_smmu_is_a_mismatch_within_two_seconds_and_the_polic
     assert SMMU_A in said["reason"] and SMMU_B in said["reason"]
     watch.wait_for("removed", "hostdev1", seconds=SECONDS_TO_GIVE_UP)
     service.wait_for(hostdev0="verified")
-    assert service.said("err").removeprefix(told).count(f"detaching 'hostdev1', as the policy says: {said['reason']}") == 1
+    assert service.said("err").removeprefix(told).count(f"detaching 'hostdev1', as the policy requires: {said['reason']}") == 1
     console.command("run echo 1 >/sys/bus/pci/drivers_autoprobe")
     assert_works(console, PORT_1)
     assert interrupts(console.report(), PORT_2) == 0
@@ -341,7 +341,7 @@ def test_who_attaches_a_wrong_device_through_us_gets_an_error_when_it_is_detache
     print(attached.out)
     assert attached.status != 0 and "operation failed: the device was attached, " in attached.out, attached.out
     assert "and is being detached again" in attached.out or (
-        "guest is busy" in attached.out and "detach it at once" in attached.out), attached.out
+        "guest is busy" in attached.out and "detach it immediately" in attached.out), attached.out
     assert SMMU_B in attached.out and "[host-smmu-mismatch]" in attached.out
     watch.wait_for("removed", "hostdev1", seconds=SECONDS_TO_GIVE_UP)
     console.command("run echo 1 >/sys/bus/pci/drivers_autoprobe")

@@ -196,7 +196,7 @@ try_case (Fixture *fixture, guint uid, guint32 group)
   if (allowed)
     return;
   g_assert_error (error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED);
-  g_assert_nonnull (strstr (error->message, has_answer ? "may not do this" : "polkit cannot be asked"));
+  g_assert_nonnull (strstr (error->message, has_answer ? "is not allowed to do this" : "cannot ask polkit"));
   if (fixture->way == DIES) {
     g_clear_object (&fixture->polkit);
     start_polkit (fixture);

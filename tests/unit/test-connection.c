@@ -160,7 +160,7 @@ test_a_daemon_that_tells_of_no_events_is_an_error (void)
     g_assert_false (vsmmu_connection_subscribe (connection, take_event, told, &error));
     libvirt->broken = NULL;
     g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE);
-    g_assert_cmpstr (error->message, ==, "libvirt at '" URI "' does not tell of events" MONDAY);
+    g_assert_cmpstr (error->message, ==, "cannot get events from libvirt at '" URI "'" MONDAY);
     /* The one about the connection, and those before the one that failed. */
     g_assert_cmpint (libvirt->n_callbacks, ==, i < G_N_ELEMENTS (ids) ? (int) i + 1 : 0);
     g_clear_pointer (&connection, vsmmu_connection_close);
@@ -215,11 +215,11 @@ test_each_error_of_libvirt_is_told (void)
     const char *message;
   } cases[] = {
     { "virConnectOpen", open_another, "cannot connect to libvirt at '" URI "'" MONDAY },
-    { "virConnectListAllDomains", list_running, "libvirt at '" URI "' does not list its domains" MONDAY },
-    { "virConnectGetLibVersion", get_target, "cannot ask libvirt at '" URI "' for its version" MONDAY },
-    { "virConnectGetVersion", get_target, "cannot ask libvirt at '" URI "' for its version" MONDAY },
-    { "virDomainLookupByName", find_guest, "libvirt at '" URI "' does not find the domain 'guest'" MONDAY },
-    { "virEventRegisterDefaultImpl", prepare_events, "libvirt's event loop cannot be set up" MONDAY },
+    { "virConnectListAllDomains", list_running, "cannot list the domains of libvirt at '" URI "'" MONDAY },
+    { "virConnectGetLibVersion", get_target, "cannot get the version of libvirt at '" URI "'" MONDAY },
+    { "virConnectGetVersion", get_target, "cannot get the version of libvirt at '" URI "'" MONDAY },
+    { "virDomainLookupByName", find_guest, "libvirt at '" URI "' cannot find the domain 'guest'" MONDAY },
+    { "virEventRegisterDefaultImpl", prepare_events, "cannot set up the libvirt event loop" MONDAY },
   };
   FakeLibvirt *libvirt = fake_libvirt_get ();
   g_autoptr (VsmmuConnection) connection = open_connection (URI);
@@ -287,8 +287,7 @@ test_a_device_that_is_not_detached_is_an_error (void)
   fake_libvirt_get ()->n_refused = 1;
   g_assert_false (vsmmu_connection_domain_detach (domain, "<hostdev/>", &error));
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE);
-  g_assert_cmpstr (error->message, ==,
-                   "libvirt at '" URI "' does not detach the device from the domain 'guest'" MONDAY);
+  g_assert_cmpstr (error->message, ==, "libvirt at '" URI "' cannot detach the device from the domain 'guest'" MONDAY);
   g_assert_true (vsmmu_connection_domain_detach (domain, "<hostdev/>", NULL));
 }
 
@@ -347,12 +346,12 @@ test_the_doorbell_is_what_qemu_answers (void)
   } cases[] = {
     { "{\"return\":134807616,\"id\":\"libvirt-17\"}", 0x8090040, NULL },
     { "{\"return\":0}", 0, NULL },
-    { "{\"return\":\"0x8090040\"}", 0, "QEMU does not tell the doorbell of 'iommu0': {\"return\":\"0x8090040\"}" },
-    { "{\"return\":{}}", 0, "QEMU does not tell the doorbell of 'iommu0': {\"return\":{}}" },
-    { "{\"return\":1.5}", 0, "QEMU does not tell the doorbell of 'iommu0': {\"return\":1.5}" },
-    { QMP_ERROR, 0, "QEMU does not tell the doorbell of 'iommu0': " QMP_ERROR },
-    { "134807616", 0, "QEMU does not tell the doorbell of 'iommu0': 134807616" },
-    { "", 0, "the monitor of the domain 'guest' does not answer" MONDAY },
+    { "{\"return\":\"0x8090040\"}", 0, "cannot get the doorbell of 'iommu0' from QEMU: {\"return\":\"0x8090040\"}" },
+    { "{\"return\":{}}", 0, "cannot get the doorbell of 'iommu0' from QEMU: {\"return\":{}}" },
+    { "{\"return\":1.5}", 0, "cannot get the doorbell of 'iommu0' from QEMU: {\"return\":1.5}" },
+    { QMP_ERROR, 0, "cannot get the doorbell of 'iommu0' from QEMU: " QMP_ERROR },
+    { "134807616", 0, "cannot get the doorbell of 'iommu0' from QEMU: 134807616" },
+    { "", 0, "cannot use the monitor of the domain 'guest'" MONDAY },
   };
   FakeLibvirt *libvirt = fake_libvirt_get ();
   g_autoptr (VsmmuConnection) connection = open_connection (URI);

@@ -194,7 +194,7 @@ test_a_file_is_read_or_named_in_the_error (void)
   g_assert_cmpint (g_unlink (path), ==, 0);
   g_assert_null (vsmmu_domain_new_from_file (path, &error));
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_READ);
-  g_assert_true (g_str_has_prefix (error->message, path));
+  g_assert_nonnull (strstr (error->message, path));
   g_clear_error (&error);
   g_assert_null (vsmmu_domain_new_from_file (directory, &error));
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_READ);

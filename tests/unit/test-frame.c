@@ -55,8 +55,8 @@ test_a_frame_is_no_larger_than_libvirt_takes (void)
   vsmmu_frame_header_read (g_bytes_get_data (frame, NULL), &seen);
   g_assert_cmpuint (seen.length, ==, VSMMU_FRAME_LENGTH_MAX);
   g_assert_true (vsmmu_frame_header_check (&seen, NULL));
-  expect_no_frame ((xdrproc_t) encode_opaque, &more, "larger than libvirt takes");
-  expect_no_frame ((xdrproc_t) encode_many, &xml, "larger than libvirt takes");
+  expect_no_frame ((xdrproc_t) encode_opaque, &more, "larger than libvirt accepts");
+  expect_no_frame ((xdrproc_t) encode_many, &xml, "larger than libvirt accepts");
 }
 
 static void

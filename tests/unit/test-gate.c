@@ -215,7 +215,7 @@ descriptors_new (guint n)
 
 #define AT_A_TIME 8
 
-/* A few calls at a time, so that a slow machine calls too often too; each answered. */
+/* A few calls at a time, so that a slow machine too many calls on this connection too; each answered. */
 static void
 test_a_connection_calls_so_often (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
@@ -235,7 +235,7 @@ test_a_connection_calls_so_often (Fixture *fixture, gconstpointer data G_GNUC_UN
     }
   }
   g_assert_cmpuint (answers.n_good, >=, VSMMU_QUOTA_USER_BURST);
-  expect_refusal (&answers, "calls too often");
+  expect_refusal (&answers, "too many calls on this connection");
   call (fixture, other, 0, NULL, &others);
   await_calls (fixture, 1);
   answer_calls (fixture);
@@ -261,10 +261,10 @@ test_a_call_has_so_many_bytes_and_descriptors (Fixture *fixture, gconstpointer d
   await_answers (&answers, 2, 0);
   call (fixture, caller, VSMMU_QUOTA_MESSAGE_BYTES + 1, NULL, &answers);
   await_answers (&answers, 2, 1);
-  expect_refusal (&answers, "more than 1 MiB");
+  expect_refusal (&answers, "larger than 1 MiB");
   call (fixture, caller, 0, two, &answers);
   await_answers (&answers, 2, 2);
-  expect_refusal (&answers, "more than one descriptor");
+  expect_refusal (&answers, "more than one file descriptor");
   close_bus (g_steal_pointer (&caller));
   answers_clear (&answers);
 }
@@ -328,21 +328,21 @@ test_nobody_is_forgotten_too_early (Fixture *fixture, gconstpointer data G_GNUC_
   }
   call (fixture, often, 0, NULL, &answers);
   await_answers (&answers, VSMMU_QUOTA_USER_BURST, 1);
-  expect_refusal (&answers, "calls too often");
+  expect_refusal (&answers, "too many calls on this connection");
   for (guint i = 0; i < VSMMU_QUOTA_USER_CALLS; i++)
     call (fixture, busy, 0, NULL, &answers);
   call (fixture, second, 0, NULL, &answers);
   await_calls (fixture, VSMMU_QUOTA_USER_CALLS + 1);
   call (fixture, often, 0, NULL, &answers);
   await_answers (&answers, VSMMU_QUOTA_USER_BURST, 2);
-  expect_refusal (&answers, "calls too often");
+  expect_refusal (&answers, "too many calls on this connection");
   /* However long it takes to answer. */
   stop_clock (begin + 3600 * G_TIME_SPAN_SECOND);
   call (fixture, third, 0, NULL, &answers);
   await_calls (fixture, VSMMU_QUOTA_USER_CALLS + 2);
   call (fixture, busy, 0, NULL, &answers);
   await_answers (&answers, VSMMU_QUOTA_USER_BURST, 3);
-  expect_refusal (&answers, "too many calls in flight");
+  expect_refusal (&answers, "too many calls are in progress");
   answer_calls (fixture);
   await_answers (&answers, VSMMU_QUOTA_USER_BURST + VSMMU_QUOTA_USER_CALLS + 2, 3);
   stop_clock (0);

@@ -185,11 +185,11 @@ test_what_is_lost_in_lowering_is_said (Fixture *fixture, gconstpointer data G_GN
   fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
   lowered = vsmmu_guard_domain (fixture->guard, odd, TRUE, NULL);
   g_assert_nonnull (strstr (lowered, "arm-smmuv3"));
-  g_assert_nonnull (strstr (fixture->around.said->str, "<banana> is no part of an SMMUv3 and is not carried\n"));
+  g_assert_nonnull (strstr (fixture->around.said->str, "<banana> is not part of an SMMUv3 and is dropped\n"));
   g_string_truncate (fixture->around.said, 0);
   converted = vsmmu_guard_domain (fixture->guard, odd, FALSE, NULL);
   g_assert_cmpstr (converted, ==, lowered);
-  g_assert_nonnull (strstr (fixture->around.said->str, "<banana> is no part of an SMMUv3 and is not carried\n"));
+  g_assert_nonnull (strstr (fixture->around.said->str, "<banana> is not part of an SMMUv3 and is dropped\n"));
 }
 
 static void
@@ -530,9 +530,9 @@ static const struct {
   { "reported", VSMMU_ANSWER_MISMATCH, VSMMU_POLICY_MISMATCH_REPORT,
     "interrupts of hostdev9 do not arrive: of another SMMU [host-smmu-mismatch]\n    hint: take another", NULL },
   { "being-detached", VSMMU_ANSWER_MISMATCH, VSMMU_POLICY_MISMATCH_DETACH, NULL,
-    "attached as hostdev9, and is being detached: of another SMMU [host-smmu-mismatch]" },
+    "attached as hostdev9 and is being detached: of another SMMU [host-smmu-mismatch]" },
   { "detached", VSMMU_ANSWER_GONE, VSMMU_POLICY_MISMATCH_DETACH, NULL,
-    "attached as hostdev9, and detached again: of another SMMU [host-smmu-mismatch]" },
+    "attached as hostdev9 and detached again: of another SMMU [host-smmu-mismatch]" },
 };
 
 static void
@@ -616,7 +616,7 @@ static const struct {
   { "current", GOOD, PLAIN, vsmmu_guard_attach, 0, RNG (ADDRESS ("0x03")), "emulated-endpoint", 1 },
   { "a-guest-that-does-not-run-has-one", NULL, GOOD, vsmmu_guard_attach, BOTH, RNG (ADDRESS ("0x03")),
     "emulated-endpoint", 1 },
-  { "different-xml-for-both", GOOD, PLAIN, vsmmu_guard_attach, BOTH, RNG (""), "one call for each", 2 },
+  { "different-xml-for-both", GOOD, PLAIN, vsmmu_guard_attach, BOTH, RNG (""), "a separate call", 2 },
   { "a-vsmmu-over-a-port", NULL, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG,
     "<iommu model='smmuv3'><driver pciBus='2' accel='on'/></iommu>", "pci-bus-not-root", 1 },
   { "a-vsmmu-over-a-port-in-other-words", NULL, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG,

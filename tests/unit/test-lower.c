@@ -123,10 +123,10 @@ static const struct {
     "'vsmmu-iommufd'" },
   { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/></iommu><hostdev type='pci'><acpi nodeset='1'/>"
             "<acpi nodeset='2'/></hostdev>"),
-    "second <acpi>" },
+    "duplicate <acpi>" },
   { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/></iommu></devices><iommufd enabled='yes'/>"
             "<iommufd enabled='no'/><devices>"),
-    "only one such element" },
+    "<iommufd> only once" },
   { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/><alias name='ua-a'/></iommu><hostdev type='pci'>"
             "<alias name='ua-a'/></hostdev>"),
     "'ua-a'" },
@@ -195,9 +195,9 @@ test_what_would_get_another_bus_number_is_refused (void)
   g_string_append (xml, "</devices></domain>");
   g_assert_null (vsmmu_lower_domain (xml->str, xml->len, "domain.xml", &target, notes, &length, &error));
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED);
-  g_assert_cmpstr (error->message, ==,
-                   "domain.xml:2: pcie-expander-bus with index 1 would get another PCI address than with a newer "
-                   "libvirt; give it an <address>");
+  g_assert_cmpstr (
+      error->message, ==,
+      "domain.xml:2: pcie-expander-bus with index 1 would have a different PCI address than with a newer libvirt; add an <address>");
 }
 
 static const char *const not_lowered[] = {

@@ -110,29 +110,35 @@ static const struct {
   guint64 word;
   const char *words[6];
 } faults[] = {
-  { STE, 0, { "stream id 0x3", "0xfffff040", "STE: it is not valid", "C_BAD_STE", "descriptor at 0x400000c0" } },
-  { STE, 1, { "STE: it aborts", "no event", "0x400000c0" } },
-  { STE, 1 | 7 << 1 | CD, { "STE: it wants a stage that this SMMU lacks", "C_BAD_STE" } },
-  { STE, STE_STAGE_1, { "CD: it cannot be read", "F_CD_FETCH", "descriptor at 0x0" } },
+  { STE, 0, { "StreamID 0x3", "0xfffff040", "STE: not valid", "C_BAD_STE", "descriptor at 0x400000c0" } },
+  { STE, 1, { "STE: aborts", "no event", "0x400000c0" } },
+  { STE, 1 | 7 << 1 | CD, { "STE: requires a stage that this SMMU does not support", "C_BAD_STE" } },
+  { STE, STE_STAGE_1, { "CD: cannot be read", "F_CD_FETCH", "descriptor at 0x0" } },
   { STE + 8, 1 << 27, { "S1STALLD" } },
-  { CD, 0, { "CD: it is not valid", "C_BAD_CD", "descriptor at 0x40001000" } },
+  { CD, 0, { "CD: not valid", "C_BAD_CD", "descriptor at 0x40001000" } },
   { CD, CD_GOOD & ~(G_GUINT64_CONSTANT (1) << 41), { "AA64" } },
   { CD, CD_GOOD & ~(G_GUINT64_CONSTANT (1) << 46), { "A is 0" } },
   { CD, CD_GOOD | G_GUINT64_CONSTANT (1) << 44, { "S is 1" } },
   { CD, CD_GOOD | G_GUINT64_CONSTANT (1) << 43, { "HA, HD" } },
   { CD, CD_GOOD | 1 << 15, { "ENDI" } },
-  { CD, CD_GOOD | 3 << 6, { "no granule" } },
+  { CD, CD_GOOD | 3 << 6, { "no valid granule" } },
   { CD, CD_GOOD - 10, { "T0SZ" } },
-  { CD, CD_GOOD | 1 << 14, { "stage 1: the address is in no range that is on", "F_TRANSLATION" } },
-  { CD, CD_GOOD + 14, { "stage 1: the address is in no range that is on", "F_TRANSLATION" } },
-  { CD + 8, G_GUINT64_CONSTANT (1) << 44, { "CD: its tables lie beyond", "TTB0" } },
+  { CD, CD_GOOD | 1 << 14, { "stage 1: the address is not in an enabled range", "F_TRANSLATION" } },
+  { CD, CD_GOOD + 14, { "stage 1: the address is not in an enabled range", "F_TRANSLATION" } },
+  { CD + 8, G_GUINT64_CONSTANT (1) << 44, { "CD: the tables are beyond", "TTB0" } },
   { CD + 8, G_GUINT64_CONSTANT (0x7000000000), { "F_WALK_EABT", "level 1", "descriptor at 0x7000000018" } },
-  { TABLE (1) + 3 * 8, 0, { "stage 1: nothing is mapped", "F_TRANSLATION", "level 1", "descriptor at 0x40005018" } },
+  { TABLE (1) + 3 * 8,
+    0,
+    { "stage 1: the address is not mapped", "F_TRANSLATION", "level 1", "descriptor at 0x40005018" } },
   { TABLE (2) + 511 * 8, TABLE (3) | 2, { "F_TRANSLATION", "level 2", "descriptor at 0x40006ff8" } },
   { TABLE (2) + 511 * 8, TABLE (3) | 3 | G_GUINT64_CONSTANT (1) << 62, { "APTable", "F_PERMISSION", "level 2" } },
   { TABLE (3) + 511 * 8, 0x08090000 | 3, { "access flag", "F_ACCESS", "level 3", "descriptor at 0x40007ff8" } },
-  { TABLE (3) + 511 * 8, 0x08090000 | 1 << 10 | 3 | 1 << 7, { "forbids writes (AP)", "F_PERMISSION", "level 3" } },
-  { TABLE (3) + 511 * 8, G_GUINT64_CONSTANT (1) << 44 | 1 << 10 | 3, { "beyond the output size", "F_ADDR_SIZE" } },
+  { TABLE (3) + 511 * 8,
+    0x08090000 | 1 << 10 | 3 | 1 << 7,
+    { "does not allow writes (AP)", "F_PERMISSION", "level 3" } },
+  { TABLE (3) + 511 * 8,
+    G_GUINT64_CONSTANT (1) << 44 | 1 << 10 | 3,
+    { "beyond the output address size", "F_ADDR_SIZE" } },
 };
 
 static void
@@ -165,7 +171,7 @@ static const struct {
     2,
     1 << 19,
     0,
-    { "CD: the first level", "C_BAD_SUBSTREAMID" } },
+    { "CD: no entry in the first level", "C_BAD_SUBSTREAMID" } },
   { STE_CDMAX (12) | STE_FORMAT (1) | (BASE + SIZE), 2, 1 << 19, 0, { "CD: the first level", "F_CD_FETCH" } },
 };
 
@@ -188,7 +194,7 @@ test_a_write_without_a_substream_goes_where_s1dss_says (void)
 static void
 test_stage_2_is_refused_where_the_smmu_has_it (void)
 {
-  static const char *const words[] = { "stage 2, which is not walked here", "descriptor at 0x400000c0", NULL };
+  static const char *const words[] = { "stage 2, which is not supported here", "descriptor at 0x400000c0", NULL };
 
   for (guint64 config = 6; config <= 7; config++) {
     g_autofree Guest *guest = guest_new ();
@@ -207,7 +213,7 @@ test_without_its_memory_an_smmu_says_so (void)
   guint64 gpa;
 
   g_assert_false (viommu->kind->translate (viommu, 1, IOVA, &gpa, &error));
-  g_assert_nonnull (strstr (error->message, "without the guest's memory"));
+  g_assert_nonnull (strstr (error->message, "without the guest memory"));
 }
 
 static void

@@ -65,7 +65,7 @@ test_a_descriptor_is_one_that_came_with_the_call (void)
       if (indices[i] >= 0 && indices[i] < n)
         expect_size (g_variant_new_handle (indices[i]), list, 10 + (gsize) indices[i]);
       else
-        expect_error (g_variant_new_handle (indices[i]), list, G_DBUS_ERROR_INVALID_ARGS, "has no descriptor where");
+        expect_error (g_variant_new_handle (indices[i]), list, G_DBUS_ERROR_INVALID_ARGS, "has no file descriptor");
   }
   g_test_message ("%u cases", n_cases);
 }
@@ -78,7 +78,7 @@ test_a_descriptor_that_cannot_be_read_is_refused (void)
   g_autoptr (GUnixFDList) list = list_new (open (path, O_WRONLY | O_CLOEXEC), -1);
 
   g_assert_cmpint (g_unix_fd_list_get_length (list), ==, 1);
-  expect_error (g_variant_new_handle (0), list, G_DBUS_ERROR_INVALID_ARGS, "cannot be read");
+  expect_error (g_variant_new_handle (0), list, G_DBUS_ERROR_INVALID_ARGS, "cannot read the file descriptor");
   close (memory);
 }
 
@@ -108,10 +108,11 @@ test_a_document_has_so_many_bytes (void)
   /* Wherever its writer left the place where it would go on. */
   expect_size (g_variant_new_handle (0), list, most);
   expect_size (g_variant_new_handle (0), list, most);
-  expect_error (g_variant_new_handle (1), list, G_DBUS_ERROR_LIMITS_EXCEEDED, "more than 4194304 bytes");
+  expect_error (g_variant_new_handle (1), list, G_DBUS_ERROR_LIMITS_EXCEEDED, "larger than 4194304 bytes");
   expect_size (g_variant_new_string ("<domain/>"), NULL, 9);
-  expect_error (g_variant_new_int32 (0), list, G_DBUS_ERROR_INVALID_ARGS, "a string or a descriptor");
-  expect_error (g_variant_new_bytestring ("<domain/>"), list, G_DBUS_ERROR_INVALID_ARGS, "a string or a descriptor");
+  expect_error (g_variant_new_int32 (0), list, G_DBUS_ERROR_INVALID_ARGS, "a string or a file descriptor");
+  expect_error (g_variant_new_bytestring ("<domain/>"), list, G_DBUS_ERROR_INVALID_ARGS,
+                "a string or a file descriptor");
 }
 
 static void
@@ -136,12 +137,12 @@ test_options_are_known_and_given_once (void)
   } cases[] = {
     { "@a{sv} {}", NULL },
     { "{'name': <'x'>, 'force': <true>}", NULL },
-    { "{'force': <true>, 'name': <'x'>, 'force': <true>}", "'force' is given twice" },
-    { "{'name': <'x'>, 'name': <'x'>}", "'name' is given twice" },
-    { "{'force': <'yes'>}", "another type" },
-    { "{'name': <true>}", "another type" },
-    { "{'name': <'x'>, 'Force': <true>}", "no option 'Force'" },
-    { "{'': <true>}", "no option ''" },
+    { "{'force': <true>, 'name': <'x'>, 'force': <true>}", "'force' is specified twice" },
+    { "{'name': <'x'>, 'name': <'x'>}", "'name' is specified twice" },
+    { "{'force': <'yes'>}", "the wrong type" },
+    { "{'name': <true>}", "the wrong type" },
+    { "{'name': <'x'>, 'Force': <true>}", "unknown option 'Force'" },
+    { "{'': <true>}", "unknown option ''" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {

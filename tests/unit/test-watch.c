@@ -180,7 +180,7 @@ test_another_device_is_not_detached (Fixture *fixture, gconstpointer data G_GNUC
   await_detached (fixture, 1);
   set_guest (fixture, HOSTDEV ("22"));
   await_events (fixture, "detach-failed ");
-  g_assert_cmpstr (fixture->reason, ==, "'hostdev2' is no longer the device 0002:21:00.0 of the host");
+  g_assert_cmpstr (fixture->reason, ==, "'hostdev2' is no longer the host device 0002:21:00.0");
   await_detached (fixture, 1);
 }
 
@@ -222,8 +222,8 @@ test_a_daemon_without_events_is_no_connection (Fixture *fixture, gconstpointer d
     const char *reason;
   } cases[] = {
     { "virConnectOpen", "cannot connect to libvirt at '" URI "': it is Monday" },
-    { "virConnectRegisterCloseCallback", "libvirt at '" URI "' does not tell of events: it is Monday" },
-    { "virConnectListAllDomains", "libvirt at '" URI "' does not list its domains: it is Monday" },
+    { "virConnectRegisterCloseCallback", "cannot get events from libvirt at '" URI "': it is Monday" },
+    { "virConnectListAllDomains", "cannot list the domains of libvirt at '" URI "': it is Monday" },
   };
   static const char *const uris[] = { URI, NULL };
   const VsmmuWatchOptions options = { .uris = uris, .report = on_event, .data = fixture };

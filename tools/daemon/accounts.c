@@ -67,12 +67,12 @@ vsmmu_accounts_open (VsmmuAccounts *accounts, guint uid, gint64 now, GError **er
 
   if (account->n_calls >= VSMMU_QUOTA_USER_CALLS) {
     g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
-                 _ ("user %u has %u calls in flight; wait for an answer before the next one"), uid, account->n_calls);
+                 _ ("user %u has %u calls in progress; wait for a reply before the next call"), uid, account->n_calls);
     return NULL;
   }
   if (!vsmmu_bucket_take (&account->allowed, now)) {
     g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
-                 _ ("user %u called more than %d times in a second; call less often"), uid, VSMMU_QUOTA_USER_RATE);
+                 _ ("user %u made more than %d calls in one second; call less often"), uid, VSMMU_QUOTA_USER_RATE);
     return NULL;
   }
   account->n_calls++;

@@ -70,7 +70,7 @@ take_decision (GObject *source, GAsyncResult *result, gpointer data)
     may = may_without_polkit (question);
   else {
     g_task_return_new_error (task, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
-                             _ ("polkit cannot be asked whether user %u may do this: %s"), question->uid,
+                             _ ("cannot ask polkit whether user %u is allowed to do this: %s"), question->uid,
                              error->message);
     return;
   }
@@ -78,9 +78,9 @@ take_decision (GObject *source, GAsyncResult *result, gpointer data)
     g_task_return_boolean (task, TRUE);
   else
     g_task_return_new_error (task, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
-                             _ ("user %u may not do this: it needs the polkit action %s, which the administrator of "
-                                "this host can grant, or where there is no polkit root or for reading the group "
-                                "libvirt"),
+                             _ ("user %u is not allowed to do this: it requires the polkit action %s, which the "
+                                "administrator of this host can grant, or without polkit root, or the group libvirt "
+                                "for reading"),
                              question->uid, action_ids[question->action]);
 }
 

@@ -104,7 +104,9 @@ read_credentials (VsmmuCaller *caller, GVariant *reply, GError **error)
   const guint32 *ids;
 
   if (!g_variant_lookup (credentials, "UnixUserID", "u", &caller->uid)) {
-    g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED, _ ("the bus does not say which user calls"));
+    g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
+                         _ ("the bus did not report the user of the "
+                            "caller"));
     return FALSE;
   }
   if (groups == NULL)

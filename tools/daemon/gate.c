@@ -62,16 +62,17 @@ static const char *
 find_fault (const VsmmuGate *gate, Sender *sender, GDBusMessage *call, gsize n_bytes)
 {
   if (!vsmmu_bucket_take (&sender->allowed, g_get_monotonic_time ()))
-    return _ ("this connection calls too often; call less often");
+    return _ ("too many calls on this connection; call less often");
   if (n_bytes > VSMMU_QUOTA_MESSAGE_BYTES)
-    return _ ("the call has more than 1 MiB; put the document into a file of memfd_create() and send its descriptor");
+    return _ ("the call is larger than 1 MiB; write the document to a memfd_create() file, and pass its file "
+              "descriptor");
   if (g_dbus_message_get_num_unix_fds (call) > 1)
-    return _ ("the call has more than one descriptor");
+    return _ ("the call has more than one file descriptor");
   if (g_hash_table_size (sender->calls) >= VSMMU_QUOTA_USER_CALLS ||
       sender->n_bytes + n_bytes > VSMMU_QUOTA_SENDER_BYTES)
-    return _ ("this connection has too many calls in flight; wait for an answer before the next one");
+    return _ ("too many calls are in progress on this connection; wait for a reply before the next call");
   if (n_bytes > VSMMU_QUOTA_SMALL_BYTES && gate->n_bytes + n_bytes > VSMMU_QUOTA_ALL_BYTES)
-    return _ ("too many calls are in flight; try again later");
+    return _ ("too many calls are in progress; try again later");
   return NULL;
 }
 

@@ -96,7 +96,7 @@ report_connection (VsmmuGuestWatch *watch, const VsmmuWatchEvent *event)
     g_message (_ ("connected to libvirt at '%s'"), event->uri);
   } else {
     g_hash_table_remove (watch->connected, event->uri);
-    g_warning (_ ("no connection to libvirt at '%s': %s; trying again"), event->uri, event->reason);
+    g_warning (_ ("cannot connect to libvirt at '%s': %s; retrying"), event->uri, event->reason);
   }
   if (watch->changed != NULL)
     watch->changed (watch->data);
@@ -119,14 +119,14 @@ on_event (const VsmmuWatchEvent *event, gpointer data)
     vsmmu_verdicts_remove (watch->verdicts, event->uri, event->uuid, event->alias);
     break;
   case VSMMU_WATCH_DETACHING:
-    g_warning (_ ("%s: detaching '%s', as the policy says: %s"), event->domain, event->alias, event->reason);
+    g_warning (_ ("%s: detaching '%s', as the policy requires: %s"), event->domain, event->alias, event->reason);
     break;
   case VSMMU_WATCH_DETACH_FAILED:
-    g_warning (_ ("%s: '%s' could not be detached; detach it by hand: %s"), event->domain, event->alias, event->reason);
+    g_warning (_ ("%s: cannot detach '%s': %s; detach it by hand"), event->domain, event->alias, event->reason);
     break;
   case VSMMU_WATCH_FAILED:
     vsmmu_verdicts_count_error (watch->verdicts);
-    g_warning (_ ("%s could not be verified: %s"), event->domain != NULL ? event->domain : event->uuid, event->reason);
+    g_warning (_ ("%s cannot be verified: %s"), event->domain != NULL ? event->domain : event->uuid, event->reason);
     break;
   }
 }
@@ -261,7 +261,7 @@ start (VsmmuGuests *guests, const char *connection, const char *domain, const ch
   if (connection != NULL && !g_strv_contains ((const char *const *) watch->uris, connection)) {
     question_free (question);
     g_task_return_new_error (inner, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
-                             _ ("'%s' is not watched; the property Connections lists what is"), connection);
+                             _ ("'%s' is not monitored; the property Connections lists those that are"), connection);
     return;
   }
   *question = (Question){

@@ -66,25 +66,25 @@ static gboolean
 parse_arguments (Arguments *arguments, int *argc, char ***argv)
 {
   const GOptionEntry entries[] = {
-    { "session", 0, 0, G_OPTION_ARG_NONE, &arguments->is_session,
-      N_ ("serve the bus of this session instead of that of the system"), NULL },
+    { "session", 0, 0, G_OPTION_ARG_NONE, &arguments->is_session, N_ ("use the session bus instead of the system bus"),
+      NULL },
     { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host,
-      N_ ("facts of the host, or a directory with its /sys, /proc and /dev (default: this host)"), N_ ("FACTS") },
-    { "saved-facts", 0, 0, G_OPTION_ARG_FILENAME, &arguments->saved,
-      N_ ("facts that only root can read, as 'virt-vsmmu host --json' prints them"), N_ ("FILE") },
+      N_ ("host facts, or directory with /sys, /proc and /dev"), N_ ("FACTS") },
+    { "saved-facts", 0, 0, G_OPTION_ARG_FILENAME, &arguments->saved, N_ ("facts that only root can read, as JSON"),
+      N_ ("FILE") },
     { "metrics", 0, 0, G_OPTION_ARG_FILENAME, &arguments->metrics,
-      N_ ("write numbers into this file for Prometheus' textfile collector"), N_ ("FILE") },
-    { "connect", 'c', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->uris,
-      N_ ("libvirt whose guests to watch, also several (default: qemu:///system or qemu:///session)"), N_ ("URI") },
-    { "version", 'V', 0, G_OPTION_ARG_NONE, &arguments->wants_version, N_ ("print the version"), NULL },
+      N_ ("write metrics for the Prometheus textfile collector"), N_ ("FILE") },
+    { "connect", 'c', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->uris, N_ ("libvirt to monitor; may be repeated"),
+      N_ ("URI") },
+    { "version", 'V', 0, G_OPTION_ARG_NONE, &arguments->wants_version, N_ ("show the version"), NULL },
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autoptr (GError) error = NULL;
 
-  g_option_context_set_summary (context,
-                                _ ("Checks domains with an accelerated SMMUv3 for programs on D-Bus, and tells "
-                                   "them whether interrupts\nof their devices arrive."));
+  g_option_context_set_summary (context, _ ("Checks domains with an accelerated SMMUv3 for D-Bus clients, and reports "
+                                            "whether\n"
+                                            "interrupts of their devices arrive."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   if (!g_option_context_parse (context, argc, argv, &error)) {
@@ -92,7 +92,7 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
     return FALSE;
   }
   if (*argc != 1) {
-    complain (_ ("virt-vsmmud takes options only; see 'virt-vsmmud --help'"));
+    complain (_ ("unexpected argument; virt-vsmmud accepts only options, see 'virt-vsmmud --help'"));
     return FALSE;
   }
   return TRUE;
@@ -113,10 +113,10 @@ lose_name (GDBusConnection *bus, const char *name, gpointer data)
   Daemon *daemon = data;
 
   if (bus == NULL || g_dbus_connection_is_closed (bus))
-    complain (_ ("the bus is gone"));
+    complain (_ ("the connection to the bus was closed"));
   else
-    complain (_ ("the name %s cannot be had on the bus: another virt-vsmmud has it, or the policy of the bus does not "
-                 "let this user have it"),
+    complain (_ ("cannot own the name %s on the bus: another virt-vsmmud owns it, or the bus policy does not allow it "
+                 "for this user"),
               name);
   daemon->status = EXIT_FAILED;
   g_main_loop_quit (daemon->loop);
@@ -160,7 +160,7 @@ start_watch (const Arguments *arguments, VsmmuVerdicts *verdicts, VsmmuBudget *b
     uris = (const char *const *) arguments->uris;
   watch = vsmmu_guest_watch_new (uris, verdicts, budget, memory, &error);
   if (watch == NULL)
-    complain (_ ("no guests are watched: %s"), error->message);
+    complain (_ ("no guests are monitored: %s"), error->message);
   return watch;
 }
 
@@ -184,7 +184,7 @@ serve (const Arguments *arguments)
                                   .memory = memory };
 
   if (bus == NULL) {
-    complain (_ ("there is no bus: %s"), error->message);
+    complain (_ ("cannot connect to the bus: %s"), error->message);
     return EXIT_FAILED;
   }
   g_dbus_connection_set_exit_on_close (bus, FALSE);

@@ -59,7 +59,8 @@ take_document (VsmmuRequest *request, GVariant *document, GError **error)
     return NULL;
   if (!request->is_large && g_bytes_get_size (bytes) > VSMMU_QUOTA_LARGE_BYTES) {
     g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
-                         _ ("the document behind the descriptor has grown since the call; send it when it is written"));
+                         _ ("the document behind the file descriptor has grown since the call; pass it when it is "
+                            "complete"));
     return NULL;
   }
   request->taken = vsmmu_budget_take (request->context->budget, g_bytes_get_size (bytes), FALSE);
@@ -87,7 +88,7 @@ choose_hotplug (CheckScope *scope, GVariant *options, GError **error)
   g_variant_lookup (options, "detach", "&s", &detached);
   if (attached != NULL && detached != NULL) {
     g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
-                         _ ("give 'attach' or 'detach': one device at a time"));
+                         _ ("specify either 'attach' or 'detach'; only one device can be checked at a time"));
     return FALSE;
   }
   device = attached != NULL ? attached : detached;
@@ -131,7 +132,7 @@ remove_ignored (GPtrArray *findings, GVariant *options, GError **error)
     if (vsmmu_rules_find (ignored[i]) != NULL)
       continue;
     g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
-                 _ ("there is no rule '%s'; 'virt-vsmmu explain' lists them all"), ignored[i]);
+                 _ ("unknown rule '%s'; 'virt-vsmmu explain' lists all rules"), ignored[i]);
     return FALSE;
   }
   vsmmu_findings_remove (findings, ignored);
@@ -196,7 +197,7 @@ choose_syntax (GVariant *options, VsmmuArgumentSyntax *syntax, GError **error)
     }
   }
   g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
-               _ ("'%s' is no value for 'syntax': choose json or legacy"), wanted);
+               _ ("invalid value '%s' for 'syntax'; use 'json' or 'legacy'"), wanted);
   return FALSE;
 }
 
@@ -256,7 +257,7 @@ adapt (GBytes *document, GVariant *options, GPtrArray *notes, GError **error)
   g_variant_lookup (options, "target", "&s", &text);
   if ((text != NULL) == lift) {
     g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
-                         _ ("say what the domain is for in 'target', or turn it back with 'lift'"));
+                         _ ("specify a 'target' to adapt the domain for, or 'lift' to reverse an adaptation"));
     return NULL;
   }
   if (lift)
@@ -319,7 +320,7 @@ run_plan (VsmmuRequest *request, GError **error)
     return NULL;
   if (!g_variant_lookup (given, "devices", "^a&s", &devices) || devices[0] == NULL) {
     g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
-                         _ ("give at least one device of this host in 'devices'"));
+                         _ ("specify at least one device of this host in 'devices'"));
     return NULL;
   }
   guest = read_guest (request, given, &guest_error);
@@ -361,7 +362,8 @@ find_guests (const VsmmuRequest *request, GVariant *options, GTask *task)
   GError *error = NULL;
 
   if (request->context->guests == NULL)
-    error = g_error_new_literal (G_DBUS_ERROR, G_DBUS_ERROR_NOT_SUPPORTED, _ ("this virt-vsmmud watches no guests"));
+    error =
+        g_error_new_literal (G_DBUS_ERROR, G_DBUS_ERROR_NOT_SUPPORTED, _ ("this virt-vsmmud does not monitor guests"));
   else if (vsmmu_request_check_options (options, known, &error))
     return request->context->guests;
   g_task_return_error (task, error);
@@ -438,7 +440,7 @@ run_get (VsmmuRequest *request, GError **error)
   for (const VsmmuServiceProperty *property = vsmmu_service_properties; property->name != NULL; property++)
     if (strcmp (property->name, name) == 0)
       return g_variant_new ("(v)", property->get (request->context));
-  g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_PROPERTY, _ ("there is no property '%s'"), name);
+  g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_PROPERTY, _ ("unknown property '%s'"), name);
   return NULL;
 }
 

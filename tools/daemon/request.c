@@ -16,13 +16,13 @@ find_fault (const VsmmuRequestOption *known, const char *name, GVariant *value, 
   while (known->name != NULL && strcmp (known->name, name) != 0)
     known++;
   if (known->name == NULL)
-    return g_strdup_printf (_ ("there is no option '%s'; virt-vsmmud(8) lists those of the method"), name);
+    return g_strdup_printf (_ ("unknown option '%s'; virt-vsmmud(8) lists the options of the method"), name);
   if (!g_variant_is_of_type (value, G_VARIANT_TYPE (known->type)))
-    return g_strdup_printf (_ ("option '%s' has a value of another type than it takes; see virt-vsmmud(8)"), name);
+    return g_strdup_printf (_ ("option '%s' has the wrong type; see virt-vsmmud(8)"), name);
   if (strcmp (name, "name") == 0 && g_variant_get_size (value) > VSMMU_QUOTA_NAME_BYTES)
-    return g_strdup_printf (_ ("a name may have %d bytes"), VSMMU_QUOTA_NAME_BYTES - 1);
+    return g_strdup_printf (_ ("a name can have at most %d bytes"), VSMMU_QUOTA_NAME_BYTES - 1);
   if (!g_hash_table_add (seen, (gpointer) known))
-    return g_strdup_printf (_ ("option '%s' is given twice"), name);
+    return g_strdup_printf (_ ("option '%s' is specified twice"), name);
   return NULL;
 }
 
@@ -80,14 +80,14 @@ read_memory (int descriptor, GError **error)
     if (length == 0)
       return g_byte_array_free_to_bytes (g_steal_pointer (&bytes));
     if (length < 0) {
-      g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS, _ ("the descriptor cannot be read: %s"),
+      g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS, _ ("cannot read the file descriptor: %s"),
                    g_strerror (errno));
       return NULL;
     }
     g_byte_array_append (bytes, buffer, (guint) length);
   }
   g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
-               _ ("the document behind the descriptor has more than %d bytes"), VSMMU_QUOTA_DESCRIPTOR_BYTES);
+               _ ("the document behind the file descriptor is larger than %d bytes"), VSMMU_QUOTA_DESCRIPTOR_BYTES);
   return NULL;
 }
 
@@ -102,12 +102,13 @@ read_descriptor (GVariant *handle, GUnixFDList *descriptors, GError **error)
     all = g_unix_fd_list_peek_fds (descriptors, &n_descriptors);
   if (index < 0 || index >= n_descriptors) {
     g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
-                         _ ("the call has no descriptor where its document is said to be"));
+                         _ ("the call has no file descriptor, but its document refers to one"));
     return NULL;
   }
   if (!is_memory (all[index])) {
     g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
-                         _ ("the descriptor is not one of memfd_create(); put the document into one"));
+                         _ ("the file descriptor is not from memfd_create(); write the document to a memfd_create() "
+                            "file"));
     return NULL;
   }
   return read_memory (all[index], error);
@@ -122,7 +123,9 @@ vsmmu_request_read_document (GVariant *document, GUnixFDList *descriptors, GErro
   if (g_variant_is_of_type (document, G_VARIANT_TYPE_HANDLE))
     return read_descriptor (document, descriptors, error);
   if (!g_variant_is_of_type (document, G_VARIANT_TYPE_STRING)) {
-    g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS, _ ("a document is a string or a descriptor"));
+    g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
+                         _ ("a document must be a string or a file "
+                            "descriptor"));
     return NULL;
   }
   text = g_variant_get_string (document, &length);

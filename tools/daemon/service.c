@@ -97,7 +97,8 @@ answer (GObject *source, GAsyncResult *result, gpointer data)
     g_variant_unref (g_variant_ref_sink (reply));
     reply = NULL;
     error = g_error_new (G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
-                         _ ("the answer has more than %d bytes; ask virt-vsmmu instead"), VSMMU_QUOTA_REPLY_BYTES);
+                         _ ("the reply is larger than %d bytes; use the command virt-vsmmu instead"),
+                         VSMMU_QUOTA_REPLY_BYTES);
   }
   if (reply != NULL)
     g_dbus_method_invocation_return_value (g_object_ref (call->invocation), reply);
@@ -130,7 +131,7 @@ admit (Call *call, GError **error)
   service->n_allowed += call->is_allowed;
   if (!call->is_allowed)
     g_set_error_literal (error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
-                         _ ("too many calls are in flight; try again later"));
+                         _ ("too many calls are in progress; try again later"));
   return call->is_allowed;
 }
 
@@ -195,7 +196,7 @@ handle_call (GDBusConnection *bus, const char *sender, const char *path, const c
   /* GDBus lets only names through that the interface has, which may have more of them than the table. */
   if (method == NULL) {
     g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD,
-                                           _ ("there is no method '%s'"), name);
+                                           _ ("unknown method '%s'"), name);
     return;
   }
   call = g_new0 (Call, 1);
