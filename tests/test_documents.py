@@ -211,14 +211,14 @@ def test_all_options_of_the_commands_are_described(program):
         compare_options(program.run(command, "--help").out, section(page, command))
 
 
-@pytest.mark.parametrize("command", ["virt-vsmmud", "virt-vsmmu-connect"])
+@pytest.mark.parametrize("command", ["virt-vsmmud", "virt-vsmmu-connect", "virt-vsmmu-hook"])
 def test_all_options_of_the_other_programs_are_described(command, build_dir):
     output = subprocess.run([build_dir / "tools" / command, "--help"], capture_output=True, check=True, encoding="utf-8",
                             env={"LC_ALL": "C.UTF-8"}).stdout
     compare_options(output, section((DOCS / f"{command}.rst").read_text(encoding="utf-8"), "OPTIONS"))
 
 
-@pytest.mark.parametrize("command", ["virt-vsmmu", "virt-vsmmu-connect"])
+@pytest.mark.parametrize("command", ["virt-vsmmu", "virt-vsmmu-connect", "virt-vsmmu-hook"])
 def test_all_exit_statuses_are_described(command, build_dir):
     output = subprocess.run([build_dir / "tools" / command, "--help"], capture_output=True, check=True, encoding="utf-8",
                             env={"LC_ALL": "C.UTF-8"}).stdout

@@ -7,6 +7,8 @@
 #include "check/finding.h"
 #include "command.h"
 
+enum { SYNTAX_JSON, SYNTAX_LEGACY };
+enum { FORMAT_SHELL, FORMAT_JSON };
 static const char *const syntaxes[] = { "json", "legacy", NULL };
 static const char *const formats[] = { "shell", "json", NULL };
 
@@ -68,58 +70,62 @@ is_free_of_errors (const VsmmuDomain *domain)
   return FALSE;
 }
 
-int
-vsmmu_command_args (int argc, char **argv)
+typedef struct {
+  int syntax;
+  int format;
+  gboolean force;
+} Arguments;
+
+static int
+print_arguments (gconstpointer data, int n_operands, char **operands)
 {
-  g_autofree char *syntax_name = NULL;
-  g_autofree char *format_name = NULL;
-  gboolean force = FALSE;
-  const GOptionEntry entries[] = {
-    { "syntax", 's', 0, G_OPTION_ARG_STRING, &syntax_name, N_ ("syntax: json (default) or legacy"), N_ ("SYNTAX") },
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("output format: shell (default) or json"),
-      N_ ("FORMAT") },
-    { "force", 0, 0, G_OPTION_ARG_NONE, &force, N_ ("print arguments even if the domain has errors"), NULL },
-    G_OPTION_ENTRY_NULL,
-  };
-  GOptionContext *context = g_option_context_new (_ ("XML"));
+  const Arguments *wanted = data;
   g_autoptr (VsmmuDomain) domain = NULL;
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) arguments = NULL;
-  int syntax;
-  int format;
 
-  g_option_context_set_summary (context,
-                                _ ("Prints the QEMU arguments for the vSMMU part of a domain as libvirt 12.8 writes\n"
-                                   "them: machine options, root buses and their ports, arm-smmuv3, iommufd and\n"
-                                   "vfio-pci. XML is a file, or '-' for standard input."));
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!vsmmu_command_parse (context, &argc, &argv))
-    return VSMMU_EXIT_FAILED;
-  syntax = vsmmu_command_choose ("syntax", syntax_name, syntaxes);
-  format = vsmmu_command_choose ("format", format_name, formats);
-  if (syntax < 0 || format < 0)
-    return VSMMU_EXIT_FAILED;
-  if (argc != 2) {
+  if (n_operands != 1) {
     vsmmu_command_complain (_ ("specify one domain XML file; see 'virt-vsmmu args --help'"));
     return VSMMU_EXIT_FAILED;
   }
-
-  domain = vsmmu_domain_new_from_file (argv[1], &error);
+  domain = vsmmu_domain_new_from_file (operands[0], &error);
   if (domain == NULL) {
     vsmmu_command_complain ("%s", error->message);
     return VSMMU_EXIT_FAILED;
   }
-  if (!force && !is_free_of_errors (domain))
+  if (!wanted->force && !is_free_of_errors (domain))
     return VSMMU_EXIT_FINDINGS;
-  arguments =
-      vsmmu_arguments_new (domain, syntax == 0 ? VSMMU_ARGUMENT_SYNTAX_JSON : VSMMU_ARGUMENT_SYNTAX_LEGACY, &error);
+  arguments = vsmmu_arguments_new (
+      domain, wanted->syntax == SYNTAX_JSON ? VSMMU_ARGUMENT_SYNTAX_JSON : VSMMU_ARGUMENT_SYNTAX_LEGACY, &error);
   if (arguments == NULL) {
     vsmmu_command_complain ("%s", error->message);
     return VSMMU_EXIT_FAILED;
   }
-  if (format == 0)
+  if (wanted->format == FORMAT_SHELL)
     print_shell (arguments);
   else
     print_json (arguments);
   return VSMMU_EXIT_CLEAN;
 }
+
+static const VsmmuOption options[] = {
+  { "syntax", 's', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, syntax), N_ ("syntax: json (default) or legacy"),
+    N_ ("SYNTAX"), syntaxes },
+  { "format", 'f', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, format),
+    N_ ("output format: shell (default) or json"), N_ ("FORMAT"), formats },
+  { "force", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, force),
+    N_ ("print arguments even if the domain has errors") },
+  { NULL },
+};
+
+const VsmmuCommand vsmmu_command_args = {
+  .name = "args",
+  .summary = N_ ("print the QEMU arguments for the vSMMU part of a domain"),
+  .operands = N_ ("XML"),
+  .explanation = N_ ("Prints the QEMU arguments for the vSMMU part of a domain as libvirt 12.8 writes\n"
+                     "them: machine options, root buses and their ports, arm-smmuv3, iommufd and\n"
+                     "vfio-pci. XML is a file, or '-' for standard input."),
+  .options = options,
+  .arguments_size = sizeof (Arguments),
+  .run = print_arguments,
+};

@@ -18,10 +18,9 @@ typedef enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } Colour;
 static const char *const formats[] = { "text", "json", "sarif", NULL };
 static const char *const colours[] = { "auto", "always", "never", NULL };
 
-/* What the user asked for. */
 typedef struct {
-  char *format_name;
-  char *colour_name;
+  int format;
+  int colour;
   char *target_text;
   char *uri;
   VsmmuFactsOptions host;
@@ -61,67 +60,6 @@ typedef struct {
   guint counts[VSMMU_SEVERITY_ERROR + 1];
   GPtrArray *findings; /* (element-type VsmmuFinding): of all documents, for JSON and SARIF */
 } Run;
-
-static void
-arguments_clear (Arguments *arguments)
-{
-  g_free (arguments->format_name);
-  g_free (arguments->colour_name);
-  g_free (arguments->target_text);
-  g_free (arguments->uri);
-  g_free (arguments->host.path);
-  g_free (arguments->schema_path);
-  g_strfreev (arguments->attached);
-  g_strfreev (arguments->detached);
-  g_strfreev (arguments->ignored);
-}
-
-static gboolean
-parse_arguments (Arguments *arguments, int *argc, char ***argv)
-{
-  const GOptionEntry entries[] = {
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name,
-      N_ ("output format: text (default), json or sarif"), N_ ("FORMAT") },
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host.path,
-      N_ ("check against facts from 'virt-vsmmu host --json'"), N_ ("FACTS") },
-    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host, N_ ("check against this host"), NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive, N_ ("do not open VFIO devices of this host"),
-      NULL },
-    { "target", 't', 0, G_OPTION_ARG_STRING, &arguments->target_text,
-      N_ ("check for libvirt=12.8,qemu=11.1, or 'this'"), N_ ("TARGET") },
-    { "connect", 'c', 0, G_OPTION_ARG_STRING, &arguments->uri,
-      N_ ("libvirt for --target this (default qemu:///system)"), N_ ("URI") },
-    { "schema", 's', 0, G_OPTION_ARG_NONE, &arguments->use_schema, N_ ("validate against the schema of libvirt"),
-      NULL },
-    { "schema-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments->schema_path, N_ ("validate against this domain.rng"),
-      N_ ("FILE") },
-    { "attach", 'a', 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->attached,
-      N_ ("report what attaching this device would do"), N_ ("DEVICE.xml") },
-    { "detach", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->detached,
-      N_ ("report what detaching this device would do"), N_ ("DEVICE.xml") },
-    { "recursive", 'r', 0, G_OPTION_ARG_NONE, &arguments->recurse, N_ ("search directories for domain XML in *.xml"),
-      NULL },
-    { "ignore", 'i', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->ignored,
-      N_ ("ignore findings of this rule; may be repeated"), N_ ("RULE") },
-    { "policy", 'p', 0, G_OPTION_ARG_NONE, &arguments->use_policy, N_ ("use the severities in virt-vsmmu.conf"), NULL },
-    { "color", 0, 0, G_OPTION_ARG_STRING, &arguments->colour_name, N_ ("color: auto (default), always or never"),
-      N_ ("WHEN") },
-    G_OPTION_ENTRY_NULL,
-  };
-  GOptionContext *context = g_option_context_new (_ ("XML..."));
-  GOptionGroup *group = g_option_group_new ("check", "", "", arguments, NULL);
-
-  g_option_context_set_summary (context,
-                                _ ("Finds mistakes in domain XML with an accelerated SMMUv3 before libvirt or QEMU\n"
-                                   "sees it. XML is a file, '-' for standard input, or with -r a directory."));
-  g_option_context_set_description (context,
-                                    _ ("Exit status: 0 no errors, 1 findings of severity error, 2 the command failed.\n"
-                                       "'virt-vsmmu explain RULE' explains a finding."));
-  g_option_group_add_entries (group, entries);
-  g_option_group_set_translation_domain (group, GETTEXT_PACKAGE);
-  g_option_context_set_main_group (context, group);
-  return vsmmu_command_parse (context, argc, argv);
-}
 
 static void
 check_document (Run *run, guint number)
@@ -169,14 +107,14 @@ show_progress (const Run *run, gint64 start)
 {
   g_autofree char *text = g_strdup_printf (_ ("%u of %u documents checked"), run->n_done, run->n_results);
 
-  if (g_get_monotonic_time () - start >= 2 * G_USEC_PER_SEC && isatty (STDERR_FILENO))
+  if (g_get_monotonic_time () - start >= 2 * G_USEC_PER_SEC && vsmmu_command_is_terminal (STDERR_FILENO))
     g_printerr ("\r%s", text);
 }
 
 static void
 clear_progress (gint64 start)
 {
-  if (g_get_monotonic_time () - start >= 2 * G_USEC_PER_SEC && isatty (STDERR_FILENO))
+  if (g_get_monotonic_time () - start >= 2 * G_USEC_PER_SEC && vsmmu_command_is_terminal (STDERR_FILENO))
     g_printerr ("\r\033[K");
 }
 
@@ -290,21 +228,14 @@ static gboolean
 choose_output (Run *run, const Arguments *arguments)
 {
   const char *fault;
-  int format = vsmmu_command_choose ("format", arguments->format_name, formats);
-  int colour = vsmmu_command_choose ("color", arguments->colour_name, colours);
 
-  if (format < 0 || colour < 0)
-    return FALSE;
-  run->format = (Format) format;
+  run->format = (Format) arguments->format;
   run->colour =
-      colour == COLOUR_ALWAYS || (colour == COLOUR_AUTO && isatty (STDOUT_FILENO) && g_getenv ("NO_COLOR") == NULL);
-  for (guint i = 0; arguments->ignored != NULL && arguments->ignored[i] != NULL; i++) {
-    if (vsmmu_rules_find (arguments->ignored[i]) == NULL) {
-      vsmmu_command_complain (_ ("--ignore: unknown rule '%s'; 'virt-vsmmu explain' lists all rules"),
-                              arguments->ignored[i]);
+      arguments->colour == COLOUR_ALWAYS ||
+      (arguments->colour == COLOUR_AUTO && vsmmu_command_is_terminal (STDOUT_FILENO) && g_getenv ("NO_COLOR") == NULL);
+  for (guint i = 0; arguments->ignored != NULL && arguments->ignored[i] != NULL; i++)
+    if (vsmmu_command_find_rule (arguments->ignored[i]) == NULL)
       return FALSE;
-    }
-  }
   if (arguments->uri != NULL && g_strcmp0 (arguments->target_text, "this") != 0) {
     vsmmu_command_complain (_ ("--connect requires --target this"));
     return FALSE;
@@ -400,18 +331,55 @@ run_check (const Arguments *arguments, char **paths)
   return run.counts[VSMMU_SEVERITY_ERROR] > 0 ? VSMMU_EXIT_FINDINGS : VSMMU_EXIT_CLEAN;
 }
 
-int
-vsmmu_command_check (int argc, char **argv)
+static int
+check (gconstpointer data, int n_operands, char **operands)
 {
-  Arguments arguments = { 0 };
-  int status = VSMMU_EXIT_FAILED;
-
-  if (!parse_arguments (&arguments, &argc, &argv))
-    status = VSMMU_EXIT_FAILED;
-  else if (argc < 2)
-    vsmmu_command_complain (_ ("specify at least one domain XML file; see 'virt-vsmmu check --help'"));
-  else
-    status = run_check (&arguments, argv + 1);
-  arguments_clear (&arguments);
-  return status;
+  if (n_operands > 0)
+    return run_check (data, operands);
+  vsmmu_command_complain (_ ("specify at least one domain XML file; see 'virt-vsmmu check --help'"));
+  return VSMMU_EXIT_FAILED;
 }
+
+static const VsmmuOption options[] = {
+  { "format", 'f', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, format),
+    N_ ("output format: text (default), json or sarif"), N_ ("FORMAT"), formats },
+  { "host", 'H', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, host.path),
+    N_ ("check against facts from 'virt-vsmmu host --json'"), N_ ("FACTS") },
+  { "this-host", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_this_host), N_ ("check against this host") },
+  { "passive", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_passive),
+    N_ ("do not open VFIO devices of this host") },
+  { "target", 't', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, target_text),
+    N_ ("check for libvirt=12.8,qemu=11.1, or 'this'"), N_ ("TARGET") },
+  { "connect", 'c', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, uri),
+    N_ ("libvirt for --target this (default qemu:///system)"), N_ ("URI") },
+  { "schema", 's', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, use_schema),
+    N_ ("validate against the schema of libvirt") },
+  { "schema-file", 0, G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, schema_path),
+    N_ ("validate against this domain.rng"), N_ ("FILE") },
+  { "attach", 'a', G_OPTION_ARG_FILENAME_ARRAY, G_STRUCT_OFFSET (Arguments, attached),
+    N_ ("report what attaching this device would do"), N_ ("DEVICE.xml") },
+  { "detach", 'd', G_OPTION_ARG_FILENAME_ARRAY, G_STRUCT_OFFSET (Arguments, detached),
+    N_ ("report what detaching this device would do"), N_ ("DEVICE.xml") },
+  { "recursive", 'r', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, recurse),
+    N_ ("search directories for domain XML in *.xml") },
+  { "ignore", 'i', G_OPTION_ARG_STRING_ARRAY, G_STRUCT_OFFSET (Arguments, ignored),
+    N_ ("ignore findings of this rule; may be repeated"), N_ ("RULE") },
+  { "policy", 'p', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, use_policy),
+    N_ ("use the severities in virt-vsmmu.conf") },
+  { "color", 0, G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, colour), N_ ("color: auto (default), always or never"),
+    N_ ("WHEN"), colours },
+  { NULL },
+};
+
+const VsmmuCommand vsmmu_command_check = {
+  .name = "check",
+  .summary = N_ ("find mistakes in domain XML before libvirt or QEMU sees it"),
+  .operands = N_ ("XML..."),
+  .explanation = N_ ("Finds mistakes in domain XML with an accelerated SMMUv3 before libvirt or QEMU\n"
+                     "sees it. XML is a file, '-' for standard input, or with -r a directory."),
+  .epilogue = N_ ("Exit status: 0 no errors, 1 findings of severity error, 2 the command failed.\n"
+                  "'virt-vsmmu explain RULE' explains a finding."),
+  .options = options,
+  .arguments_size = sizeof (Arguments),
+  .run = check,
+};

@@ -4,9 +4,26 @@
 #include <errno.h>
 #include <glib/gi18n.h>
 #include <stdio.h>
-#include <vsmmu/vsmmu.h>
+#include <unistd.h>
 
+#include "base/suggest.h"
+#include "check/rule.h"
+#include "options.h"
 #include "render/text.h"
+
+const VsmmuCommand *const vsmmu_commands[] = {
+  &vsmmu_command_check,
+  &vsmmu_command_args,
+  &vsmmu_command_adapt,
+  &vsmmu_command_msi,
+  &vsmmu_command_verify,
+  &vsmmu_command_watch,
+  &vsmmu_command_host,
+  &vsmmu_command_plan,
+  &vsmmu_command_graph,
+  &vsmmu_command_explain,
+  NULL,
+};
 
 void
 vsmmu_command_complain (const char *format, ...)
@@ -23,21 +40,6 @@ vsmmu_command_complain (const char *format, ...)
 }
 
 gboolean
-vsmmu_command_parse (GOptionContext *context, int *argc, char ***argv)
-{
-  g_autoptr (GOptionContext) owned = context;
-  g_autoptr (GError) error = NULL;
-  g_autofree char *program = g_strconcat ("virt-vsmmu ", (*argv)[0], NULL);
-
-  g_set_prgname (program);
-  g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
-  if (g_option_context_parse (context, argc, argv, &error))
-    return TRUE;
-  vsmmu_command_complain (_ ("%s; see '%s --help'"), error->message, program);
-  return FALSE;
-}
-
-gboolean
 vsmmu_command_flush (void)
 {
   if (fflush (stdout) == 0 && !ferror (stdout))
@@ -46,17 +48,192 @@ vsmmu_command_flush (void)
   return FALSE;
 }
 
-int
-vsmmu_command_choose (const char *option, const char *value, const char *const *choices)
+gboolean
+vsmmu_command_is_terminal (int fd)
 {
+  return isatty (fd) && g_strcmp0 (g_getenv ("TERM"), "dumb") != 0;
+}
+
+const VsmmuCommand *
+vsmmu_command_find (const char *name)
+{
+  for (guint i = 0; vsmmu_commands[i] != NULL; i++)
+    if (strcmp (vsmmu_commands[i]->name, name) == 0)
+      return vsmmu_commands[i];
+  return NULL;
+}
+
+void
+vsmmu_command_complain_unknown (const char *name)
+{
+  const char *names[G_N_ELEMENTS (vsmmu_commands)] = { NULL };
+  const char *meant;
+
+  for (guint i = 0; vsmmu_commands[i] != NULL; i++)
+    names[i] = vsmmu_commands[i]->name;
+  meant = vsmmu_suggest (name, names);
+  if (meant != NULL)
+    vsmmu_command_complain (_ ("unknown command '%s'; did you mean '%s'?"), name, meant);
+  else
+    vsmmu_command_complain (_ ("unknown command '%s'; see 'virt-vsmmu --help'"), name);
+}
+
+const VsmmuRule *
+vsmmu_command_find_rule (const char *id)
+{
+  const VsmmuRule *rule = vsmmu_rules_find (id);
+  const char *meant = rule == NULL ? vsmmu_rules_suggest (id) : NULL;
+
+  if (meant != NULL)
+    vsmmu_command_complain (_ ("unknown rule '%s'; did you mean '%s'?"), id, meant);
+  else if (rule == NULL)
+    vsmmu_command_complain (_ ("unknown rule '%s'; 'virt-vsmmu explain' lists all rules"), id);
+  return rule;
+}
+
+/* Stores the index of @value in the words of @option; %FALSE after saying that it is none of them. */
+static gboolean
+choose (const VsmmuOption *option, const char *value, int *index)
+{
+  const char *meant;
   g_autofree char *list = NULL;
 
-  if (value == NULL)
-    return 0;
-  for (int i = 0; choices[i] != NULL; i++)
-    if (strcmp (choices[i], value) == 0)
-      return i;
-  list = g_strjoinv (", ", (char **) choices);
-  vsmmu_command_complain (_ ("invalid value '%s' for --%s; use one of %s"), value, option, list);
-  return -1;
+  for (int i = 0; option->words[i] != NULL; i++)
+    if (value == NULL || strcmp (option->words[i], value) == 0) {
+      *index = i;
+      return TRUE;
+    }
+  meant = vsmmu_suggest (value, option->words);
+  if (meant != NULL) {
+    vsmmu_command_complain (_ ("invalid value '%s' for --%s; did you mean '%s'?"), value, option->name, meant);
+    return FALSE;
+  }
+  list = g_strjoinv (", ", (char **) option->words);
+  vsmmu_command_complain (_ ("invalid value '%s' for --%s; use one of %s"), value, option->name, list);
+  return FALSE;
+}
+
+static guint
+count_options (const VsmmuCommand *command)
+{
+  guint n = 0;
+
+  while (command->options[n].name != NULL)
+    n++;
+  return n;
+}
+
+/*
+ * @chosen: (array): what is given for the options that have words
+ *
+ * Returns: (transfer full): the options as GLib wants them, read into @arguments
+ */
+static GOptionEntry *
+make_entries (const VsmmuCommand *command, gpointer arguments, char **chosen)
+{
+  GOptionEntry *entries = g_new0 (GOptionEntry, count_options (command) + 1);
+
+  for (guint i = 0; command->options[i].name != NULL; i++) {
+    const VsmmuOption *option = &command->options[i];
+
+    entries[i] = (GOptionEntry){
+      .long_name = option->name,
+      .short_name = option->letter,
+      .arg = option->type,
+      .arg_data = option->words != NULL ? (gpointer) &chosen[i] : G_STRUCT_MEMBER_P (arguments, option->offset),
+      .description = option->description,
+      .arg_description = option->value,
+    };
+  }
+  return entries;
+}
+
+static GOptionContext *
+make_context (const VsmmuCommand *command, const GOptionEntry *entries)
+{
+  GOptionContext *context = g_option_context_new (command->operands);
+
+  g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
+  g_option_context_set_summary (context, command->explanation);
+  g_option_context_set_description (context, command->epilogue);
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  return context;
+}
+
+/* %FALSE after saying what is wrong */
+static gboolean
+parse (const VsmmuCommand *command, gpointer arguments, char **chosen, int *argc, char ***argv)
+{
+  g_autofree GOptionEntry *entries = make_entries (command, arguments, chosen);
+  g_autoptr (GOptionContext) context = make_context (command, entries);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *message = NULL;
+
+  if (!g_option_context_parse (context, argc, argv, &error)) {
+    message = vsmmu_options_describe_error (entries, *argv, error, g_get_prgname ());
+    vsmmu_command_complain ("%s", message);
+    return FALSE;
+  }
+  for (guint i = 0; command->options[i].name != NULL; i++) {
+    const VsmmuOption *option = &command->options[i];
+
+    if (option->words != NULL && !choose (option, chosen[i], G_STRUCT_MEMBER_P (arguments, option->offset)))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static void
+clear (const VsmmuCommand *command, gpointer arguments)
+{
+  for (guint i = 0; command->options[i].name != NULL; i++) {
+    const VsmmuOption *option = &command->options[i];
+
+    if (option->words != NULL)
+      continue;
+    if (option->type == G_OPTION_ARG_STRING || option->type == G_OPTION_ARG_FILENAME)
+      g_free (G_STRUCT_MEMBER (char *, arguments, option->offset));
+    else if (option->type == G_OPTION_ARG_STRING_ARRAY || option->type == G_OPTION_ARG_FILENAME_ARRAY)
+      g_strfreev (G_STRUCT_MEMBER (char **, arguments, option->offset));
+  }
+}
+
+static void
+set_program (const VsmmuCommand *command)
+{
+  g_autofree char *program = g_strconcat ("virt-vsmmu ", command->name, NULL);
+
+  g_set_prgname (program);
+}
+
+int
+vsmmu_command_run (const VsmmuCommand *command, int argc, char **argv)
+{
+  g_autofree gpointer arguments = g_malloc0 (command->arguments_size);
+  guint n_options = count_options (command);
+  char **words = g_new0 (char *, n_options + 1);
+  int status = VSMMU_EXIT_FAILED;
+
+  set_program (command);
+  if (parse (command, arguments, words, &argc, &argv))
+    status = command->run (arguments, argc - 1, argv + 1);
+  clear (command, arguments);
+  for (guint i = 0; i < n_options; i++)
+    g_free (words[i]);
+  g_free (words);
+  return status;
+}
+
+void
+vsmmu_command_print_help (const VsmmuCommand *command)
+{
+  g_autofree gpointer arguments = g_malloc0 (command->arguments_size);
+  g_autofree char **chosen = g_new0 (char *, count_options (command));
+  g_autofree GOptionEntry *entries = make_entries (command, arguments, chosen);
+  g_autoptr (GOptionContext) context = make_context (command, entries);
+  g_autofree char *help = NULL;
+
+  set_program (command);
+  help = g_option_context_get_help (context, TRUE, NULL);
+  g_print ("%s", help);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <vsmmu/vsmmu.h>
 
 /* Exit status of every command. */
 enum {
@@ -10,37 +11,87 @@ enum {
   VSMMU_EXIT_FAILED = 2,   /* the command could not be carried out */
 };
 
-/* A subcommand: argv[0] is its name; returns the exit status. */
-int vsmmu_command_check (int argc, char **argv);
-int vsmmu_command_args (int argc, char **argv);
-int vsmmu_command_adapt (int argc, char **argv);
-int vsmmu_command_host (int argc, char **argv);
-int vsmmu_command_plan (int argc, char **argv);
-int vsmmu_command_msi (int argc, char **argv);
-int vsmmu_command_verify (int argc, char **argv);
-int vsmmu_command_watch (int argc, char **argv);
-int vsmmu_command_explain (int argc, char **argv);
-int vsmmu_command_graph (int argc, char **argv);
+/*
+ * VsmmuOption:
+ * @name: after two dashes
+ * @letter: after one dash; 0 for none
+ * @type: as GLib has it; with @words, %G_OPTION_ARG_STRING
+ * @offset: of the value in the command's arguments: as GLib has it, but with @words an int, the index of the word
+ * @description: (translatable): for --help
+ * @value: (translatable) (nullable): placeholder of the value for --help; what completes it is known by this
+ * @words: (nullable): NULL-terminated: the values there are, first the default
+ */
+typedef struct {
+  const char *name;
+  char letter;
+  GOptionArg type;
+  gsize offset;
+  const char *description;
+  const char *value;
+  const char *const *words;
+} VsmmuOption;
 
 /*
- * vsmmu_command_parse:
- * @context: (transfer full): the options of a subcommand
+ * VsmmuCommand:
+ * @summary: (translatable): for the list of commands
+ * @operands: (translatable) (nullable): for --help, and for completion as @value of an option is
+ * @explanation: (translatable): for --help, before the options
+ * @epilogue: (translatable) (nullable): for --help, below the options
+ * @options: ends with a row without a name
+ * @arguments_size: bytes of the structure that options are read into; all its strings are freed for the command
+ * @run: carries the command out with the NULL-terminated operands; returns the exit status
  *
- * Parses the command line of a subcommand; --help prints and exits.
- *
- * Returns: %FALSE after saying on stderr what is wrong
+ * A subcommand. The tables are what --help, completion and suggestions are made from.
  */
-gboolean vsmmu_command_parse (GOptionContext *context, int *argc, char ***argv);
+typedef struct {
+  const char *name;
+  const char *summary;
+  const char *operands;
+  const char *explanation;
+  const char *epilogue;
+  const VsmmuOption *options;
+  gsize arguments_size;
+  int (*run) (gconstpointer arguments, int n_operands, char **operands);
+} VsmmuCommand;
+
+extern const VsmmuCommand vsmmu_command_check;
+extern const VsmmuCommand vsmmu_command_args;
+extern const VsmmuCommand vsmmu_command_adapt;
+extern const VsmmuCommand vsmmu_command_msi;
+extern const VsmmuCommand vsmmu_command_verify;
+extern const VsmmuCommand vsmmu_command_watch;
+extern const VsmmuCommand vsmmu_command_host;
+extern const VsmmuCommand vsmmu_command_plan;
+extern const VsmmuCommand vsmmu_command_graph;
+extern const VsmmuCommand vsmmu_command_explain;
+
+/* NULL-terminated, in the order of the help */
+extern const VsmmuCommand *const vsmmu_commands[];
+
+/* (nullable): the command that is called @name */
+const VsmmuCommand *vsmmu_command_find (const char *name);
 
 /*
- * vsmmu_command_choose:
- * @option: name of the option, for the message
- * @value: (nullable): what the user gave; %NULL for the first choice
- * @choices: NULL-terminated
+ * vsmmu_command_run:
+ * @argv: of which the first is the name of the command
  *
- * Returns: the index of @value in @choices, or -1 after saying what is wrong
+ * Parses the command line and carries the command out; --help prints and exits.
+ *
+ * Returns: the exit status
  */
-int vsmmu_command_choose (const char *option, const char *value, const char *const *choices);
+int vsmmu_command_run (const VsmmuCommand *command, int argc, char **argv);
+
+/* Prints what --help of the command prints. */
+void vsmmu_command_print_help (const VsmmuCommand *command);
+
+/* Says that there is no command @name, and which may be meant. */
+void vsmmu_command_complain_unknown (const char *name);
+
+/* (nullable): the rule @id; %NULL after saying that there is none, and which may be meant */
+const VsmmuRule *vsmmu_command_find_rule (const char *id);
+
+/* Whether @fd is a terminal that knows escape sequences. */
+gboolean vsmmu_command_is_terminal (int fd);
 
 /* Writes out stdout; %FALSE after saying that it cannot be written. */
 gboolean vsmmu_command_flush (void);

@@ -8,6 +8,7 @@
 
 #define LINE_WIDTH 80
 
+enum { FORMAT_TEXT, FORMAT_RST };
 static const char *const formats[] = { "text", "rst", NULL };
 
 /* Prints @text with line breaks at spaces. */
@@ -91,59 +92,48 @@ print_reference (void)
     print_rst (rule);
 }
 
-static const VsmmuRule *
-find_rule (const char *id)
-{
-  const VsmmuRule *rule = vsmmu_rules_find (id);
-  const char *meant = rule == NULL ? vsmmu_rules_suggest (id) : NULL;
-
-  if (rule != NULL)
-    return rule;
-  if (meant != NULL)
-    vsmmu_command_complain (_ ("unknown rule '%s'; did you mean '%s'?"), id, meant);
-  else
-    vsmmu_command_complain (_ ("unknown rule '%s'; 'virt-vsmmu explain' lists all rules"), id);
-  return NULL;
-}
-
-int
-vsmmu_command_explain (int argc, char **argv)
-{
-  g_autofree char *format_name = NULL;
-  const GOptionEntry entries[] = {
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("output format: text (default), or rst for all rules"),
-      N_ ("FORMAT") },
-    G_OPTION_ENTRY_NULL,
-  };
-  GOptionContext *context = g_option_context_new (_ ("[RULE...]"));
+typedef struct {
   int format;
+} Arguments;
 
-  g_option_context_set_summary (context,
-                                _ ("Explains why a rule exists, what QEMU and libvirt do, and how to fix a finding.\n"
-                                   "Without RULE, lists all rules."));
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!vsmmu_command_parse (context, &argc, &argv))
-    return VSMMU_EXIT_FAILED;
-  format = vsmmu_command_choose ("format", format_name, formats);
-  if (format < 0)
-    return VSMMU_EXIT_FAILED;
+static int
+explain (gconstpointer data, int n_operands, char **operands)
+{
+  const Arguments *arguments = data;
 
-  if (format == 1 && argc > 1) {
+  if (arguments->format == FORMAT_RST && n_operands > 0) {
     vsmmu_command_complain (_ ("--format rst prints all rules; remove RULE"));
     return VSMMU_EXIT_FAILED;
   }
-  if (format == 1)
+  if (arguments->format == FORMAT_RST)
     print_reference ();
-  else if (argc == 1)
+  else if (n_operands == 0)
     print_list ();
-  for (int i = 1; i < argc && format == 0; i++) {
-    const VsmmuRule *rule = find_rule (argv[i]);
+  for (int i = 0; i < n_operands; i++) {
+    const VsmmuRule *rule = vsmmu_command_find_rule (operands[i]);
 
     if (rule == NULL)
       return VSMMU_EXIT_FAILED;
-    if (i > 1)
+    if (i > 0)
       g_print ("\n");
     print_text (rule);
   }
   return VSMMU_EXIT_CLEAN;
 }
+
+static const VsmmuOption options[] = {
+  { "format", 'f', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, format),
+    N_ ("output format: text (default), or rst for all rules"), N_ ("FORMAT"), formats },
+  { NULL },
+};
+
+const VsmmuCommand vsmmu_command_explain = {
+  .name = "explain",
+  .summary = N_ ("explain a rule and how to fix its findings"),
+  .operands = N_ ("[RULE...]"),
+  .explanation = N_ ("Explains why a rule exists, what QEMU and libvirt do, and how to fix a finding.\n"
+                     "Without RULE, lists all rules."),
+  .options = options,
+  .arguments_size = sizeof (Arguments),
+  .run = explain,
+};

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "facts.h"
 
+enum { FORMAT_DOT, FORMAT_SVG };
 static const char *const formats[] = { "dot", "svg", NULL };
 
 /* Feeds @process; one that ends before it has read everything must not end this program too. */
@@ -51,49 +52,24 @@ draw (const char *dot)
   return g_steal_pointer (&output);
 }
 
-/* What the user asked for. */
 typedef struct {
-  char *format_name;
+  int format;
   VsmmuFactsOptions host;
 } Arguments;
 
-static gboolean
-parse_arguments (Arguments *arguments, int *argc, char ***argv)
+/* (nullable): what is wrong with the arguments, translated */
+static const char *
+find_fault (const Arguments *arguments, int n_operands, char **operands)
 {
-  const GOptionEntry entries[] = {
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments->format_name, N_ ("output format: dot (default) or svg"),
-      N_ ("FORMAT") },
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host.path,
-      N_ ("show physical SMMUs, check against these host facts"), N_ ("FACTS") },
-    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host, N_ ("the same with this host"), NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive, N_ ("do not open VFIO devices of this host"),
-      NULL },
-    G_OPTION_ENTRY_NULL,
-  };
-  GOptionContext *context = g_option_context_new (_ ("XML"));
-  const char *fault;
-
-  g_option_context_set_summary (context,
-                                _ ("Draws the root buses of a guest with their vSMMUs, ports and devices, the\n"
-                                   "physical SMMUs behind them, and the findings. Prints the picture on standard\n"
-                                   "output. XML is a file, or '-' for standard input."));
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!vsmmu_command_parse (context, argc, argv))
-    return FALSE;
-  fault = vsmmu_facts_find_fault (&arguments->host);
-  if (*argc != 2)
-    vsmmu_command_complain (_ ("specify one domain XML file; see 'virt-vsmmu graph --help'"));
-  else if (fault != NULL)
-    vsmmu_command_complain ("%s", fault);
-  else if (g_strcmp0 (arguments->host.path, "-") == 0 && strcmp ((*argv)[1], "-") == 0)
-    vsmmu_command_complain (_ ("standard input can be used only once, for the host facts or the domain"));
-  else
-    return TRUE;
-  return FALSE;
+  if (n_operands != 1)
+    return _ ("specify one domain XML file; see 'virt-vsmmu graph --help'");
+  if (g_strcmp0 (arguments->host.path, "-") == 0 && strcmp (operands[0], "-") == 0)
+    return _ ("standard input can be used only once, for the host facts or the domain");
+  return vsmmu_facts_find_fault (&arguments->host);
 }
 
 static int
-print_graph (const Arguments *arguments, const char *path, gboolean is_svg)
+print_graph (const Arguments *arguments, const char *path)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VsmmuHost) host = vsmmu_facts_load_chosen (&arguments->host, &error);
@@ -109,7 +85,7 @@ print_graph (const Arguments *arguments, const char *path, gboolean is_svg)
   }
   findings = vsmmu_check_domain (domain, &options);
   dot = vsmmu_render_dot (domain, host, findings);
-  picture = is_svg ? draw (dot) : g_bytes_new_static (dot, strlen (dot));
+  picture = arguments->format == FORMAT_SVG ? draw (dot) : g_bytes_new_static (dot, strlen (dot));
   if (picture == NULL)
     return VSMMU_EXIT_FAILED;
   /* Not g_print(), which converts to the encoding of the locale. */
@@ -117,17 +93,37 @@ print_graph (const Arguments *arguments, const char *path, gboolean is_svg)
   return vsmmu_findings_count (findings, VSMMU_SEVERITY_ERROR) > 0 ? VSMMU_EXIT_FINDINGS : VSMMU_EXIT_CLEAN;
 }
 
-int
-vsmmu_command_graph (int argc, char **argv)
+static int
+graph (gconstpointer data, int n_operands, char **operands)
 {
-  Arguments arguments = { 0 };
-  int status = VSMMU_EXIT_FAILED;
-  int format;
+  const Arguments *arguments = data;
+  const char *fault = find_fault (arguments, n_operands, operands);
 
-  if (parse_arguments (&arguments, &argc, &argv) &&
-      (format = vsmmu_command_choose ("format", arguments.format_name, formats)) >= 0)
-    status = print_graph (&arguments, argv[1], format == 1);
-  g_free (arguments.format_name);
-  g_free (arguments.host.path);
-  return status;
+  if (fault == NULL)
+    return print_graph (arguments, operands[0]);
+  vsmmu_command_complain ("%s", fault);
+  return VSMMU_EXIT_FAILED;
 }
+
+static const VsmmuOption options[] = {
+  { "format", 'f', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, format), N_ ("output format: dot (default) or svg"),
+    N_ ("FORMAT"), formats },
+  { "host", 'H', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, host.path),
+    N_ ("show physical SMMUs, check against these host facts"), N_ ("FACTS") },
+  { "this-host", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_this_host), N_ ("the same with this host") },
+  { "passive", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_passive),
+    N_ ("do not open VFIO devices of this host") },
+  { NULL },
+};
+
+const VsmmuCommand vsmmu_command_graph = {
+  .name = "graph",
+  .summary = N_ ("draw buses, vSMMUs, devices and findings of a guest"),
+  .operands = N_ ("XML"),
+  .explanation = N_ ("Draws the root buses of a guest with their vSMMUs, ports and devices, the\n"
+                     "physical SMMUs behind them, and the findings. Prints the picture on standard\n"
+                     "output. XML is a file, or '-' for standard input."),
+  .options = options,
+  .arguments_size = sizeof (Arguments),
+  .run = graph,
+};

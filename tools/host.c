@@ -318,51 +318,59 @@ print_host (const VsmmuHost *host, gboolean with_devices)
   return VSMMU_EXIT_CLEAN;
 }
 
-int
-vsmmu_command_host (int argc, char **argv)
+typedef struct {
+  char *path;
+  gboolean is_json;
+  gboolean with_devices;
+  gboolean is_passive;
+} Arguments;
+
+static int
+report (gconstpointer data, int n_operands, char **operands)
 {
-  g_autofree char *path = NULL;
-  gboolean is_json = FALSE;
-  gboolean with_devices = FALSE;
-  gboolean is_passive = FALSE;
-  const GOptionEntry entries[] = {
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &path, N_ ("use host facts, or a directory with /sys, /proc and /dev"),
-      N_ ("FACTS") },
-    { "json", 'j', 0, G_OPTION_ARG_NONE, &is_json, N_ ("print the facts as JSON, for --host"), NULL },
-    { "devices", 'd', 0, G_OPTION_ARG_NONE, &with_devices, N_ ("also list the devices that can be assigned to a guest"),
-      NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &is_passive, N_ ("do not open VFIO devices; SMMU registers are unknown"),
-      NULL },
-    G_OPTION_ENTRY_NULL,
-  };
-  GOptionContext *context = g_option_context_new (NULL);
+  const Arguments *arguments = data;
   g_autoptr (GError) error = NULL;
   g_autoptr (VsmmuHost) host = NULL;
   VsmmuHostProbeFlags flags = VSMMU_HOST_PROBE_TOOLS;
 
-  g_option_context_set_summary (context, _ ("Reports whether a host supports guests with an accelerated SMMUv3, and "
-                                            "what its\n"
-                                            "SMMUs support. Reads more as root, and changes nothing."));
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!vsmmu_command_parse (context, &argc, &argv))
-    return VSMMU_EXIT_FAILED;
-  if (argc > 1) {
-    vsmmu_command_complain (_ ("unexpected argument '%s'; see 'virt-vsmmu host --help'"), argv[1]);
+  if (n_operands > 0) {
+    vsmmu_command_complain (_ ("unexpected argument '%s'; see 'virt-vsmmu host --help'"), operands[0]);
     return VSMMU_EXIT_FAILED;
   }
-  if (!is_passive)
+  if (!arguments->is_passive)
     flags |= VSMMU_HOST_PROBE_DEVICES;
-  host = vsmmu_facts_load (path, flags, &error);
+  host = vsmmu_facts_load (arguments->path, flags, &error);
   if (host == NULL) {
     vsmmu_command_complain ("%s", error->message);
     return VSMMU_EXIT_FAILED;
   }
-  if (is_json) {
+  if (arguments->is_json) {
     g_autofree char *text = vsmmu_host_to_json (host);
 
     /* Not g_print(), which converts to the encoding of the locale: JSON is UTF-8. */
     fputs (text, stdout);
     return VSMMU_EXIT_CLEAN;
   }
-  return print_host (host, with_devices);
+  return print_host (host, arguments->with_devices);
 }
+
+static const VsmmuOption options[] = {
+  { "host", 'H', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, path),
+    N_ ("use host facts, or a directory with /sys, /proc and /dev"), N_ ("FACTS") },
+  { "json", 'j', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_json), N_ ("print the facts as JSON, for --host") },
+  { "devices", 'd', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, with_devices),
+    N_ ("also list the devices that can be assigned to a guest") },
+  { "passive", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_passive),
+    N_ ("do not open VFIO devices; SMMU registers are unknown") },
+  { NULL },
+};
+
+const VsmmuCommand vsmmu_command_host = {
+  .name = "host",
+  .summary = N_ ("report whether a host is ready, and what its SMMUs support"),
+  .explanation = N_ ("Reports whether a host supports guests with an accelerated SMMUv3, and what its\n"
+                     "SMMUs support. Reads more as root, and changes nothing."),
+  .options = options,
+  .arguments_size = sizeof (Arguments),
+  .run = report,
+};

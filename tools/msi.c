@@ -5,71 +5,62 @@
 
 #include "command.h"
 
+enum { FORMAT_TEXT, FORMAT_JSON };
 static const char *const formats[] = { "text", "json", NULL };
 
-/* What the user asked for. */
 typedef struct {
   VsmmuMsiLive live;
-  char *format_name;
+  int format;
 } Arguments;
 
 /* (nullable): what is wrong with the arguments, translated */
 static const char *
-find_fault (const Arguments *arguments, int n_documents)
+find_fault (const VsmmuMsiLive *live, int n_documents)
 {
-  if (arguments->live.domain == NULL && n_documents != 1)
+  if (live->domain == NULL && n_documents != 1)
     return _ ("specify one domain XML file, or a running guest with --domain; see 'virt-vsmmu msi --help'");
-  if (arguments->live.domain != NULL && n_documents != 0)
+  if (live->domain != NULL && n_documents != 0)
     return _ ("a domain XML file and --domain cannot be used together");
-  if (arguments->live.domain == NULL && (arguments->live.uri != NULL || arguments->live.use_monitor))
+  if (live->domain == NULL && (live->uri != NULL || live->use_monitor))
     return _ ("--connect and --monitor require --domain");
   return NULL;
 }
 
 static int
-show (const Arguments *arguments, int argc, char **argv)
+show (gconstpointer data, int n_operands, char **operands)
 {
-  const char *fault = find_fault (arguments, argc - 1);
-  int format = vsmmu_command_choose ("format", arguments->format_name, formats);
+  const Arguments *arguments = data;
+  const char *fault = find_fault (&arguments->live, n_operands);
 
-  if (format < 0)
-    return VSMMU_EXIT_FAILED;
   if (fault != NULL) {
     vsmmu_command_complain ("%s", fault);
     return VSMMU_EXIT_FAILED;
   }
   if (arguments->live.domain != NULL)
-    return vsmmu_msi_show_guest (&arguments->live, format == 1);
-  return vsmmu_msi_show_domain (argv[1], format == 1);
+    return vsmmu_msi_show_guest (&arguments->live, arguments->format == FORMAT_JSON);
+  return vsmmu_msi_show_domain (operands[0], arguments->format == FORMAT_JSON);
 }
 
-int
-vsmmu_command_msi (int argc, char **argv)
-{
-  Arguments arguments = { 0 };
-  const GOptionEntry entries[] = {
-    { "domain", 'd', 0, G_OPTION_ARG_STRING, &arguments.live.domain, N_ ("show this running guest: name, UUID or ID"),
-      N_ ("DOMAIN") },
-    { "connect", 'c', 0, G_OPTION_ARG_STRING, &arguments.live.uri, N_ ("libvirt of the guest (default qemu:///system)"),
-      N_ ("URI") },
-    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &arguments.live.use_monitor,
-      N_ ("ask QEMU for the doorbells; taints the guest"), NULL },
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &arguments.format_name, N_ ("output format: text (default) or json"),
-      N_ ("FORMAT") },
-    G_OPTION_ENTRY_NULL,
-  };
-  GOptionContext *context = g_option_context_new (_ ("[XML]"));
-  int status = VSMMU_EXIT_FAILED;
+static const VsmmuOption options[] = {
+  { "domain", 'd', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, live.domain),
+    N_ ("show this running guest: name, UUID or ID"), N_ ("DOMAIN") },
+  { "connect", 'c', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, live.uri),
+    N_ ("libvirt of the guest (default qemu:///system)"), N_ ("URI") },
+  { "monitor", 'm', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, live.use_monitor),
+    N_ ("ask QEMU for the doorbells; taints the guest") },
+  { "format", 'f', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, format),
+    N_ ("output format: text (default) or json"), N_ ("FORMAT"), formats },
+  { NULL },
+};
 
-  g_option_context_set_summary (context,
-                                _ ("Shows where the MSIs of each device go. For a domain in a file, or '-' for\n"
-                                   "standard input: the path and the doorbell of each device, and what cannot be\n"
-                                   "resolved. For a running guest: the target of every enabled vector."));
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (vsmmu_command_parse (context, &argc, &argv))
-    status = show (&arguments, argc, argv);
-  g_free (arguments.live.domain);
-  g_free (arguments.live.uri);
-  g_free (arguments.format_name);
-  return status;
-}
+const VsmmuCommand vsmmu_command_msi = {
+  .name = "msi",
+  .summary = N_ ("show where the MSIs of each device go"),
+  .operands = N_ ("[XML]"),
+  .explanation = N_ ("Shows where the MSIs of each device go. For a domain in a file, or '-' for\n"
+                     "standard input: the path and the doorbell of each device, and what cannot be\n"
+                     "resolved. For a running guest: the target of every enabled vector."),
+  .options = options,
+  .arguments_size = sizeof (Arguments),
+  .run = show,
+};

@@ -9,7 +9,6 @@
 #include "host/host.h"
 #include "plan/plan.h"
 
-/* What the user asked for. */
 typedef struct {
   VsmmuFactsOptions host;
   GStrv devices;
@@ -18,24 +17,13 @@ typedef struct {
   char *name;
 } Arguments;
 
-static void
-arguments_clear (Arguments *arguments)
-{
-  g_free (arguments->host.path);
-  g_strfreev (arguments->devices);
-  g_free (arguments->into);
-  g_free (arguments->name);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Arguments, arguments_clear)
-
 /* (nullable): translated: why the options do not go together */
 static const char *
-find_fault (const Arguments *arguments, int argc)
+find_fault (const Arguments *arguments, int n_operands)
 {
   const char *fault = vsmmu_facts_find_fault (&arguments->host);
 
-  if (argc != 1)
+  if (n_operands != 0)
     return _ ("unexpected argument; plan accepts only options, see 'virt-vsmmu plan --help'");
   if (arguments->host.path == NULL && !arguments->host.is_this_host)
     return _ ("specify the host of the guest with --host or --this-host");
@@ -50,41 +38,6 @@ find_fault (const Arguments *arguments, int argc)
   if (arguments->spare_ports < 0 || arguments->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX)
     return _ ("--spare-ports requires a number from 0 to 128");
   return NULL;
-}
-
-static gboolean
-parse_arguments (Arguments *arguments, int *argc, char ***argv)
-{
-  const GOptionEntry entries[] = {
-    { "host", 'H', 0, G_OPTION_ARG_FILENAME, &arguments->host.path, N_ ("host: facts from 'virt-vsmmu host --json'"),
-      N_ ("FACTS") },
-    { "this-host", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_this_host, N_ ("use this host"), NULL },
-    { "passive", 0, 0, G_OPTION_ARG_NONE, &arguments->host.is_passive, N_ ("do not open VFIO devices of this host"),
-      NULL },
-    { "device", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->devices,
-      N_ ("PCI function of the host; may be repeated"), N_ ("ADDRESS") },
-    { "spare-ports", 's', 0, G_OPTION_ARG_INT, &arguments->spare_ports,
-      N_ ("spare ports behind each vSMMU (default 0)"), N_ ("NUMBER") },
-    { "into", 'i', 0, G_OPTION_ARG_FILENAME, &arguments->into, N_ ("add to this domain; '-' is standard input"),
-      N_ ("XML") },
-    { "name", 'n', 0, G_OPTION_ARG_STRING, &arguments->name, N_ ("name of the new guest"), N_ ("NAME") },
-    G_OPTION_ENTRY_NULL,
-  };
-  GOptionContext *context = g_option_context_new (NULL);
-  const char *fault;
-
-  g_option_context_set_summary (context,
-                                _ ("Writes domain XML that assigns host devices to a guest behind accelerated\n"
-                                   "SMMUv3s: a pcie-expander-bus with a vSMMU for each physical SMMU, ports and the\n"
-                                   "devices. Prints the XML on standard output, and what else was changed or is left\n"
-                                   "to do on standard error."));
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!vsmmu_command_parse (context, argc, argv))
-    return FALSE;
-  fault = find_fault (arguments, *argc);
-  if (fault != NULL)
-    vsmmu_command_complain ("%s", fault);
-  return fault == NULL;
 }
 
 /* Findings that stand in the way or should be seen to; notes are for 'check'. */
@@ -145,10 +98,42 @@ make_plan (const Arguments *arguments)
   return plan != NULL ? print_plan (plan) : fail (error);
 }
 
-int
-vsmmu_command_plan (int argc, char **argv)
+static int
+plan_guest (gconstpointer data, int n_operands, char **operands G_GNUC_UNUSED)
 {
-  g_auto (Arguments) arguments = { 0 };
+  const Arguments *arguments = data;
+  const char *fault = find_fault (arguments, n_operands);
 
-  return parse_arguments (&arguments, &argc, &argv) ? make_plan (&arguments) : VSMMU_EXIT_FAILED;
+  if (fault == NULL)
+    return make_plan (arguments);
+  vsmmu_command_complain ("%s", fault);
+  return VSMMU_EXIT_FAILED;
 }
+
+static const VsmmuOption options[] = {
+  { "host", 'H', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, host.path),
+    N_ ("host: facts from 'virt-vsmmu host --json'"), N_ ("FACTS") },
+  { "this-host", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_this_host), N_ ("use this host") },
+  { "passive", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_passive),
+    N_ ("do not open VFIO devices of this host") },
+  { "device", 'd', G_OPTION_ARG_STRING_ARRAY, G_STRUCT_OFFSET (Arguments, devices),
+    N_ ("PCI function of the host; may be repeated"), N_ ("ADDRESS") },
+  { "spare-ports", 's', G_OPTION_ARG_INT, G_STRUCT_OFFSET (Arguments, spare_ports),
+    N_ ("spare ports behind each vSMMU (default 0)"), N_ ("NUMBER") },
+  { "into", 'i', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, into),
+    N_ ("add to this domain; '-' is standard input"), N_ ("XML") },
+  { "name", 'n', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, name), N_ ("name of the new guest"), N_ ("NAME") },
+  { NULL },
+};
+
+const VsmmuCommand vsmmu_command_plan = {
+  .name = "plan",
+  .summary = N_ ("write XML that assigns host devices to a guest behind vSMMUs"),
+  .explanation = N_ ("Writes domain XML that assigns host devices to a guest behind accelerated\n"
+                     "SMMUv3s: a pcie-expander-bus with a vSMMU for each physical SMMU, ports and the\n"
+                     "devices. Prints the XML on standard output, and what else was changed or is left\n"
+                     "to do on standard error."),
+  .options = options,
+  .arguments_size = sizeof (Arguments),
+  .run = plan_guest,
+};

@@ -19,14 +19,21 @@
 /* Seconds that QEMU may take to answer; libvirt would wait for it for ever. */
 #define ANSWER_MAX 10
 
+enum { FORMAT_TEXT, FORMAT_JSON };
 static const char *const formats[] = { "text", "json", NULL };
 
 typedef struct {
   char *uri;
   gboolean use_monitor;
   int wait; /* seconds */
+  int format;
+} Arguments;
+
+/* What the user asked for. */
+typedef struct {
+  const Arguments *arguments;
   const char *domain;
-  const char *device;
+  const char *device; /* (nullable) */
 } Request;
 
 static char *
@@ -157,10 +164,10 @@ static VsmmuVerification *
 verify (VsmmuConnection *connection, const Request *request, GError **error)
 {
   const VsmmuVerifyOptions options = {
-    .flags = request->use_monitor ? VSMMU_VERIFY_MONITOR : VSMMU_VERIFY_MEMORY,
+    .flags = request->arguments->use_monitor ? VSMMU_VERIFY_MONITOR : VSMMU_VERIFY_MEMORY,
     .device = request->device,
   };
-  gint64 end = g_get_monotonic_time () + (gint64) request->wait * G_USEC_PER_SEC;
+  gint64 end = g_get_monotonic_time () + (gint64) request->arguments->wait * G_USEC_PER_SEC;
 
   for (guint attempt = 1;; attempt++) {
     g_autoptr (VsmmuVerification) verification = verify_once (connection, request->domain, &options, error);
@@ -173,35 +180,18 @@ verify (VsmmuConnection *connection, const Request *request, GError **error)
   }
 }
 
-static gboolean
-read_arguments (Request *request, int argc, char **argv)
-{
-  if (request->wait < 0 || request->wait > WAIT_MAX) {
-    vsmmu_command_complain (_ ("--wait requires a number of seconds from 0 to %d"), WAIT_MAX);
-    return FALSE;
-  }
-  if (argc < 2 || argc > 3) {
-    vsmmu_command_complain (_ ("specify a domain and optionally the alias of one device; see 'virt-vsmmu verify "
-                               "--help'"));
-    return FALSE;
-  }
-  request->domain = argv[1];
-  request->device = argc == 3 ? argv[2] : NULL;
-  return TRUE;
-}
-
 static int
-run (const Request *request, gboolean is_json)
+run (const Request *request)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (VsmmuConnection) connection = vsmmu_connection_open (request->uri, FALSE, &error);
+  g_autoptr (VsmmuConnection) connection = vsmmu_connection_open (request->arguments->uri, FALSE, &error);
   g_autoptr (VsmmuVerification) verification = connection != NULL ? verify (connection, request, &error) : NULL;
 
   if (verification == NULL) {
     vsmmu_command_complain ("%s", error->message);
     return VSMMU_EXIT_FAILED;
   }
-  if (is_json) {
+  if (request->arguments->format == FORMAT_JSON) {
     g_autofree char *text = vsmmu_verification_to_json (verification);
 
     /* Not g_print(), which converts to the encoding of the locale: JSON is UTF-8. */
@@ -212,34 +202,44 @@ run (const Request *request, gboolean is_json)
   return vsmmu_verification_get_worst (verification) == VSMMU_OUTCOME_VERIFIED ? VSMMU_EXIT_CLEAN : VSMMU_EXIT_FINDINGS;
 }
 
-int
-vsmmu_command_verify (int argc, char **argv)
+static int
+verify_guest (gconstpointer data, int n_operands, char **operands)
 {
-  Request request = { 0 };
-  g_autofree char *uri = NULL;
-  g_autofree char *format_name = NULL;
-  const GOptionEntry entries[] = {
-    { "connect", 'c', 0, G_OPTION_ARG_STRING, &uri, N_ ("libvirt of the guest (default qemu:///system)"), N_ ("URI") },
-    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &request.use_monitor, N_ ("ask QEMU for the doorbells; taints the guest"),
-      NULL },
-    { "wait", 'w', 0, G_OPTION_ARG_INT, &request.wait, N_ ("wait for unknown results (default 0)"), N_ ("SECONDS") },
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("output format: text (default) or json"),
-      N_ ("FORMAT") },
-    G_OPTION_ENTRY_NULL,
-  };
-  GOptionContext *context = g_option_context_new (_ ("DOMAIN [DEVICE]"));
-  int format;
+  const Arguments *arguments = data;
+  const Request request = { arguments, operands[0], n_operands == 2 ? operands[1] : NULL };
 
-  g_option_context_set_summary (context,
-                                _ ("Verifies that interrupts of a running guest's devices behind an SMMUv3 arrive\n"
-                                   "and that their DMA uses the right SMMU, and reports why. DEVICE is an alias such\n"
-                                   "as 'hostdev0'."));
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!vsmmu_command_parse (context, &argc, &argv))
+  if (arguments->wait < 0 || arguments->wait > WAIT_MAX) {
+    vsmmu_command_complain (_ ("--wait requires a number of seconds from 0 to %d"), WAIT_MAX);
     return VSMMU_EXIT_FAILED;
-  format = vsmmu_command_choose ("format", format_name, formats);
-  if (format < 0 || !read_arguments (&request, argc, argv))
+  }
+  if (n_operands < 1 || n_operands > 2) {
+    vsmmu_command_complain (_ ("specify a domain and optionally the alias of one device; see 'virt-vsmmu verify "
+                               "--help'"));
     return VSMMU_EXIT_FAILED;
-  request.uri = uri;
-  return run (&request, format == 1);
+  }
+  return run (&request);
 }
+
+static const VsmmuOption options[] = {
+  { "connect", 'c', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, uri),
+    N_ ("libvirt of the guest (default qemu:///system)"), N_ ("URI") },
+  { "monitor", 'm', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, use_monitor),
+    N_ ("ask QEMU for the doorbells; taints the guest") },
+  { "wait", 'w', G_OPTION_ARG_INT, G_STRUCT_OFFSET (Arguments, wait), N_ ("wait for unknown results (default 0)"),
+    N_ ("SECONDS") },
+  { "format", 'f', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, format),
+    N_ ("output format: text (default) or json"), N_ ("FORMAT"), formats },
+  { NULL },
+};
+
+const VsmmuCommand vsmmu_command_verify = {
+  .name = "verify",
+  .summary = N_ ("verify that the interrupts of a running guest's devices arrive"),
+  .operands = N_ ("DOMAIN [DEVICE]"),
+  .explanation = N_ ("Verifies that interrupts of a running guest's devices behind an SMMUv3 arrive\n"
+                     "and that their DMA uses the right SMMU, and reports why. DEVICE is an alias such\n"
+                     "as 'hostdev0'."),
+  .options = options,
+  .arguments_size = sizeof (Arguments),
+  .run = verify_guest,
+};

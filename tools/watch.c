@@ -19,6 +19,7 @@
 /* Lines below the live table. */
 #define MESSAGES_MAX 5
 
+enum { FORMAT_TEXT, FORMAT_JSON };
 static const char *const formats[] = { "text", "json", NULL };
 
 typedef struct {
@@ -171,9 +172,10 @@ run (const VsmmuWatchOptions *wanted, gboolean is_json)
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) messages = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
-  Watch watch = {
-    .loop = loop, .is_json = is_json, .is_live = !is_json && isatty (STDOUT_FILENO), .messages = messages
-  };
+  Watch watch = { .loop = loop,
+                  .is_json = is_json,
+                  .is_live = !is_json && vsmmu_command_is_terminal (STDOUT_FILENO),
+                  .messages = messages };
   VsmmuWatchOptions options = *wanted;
   guint interrupt;
   guint terminate;
@@ -195,38 +197,45 @@ run (const VsmmuWatchOptions *wanted, gboolean is_json)
   return VSMMU_EXIT_CLEAN;
 }
 
-int
-vsmmu_command_watch (int argc, char **argv)
-{
-  g_auto (GStrv) uris = NULL;
-  gboolean use_monitor = FALSE;
-  gboolean is_enforcing = FALSE;
-  g_autofree char *format_name = NULL;
-  const GOptionEntry entries[] = {
-    { "connect", 'c', 0, G_OPTION_ARG_STRING_ARRAY, &uris, N_ ("libvirt, may be repeated (default qemu:///system)"),
-      N_ ("URI") },
-    { "monitor", 'm', 0, G_OPTION_ARG_NONE, &use_monitor, N_ ("ask QEMU for the doorbells; taints the guests"), NULL },
-    { "enforce", 'e', 0, G_OPTION_ARG_NONE, &is_enforcing, N_ ("apply the policy instead of only reporting"), NULL },
-    { "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, N_ ("output format: text (default) or json"),
-      N_ ("FORMAT") },
-    G_OPTION_ENTRY_NULL,
-  };
-  GOptionContext *context = g_option_context_new (NULL);
-  VsmmuWatchOptions options = { 0 };
+typedef struct {
+  char **uris;
+  gboolean use_monitor;
+  gboolean is_enforcing;
   int format;
+} Arguments;
 
-  g_option_context_set_summary (context,
-                                _ ("Monitors the guests of libvirt, and verifies their devices behind SMMUv3s like\n"
-                                   "'verify' whenever a guest starts or a device is attached. Shows a table on a\n"
-                                   "terminal; press Ctrl-C to stop."));
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!vsmmu_command_parse (context, &argc, &argv))
-    return VSMMU_EXIT_FAILED;
-  format = vsmmu_command_choose ("format", format_name, formats);
-  if (format < 0)
-    return VSMMU_EXIT_FAILED;
-  options.uris = (const char *const *) uris;
-  options.flags = use_monitor ? VSMMU_VERIFY_MONITOR : VSMMU_VERIFY_MEMORY;
-  options.is_enforcing = is_enforcing;
-  return run (&options, format == 1);
+static int
+watch (gconstpointer data, int n_operands G_GNUC_UNUSED, char **operands G_GNUC_UNUSED)
+{
+  const Arguments *arguments = data;
+  const VsmmuWatchOptions wanted = {
+    .uris = (const char *const *) arguments->uris,
+    .flags = arguments->use_monitor ? VSMMU_VERIFY_MONITOR : VSMMU_VERIFY_MEMORY,
+    .is_enforcing = arguments->is_enforcing,
+  };
+
+  return run (&wanted, arguments->format == FORMAT_JSON);
 }
+
+static const VsmmuOption options[] = {
+  { "connect", 'c', G_OPTION_ARG_STRING_ARRAY, G_STRUCT_OFFSET (Arguments, uris),
+    N_ ("libvirt, may be repeated (default qemu:///system)"), N_ ("URI") },
+  { "monitor", 'm', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, use_monitor),
+    N_ ("ask QEMU for the doorbells; taints the guests") },
+  { "enforce", 'e', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_enforcing),
+    N_ ("apply the policy instead of only reporting") },
+  { "format", 'f', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, format),
+    N_ ("output format: text (default) or json"), N_ ("FORMAT"), formats },
+  { NULL },
+};
+
+const VsmmuCommand vsmmu_command_watch = {
+  .name = "watch",
+  .summary = N_ ("monitor guests, and report devices that are attached or detached"),
+  .explanation = N_ ("Monitors the guests of libvirt, and verifies their devices behind SMMUv3s like\n"
+                     "'verify' whenever a guest starts or a device is attached. Shows a table on a\n"
+                     "terminal; press Ctrl-C to stop."),
+  .options = options,
+  .arguments_size = sizeof (Arguments),
+  .run = watch,
+};

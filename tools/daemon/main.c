@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <vsmmu/vsmmu.h>
 
+#include "../options.h"
 #include "base/budget.h"
 #include "guest-watch.h"
 #include "journal.h"
@@ -88,7 +89,9 @@ parse_arguments (Arguments *arguments, int *argc, char ***argv)
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   if (!g_option_context_parse (context, argc, argv, &error)) {
-    complain (_ ("%s; see 'virt-vsmmud --help'"), error->message);
+    g_autofree char *message = vsmmu_options_describe_error (entries, *argv, error, "virt-vsmmud");
+
+    complain ("%s", message);
     return FALSE;
   }
   if (*argc != 1) {
