@@ -478,6 +478,24 @@ run (const char *guest, const char *operation, const char *phase)
   return HOOK_PASS;
 }
 
+/* libvirt never asks for it: it gives four arguments (virHookCall()). */
+static void
+print_help (void)
+{
+  g_print (_ ("Usage:\n"
+              "  virt-vsmmu-hook GUEST OPERATION PHASE [EXTRA] < XML\n"
+              "\n"
+              "Checks a guest with an accelerated SMMUv3 against this host before it starts,\n"
+              "and refuses the start according to virt-vsmmu.conf(5). libvirt calls it as its\n"
+              "qemu hook, through the link /etc/libvirt/hooks/qemu.d/50-vsmmu.\n"
+              "\n"
+              "Options:\n"
+              "  -h, --help     show this help\n"
+              "  -V, --version  show the version\n"
+              "\n"
+              "Exit status: 0 the guest may start, 1 the guest is refused, 2 wrong usage.\n"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -490,7 +508,11 @@ main (int argc, char **argv)
   openlog (PROGRAM, LOG_PID, LOG_DAEMON);
   if (argc > 3)
     return run (argv[1], argv[2], argv[3]);
-  if (argc == 2 && strcmp (argv[1], "--version") == 0) {
+  if (argc == 2 && (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0)) {
+    print_help ();
+    return HOOK_PASS;
+  }
+  if (argc == 2 && (strcmp (argv[1], "--version") == 0 || strcmp (argv[1], "-V") == 0)) {
     printf ("%s %s\n", PROGRAM, PACKAGE_VERSION);
     return HOOK_PASS;
   }
