@@ -341,8 +341,8 @@ const VsmmuRuleRow vsmmu_host_smmu_rules[] = {
     check_host_switch },
   { { "host-ril", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
       N_ ("ril='on', but the physical SMMU does not support range invalidation"),
-      N_ ("With ril='on', QEMU rejects a device whose SMMU does not support range invalidation: 'Host SMMUv3 differs "
-          "in Range Invalidation support'. Without ril, QEMU uses the value of the host."),
+      N_ ("With ril='on', QEMU rejects a device whose SMMU does not support range invalidation: 'Host SMMUv3 doesn't "
+          "support Range Invalidation'. Without ril, QEMU uses the value of the host."),
       "QEMU smmuv3_accel_check_hw_compatible(): IDR3.RIL" },
     check_host_switch },
   { { "host-ssidsize", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,

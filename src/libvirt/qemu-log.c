@@ -26,30 +26,13 @@
 /* Bytes before a mark that tell one log from another. */
 #define DIGEST_MAX 4096
 
-/*
- * Lines whose meaning is known, as QEMU 11.1 writes them: iommufd_backend_alloc_vdev() first, smmuv3_accel_reset() has
- * the one about GBPA, which has no line feed. The first that is found counts.
- */
-static const struct {
-  const char *words;
-  VsmmuQemuLine meaning;
-} known_lines[] = {
-  { "IOMMU_VDEVICE_ALLOC failed", VSMMU_QEMU_LINE_REFUSED },
-  { "Failed to install STE", VSMMU_QEMU_LINE_REFUSED },
-  { "Failed to install all STEs properly", VSMMU_QEMU_LINE_REFUSED },
-  { "error attach ", VSMMU_QEMU_LINE_REFUSED },
-  { "Failed to allocate hwpt", VSMMU_QEMU_LINE_REFUSED },
-  { "Unable to attach the default HW pagetable", VSMMU_QEMU_LINE_REFUSED },
-  { "Failed to attach GBPA hwpt", VSMMU_QEMU_LINE_UNATTACHED },
-  { "char device redirected to /dev/pts/", VSMMU_QEMU_LINE_NONE },
-  { ": terminating on signal ", VSMMU_QEMU_LINE_NONE },
-};
-
-/* How a line looks whose meaning is not known. */
+/* How a line looks whose text is not in the table. */
 static const struct {
   const char *words;
   VsmmuQemuLine meaning;
 } forms[] = {
+  { "char device redirected to /dev/pts/", VSMMU_QEMU_LINE_NONE },
+  { ": terminating on signal ", VSMMU_QEMU_LINE_NONE },
   { ": warning: ", VSMMU_QEMU_LINE_WARNING },
   { ": info: ", VSMMU_QEMU_LINE_NONE },
   { "qemu-system-", VSMMU_QEMU_LINE_ERROR },
@@ -95,13 +78,10 @@ names_program (const char *line, gsize length)
 }
 
 static VsmmuQemuLine
-judge_line (const char *line, gsize length)
+judge_unknown_line (const char *line, gsize length)
 {
   g_autofree char *lower = NULL;
 
-  for (guint i = 0; i < G_N_ELEMENTS (known_lines); i++)
-    if (contains (line, length, known_lines[i].words))
-      return known_lines[i].meaning;
   if (is_dated (line, length, ' '))
     return VSMMU_QEMU_LINE_NONE;
   for (guint i = 0; i < G_N_ELEMENTS (forms); i++)
@@ -158,11 +138,13 @@ vsmmu_qemu_words_read (VsmmuQemuWords *words, const char *text, gsize length)
   for (const char *line = text; line < end;) {
     const char *feed = memchr (line, '\n', (gsize) (end - line));
     gsize size = (gsize) ((feed != NULL ? feed : end) - line);
-    VsmmuQemuLine meaning = judge_line (line, size);
+    const VsmmuQemuText *known = vsmmu_qemu_text_find (line, size);
+    VsmmuQemuLine meaning = known != NULL ? known->line : judge_unknown_line (line, size);
 
     words->n_lines[meaning]++;
     if (meaning > words->worst) {
       words->worst = meaning;
+      words->text = known;
       keep_line (words, line, size);
     }
     read_route (words, line, size);

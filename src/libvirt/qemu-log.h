@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "libvirt/qemu-texts.h"
 
 /*
  * VsmmuLogMark:
@@ -18,28 +18,16 @@ typedef struct {
   guint64 digest;
 } VsmmuLogMark;
 
-/*
- * What a line of QEMU's means for a device behind an accelerated vSMMU, from what matters least. Of a line that is not
- * known, only that it does not speak for a device.
- */
-typedef enum {
-  VSMMU_QEMU_LINE_NONE,       /* a trace, something of libvirt's, or known to be harmless */
-  VSMMU_QEMU_LINE_WARNING,    /* "warning: ..." */
-  VSMMU_QEMU_LINE_ERROR,      /* looks like an error, and is not known */
-  VSMMU_QEMU_LINE_UNATTACHED, /* Failed to attach GBPA hwpt: at a reset of the guest */
-  VSMMU_QEMU_LINE_REFUSED,    /* a device did not get its translation */
-  VSMMU_QEMU_LINES,
-} VsmmuQemuLine;
-
 /* What QEMU said, and what KVM is given for an MSI. */
 typedef struct {
   guint n_lines[VSMMU_QEMU_LINES];
   VsmmuQemuLine worst;
-  char *line;          /* (nullable): the first one of the worst, without its time */
-  guint n_routes;      /* trace kvm_arm_fixup_msi_route */
-  guint64 routes_and;  /* GPAs of the routes: bits that all have, and */
-  guint64 routes_or;   /* that any has; they are equal when there is one GPA */
-  gboolean is_partial; /* something of what was said in that time is missing */
+  char *line;                /* (nullable): the first one of the worst, without its time */
+  const VsmmuQemuText *text; /* (nullable): what @line is known to mean */
+  guint n_routes;            /* trace kvm_arm_fixup_msi_route */
+  guint64 routes_and;        /* GPAs of the routes: bits that all have, and */
+  guint64 routes_or;         /* that any has; they are equal when there is one GPA */
+  gboolean is_partial;       /* something of what was said in that time is missing */
 } VsmmuQemuWords;
 
 /* The log of a domain. */

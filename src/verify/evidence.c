@@ -310,6 +310,26 @@ add_silence (const Case *c, gboolean is_decisive, char *text)
   evidence->is_needed = is_decisive;
 }
 
+/* (transfer full): what QEMU wrote, and what it is known to mean */
+static char *
+explain_line (const VsmmuQemuWords *words)
+{
+  if (words->text == NULL)
+    return g_strdup (words->line);
+  /* Translators: a line of QEMU's log, and what it means */
+  return g_strdup_printf (_ ("%s (%s)"), words->line, _ (words->text->meaning));
+}
+
+/* (transfer full): the same with what to do about it, for evidence, which has no hint */
+static char *
+explain_line_and_cure (const VsmmuQemuWords *words)
+{
+  if (words->text == NULL)
+    return g_strdup (words->line);
+  /* Translators: a line of QEMU's log, what it means, and what to do */
+  return g_strdup_printf (_ ("%s (%s; %s)"), words->line, _ (words->text->meaning), _ (words->text->hint));
+}
+
 /* Whether an error can be of this device: not when a device that does not belong there explains all there are. */
 static gboolean
 may_be_ours (const Case *c, const VsmmuQemuWords *words)
@@ -322,6 +342,8 @@ static void
 check_quiet_log (const Case *c, const VsmmuQemuWords *words)
 {
   const VsmmuQemuLog *log = c->subject->log;
+  g_autofree char *before = explain_line_and_cure (&log->since_start);
+  g_autofree char *line = explain_line_and_cure (words);
 
   if (words->is_partial)
     add_silence (c, FALSE,
@@ -332,14 +354,37 @@ check_quiet_log (const Case *c, const VsmmuQemuWords *words)
     add_silence (c, FALSE,
                  g_strdup_printf (_ ("the QEMU log has an error about this or another device from before the device "
                                      "was found: %s"),
-                                  log->since_start.line));
+                                  before));
   else if (words->worst == VSMMU_QEMU_LINE_WARNING)
     add_silence (c, FALSE,
-                 g_strdup_printf (_ ("warning in the QEMU log about this device or something else: %s"), words->line));
+                 g_strdup_printf (_ ("warning in the QEMU log about this device or something else: %s"), line));
   else
     add_evidence (c, "log", VSMMU_OUTCOME_VERIFIED,
                   g_strdup (log->has_recent ? _ ("no related errors in the QEMU log since the device was attached")
                                             : _ ("no related errors in the QEMU log since the guest started")));
+}
+
+/* Of a device that QEMU could not give its translation. Such a line is always of the table. */
+static void
+report_refusal (const Case *c, const VsmmuQemuWords *words)
+{
+  g_autofree char *line = explain_line (words);
+
+  add_mismatch (c, "log", "vsmmu-attach-failed",
+                g_strdup_printf (_ ("error in the QEMU log since the device was "
+                                    "attached: %s"),
+                                 line),
+                _ (words->text->hint));
+}
+
+/* Of an error that may be of another device. */
+static void
+report_error (const Case *c, const VsmmuQemuWords *words)
+{
+  g_autofree char *line = explain_line_and_cure (words);
+
+  add_silence (c, may_be_ours (c, words),
+               g_strdup_printf (_ ("error in the QEMU log about this or another device: %s"), line));
 }
 
 /* Whether QEMU complained. The guest's start counts for the only device, else what was said since this one came. */
@@ -359,14 +404,9 @@ check_log (const Case *c)
     check_quiet_log (c, words);
   else if (log->has_recent && !words->is_partial && words->worst > VSMMU_QEMU_LINE_ERROR &&
            !look_at_siblings (c).is_any_mismatch)
-    add_mismatch (c, "log", "vsmmu-attach-failed",
-                  g_strdup_printf (_ ("error in the QEMU log since the device was "
-                                      "attached: %s"),
-                                   words->line),
-                  _ ("detach the device, and use 'virt-vsmmu check --this-host --attach' to find a suitable port"));
+    report_refusal (c, words);
   else
-    add_silence (c, may_be_ours (c, words),
-                 g_strdup_printf (_ ("error in the QEMU log about this or another device: %s"), words->line));
+    report_error (c, words);
 }
 
 static const struct {

@@ -34,6 +34,8 @@ read_log (const char *text, gsize length)
     g_error ("a complaint without a line, or a line without a complaint");
   if (all.line != NULL && (!g_utf8_validate (all.line, -1, NULL) || g_utf8_strlen (all.line, -1) > CHARACTERS_MAX))
     g_error ("a line that cannot be shown");
+  if (all.text != NULL && all.text->line != all.worst)
+    g_error ("a line with the meaning of another");
   if ((all.routes_and & ~all.routes_or) != 0)
     g_error ("bits that all routes have, and none");
   vsmmu_qemu_words_clear (&all);
