@@ -52,7 +52,7 @@ print_json (GStrv arguments)
   printf ("%s\n", text);
 }
 
-/* Errors stand in the way of a guest that starts; the arguments would only hide them. */
+/* Errors keep the guest from starting; the arguments would only hide them. */
 static gboolean
 is_free_of_errors (const VsmmuDomain *domain)
 {

@@ -44,7 +44,7 @@ print_text (const VsmmuRule *rule)
   print_wrapped ("  ", rule->source);
 }
 
-/* The names of files with '*' in them are no emphasis. */
+/* The names of files with '*' in them are not emphasis. */
 static void
 print_rst_text (const char *text)
 {

@@ -13,7 +13,7 @@
 enum { FORMAT_DOT, FORMAT_SVG };
 static const char *const formats[] = { "dot", "svg", NULL };
 
-/* Feeds @process; one that ends before it has read everything must not end this program too. */
+/* Feeds @process; if it ends before it has read everything, this program must not end too. */
 static gboolean
 communicate (GSubprocess *process, GBytes *input, GBytes **output, GError **error)
 {

@@ -52,7 +52,7 @@ static const Operation operations[] = {
   { "reconnect", FALSE, FALSE, VSMMU_SEVERITY_ERROR },
 };
 
-/* What the process that checks reports to the one that waits for it, as soon as it knows; all atomic. */
+/* What the process that checks reports to the process that waits for it, as soon as it knows; all atomic. */
 typedef struct {
   int mode; /* VsmmuPolicyMode */
   int seconds;
@@ -118,7 +118,7 @@ report_all (const Call *call, const GPtrArray *findings, gboolean refuses)
   }
 }
 
-/* When nothing can be said of the guest. */
+/* When the guest cannot be judged. */
 static int
 give_up (const Call *call, VsmmuPolicyMode mode, const char *problem)
 {
@@ -200,7 +200,7 @@ await (const Call *call, int fd)
   struct pollfd wanted = { .fd = fd, .events = POLLIN };
   int ready;
 
-  /* In short steps: the time that there is may change meanwhile, and a signal may come just before. */
+  /* In short steps: the time left may change meanwhile, and a signal may come just before. */
   do {
     ready = poll (&wanted, 1, MIN (time_left (call), 100));
   } while ((ready == 0 || (ready < 0 && errno == EINTR)) && caught == 0 && time_left (call) > 0);

@@ -9,7 +9,7 @@
 #include "render/text.h"
 #include "table.h"
 
-/* What stands in a table for a fact that is not known. */
+/* What a table shows for a fact that is not known. */
 #define UNKNOWN "?"
 
 static void

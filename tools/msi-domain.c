@@ -13,7 +13,7 @@
 
 #define NONE "-"
 
-/* What a word from a document may stand in a table as. */
+/* How a table shows a word from a document. */
 static char *
 show_word (const char *word)
 {

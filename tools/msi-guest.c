@@ -18,7 +18,7 @@ show_address (guint64 address)
   return g_strdup_printf ("0x%08" PRIx64, address);
 }
 
-/* What a word that a user chose may stand in a table as. */
+/* How a table shows a word that a user chose. */
 static char *
 show_word (const char *word)
 {

@@ -40,7 +40,7 @@ find_fault (const Arguments *arguments, int n_operands)
   return NULL;
 }
 
-/* Findings that stand in the way or should be seen to; notes are for 'check'. */
+/* Findings that prevent the plan or need attention; notes are for 'check'. */
 static void
 print_findings (GPtrArray *findings)
 {

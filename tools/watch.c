@@ -26,7 +26,7 @@ typedef struct {
   VsmmuWatcher *watcher;
   GMainLoop *loop;
   gboolean is_json;
-  gboolean is_live;    /* a table that is drawn anew */
+  gboolean is_live;    /* a table that is redrawn */
   GPtrArray *messages; /* (element-type utf8): the last ones */
 } Watch;
 

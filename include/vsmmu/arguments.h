@@ -22,14 +22,12 @@ typedef enum {
  * vsmmu_arguments_new:
  * @domain: a domain with at least one accelerated vSMMU
  * @syntax: how to write objects and devices
- * @error: %VSMMU_ERROR_UNSUPPORTED when the domain has no accelerated vSMMU, or
- *   its PCI tree is one libvirt would refuse
+ * @error: %VSMMU_ERROR_UNSUPPORTED when the domain has no accelerated vSMMU, or libvirt would reject its PCI tree
  *
- * The QEMU arguments for the vSMMU part of @domain, in the order QEMU needs them:
- * machine options, the pcie-expander-buses with the ports below them (and the
- * ports on pcie-root that a vSMMU stands over or a VFIO device is on), the vSMMUs,
- * the iommufd object, and the VFIO devices. A VFIO device names its host function
- * (`host=`), where libvirt passes descriptors.
+ * The QEMU arguments for the vSMMU part of @domain, in the order QEMU needs them: machine options, the
+ * pcie-expander-buses with the ports below them (and the ports on pcie-root if pcie-root has a vSMMU or a VFIO device
+ * is on one of them), the vSMMUs, the iommufd object, and the VFIO devices. VFIO devices specify their host function
+ * (`host=`), where libvirt passes file descriptors instead.
  *
  * Returns: (transfer full): a %NULL-terminated vector, or %NULL with @error set
  *

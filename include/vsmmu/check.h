@@ -11,8 +11,8 @@ G_BEGIN_DECLS
 /**
  * VsmmuCheckOptions:
  *
- * What a check looks at beyond the document itself. Several checks may use one, also in several threads, once nothing
- * is set any more.
+ * What a check considers beyond the document itself. Once everything is set, several checks may share one object, also
+ * in several threads.
  *
  * Since: 0.1
  */
@@ -24,7 +24,7 @@ VSMMU_PUBLIC GType vsmmu_check_options_get_type (void);
 /**
  * vsmmu_check_options_new:
  *
- * Returns: (transfer full): options with which a check looks at the document only
+ * Returns: (transfer full): options for a check of the document alone
  *
  * Since: 0.1
  */
@@ -41,7 +41,7 @@ VSMMU_PUBLIC void vsmmu_check_options_unref (VsmmuCheckOptions *options);
 /**
  * vsmmu_check_options_set_target:
  * @options: options
- * @target: (nullable): switches the target rules on; copied
+ * @target: (nullable): enables the target rules; %NULL disables them; copied
  *
  * Since: 0.1
  */
@@ -50,7 +50,7 @@ VSMMU_PUBLIC void vsmmu_check_options_set_target (VsmmuCheckOptions *options, co
 /**
  * vsmmu_check_options_set_host:
  * @options: options
- * @host: (nullable): switches the host rules on; referenced
+ * @host: (nullable): enables the host rules; %NULL disables them; referenced
  *
  * Since: 0.1
  */
@@ -59,13 +59,14 @@ VSMMU_PUBLIC void vsmmu_check_options_set_host (VsmmuCheckOptions *options, Vsmm
 /**
  * vsmmu_check_options_set_schema:
  * @options: options
- * @libvirt_schema: (type filename) (nullable): path of libvirt's `domain.rng`; %NULL to look where libvirt installs it
- * @error: %VSMMU_ERROR_READ
+ * @libvirt_schema: (type filename) (nullable): path of libvirt's `domain.rng`; %NULL for the path that libvirt
+ *   installs it to
+ * @error: %VSMMU_ERROR_READ when the schema cannot be read
  *
- * Also validates domains against libvirt's RELAX NG schema, with what libvsmmu accepts for `<iommu model='smmuv3'>` and
- * VFIO hostdevs in place of libvirt's own definitions.
+ * Also validates domains against libvirt's RELAX NG schema, in which libvsmmu's definitions of `<iommu
+ * model='smmuv3'>` and of VFIO hostdevs replace libvirt's own.
  *
- * Returns: %FALSE with @error set when the schema cannot be read; @options is then as before
+ * Returns: %FALSE with @error set when the schema cannot be read; @options is unchanged in that case
  *
  * Since: 0.1
  */
@@ -75,19 +76,19 @@ VSMMU_PUBLIC gboolean vsmmu_check_options_set_schema (VsmmuCheckOptions *options
 /**
  * vsmmu_check_options_set_device:
  * @options: options
- * @action: what is to be done with the device
- * @data: (array length=length) (element-type guint8): XML with one device, such as `<hostdev>`, as its root element, as
- *   `virsh attach-device` and `virsh detach-device` take it
+ * @action: what will be done with the device
+ * @data: (array length=length) (element-type guint8): XML with one device, such as `<hostdev>`, as its root element,
+ *   as for `virsh attach-device` and `virsh detach-device`; copied
  * @length: bytes in @data, at most %VSMMU_DOCUMENT_MAX_BYTES
  * @name: the name that findings and messages use for the document
  * @error: %VSMMU_ERROR_XML, %VSMMU_ERROR_NOT_DEVICE or %VSMMU_ERROR_READ
  *
- * Also reports what attaching or detaching this device would do. The domain is then taken for a running guest, and
- * every rule also looks at a device to be attached, at the address where libvirt puts it. Of findings about the device,
- * the file is its document and the element begins with its root (`/hostdev/driver`). Which root elements are devices is
- * what libvirt's virDomainDeviceDefParse() says.
+ * Also reports what attaching or detaching this device would do. The domain is then treated as a running guest, and
+ * every rule also looks at a device to be attached, at the address that libvirt would assign. Findings about the
+ * device have @name as their file, and their element begins with the root element (`/hostdev/driver`). The root
+ * elements accepted as devices are those of libvirt's virDomainDeviceDefParse().
  *
- * Returns: %FALSE with @error set when @data is no device; @options is then as before
+ * Returns: %FALSE with @error set when @data is not a device; @options is unchanged in that case
  *
  * Since: 0.1
  */
@@ -97,13 +98,12 @@ VSMMU_PUBLIC gboolean vsmmu_check_options_set_device (VsmmuCheckOptions *options
 /**
  * vsmmu_check_domain:
  * @domain: a domain
- * @options: (nullable): what else to look at
+ * @options: (nullable): what else to consider; %NULL for the document alone
  *
- * Applies every rule that @options allow.
+ * Applies every rule that @options enables.
  *
- * Returns: (transfer container) (element-type VsmmuFinding): findings in the order
- *   of their lines, those about a device document after those about the domain;
- *   empty when there is nothing to say
+ * Returns: (transfer container) (element-type VsmmuFinding): findings sorted by line, those about a device document
+ *   after those about the domain; empty when nothing was found
  *
  * Since: 0.1
  */
@@ -114,11 +114,11 @@ VSMMU_PUBLIC GPtrArray *vsmmu_check_domain (const VsmmuDomain *domain, const Vsm
  * @data: (array length=length) (element-type guint8): a document
  * @length: bytes in @data
  * @name: the name that findings use for the document
- * @options: (nullable): what else to look at
+ * @options: (nullable): what else to consider; %NULL for the document alone
  * @error: %VSMMU_ERROR_READ when the document is too large
  *
- * As vsmmu_check_domain(), but a document that is not well-formed or not a
- * domain is the finding `xml-malformed`.
+ * Like vsmmu_check_domain(), but a document that is not well-formed or not a domain results in the finding
+ * `xml-malformed`.
  *
  * Returns: (transfer container) (element-type VsmmuFinding): findings, or %NULL with @error set
  *

@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 /**
  * VSMMU_DOCUMENT_MAX_BYTES:
  *
- * The largest document that is read, in bytes.
+ * The size of the largest document that is read, in bytes.
  *
  * Since: 0.1
  */
@@ -17,10 +17,8 @@ G_BEGIN_DECLS
 /**
  * VsmmuDomain:
  *
- * What the rules and the QEMU arguments need to know of one libvirt domain:
- * machine, PCI tree with the addresses libvirt will choose, vSMMUs and VFIO
- * devices, each with the line it stands on. Immutable after it was made, so
- * several threads may read one.
+ * What the rules and the QEMU arguments need to know about one libvirt domain: machine, PCI tree with the addresses
+ * libvirt will assign, vSMMUs and VFIO devices, each with its line. Immutable, so several threads may share one.
  *
  * Since: 0.1
  */
@@ -31,18 +29,18 @@ VSMMU_PUBLIC GType vsmmu_domain_get_type (void);
 
 /**
  * vsmmu_domain_new_from_data:
- * @data: (array length=length) (element-type guint8): domain XML as `virsh define` takes it or `virsh dumpxml` prints
- * it
+ * @data: (array length=length) (element-type guint8): domain XML as `virsh define` accepts it or `virsh dumpxml`
+ *   prints it
  * @length: bytes in @data, at most %VSMMU_DOCUMENT_MAX_BYTES
  * @name: the name that messages use for the document
  * @error: %VSMMU_ERROR_XML, %VSMMU_ERROR_NOT_DOMAIN or %VSMMU_ERROR_READ
  *
- * External entities, document type declarations and the network are off, as
- * is expansion of anything but the five predefined entities.
+ * Document type declarations are rejected. Only the five predefined entities are expanded, and neither external
+ * entities nor the network are used.
  *
- * The domain is what libvirt would start: what `<qemu:commandline>` and `<qemu:override>` say of vSMMUs and
- * iommufd counts as if elements said it (see vsmmu_lift()). Lines are those of @data; an element of a vSMMU that an
- * override makes has that of the controller that it is made of.
+ * The domain is what libvirt would start: vSMMUs and iommufd in `<qemu:commandline>` and `<qemu:override>` count as if
+ * they were elements (see vsmmu_lift()). Lines are those of @data; a vSMMU that an override makes of a controller has
+ * the line of that controller.
  *
  * Returns: (transfer full): a domain, or %NULL with @error set
  *
@@ -55,7 +53,7 @@ VSMMU_PUBLIC VsmmuDomain *vsmmu_domain_new_from_data (const char *data, gsize le
  * @path: (type filename): a file, in the encoding of file names, or `-` for standard input
  * @error: %VSMMU_ERROR_XML, %VSMMU_ERROR_NOT_DOMAIN or %VSMMU_ERROR_READ
  *
- * As vsmmu_domain_new_from_data(); @path is the name messages use.
+ * Like vsmmu_domain_new_from_data(); messages use @path as the name.
  *
  * Returns: (transfer full): a domain, or %NULL with @error set
  *
@@ -95,12 +93,10 @@ VSMMU_PUBLIC const char *vsmmu_domain_get_name (const VsmmuDomain *domain);
  * vsmmu_domain_is_accelerated:
  * @domain: a domain
  *
- * Returns: whether the domain asks for an accelerated SMMUv3, even wrongly: some
- *   `<iommu model='smmuv3'>` names accel (other than off), something close to
- *   it, or an option that only an accelerated one has; or something in
- *   `<qemu:commandline>`, `<qemu:override>` or `<qemu:capabilities>` may make
- *   QEMU accelerate one, in whatever way it is written, or cannot be
- *   understood. Rules speak of no other domain.
+ * Returns: whether the domain asks for an accelerated SMMUv3, even incorrectly: an `<iommu model='smmuv3'>` sets accel
+ *   (to anything but off), a similar attribute, or an option that only an accelerated SMMUv3 has; or something in
+ *   `<qemu:commandline>`, `<qemu:override>` or `<qemu:capabilities>` may make QEMU accelerate an SMMUv3, or cannot be
+ *   understood. Rules report nothing about any other domain.
  *
  * Since: 0.1
  */
@@ -108,10 +104,10 @@ VSMMU_PUBLIC gboolean vsmmu_domain_is_accelerated (const VsmmuDomain *domain);
 
 /**
  * VsmmuHotplugAction:
- * @VSMMU_HOTPLUG_ATTACH: give the device to a running guest
- * @VSMMU_HOTPLUG_DETACH: take it away from a running guest
+ * @VSMMU_HOTPLUG_ATTACH: attach the device to a running guest
+ * @VSMMU_HOTPLUG_DETACH: detach it from a running guest
  *
- * What is to be done with a device.
+ * What will be done with a device.
  *
  * Since: 0.1
  */

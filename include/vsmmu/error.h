@@ -9,30 +9,24 @@ G_BEGIN_DECLS
 
 /**
  * VsmmuError:
- * @VSMMU_ERROR_XML: the document is not well-formed, or breaks a safety limit
- *   (document type declaration, nesting, attributes).
- * @VSMMU_ERROR_NOT_DOMAIN: the document is well-formed, but its root element is
- *   not `<domain>`.
- * @VSMMU_ERROR_NOT_DEVICE: the document is well-formed, but its root element is
- *   no device.
- * @VSMMU_ERROR_READ: a file could not be read or is larger than
- *   %VSMMU_DOCUMENT_MAX_BYTES.
- * @VSMMU_ERROR_VALUE: a value given by the caller is not usable.
- * @VSMMU_ERROR_UNSUPPORTED: the domain cannot be expressed as asked.
- * @VSMMU_ERROR_PROBE: this host could not be asked.
- * @VSMMU_ERROR_NO_DOMAIN: the daemon has no such domain, or it does not run.
- * @VSMMU_ERROR_FACTS: a file of host facts is not JSON, not in the format, or
- *   contradicts itself.
- * @VSMMU_ERROR_PROTOCOL: a peer does not speak libvirt's RPC, or not to its end.
- * @VSMMU_ERROR_POLICY: a file of the policy cannot be read, or has something in it
- *   that there is not.
- * @VSMMU_ERROR_REFUSED: the policy does not let a domain or device pass, or it
- *   cannot be passed on as it is meant.
- * @VSMMU_ERROR_MSI: an MSI cannot be resolved: there is no doorbell, no such
- *   device, or the translation of its address fails.
+ * @VSMMU_ERROR_XML: the document is not well-formed, or breaks a safety limit (document type declaration, nesting,
+ *   attributes).
+ * @VSMMU_ERROR_NOT_DOMAIN: the document is well-formed, but its root element is not `<domain>`.
+ * @VSMMU_ERROR_NOT_DEVICE: the document is well-formed, but its root element is not a device.
+ * @VSMMU_ERROR_READ: a file could not be read or is larger than %VSMMU_DOCUMENT_MAX_BYTES.
+ * @VSMMU_ERROR_VALUE: a value passed by the caller is invalid.
+ * @VSMMU_ERROR_UNSUPPORTED: the domain cannot be expressed as requested.
+ * @VSMMU_ERROR_PROBE: this host, its libvirt or its QEMU could not be queried.
+ * @VSMMU_ERROR_NO_DOMAIN: the daemon has no such domain, or the domain is not running.
+ * @VSMMU_ERROR_FACTS: a file of host facts is not JSON, does not match the schema, or contradicts itself.
+ * @VSMMU_ERROR_PROTOCOL: a peer does not speak libvirt's RPC, or a message is incomplete.
+ * @VSMMU_ERROR_POLICY: a policy file cannot be read, or contains an unknown key, rule or value.
+ * @VSMMU_ERROR_REFUSED: the policy rejects a domain or device, or libvirt cannot be given what was requested.
+ * @VSMMU_ERROR_MSI: an MSI cannot be resolved: there is no doorbell, no such device, or the translation of its address
+ *   fails.
  *
- * Every failure of libvsmmu is one of these; the message is a translated
- * sentence that names the file and, where there is one, the line.
+ * Every error of libvsmmu has one of these codes; its message is translated, and names the file and the line where
+ * there are any.
  *
  * Since: 0.1
  */

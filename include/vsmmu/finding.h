@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 /**
  * VsmmuFinding:
  *
- * One thing that is wrong or worth knowing. Immutable, and counted by references.
+ * One thing that is wrong or worth knowing. Immutable and reference-counted.
  *
  * Since: 0.1
  */
@@ -39,7 +39,7 @@ VSMMU_PUBLIC void vsmmu_finding_unref (VsmmuFinding *finding);
  * vsmmu_finding_get_rule:
  * @finding: a finding
  *
- * Returns: (transfer none): the rule that it is a finding of
+ * Returns: (transfer none): the rule that reported it
  *
  * Since: 0.1
  */
@@ -49,7 +49,7 @@ VSMMU_PUBLIC const VsmmuRule *vsmmu_finding_get_rule (const VsmmuFinding *findin
  * vsmmu_finding_get_severity:
  * @finding: a finding
  *
- * Returns: how bad it is here
+ * Returns: its severity, which may differ from that of the rule
  *
  * Since: 0.1
  */
@@ -69,7 +69,7 @@ VSMMU_PUBLIC const char *vsmmu_finding_get_file (const VsmmuFinding *finding);
  * vsmmu_finding_get_line:
  * @finding: a finding
  *
- * Returns: line in the document, from 1 on; 0 when the document has none (an empty one)
+ * Returns: line in the document, starting at 1; 0 when the document is empty
  *
  * Since: 0.1
  */
@@ -79,7 +79,7 @@ VSMMU_PUBLIC guint vsmmu_finding_get_line (const VsmmuFinding *finding);
  * vsmmu_finding_get_element:
  * @finding: a finding
  *
- * Returns: (transfer none): the element in the document, as XPath: `/domain/devices/iommu[1]/driver`
+ * Returns: (transfer none): XPath of the element in the document, such as `/domain/devices/iommu[1]/driver`
  *
  * Since: 0.1
  */

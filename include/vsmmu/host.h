@@ -8,8 +8,8 @@ G_BEGIN_DECLS
 /**
  * VsmmuHost:
  *
- * What a host's SMMUs, devices, kernel and tools can do, each fact with where it is from, or unknown. Immutable once
- * made, and counted by references, so that several threads may read one.
+ * What a host's SMMUs, devices, kernel and tools support: each fact has a source or is unknown. Immutable and
+ * reference-counted, so several threads may share one.
  *
  * Since: 0.1
  */
@@ -21,10 +21,9 @@ VSMMU_PUBLIC GType vsmmu_host_get_type (void);
 /**
  * VsmmuHostProbeFlags:
  * @VSMMU_HOST_PROBE_NONE: files only
- * @VSMMU_HOST_PROBE_DEVICES: also ask iommufd for the registers of each SMMU,
- *   through a function behind it that is bound to a VFIO driver and that nobody
- *   has open; the kernel resets such a function. Needs root
- * @VSMMU_HOST_PROBE_TOOLS: also ask the libvirt daemon and the QEMU program
+ * @VSMMU_HOST_PROBE_DEVICES: also read the registers of each SMMU through iommufd, with a function behind it that is
+ *   bound to a VFIO driver and not in use; the kernel resets that function. Requires root
+ * @VSMMU_HOST_PROBE_TOOLS: also query the libvirt daemon and the QEMU binary
  *
  * What vsmmu_host_probe() reads.
  *
@@ -38,15 +37,13 @@ typedef enum {
 
 /**
  * vsmmu_host_probe:
- * @root: (type filename) (nullable): directory with the /sys, /proc and /dev of a host, such as
- *   one mounted into a container or copied from elsewhere; %NULL or `/` for this
- *   host
- * @flags: what else to ask; ignored with a @root of another host
+ * @root: (type filename) (nullable): directory with /sys, /proc and /dev of a host, mounted into a container or copied
+ *   from elsewhere; %NULL or `/` for this host
+ * @flags: what else to query; ignored when @root is not this host
  * @error: %VSMMU_ERROR_PROBE when @root has no /sys
  *
- * Reads what a host can do. Needs no root as far as that goes; what cannot be
- * read is unknown, and named under `unread` in JSON. Nothing is changed, and no
- * device is taken from its driver.
+ * Reads what a host supports. Does not require root: what cannot be read is unknown, and listed under `unread` in
+ * JSON. Nothing is changed, and no device is unbound from its driver.
  *
  * Returns: (transfer full): the facts, or %NULL with @error set
  *
@@ -62,9 +59,8 @@ VSMMU_PUBLIC VsmmuHost *vsmmu_host_probe (const char *root, VsmmuHostProbeFlags 
  * @name: the name that messages use for the file
  * @error: %VSMMU_ERROR_FACTS or %VSMMU_ERROR_READ
  *
- * Facts that are left out are unknown. Members that the format does not have,
- * values of the wrong type or out of range, addresses given twice and
- * references to what is not there are errors.
+ * Missing facts are unknown. Unknown members, values of the wrong type or out of range, duplicate addresses and
+ * dangling references are errors.
  *
  * Returns: (transfer full): the facts, or %NULL with @error set
  *
@@ -77,7 +73,7 @@ VSMMU_PUBLIC VsmmuHost *vsmmu_host_new_from_data (const char *data, gsize length
  * @path: (type filename): a file, in the encoding of file names, or `-` for standard input
  * @error: %VSMMU_ERROR_FACTS or %VSMMU_ERROR_READ
  *
- * As vsmmu_host_new_from_data(); @path is the name messages use.
+ * Like vsmmu_host_new_from_data(); messages use @path as the name.
  *
  * Returns: (transfer full): the facts, or %NULL with @error set
  *
@@ -89,8 +85,8 @@ VSMMU_PUBLIC VsmmuHost *vsmmu_host_new_from_file (const char *path, GError **err
  * vsmmu_host_to_json:
  * @host: facts
  *
- * Returns: (transfer full): one JSON object that ends in a newline; reading it
- *   again gives the same facts
+ * Returns: (transfer full): one JSON object, ending in a newline; vsmmu_host_new_from_data() reads the same facts from
+ *   it
  *
  * Since: 0.1
  */
@@ -100,8 +96,8 @@ VSMMU_PUBLIC char *vsmmu_host_to_json (const VsmmuHost *host);
  * vsmmu_host_list_devices:
  * @host: facts
  *
- * Returns: (transfer full): the addresses of the PCI functions that are behind an SMMUv3 and are no bridge or port,
- * such as `0009:01:00.0`: those that vsmmu_plan_new() can give to a guest
+ * Returns: (transfer full): the addresses, such as `0009:01:00.0`, of the PCI functions behind an SMMUv3 that are not
+ *   bridges or ports: those that vsmmu_plan_new() can assign to a guest
  *
  * Since: 0.1
  */

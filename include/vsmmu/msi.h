@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 /**
  * VsmmuViommu: (skip)
  *
- * One vIOMMU, counted by references.
+ * One vIOMMU, reference-counted.
  *
  * Since: 0.1
  */
@@ -16,15 +16,15 @@ typedef struct _VsmmuViommu VsmmuViommu;
 
 /**
  * VsmmuIommuOps: (skip)
- * @size: sizeof (VsmmuIommuOps); members past it are taken for %NULL
- * @name: what messages call it; static, not translated
- * @get_msi_direct_gpa: (nullable): the GPA of the doorbell, whatever address the guest has written; %VSMMU_ERROR_MSI
- * when there is none, and never 0. QEMU's PCIIOMMUOps has a callback of this name
- * @translate: (nullable): the GPA that @iova of the device with @stream_id leads to on a write; %VSMMU_ERROR_MSI for a
- *   fault
+ * @size: sizeof (VsmmuIommuOps); members beyond it count as %NULL
+ * @name: name used in messages; static, not translated
+ * @get_msi_direct_gpa: (nullable): returns the GPA of the doorbell, whatever address the guest has written; fails with
+ *   %VSMMU_ERROR_MSI when there is none, and never returns 0. QEMU's PCIIOMMUOps has a callback of this name
+ * @translate: (nullable): translates a write to @iova by the device with @stream_id into a GPA; fails with
+ *   %VSMMU_ERROR_MSI on a fault
  * @free: (nullable): frees @data
  *
- * What a vIOMMU offers. All but @free may be called by several threads at once.
+ * The implementation of a vIOMMU. All functions but @free may be called by several threads at once.
  *
  * Since: 0.1
  */
@@ -38,8 +38,8 @@ typedef struct {
 
 /**
  * vsmmu_viommu_new: (skip)
- * @ops: what it offers; copied
- * @data: (transfer full): for @ops
+ * @ops: the implementation; copied
+ * @data: (transfer full): passed to the functions of @ops
  *
  * Returns: (transfer full): a vIOMMU
  *
@@ -49,14 +49,14 @@ VSMMU_PUBLIC VsmmuViommu *vsmmu_viommu_new (const VsmmuIommuOps *ops, gpointer d
 
 /**
  * VsmmuSmmuv3Ops: (skip)
- * @size: sizeof (VsmmuSmmuv3Ops); members past it are taken for %NULL
- * @read_register: the register at @offset of the SMMUv3 as it is now, 32 bits wide but for SMMU_STRTAB_BASE: 0x000
- *   SMMU_IDR0, 0x004 SMMU_IDR1, 0x014 SMMU_IDR5, 0x020 SMMU_CR0, 0x044 SMMU_GBPA, 0x080 SMMU_STRTAB_BASE, 0x088
- *   SMMU_STRTAB_BASE_CFG (IHI 0070, chapter 6)
- * @read_memory: copies @length bytes of guest memory from the GPA @address on, all or none
+ * @size: sizeof (VsmmuSmmuv3Ops); members beyond it count as %NULL
+ * @read_register: reads the current value of the register at @offset, in bytes, of the SMMUv3; 32 bits wide except
+ *   SMMU_STRTAB_BASE, which has 64: 0x000 SMMU_IDR0, 0x004 SMMU_IDR1, 0x014 SMMU_IDR5, 0x020 SMMU_CR0, 0x044
+ *   SMMU_GBPA, 0x080 SMMU_STRTAB_BASE, 0x088 SMMU_STRTAB_BASE_CFG (IHI 0070, chapter 6)
+ * @read_memory: copies @length bytes of guest memory, starting at the GPA @address; all or none
  * @free: (nullable): frees @data
  *
- * Where the state of an emulated SMMUv3 comes from. All but @free may be called by several threads at once.
+ * Access to the state of an emulated SMMUv3. All functions but @free may be called by several threads at once.
  *
  * Since: 0.1
  */
@@ -69,8 +69,8 @@ typedef struct {
 
 /**
  * vsmmu_viommu_new_smmuv3: (skip)
- * @ops: where its registers and tables are; copied
- * @data: (transfer full): for @ops
+ * @ops: access to its registers and tables; copied
+ * @data: (transfer full): passed to the functions of @ops
  *
  * Returns: (transfer full): an emulated SMMUv3, which walks the guest's tables as QEMU does
  *
@@ -99,8 +99,8 @@ VSMMU_PUBLIC void vsmmu_viommu_unref (VsmmuViommu *viommu);
 /**
  * VsmmuPciDevfn: (skip)
  *
- * A PCI function of a guest: index of its bus in the topology in the upper 8 bits, slot and function in the lower ones.
- * The number of a bus is something else: the guest gives it, and may give another.
+ * A PCI function of a guest: index of its bus in the topology in the upper 8 bits, slot and function in the lower 8.
+ * The index is not the bus number, which the guest assigns and may change.
  *
  * Since: 0.1
  */
@@ -120,12 +120,12 @@ typedef guint16 VsmmuPciDevfn;
  * VsmmuMsiBusKind: (skip)
  * @VSMMU_MSI_BUS_ROOT: pcie.0, or the bus of a pxb-pcie
  * @VSMMU_MSI_BUS_EXPRESS: behind a root port, upstream or downstream port
- * @VSMMU_MSI_BUS_BRIDGED: conventional PCI behind a PCI Express bridge, which speaks for all functions as 00.0 of this
- *   bus
- * @VSMMU_MSI_BUS_CONVENTIONAL: conventional PCI behind a conventional bridge, which speaks for all functions with its
- * own address
+ * @VSMMU_MSI_BUS_BRIDGED: conventional PCI behind a PCI Express bridge, which uses 00.0 of this bus as the requester
+ *   ID of all functions
+ * @VSMMU_MSI_BUS_CONVENTIONAL: conventional PCI behind a conventional bridge, which uses its own address as the
+ *   requester ID of all functions
  *
- * What requester ids the devices on a bus have.
+ * Which requester IDs the devices on a bus have.
  *
  * Since: 0.1
  */
@@ -138,12 +138,12 @@ typedef enum {
 
 /**
  * VsmmuMsiBusFlags: (skip)
- * @VSMMU_MSI_BUS_PLAIN: neither of the next
- * @VSMMU_MSI_BUS_BYPASSES: made with bypass_iommu
+ * @VSMMU_MSI_BUS_PLAIN: none of the following
+ * @VSMMU_MSI_BUS_BYPASSES: created with bypass_iommu
  * @VSMMU_MSI_BUS_SERVED_ALONE: its vIOMMU serves this root bus only (an arm-smmuv3 device), not those of pxb-pcie too
  *   (`-machine iommu=`)
  *
- * What else there is to a root bus.
+ * Properties of a root bus.
  *
  * Since: 0.1
  */
@@ -156,7 +156,7 @@ typedef enum {
 /**
  * VSMMU_MSI_BUS_UNNUMBERED: (skip)
  *
- * The guest has given the bus no number, or it is not known.
+ * The guest has not assigned a number to the bus, or the number is not known.
  *
  * Since: 0.1
  */
@@ -165,7 +165,7 @@ typedef enum {
 /**
  * VsmmuMsiTopology: (skip)
  *
- * The PCI buses and functions of a guest, its vIOMMUs, and what lies in its memory. Immutable.
+ * The PCI buses and functions of a guest, its vIOMMUs, and the regions of its physical address space. Immutable.
  *
  * Since: 0.1
  */
@@ -174,7 +174,7 @@ typedef struct _VsmmuMsiTopology VsmmuMsiTopology;
 /**
  * VsmmuMsiTopologyBuilder: (skip)
  *
- * A topology that is being described.
+ * A topology under construction.
  *
  * Since: 0.1
  */
@@ -183,7 +183,7 @@ typedef struct _VsmmuMsiTopologyBuilder VsmmuMsiTopologyBuilder;
 /**
  * vsmmu_msi_topology_builder_new: (skip)
  *
- * Returns: (transfer full): a topology without anything
+ * Returns: (transfer full): an empty topology
  *
  * Since: 0.1
  */
@@ -191,7 +191,7 @@ VSMMU_PUBLIC VsmmuMsiTopologyBuilder *vsmmu_msi_topology_builder_new (void);
 
 /**
  * vsmmu_msi_topology_builder_free: (skip)
- * @builder: (transfer full) (nullable): a topology that is not wanted
+ * @builder: (transfer full) (nullable): a topology to discard
  *
  * Since: 0.1
  */
@@ -200,9 +200,9 @@ VSMMU_PUBLIC void vsmmu_msi_topology_builder_free (VsmmuMsiTopologyBuilder *buil
 /**
  * vsmmu_msi_topology_builder_add_bus: (skip)
  * @builder: a topology
- * @kind: what requester ids devices on it have
- * @parent: index of the bus that its bridge or pxb is on, which may be added later; -1 for none
- * @bridge: slot and function of that bridge, slot << 3 | function
+ * @kind: which requester IDs devices on it have
+ * @parent: index of the bus that its bridge or pxb-pcie is on, which may be added later; -1 for none
+ * @bridge: slot and function of that bridge, as slot << 3 | function
  * @number: 0 to 255, or %VSMMU_MSI_BUS_UNNUMBERED
  *
  * Returns: the index of the bus: 0 for the first, and so on up to 255
@@ -215,9 +215,9 @@ VSMMU_PUBLIC guint vsmmu_msi_topology_builder_add_bus (VsmmuMsiTopologyBuilder *
 /**
  * vsmmu_msi_topology_builder_set_root: (skip)
  * @builder: a topology
- * @bus: index of a root bus that was added
- * @viommu: (nullable): the vIOMMU that is set up on it; referenced
- * @flags: what else there is to it
+ * @bus: index of a root bus that was added before
+ * @viommu: (nullable): the vIOMMU of the bus; referenced
+ * @flags: its properties
  *
  * Since: 0.1
  */
@@ -236,11 +236,12 @@ VSMMU_PUBLIC void vsmmu_msi_topology_builder_add_device (VsmmuMsiTopologyBuilder
 /**
  * vsmmu_msi_topology_builder_add_region: (skip)
  * @builder: a topology
- * @start: GPA
- * @size: bytes, not 0
- * @name: what messages call it; interned
+ * @start: first GPA
+ * @size: in bytes, not 0
+ * @name: name used in messages; interned
  *
- * Something that lies in the guest's physical address space: a translated address must lead to one.
+ * Adds a region of the guest's physical address space, such as RAM or a doorbell. The result of a translation must be
+ * in one.
  *
  * Since: 0.1
  */
@@ -250,9 +251,9 @@ VSMMU_PUBLIC void vsmmu_msi_topology_builder_add_region (VsmmuMsiTopologyBuilder
 /**
  * vsmmu_msi_topology_builder_end: (skip)
  * @builder: (transfer full): a topology
- * @error: %VSMMU_ERROR_VALUE for a tree that is none, or a device on no bus
+ * @error: %VSMMU_ERROR_VALUE when the buses do not form a tree, or a device is not on a bus
  *
- * Returns: (transfer full): the topology, or %NULL with @error set; @builder is gone in either case
+ * Returns: (transfer full): the topology, or %NULL with @error set; @builder is freed in either case
  *
  * Since: 0.1
  */
@@ -269,7 +270,7 @@ VSMMU_PUBLIC void vsmmu_msi_topology_free (VsmmuMsiTopology *topology);
 /**
  * VsmmuMsiPath: (skip)
  * @VSMMU_MSI_PATH_IDENTITY: no vIOMMU: the address is a GPA
- * @VSMMU_MSI_PATH_DIRECT: the vIOMMU says the GPA; the address is ignored
+ * @VSMMU_MSI_PATH_DIRECT: the vIOMMU returns the GPA; the address is ignored
  * @VSMMU_MSI_PATH_TRANSLATED: the vIOMMU translates the address
  *
  * How the address of an MSI becomes a GPA.
@@ -296,11 +297,11 @@ VSMMU_PUBLIC const char *vsmmu_msi_path_to_string (VsmmuMsiPath path);
  * VsmmuMsiRoute: (skip)
  * @address_lo: lower 32 bits of the doorbell's GPA
  * @address_hi: upper 32 bits
- * @data: as the guest wrote it
- * @device_id: for the ITS: the requester id, bus number << 8 | slot << 3 | function
+ * @data: the data that the guest wrote
+ * @device_id: the DeviceID for the ITS: the requester ID, bus number << 8 | slot << 3 | function
  * @path: how the address became a GPA
  *
- * What KVM is given for one MSI (struct kvm_irq_routing_msi). It gets no more members, as KVM's does not.
+ * What KVM gets for one MSI (struct kvm_irq_routing_msi). No members will be added, as none are added to KVM's.
  *
  * Since: 0.1
  */
@@ -315,8 +316,8 @@ typedef struct {
 /**
  * VsmmuMsiResolver: (skip)
  *
- * Turns the MSI address that a guest wrote into the one that an interrupt is injected with. Any number of threads may
- * resolve while others replace the topology.
+ * Turns the MSI address that a guest wrote into the doorbell address that KVM needs to inject the interrupt. Any
+ * number of threads may resolve while others replace the topology.
  *
  * Since: 0.1
  */
@@ -324,7 +325,7 @@ typedef struct _VsmmuMsiResolver VsmmuMsiResolver;
 
 /**
  * vsmmu_msi_resolver_new: (skip)
- * @topology: (transfer full): what to resolve in
+ * @topology: (transfer full): the topology to resolve MSIs in
  *
  * Returns: (transfer full): a resolver
  *
@@ -334,7 +335,7 @@ VSMMU_PUBLIC VsmmuMsiResolver *vsmmu_msi_resolver_new (VsmmuMsiTopology *topolog
 
 /**
  * vsmmu_msi_resolver_free: (skip)
- * @resolver: (transfer full) (nullable): a resolver with which no thread is resolving
+ * @resolver: (transfer full) (nullable): a resolver that no thread is using
  *
  * Since: 0.1
  */
@@ -345,7 +346,7 @@ VSMMU_PUBLIC void vsmmu_msi_resolver_free (VsmmuMsiResolver *resolver);
  * @resolver: a resolver
  * @topology: (transfer full): the topology after devices came or went
  *
- * Does not wait for threads that are resolving; they finish with the topology that they began with.
+ * Does not wait for threads that are resolving; they finish with the previous topology.
  *
  * Since: 0.1
  */
@@ -355,15 +356,15 @@ VSMMU_PUBLIC void vsmmu_msi_resolver_set_topology (VsmmuMsiResolver *resolver, V
  * vsmmu_msi_resolve: (skip)
  * @resolver: a resolver
  * @devfn: the function that sends the MSI
- * @address: what the guest wrote as the address: an IOVA behind a vIOMMU
- * @data: what the guest wrote as the data
+ * @address: the address that the guest wrote; an IOVA behind a vIOMMU
+ * @data: the data that the guest wrote
  * @route: (out): the route; unchanged on failure
- * @error: %VSMMU_ERROR_MSI: there is no such function, its bus has no number, or the translation fails; the message
- * says where
+ * @error: %VSMMU_ERROR_MSI when there is no such function, its bus has no number, or the translation fails; the
+ *   message names the stage
  *
- * Decides as QEMU does in kvm_arch_fixup_msi_route(): no vIOMMU, the address is the GPA; a vIOMMU that says the
- * doorbell's GPA, that; else the address is translated, and something must lie where it leads. Takes no lock unless the
- * vIOMMU's translation does.
+ * Decides as QEMU does in kvm_arch_fixup_msi_route(): without a vIOMMU, the address is the GPA; a vIOMMU with
+ * `get_msi_direct_gpa` returns the GPA of the doorbell; otherwise, the address is translated, and the result must be in
+ * a region of the topology. Does not lock anything unless the vIOMMU's translation does.
  *
  * Returns: %FALSE with @error set, and never a route, on failure
  *
@@ -375,14 +376,13 @@ VSMMU_PUBLIC gboolean vsmmu_msi_resolve (VsmmuMsiResolver *resolver, VsmmuPciDev
 /**
  * vsmmu_msi_forecast_to_json:
  * @domain: a domain
- * @error: %VSMMU_ERROR_UNSUPPORTED when it is no `virt` machine, or libvirt would refuse the PCI tree
+ * @error: %VSMMU_ERROR_UNSUPPORTED when it is not a `virt` machine, or libvirt would reject the PCI tree
  *
- * What can be said of the MSIs of each device before the guest runs: which way they take, and whether they will reach
- * the doorbell.
+ * What is known about the MSIs of each device before the guest runs: their path, and whether they will reach the
+ * doorbell.
  *
  * Returns: (transfer full): one JSON object as `schemas/msi.schema.json` describes it, ending in a newline, or %NULL
- * with
- *   @error set
+ *   with @error set
  *
  * Since: 0.1
  */

@@ -9,7 +9,7 @@ G_BEGIN_DECLS
 /**
  * VSMMU_PLAN_SPARE_PORTS_MAX:
  *
- * How many free ports a vSMMU may be asked to have.
+ * The largest number of spare ports for each vSMMU.
  *
  * Since: 0.1
  */
@@ -18,7 +18,7 @@ G_BEGIN_DECLS
 /**
  * VsmmuPlanOptions:
  *
- * What is to be planned beyond the devices.
+ * What to plan beyond the devices.
  *
  * Since: 0.1
  */
@@ -30,7 +30,7 @@ VSMMU_PUBLIC GType vsmmu_plan_options_get_type (void);
 /**
  * vsmmu_plan_options_new:
  *
- * Returns: (transfer full): options for a small guest with placeholders, and no spare ports
+ * Returns: (transfer full): options for a new, small guest with placeholders, without spare ports
  *
  * Since: 0.1
  */
@@ -47,7 +47,8 @@ VSMMU_PUBLIC void vsmmu_plan_options_unref (VsmmuPlanOptions *options);
 /**
  * vsmmu_plan_options_set_spare_ports:
  * @options: options
- * @spare_ports: free ports that each vSMMU with one of the devices has at least, 0 to %VSMMU_PLAN_SPARE_PORTS_MAX
+ * @spare_ports: minimum number of free ports of each vSMMU that gets one of the devices, 0 to
+ *   %VSMMU_PLAN_SPARE_PORTS_MAX
  *
  * Since: 0.1
  */
@@ -56,7 +57,7 @@ VSMMU_PUBLIC void vsmmu_plan_options_set_spare_ports (VsmmuPlanOptions *options,
 /**
  * vsmmu_plan_options_set_name:
  * @options: options
- * @name: (nullable): of the guest that is written, without a slash; ignored when there is a guest
+ * @name: (nullable): name of the new guest, without a slash; copied; ignored after vsmmu_plan_options_set_guest()
  *
  * Since: 0.1
  */
@@ -77,7 +78,7 @@ VSMMU_PUBLIC void vsmmu_plan_options_set_guest (VsmmuPlanOptions *options, const
 /**
  * VsmmuPlan:
  *
- * A guest with the devices that were asked for. Immutable, and counted by references.
+ * A guest with the requested devices. Immutable and reference-counted.
  *
  * Since: 0.1
  */
@@ -89,18 +90,18 @@ VSMMU_PUBLIC GType vsmmu_plan_get_type (void);
 /**
  * vsmmu_plan_new:
  * @host: facts of the host that the guest is for
- * @devices: (array zero-terminated=1): addresses of functions of the host: `0009:01:00.0`, or `01:00.0` in domain 0
- * @options: (nullable): what else is to be planned
- * @error: %VSMMU_ERROR_VALUE for an address that is none, %VSMMU_ERROR_READ, %VSMMU_ERROR_XML or
- *   %VSMMU_ERROR_NOT_DOMAIN for the guest's document, and %VSMMU_ERROR_UNSUPPORTED when the guest cannot have the
- * devices
+ * @devices: (array zero-terminated=1): addresses of PCI functions of the host, as `0009:01:00.0`, or `01:00.0` in PCI
+ *   domain 0
+ * @options: (nullable): what else to plan
+ * @error: %VSMMU_ERROR_VALUE for an invalid address, %VSMMU_ERROR_READ, %VSMMU_ERROR_XML or %VSMMU_ERROR_NOT_DOMAIN
+ *   for the guest's document, and %VSMMU_ERROR_UNSUPPORTED when the devices cannot be assigned to the guest
  *
- * Gives the devices to the guest behind accelerated SMMUv3s: one for each SMMU of the host, over a pcie-expander-bus of
- * its own, which QEMU demands and does not check. A vSMMU that the guest has is used again when a device behind it
- * shows that it is over the same SMMU.
+ * Assigns the devices to the guest behind accelerated SMMUv3s: one vSMMU for each SMMU of the host, on a
+ * pcie-expander-bus of its own, as QEMU requires but does not check. An existing vSMMU of the guest is reused when a
+ * device behind it shows that it belongs to the same SMMU.
  *
- * The rest of the guest stays as it is, byte for byte. Devices without an address that libvirt would put on a port it
- * adds get this port and address explicitly, because the ports planned for VFIO devices would come first otherwise.
+ * The rest of the guest is unchanged, byte for byte. A device without an address, for which libvirt would add a port,
+ * gets this port and address explicitly; otherwise, libvirt would place it on a port planned for a VFIO device.
  *
  * Returns: (transfer full): the plan, or %NULL with @error set
  *
@@ -132,8 +133,8 @@ VSMMU_PUBLIC const char *vsmmu_plan_get_xml (const VsmmuPlan *plan, gsize *lengt
  * vsmmu_plan_get_notes:
  * @plan: a plan
  *
- * Returns: (transfer none) (element-type utf8): (translated) sentences: what was not done, and what was done to the
- *   guest beyond the devices
+ * Returns: (transfer none) (element-type utf8): (translated) sentences about what was not done, and about changes to
+ *   the guest beyond the devices
  *
  * Since: 0.1
  */
@@ -143,8 +144,8 @@ VSMMU_PUBLIC GPtrArray *vsmmu_plan_get_notes (const VsmmuPlan *plan);
  * vsmmu_plan_get_findings:
  * @plan: a plan
  *
- * Returns: (transfer none) (element-type VsmmuFinding): what vsmmu_check_data() says of the plan's XML on the host;
- * with one of severity error, the XML is of no use
+ * Returns: (transfer none) (element-type VsmmuFinding): what vsmmu_check_data() reports for the plan's XML on the
+ *   host; do not use the XML if one of them is an error
  *
  * Since: 0.1
  */

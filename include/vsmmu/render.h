@@ -12,8 +12,8 @@ G_BEGIN_DECLS
  * @findings: (element-type VsmmuFinding): the findings of one document
  * @colour: whether to use terminal colours
  *
- * Returns: (transfer full): `file:line: severity: message [rule]` with the hint
- *   on a line of its own, one after the other; empty for no findings
+ * Returns: (transfer full): `file:line: severity: message [rule]` for each finding, with the hint on a line of its
+ *   own; empty without findings
  *
  * Since: 0.1
  */
@@ -45,15 +45,14 @@ VSMMU_PUBLIC char *vsmmu_render_sarif (const GPtrArray *findings);
  * vsmmu_render_dot:
  * @domain: a domain
  * @host: (nullable): the host it is to run on, to show the physical SMMUs too
- * @findings: (element-type VsmmuFinding): what vsmmu_check_domain() says of @domain
+ * @findings: (element-type VsmmuFinding): what vsmmu_check_domain() reports for @domain
  *
- * A picture in the language of Graphviz: root buses with the vSMMUs over them,
- * ports, devices, and the physical SMMUs that VFIO devices are behind. What a
- * finding is about is marked by colour and in words. Free ports of a bus are one
- * node, and so are emulated devices behind no accelerated SMMUv3.
+ * A graph in Graphviz's DOT language: root buses with their vSMMUs, ports, devices, and the physical SMMUs of the VFIO
+ * devices. Nodes with findings are marked by colour and text. The free ports of a bus are one node, and so are the
+ * emulated devices that are not behind an accelerated SMMUv3.
  *
- * Names of nodes: `guest`, `root` and `bus` with the index of a controller,
- * `device` and `iommu` with a number, `smmu` with the address of a physical SMMU.
+ * Names of nodes: `guest`, `root` and `bus` with the index of a controller, `device` and `iommu` with a number, and
+ * `smmu` with the address of a physical SMMU.
  *
  * Returns: (transfer full): a digraph, in UTF-8 and ending in a newline
  *

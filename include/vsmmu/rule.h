@@ -24,8 +24,8 @@ typedef enum {
 /**
  * VsmmuRule:
  *
- * What findings are about: one mistake, why it is one, and where that is known from. Rules are statically owned, and
- * the same for all threads.
+ * A check for one kind of mistake, with the reason and the source of the fact. Rules are static and shared by all
+ * threads.
  *
  * Since: 0.1
  */
@@ -36,7 +36,7 @@ VSMMU_PUBLIC GType vsmmu_rule_get_type (void);
 
 /**
  * vsmmu_rules_get:
- * @index: 0 for the first rule
+ * @index: index of a rule, starting at 0
  *
  * Returns: (transfer none) (nullable): the rule; %NULL after the last one
  *
@@ -58,7 +58,7 @@ VSMMU_PUBLIC const VsmmuRule *vsmmu_rules_find (const char *id);
  * vsmmu_rule_get_id:
  * @rule: a rule
  *
- * Returns: (transfer none): a kebab-case word that does not change
+ * Returns: (transfer none): an identifier such as `host-smmu-mismatch`; stable across releases, not translated
  *
  * Since: 0.1
  */
@@ -68,7 +68,7 @@ VSMMU_PUBLIC const char *vsmmu_rule_get_id (const VsmmuRule *rule);
  * vsmmu_rule_get_severity:
  * @rule: a rule
  *
- * Returns: severity of its findings, unless a finding has another
+ * Returns: the default severity of its findings; see vsmmu_finding_get_severity()
  *
  * Since: 0.1
  */
@@ -98,7 +98,7 @@ VSMMU_PUBLIC const char *vsmmu_rule_get_explanation (const VsmmuRule *rule);
  * vsmmu_rule_get_source:
  * @rule: a rule
  *
- * Returns: (transfer none): the QEMU, libvirt or kernel function, check or document that the rule is taken from; not
+ * Returns: (transfer none): the QEMU, libvirt or kernel function, or the document, that the rule is based on; not
  *   translated
  *
  * Since: 0.1

@@ -19,8 +19,8 @@ VSMMU_PUBLIC GType vsmmu_target_get_type (void);
 
 /**
  * vsmmu_target_new:
- * @text: `libvirt=11.3,qemu=11.1`, either part alone, or with a third number
- * @error: %VSMMU_ERROR_VALUE when @text is anything else
+ * @text: versions as in `libvirt=11.3,qemu=11.1`; either part may be missing, and a version may have a third number
+ * @error: %VSMMU_ERROR_VALUE when @text has any other form
  *
  * Returns: (transfer full): a target, or %NULL with @error set
  *
@@ -31,10 +31,10 @@ VSMMU_PUBLIC VsmmuTarget *vsmmu_target_new (const char *text, GError **error);
 /**
  * vsmmu_target_new_for_uri:
  * @uri: (nullable): libvirt connection URI; %NULL for qemu:///system
- * @error: %VSMMU_ERROR_PROBE when there is no library, daemon or answer
+ * @error: %VSMMU_ERROR_PROBE when libvirt's client library is missing or the daemon does not answer
  *
  * Asks the libvirt daemon behind @uri, over a read-only connection, for its own version (virConnectGetLibVersion())
- * and that of the QEMU it runs (virConnectGetVersion()). libvirt's client library is loaded when it is needed first.
+ * and for the version of its QEMU (virConnectGetVersion()). libvirt's client library is loaded on first use.
  *
  * Returns: (transfer full): a target, or %NULL with @error set
  *

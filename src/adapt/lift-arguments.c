@@ -149,7 +149,7 @@ take_ports (const VsmmuLifting *lifting, Tree *tree, GHashTable *ports)
   return vsmmu_passthrough_index_count (&lifting->passthroughs, id) == tree->ports->len + 2;
 }
 
-/* (transfer full) (nullable): what @smmu stands over, when domain XML can say it */
+/* (transfer full) (nullable): the root bus of @smmu, when domain XML can express it */
 static Tree *
 read_tree (const VsmmuLifting *lifting, VsmmuOption *smmu, GHashTable *expanders, GHashTable *ports)
 {

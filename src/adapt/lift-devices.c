@@ -41,7 +41,7 @@ is_object (const VsmmuOption *option, const char *type)
   return strcmp (option->name->value, "-object") == 0 && g_strcmp0 (vsmmu_option_get (option, ""), type) == 0;
 }
 
-/* What lowering says of the domain with the name of the backend. */
+/* What lowering records about the domain in the name of the backend. */
 static VsmmuSwitch
 parse_backend (const Backends *backends)
 {
@@ -335,7 +335,7 @@ vsmmu_lift_hole (VsmmuLifting *lifting)
 
     if (!is_machine || vsmmu_option_get (option, names[0]) == NULL)
       continue;
-    /* Of several, the last counts, and one that stays would count more than what libvirt says. */
+    /* Of several, the last counts, and a remaining one would override what libvirt says. */
     if (!vsmmu_option_has_only (option, names) || !parse_size (vsmmu_option_get (option, names[0]), &kib))
       return;
     g_ptr_array_add (sizes, option);

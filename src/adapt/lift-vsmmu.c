@@ -37,7 +37,7 @@ shown_alias (const VsmmuDomain *domain, const char *id)
   return domain->is_running || (g_str_has_prefix (id, "ua-") && !is_our_alias (id)) ? id : NULL;
 }
 
-/* What libvirt says of PCI controllers, and is removed where one stands in for an arm-smmuv3. */
+/* What libvirt adds to PCI controllers, and is removed where one stands in for an arm-smmuv3. */
 static const char *const controller_properties[] = { "bus_nr",  "numa_node",  "bus",  "addr",    "multifunction",
                                                      "chassis", "chassis_nr", "port", "hotplug", NULL };
 

@@ -29,7 +29,7 @@ find_buses (VsmmuLifting *lifting)
   }
 }
 
-/* Elements of which nothing is left, which libvirt does not keep; @removed: nodes that are no longer there. */
+/* Elements that have become empty, which libvirt does not keep; @removed: nodes that are no longer there. */
 static void
 remove_containers (VsmmuLifting *lifting, GHashTable *removed)
 {

@@ -7,7 +7,7 @@ vsmmu_lowering_add_argument (VsmmuLowering *lowering, const char *option, const 
   g_string_append_printf (lowering->arguments, "<qemu:arg value='%s'/>\n<qemu:arg value='%s'/>\n", option, value);
 }
 
-/* (transfer full): @lines with another prefix; they are ours, so "qemu:" stands only in front of names */
+/* (transfer full): @lines with another prefix; they are ours, so "qemu:" precedes names only */
 static char *
 change_prefix (const char *lines, const char *prefix)
 {
@@ -20,7 +20,7 @@ change_prefix (const char *lines, const char *prefix)
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
-/* (transfer full): what stands before the name of @node in the document, with the colon */
+/* (transfer full): what precedes the name of @node in the document, with the colon */
 static char *
 prefix_of (const xmlNode *node)
 {
@@ -49,8 +49,8 @@ find_container (const xmlNode *root, const char *name)
 }
 
 /*
- * Puts lines into an element below <domain>: libvirt takes only one of each when it validates. One that is not there is
- * added to @added.
+ * Puts lines into an element below <domain>: libvirt takes only one of each when it validates. A missing one is added
+ * to @added.
  */
 static void
 write_container (VsmmuLowering *lowering, const char *name, const char *lines, GString *added)

@@ -7,7 +7,7 @@
 #include "domain/acceleration.h"
 #include "domain/releases.h"
 
-/* Attributes that belong to VFIO devices and their ports, and that older libvirts drop without a word. */
+/* Attributes that belong to VFIO devices and their ports, and that older libvirts silently drop. */
 static const struct {
   const char *device;
   const char *element;
@@ -54,7 +54,7 @@ needs_iommufd (const VsmmuDomain *domain)
   return FALSE;
 }
 
-/* An override for what <iommufd> of the domain does not say. QEMU takes no backend for the empty name. */
+/* An override for what <iommufd> of the domain does not say. QEMU does not accept the empty name as a backend. */
 static void
 override_iommufd (VsmmuLowering *lowering, const VsmmuDevice *hostdev, const char *backend)
 {

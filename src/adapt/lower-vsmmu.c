@@ -81,7 +81,7 @@ take_place (const VsmmuDomain *domain, Room *room, VsmmuPciAddress *address, GEr
   return TRUE;
 }
 
-/* (transfer full): the user's own alias, which libvirt keeps, or one that says which vSMMU it is */
+/* (transfer full): the user's own alias, which libvirt keeps, or a new one with the name of the vSMMU */
 static char *
 choose_alias (const VsmmuDevice *iommu, guint number, const Room *room)
 {

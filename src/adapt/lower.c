@@ -75,7 +75,7 @@ has_no_leftovers (const VsmmuDomain *domain, GError **error)
   return TRUE;
 }
 
-/* What lifting did not understand of the iommufd of a device cannot stand beside what lowering says of it. */
+/* What lifting did not understand of the iommufd of a device conflicts with what lowering writes for it. */
 static gboolean
 has_no_own_iommufd (const VsmmuDomain *domain, GError **error)
 {
@@ -99,7 +99,7 @@ has_no_own_iommufd (const VsmmuDomain *domain, GError **error)
   return TRUE;
 }
 
-/* The same for what an argument says of all of them. */
+/* The same for an argument that applies to all of them. */
 static gboolean
 has_no_iommufd_for_all (const VsmmuDomain *domain, GError **error)
 {

@@ -22,7 +22,7 @@ typedef enum {
 
 /*
  * vsmmu_strategy_choose:
- * @target: what the domain is for; without a QEMU release, one that is new enough is assumed
+ * @target: what the domain is for; without a QEMU release, a recent enough QEMU is assumed
  * @strategy: (out): how
  * @error: %VSMMU_ERROR_UNSUPPORTED when the libvirt is older than 8.2 or the QEMU older than 11.0, and
  *   %VSMMU_ERROR_VALUE when @target names no libvirt

@@ -22,14 +22,14 @@ typedef struct {
 /* All overrides of one device. */
 typedef struct {
   GPtrArray *list;  /* (element-type VsmmuOverride) */
-  GHashTable *last; /* name → the last VsmmuProperty of that name, which is the one that counts */
+  GHashTable *last; /* name → the last VsmmuProperty of that name, which wins */
 } VsmmuDeviceOverrides;
 
 typedef struct {
   const VsmmuDomain *domain;
   GPtrArray *overrides; /* (element-type VsmmuOverride) */
   GHashTable *by_alias; /* alias → VsmmuDeviceOverrides */
-  GPtrArray *options;   /* (element-type VsmmuOption): those of which it is certain that they are options */
+  GPtrArray *options;   /* (element-type VsmmuOption): those that are certainly options */
   GHashTable *words;    /* word in any value → how often it is there */
 } VsmmuPassthroughIndex;
 

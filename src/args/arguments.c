@@ -144,8 +144,8 @@ add_controller (Builder *builder, const VsmmuDevice *device)
 }
 
 /*
- * The bus of a controller must exist before the controller. libvirt does not
- * look after that, so where it matters its own order does not start.
+ * The bus of a controller must exist before the controller. libvirt does not ensure that, so where it matters, its
+ * own order does not start.
  */
 static void
 add_controller_after_parent (Builder *builder, guint index, gboolean is_wanted[VSMMU_PCI_BUSES_MAX])
@@ -161,7 +161,7 @@ add_controller_after_parent (Builder *builder, guint index, gboolean is_wanted[V
     add_controller (builder, builder->domain->buses[path[depth]].controller);
 }
 
-/* Everything below root buses that a vSMMU may stand over, and the ports on the way to VFIO devices elsewhere. */
+/* Everything below root buses that may have a vSMMU, and the ports on the way to VFIO devices elsewhere. */
 static void
 find_wanted_buses (const VsmmuDomain *domain, gboolean is_wanted[VSMMU_PCI_BUSES_MAX])
 {

@@ -15,7 +15,7 @@ typedef struct _VsmmuBudget VsmmuBudget;
  * vsmmu_budget_new:
  * @bytes: of memory
  *
- * Returns: (transfer full): a budget of which nothing is taken
+ * Returns: (transfer full): a budget that is unused
  */
 VsmmuBudget *vsmmu_budget_new (gsize bytes);
 
@@ -29,7 +29,7 @@ void vsmmu_budget_unref (VsmmuBudget *budget);
  * @is_urgent: whether it goes before those that are not
  *
  * Takes what working on the document costs, and waits until so much is there. Who came first is first. A document of at
- * most 64 KiB never waits, and one that costs more than all only until nobody else has anything.
+ * most 64 KiB never waits, and a document that costs more than the whole budget waits until nobody else has any of it.
  *
  * Returns: what was taken, for vsmmu_budget_give()
  */

@@ -10,7 +10,7 @@
  *
  * Looks over JSON before json-glib does, which recurses for every level of
  * nesting, takes comments and assignments, and forgets a member that is given
- * twice. Whatever is no JSON beyond that is left for json-glib to find.
+ * twice. All other syntax errors are left for json-glib to find.
  *
  * Returns: %FALSE when it nests deeper than 16, has more than two million values,
  *   or has something outside of strings that JSON has not

@@ -59,7 +59,7 @@ const VsmmuRuleRow *vsmmu_rule_table (guint index);
 
 /*
  * vsmmu_check_place:
- * @is_plug: whether the message is about what stands in the device document
+ * @is_plug: whether the message is about the device document
  *
  * Returns: (transfer full): where @device stands: "line 42", or "line 42 of guest.xml" when it is
  *   in the other document

@@ -112,7 +112,7 @@ check_commandline_not_understood (VsmmuCheck *check)
  * commandline-conflict
  */
 
-/* What in a <qemu:arg> meddles with the parts that libvirt generates for a vSMMU, or stops QEMU beside one. */
+/* What in a <qemu:arg> conflicts with the parts that libvirt generates for a vSMMU, or stops QEMU when there is one. */
 static const struct {
   const char *text;
   VsmmuSeverity severity;

@@ -7,7 +7,7 @@
 #include "domain/vsmmu.h"
 #include "host/binding.h"
 
-/* The vSMMU that @device stands behind, when that is an accelerated one that works; or %NULL. */
+/* The vSMMU that @device is behind, when it is accelerated and works; or %NULL. */
 static const VsmmuDevice *
 accelerated_vsmmu_of (const VsmmuCheck *check, const VsmmuDevice *device)
 {

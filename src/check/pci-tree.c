@@ -168,7 +168,7 @@ next_expander (const VsmmuCheck *check, const VsmmuDevice *self, int bus_nr)
   return next;
 }
 
-/* A busNr that libvirt refuses, so that there is none to compare. */
+/* A busNr that libvirt rejects, so there is none to compare. */
 static gboolean
 has_bad_bus_number (const VsmmuDomain *domain)
 {

@@ -7,7 +7,7 @@
 /*
  * VsmmuPolicy:
  *
- * What whoever stands between users and libvirt does about findings, as the
+ * What the transport, the hook and the daemon do about findings, as the
  * administrator of a host wrote it in virt-vsmmu.conf(5). Immutable after it was made.
  */
 typedef struct _VsmmuPolicy VsmmuPolicy;
@@ -64,8 +64,7 @@ typedef enum {
  * vsmmu_policy_load:
  * @with_user: whether the file of the user counts too, key by key over that of
  *   the host; never for a program that acts for others, such as a hook
- * @error: %VSMMU_ERROR_POLICY when a file cannot be read, is no key file, or has a
- *   key, a rule or a value that there is not
+ * @error: %VSMMU_ERROR_POLICY when a file cannot be read, is not a key file, or has an unknown key, rule or value
  *
  * Reads virt-vsmmu.conf in the directory for configuration that the library was built
  * for (`/etc`), or the file that VIRT_VSMMU_CONF in the environment names instead;
@@ -153,10 +152,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuPolicy, vsmmu_policy_free)
 
 /*
  * vsmmu_policy_mismatch_of:
- * @document: domain XML as libvirt answers it, never one that was lifted
- * @action: (out): the strictest of all that its metadata say
+ * @document: domain XML as libvirt answers it, never a lifted one
+ * @action: (out): the strictest of all that its metadata specifies
  *
- * Returns: whether they say anything that there is
+ * Returns: whether it specifies a valid action
  */
 gboolean vsmmu_policy_mismatch_of (const xmlDoc *document, VsmmuPolicyMismatch *action);
 

@@ -14,7 +14,7 @@ typedef enum {
 
 /*
  * vsmmu_check_choose_port:
- * @device: one that is to be attached
+ * @device: the device to attach
  * @with_own: whether the port that libvirt would give it is one of the free ones
  * @port: (out): index of the controller; only set when some port suits
  *
@@ -29,7 +29,7 @@ char *vsmmu_check_hint_for_port (const VsmmuCheck *check, const VsmmuDevice *dev
 /*
  * VsmmuHotplugPlace:
  * @VSMMU_PLACE_KEPT: there is nothing to choose: the device has an address, is
- *   not attached, takes no PCI address, or the guest has no accelerated SMMUv3
+ *   not attached, does not have a PCI address, or the guest has no accelerated SMMUv3
  * @VSMMU_PLACE_CHOSEN: a free port suits the device
  * @VSMMU_PLACE_UNKNOWN: free ports may suit it, but on which physical SMMUs
  *   the device and those behind the vSMMUs are is not known

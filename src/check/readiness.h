@@ -40,8 +40,7 @@ void vsmmu_readiness_free (VsmmuReadiness *readiness);
  * What @host needs to give any guest an accelerated SMMUv3; in the manner of
  * virt-host-validate(1).
  *
- * Returns: (transfer full) (element-type VsmmuReadiness): the checks, in the
- *   order in which what fails is to be mended
+ * Returns: (transfer full) (element-type VsmmuReadiness): the checks, in the order in which to fix those that fail
  */
 GPtrArray *vsmmu_host_check_readiness (const VsmmuHost *host);
 

@@ -5,7 +5,7 @@
 
 /* What the rules of a group look at. */
 typedef enum {
-  VSMMU_RULE_GROUP_DOCUMENT, /* what stands in the document, attribute by attribute */
+  VSMMU_RULE_GROUP_DOCUMENT, /* the attributes of the document, one by one */
   VSMMU_RULE_GROUP_GUEST,    /* how the parts of the guest fit together */
   VSMMU_RULE_GROUP_HOST,     /* what a host has and can do */
   VSMMU_RULE_GROUP_TARGET,   /* what a libvirt and a QEMU version can do */

@@ -116,7 +116,7 @@ vsmmu_check_data (const char *data, gsize length, const char *name, const VsmmuC
     return NULL;
   }
 
-  /* The place stands in the finding; the message need not repeat it. */
+  /* The finding has the place; the message need not repeat it. */
   place = g_strdup_printf ("%s:%u: ", name, line);
   message = parse_error->message + (g_str_has_prefix (parse_error->message, place) ? strlen (place) : 0);
   findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);

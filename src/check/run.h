@@ -12,7 +12,7 @@ struct _VsmmuCheckOptions {
   const VsmmuHost *host;
   const VsmmuSchema *schema;
   const VsmmuHotplug *hotplug;
-  /* Make a document that is no domain the error VSMMU_ERROR_NOT_DOMAIN instead of a finding, for callers that come
+  /* Make a document that is not a domain the error VSMMU_ERROR_NOT_DOMAIN instead of a finding, for callers that come
    * across networks and storage pools. */
   gboolean domains_only;
 };

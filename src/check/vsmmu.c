@@ -7,7 +7,7 @@
 #include "domain/options.h"
 #include "domain/vsmmu.h"
 
-/* How many VFIO devices stand below each root bus when the guest starts. */
+/* How many VFIO devices are below each root bus when the guest starts. */
 static void
 count_hostdevs (const VsmmuCheck *check, guint counts[VSMMU_PCI_BUSES_MAX])
 {

@@ -10,7 +10,7 @@ has_value (const xmlAttr *attribute, const char *value)
   return attribute->children != NULL && xmlStrEqual (attribute->children->content, (const xmlChar *) value);
 }
 
-/* Whether an attribute of @node is, or is close to, one that only an accelerated SMMUv3 has. */
+/* Whether an attribute of @node is, or resembles, an attribute that only an accelerated SMMUv3 has. */
 static gboolean
 mentions_acceleration (const xmlNode *node, gboolean is_driver)
 {

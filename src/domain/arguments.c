@@ -131,7 +131,7 @@ static const struct {
   /* clang-format on */
 };
 
-/* By what the first value of an option is called that stands there without a name. */
+/* What the first value of an option is called when it has no name. */
 static const char *const implied_names[VSMMU_OPTION_UNKNOWN + 1] = {
   [VSMMU_OPTION_DEVICE] = "driver",
   [VSMMU_OPTION_OBJECT] = "qom-type",
@@ -316,7 +316,7 @@ take_string (const char **text)
   return g_string_free (g_steal_pointer (&string), FALSE);
 }
 
-/* A list or an object inside, of which only the end is of interest. */
+/* A nested list or object, where only the end matters. */
 static gboolean
 skip_nested (const char **text)
 {
@@ -443,7 +443,7 @@ read_value (VsmmuOption *option)
     option->values = parse_values (text, implied_names[option->kind]);
 }
 
-/* (transfer full): the option called @name, of which the value is the next argument if it has one */
+/* (transfer full): the option called @name, whose value is the next argument if it has one */
 static VsmmuOption *
 option_new (const VsmmuPassthrough *name, const VsmmuPassthrough *next)
 {

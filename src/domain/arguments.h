@@ -43,7 +43,8 @@ GPtrArray *vsmmu_arguments_parse (const GArray *arguments);
 
 /*
  * vsmmu_option_get:
- * @name: "" for what stands first without a name: the driver of -device, the qom-type of -object, the type of -machine
+ * @name: "" for the first value, which has no name: the driver of -device, the qom-type of -object, the type of
+ * -machine
  *
  * Returns: (nullable): the value @name of @option; of several, the last, whichever way it was written
  */

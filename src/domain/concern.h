@@ -15,5 +15,5 @@
  */
 gboolean vsmmu_document_may_concern (const char *xml, gsize length);
 
-/* Whether @xml is a domain that runs, as libvirt writes it: only such a one has an id. */
+/* Whether @xml is the live XML of a running domain, as libvirt writes it: only that has an id. */
 gboolean vsmmu_document_is_running (const char *xml);

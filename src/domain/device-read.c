@@ -162,7 +162,7 @@ read_interface (const VsmmuReader *reader, VsmmuDevice *device)
     set_virtio (device, NULL);
     return;
   }
-  /* Model names are not case-sensitive here, and one libvirt does not know counts as Express. */
+  /* Model names are not case-sensitive here, and an unknown one counts as Express. */
   folded = g_ascii_strdown (model, -1);
   device->connect = ANY_PCIE;
   set_by_model (device, folded, models);

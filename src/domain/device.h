@@ -104,7 +104,7 @@ typedef struct {
 } VsmmuIommu;
 
 /*
- * VsmmuDevice: one child of <devices>, or one that libvirt adds by itself
+ * VsmmuDevice: one child of <devices>, or a device that libvirt adds by itself
  * (ordinal 0, line 0).
  */
 typedef struct {

@@ -378,7 +378,7 @@ assign_ids (VsmmuDomain *domain)
   }
   for (guint i = 0; i < domain->iommus->len; i++)
     set_id (domain, g_ptr_array_index (domain->iommus, i), g_strdup_printf ("iommu%u", i));
-  /* Interfaces come first, and a device with a name of its own takes no number. */
+  /* Interfaces come first, and a device with a name of its own does not use up a number. */
   for (guint pass = 0; pass < 2; pass++) {
     for (guint i = 0; i < domain->devices->len; i++) {
       VsmmuDevice *device = g_ptr_array_index (domain->devices, i);

@@ -49,7 +49,7 @@ typedef struct {
 typedef struct {
   const VsmmuDevice *controller; /* %NULL for no such controller */
   const VsmmuPciModel *model;
-  int root;                 /* index of the root bus it hangs off, -1 when it hangs off none */
+  int root;                 /* index of the root bus it is below, -1 when there is none */
   const VsmmuDevice *vsmmu; /* root buses: the first vSMMU that names it */
 } VsmmuBus;
 
@@ -59,7 +59,7 @@ typedef enum {
   VSMMU_PLUG_UNSUPPORTED, /* libvirt attaches no such device to a running guest */
   VSMMU_PLUG_UNKNOWN,     /* the guest's own devices have none */
   VSMMU_PLUG_NO_BUS,      /* the bus it names is not there */
-  VSMMU_PLUG_NO_HOTPLUG,  /* the bus it names takes no device while the guest runs */
+  VSMMU_PLUG_NO_HOTPLUG,  /* the bus it names does not accept hotplugged devices */
   VSMMU_PLUG_TAKEN,       /* the address it names is in use, or without one no slot is free */
   VSMMU_PLUG_REFUSED,     /* libvirt refuses the address it names for another reason */
 } VsmmuPlugOutcome;
@@ -137,10 +137,10 @@ VsmmuDomain *vsmmu_domain_copy (const VsmmuDomain *domain);
 /* Whether machine and architecture are those of an arm64 virt guest. */
 gboolean vsmmu_domain_is_virt (const VsmmuDomain *domain);
 
-/* The vSMMU over the root bus that @bus hangs off, or %NULL. */
+/* The vSMMU of the root bus that @bus is below, or %NULL. */
 const VsmmuDevice *vsmmu_domain_vsmmu_over (const VsmmuDomain *domain, guint bus);
 
-/* The vSMMU that @device stands behind, accelerated or not, or %NULL. */
+/* The vSMMU that @device is behind, accelerated or not, or %NULL. */
 const VsmmuDevice *vsmmu_domain_vsmmu_of (const VsmmuDomain *domain, const VsmmuDevice *device);
 
 static inline const VsmmuDevice *

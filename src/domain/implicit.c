@@ -186,7 +186,7 @@ collect_disks (const VsmmuDomain *domain, const char *type, guint units, guint64
   }
 }
 
-/* Adds controllers up to the last one of which a unit is in use. */
+/* Adds controllers up to the last one with a unit in use. */
 static void
 add_used_controllers (VsmmuDomain *domain, const char *type, const char *model, const guint64 used[CONTROLLERS_MAX])
 {
@@ -321,8 +321,8 @@ add_serial_controllers (VsmmuDomain *domain)
 }
 
 /*
- * virDomainDiskInsert(): disks of one bus are sorted by name, in the place of the
- * first of them; those that do not name their bus are a bus of their own.
+ * virDomainDiskInsert(): disks of one bus are sorted by name, starting where the first of them was; those without a
+ * bus form a group of their own.
  */
 static void
 order_disks (VsmmuDomain *domain)

@@ -58,7 +58,7 @@ vsmmu_numbers_assign (VsmmuPciSlots *slots)
   assign_port_numbers (slots->domain);
 }
 
-/* Walks up from every bus to the root bus it hangs off; a loop hangs off none. */
+/* Walks up from every bus to its root bus; a loop has none. */
 static void
 find_roots (VsmmuDomain *domain)
 {

@@ -22,12 +22,12 @@ typedef struct {
 } VsmmuDriverOption;
 
 /*
- * All of them, in QEMU's order, ending with a row without a name: what reads, checks, writes, lowers, lifts and draws
- * an SMMUv3 goes by these rows. QEMU smmuv3_properties[], libvirt virDomainIOMMUDefParseXML().
+ * All of them, in QEMU's order, ending with a row without a name: the code that reads, checks, writes, lowers, lifts
+ * and draws an SMMUv3 uses these rows. QEMU smmuv3_properties[], libvirt virDomainIOMMUDefParseXML().
  */
 extern const VsmmuDriverOption vsmmu_driver_options[];
 
-/* Reads them from the <driver> of @iommu, which has one; records what is no value of theirs. */
+/* Reads them from the <driver> of @iommu, which has one; records invalid values. */
 void vsmmu_options_read (const VsmmuReader *reader, VsmmuIommu *iommu);
 
 /* Whether @name is one of them, or pciBus: an attribute that an SMMUv3's <driver> has. */
@@ -54,7 +54,7 @@ void vsmmu_options_init (VsmmuIommu *iommu);
  */
 gboolean vsmmu_options_set (VsmmuIommu *iommu, const char *name, const char *value);
 
-/* Makes the option @name one that is not given; %FALSE when there is no such option. */
+/* Unsets the option @name; %FALSE when there is no such option. */
 gboolean vsmmu_options_unset (VsmmuIommu *iommu, const char *name);
 
 /* Whether any option is given. */

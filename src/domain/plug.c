@@ -88,7 +88,7 @@ vsmmu_plug_place (const VsmmuDomain *domain, VsmmuDevice *device, char **reason)
   if (!device->address_given)
     return plug_anywhere (slots, device);
   outcome = plug_given (slots, device, reason);
-  /* Rules that go by the address have nothing to say of one that libvirt refuses. */
+  /* Rules that look at the address report nothing about an address that libvirt rejects. */
   if (outcome != VSMMU_PLUG_PLACED)
     device->address_kind = VSMMU_ADDRESS_NONE;
   return outcome;

@@ -7,7 +7,7 @@
 #define SMMU_DRIVERS "smmu"
 #define VFIO_DRIVERS "vfio-"
 
-/* The one that is accelerated only when its properties say so; and what -machine calls it. */
+/* The device that is accelerated only when its properties say so; and what -machine calls it. */
 #define SMMU_DRIVER "arm-smmuv3"
 #define SMMU_OF_MACHINE "smmuv3"
 

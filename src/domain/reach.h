@@ -15,7 +15,7 @@ typedef enum {
   VSMMU_REACH_ACCELERATED, /* an SMMUv3 that may be accelerated because of this */
 } VsmmuReachKind;
 
-/* By what it does so. */
+/* How it reaches QEMU. */
 typedef enum {
   VSMMU_REACH_BY_DEVICE,
   VSMMU_REACH_BY_JSON, /* as the one before, in JSON that cannot be read */
@@ -35,7 +35,7 @@ typedef struct {
   VsmmuReachWay way;
 } VsmmuReach;
 
-/* Finds all of @domain, of which the devices have their ids, in the order of arguments, overrides and capabilities. */
+/* Finds all of @domain, whose devices have their ids, in the order of arguments, overrides and capabilities. */
 void vsmmu_reach_find (VsmmuDomain *domain);
 
 /* Whether any of it may give the guest an accelerated SMMUv3. */

@@ -65,5 +65,5 @@ VsmmuSwitch vsmmu_read_switch (const VsmmuReader *reader, const xmlNode *node, c
 gint64 vsmmu_read_integer (const VsmmuReader *reader, const xmlNode *node, const char *suffix, const char *attribute,
                            guint base, gint64 min, gint64 max, gint64 fallback);
 
-/* A size in KiB; 0 for one that libvirt would not take, which is not for these checks to say. */
+/* A size in KiB; 0 for a size that libvirt would reject, which these checks do not report. */
 guint64 vsmmu_read_size (const char *text, const char *unit);

@@ -290,7 +290,7 @@ check_disks (VsmmuPciSlots *slots)
   return TRUE;
 }
 
-/* virDomainPCIAddressSetAllMulti(): function 0 of a shared slot must say that there are others. */
+/* virDomainPCIAddressSetAllMulti(): function 0 of a shared slot must announce the others. */
 static void
 mark_multifunction (const VsmmuPciSlots *slots)
 {

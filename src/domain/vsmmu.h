@@ -6,19 +6,19 @@
 /* The bus that @iommu names, if its pciBus names one; missing buses have no controller. */
 const VsmmuBus *vsmmu_domain_bus_of (const VsmmuDomain *domain, const VsmmuDevice *iommu);
 
-/* Whether @device stands behind an accelerated vSMMU. */
+/* Whether @device is behind an accelerated vSMMU. */
 gboolean vsmmu_domain_is_behind_accelerated (const VsmmuDomain *domain, const VsmmuDevice *device);
 
-/* Whether @iommu is an accelerated vSMMU that stands over its root bus, so that what is below it counts. */
+/* Whether @iommu is an accelerated vSMMU in effect on its root bus, so that what is below it counts. */
 gboolean vsmmu_domain_is_effective (const VsmmuDomain *domain, const VsmmuDevice *iommu);
 
 /* Whether some vSMMU has a pciBus that other rules object to; what is behind it is unknown then. */
 gboolean vsmmu_domain_is_unclear (const VsmmuDomain *domain);
 
-/* The machine-wide SMMUv3, which stands over all root buses that have none of their own; or %NULL. */
+/* The machine-wide SMMUv3, which serves all root buses that have none of their own; or %NULL. */
 const VsmmuDevice *vsmmu_domain_machine_wide (const VsmmuDomain *domain);
 
-/* The accelerated vSMMU that @hostdev stands behind, or %NULL. */
+/* The accelerated vSMMU that @hostdev is behind, or %NULL. */
 const VsmmuDevice *vsmmu_domain_accelerated_over (const VsmmuDomain *domain, const VsmmuDevice *hostdev);
 
 /* The first accelerated vSMMU, where what is wrong with the host as a whole is reported; or %NULL. */

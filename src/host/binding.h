@@ -20,10 +20,10 @@ const VsmmuHostDevice *vsmmu_host_device_of (const VsmmuHost *host, const VsmmuD
 /* The physical SMMU of @hostdev, or %NULL when it is not known. */
 const VsmmuHostSmmu *vsmmu_host_smmu_of (const VsmmuHost *host, const VsmmuDevice *hostdev);
 
-/* What is behind a vSMMU without one that is to be attached. */
+/* What is behind a vSMMU, without the device to be attached. */
 typedef struct {
   guint count;               /* of VFIO devices */
-  const VsmmuHostSmmu *smmu; /* of the first one of which it is known, or %NULL */
+  const VsmmuHostSmmu *smmu; /* of the first one whose SMMU is known, or %NULL */
 } VsmmuBehind;
 
 /* By the index of the root bus: what is behind each vSMMU. */

@@ -106,7 +106,7 @@ get_ymn (VsmmuFieldReader *reader, JsonNode *node, const char *member, gint64 *v
   return vsmmu_field_refuse (reader, member, _ ("expected 'y', 'm' or 'n'"));
 }
 
-/* Refuses members that @fields do not have; a misspelt one would otherwise be unknown without a word. */
+/* Refuses members that @fields do not have; a misspelt one would otherwise be ignored silently. */
 static gboolean
 check_members (VsmmuFieldReader *reader, JsonObject *object, const VsmmuField *fields)
 {

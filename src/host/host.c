@@ -29,7 +29,7 @@ vsmmu_fact_source_to_string (VsmmuFactSource source)
 gboolean
 vsmmu_fact_source_from_string (const char *name, VsmmuFactSource *source)
 {
-  /* "unknown" is no source that a fact can have. */
+  /* "unknown" is not a source that a fact can have. */
   for (guint i = 1; i < G_N_ELEMENTS (source_names); i++) {
     if (strcmp (source_names[i], name) == 0) {
       *source = (VsmmuFactSource) i;

@@ -380,7 +380,7 @@ struct _VsmmuHost {
   GPtrArray *unread;
 };
 
-/* More of anything than these is no host but an attack. */
+/* Anything above these limits is an attack, not a host. */
 #define VSMMU_HOST_SMMUS_MAX 1024
 #define VSMMU_HOST_DEVICES_MAX 65536
 #define VSMMU_HOST_GROUPS_MAX 65536

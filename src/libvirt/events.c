@@ -6,7 +6,7 @@
 #include "libvirt/client.h"
 #include "libvirt/qemu-log.h"
 
-/* Of a daemon on another host, which may vanish without a word: seconds, and how many answers may be missing. */
+/* Keepalive for a daemon on another host, which may vanish silently: seconds, and how many answers may be missing. */
 #define KEEP_ALIVE_INTERVAL 10
 #define KEEP_ALIVE_COUNT 3
 

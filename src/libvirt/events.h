@@ -4,7 +4,7 @@
 #include "libvirt/connection.h"
 
 typedef enum {
-  VSMMU_EVENT_STARTED, /* also one that came from another host */
+  VSMMU_EVENT_STARTED, /* also when it came from another host */
   VSMMU_EVENT_STOPPED,
   VSMMU_EVENT_REBOOTED,
   VSMMU_EVENT_ADDED,

@@ -16,8 +16,8 @@ gboolean vsmmu_monitor_get_msi_gpa (VsmmuConnectionDomain *domain, const char *i
 /*
  * vsmmu_monitor_start_trace:
  *
- * Has QEMU write into its log what it gives KVM for each MSI: its trace kvm_arm_fixup_msi_route. A QEMU without, or one
- * that does not answer, is no error, for the trace is only one more evidence. Taints as above.
+ * Has QEMU write into its log what it gives KVM for each MSI: its trace kvm_arm_fixup_msi_route. A QEMU without it,
+ * or a QEMU that does not answer, is not an error: the trace is only additional evidence. Taints as above.
  *
  * Returns: whether it was off and is on now; only then it is to be stopped
  */

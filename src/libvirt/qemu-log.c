@@ -170,7 +170,7 @@ vsmmu_qemu_log_find_start (const char *text, gsize length)
     found = next = next + strlen (START);
   if (found == NULL)
     return NULL;
-  /* The line itself, and then environment and arguments, of which each line but the last ends with a backslash. */
+  /* The line itself, and then environment and arguments, where each line but the last ends with a backslash. */
   for (gboolean is_first = TRUE; goes_on && found < end; is_first = FALSE) {
     const char *feed = memchr (found, '\n', (gsize) (end - found));
 

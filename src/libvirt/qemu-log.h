@@ -10,7 +10,7 @@
  * @digest: of its last bytes
  *
  * Where the log of a domain's QEMU ended at a time; all zeros for no mark. What was written since can be told apart as
- * long as the log was not replaced, truncated or written anew.
+ * long as the log was not replaced, truncated or rewritten.
  */
 typedef struct {
   guint64 size;
@@ -49,7 +49,7 @@ const char *vsmmu_qemu_log_find_start (const char *text, gsize length);
 
 /*
  * vsmmu_qemu_log_read:
- * @path: a file of libvirt's, of which the last part is read
+ * @path: a file of libvirt's; only its last part is read
  * @mark: where it ended when the device was attached; all zeros for no device
  *
  * Returns: (transfer full): or %NULL with @error set (%VSMMU_ERROR_PROBE)

@@ -121,7 +121,7 @@ vsmmu_msi_forecast (const VsmmuDomain *domain, GError **error)
     if (device->address_kind != VSMMU_ADDRESS_PCI || vsmmu_device_is_pci_controller (device))
       continue;
     service = vsmmu_msi_topology_find (topology, VSMMU_PCI_DEVFN (address->bus, address->slot, address->function));
-    /* A bus that hangs off no root bus is a finding of its own. */
+    /* A bus without a root bus is a finding of its own. */
     if (service != NULL)
       g_ptr_array_add (devices, device_new (domain, device, service, &machine, unclear));
   }

@@ -9,7 +9,7 @@
  * @VSMMU_MSI_UP_TO_GUEST: they go where the guest's addresses and tables say
  * @VSMMU_MSI_UNRESOLVABLE: there is no way to resolve them
  *
- * What can be said of a device's MSIs before the guest runs.
+ * What is known about a device's MSIs before the guest runs.
  */
 typedef enum {
   VSMMU_MSI_CERTAIN,
@@ -28,16 +28,16 @@ const char *vsmmu_msi_forecast_to_string (VsmmuMsiForecast forecast);
  * VsmmuMsiDevice:
  * @name: (translated): what messages call it
  * @alias: (nullable): libvirt's name for it, if the XML has one
- * @line: of its element; 0 for one that libvirt adds
+ * @line: of its element; 0 when libvirt adds it
  * @address: (nullable): its PCI address in the XML, dddd:bb:ss.f, where bb is the
  *   index of a controller
  * @host: (nullable): address of the host's device that is given to the guest
  * @vsmmu: (nullable): the vIOMMU that serves it, as QEMU and libvirt call it
  * @path: the way of its MSIs
- * @forecast: what comes of that
+ * @forecast: the result
  * @reason: (nullable): (translated): for %VSMMU_MSI_UNRESOLVABLE
  *
- * A PCI device of a domain that is no controller of a bus.
+ * A PCI device of a domain that is not a controller of a bus.
  */
 typedef struct {
   char *name;
@@ -67,7 +67,7 @@ GPtrArray *vsmmu_msi_forecast (const VsmmuDomain *domain, GError **error);
 /*
  * vsmmu_msi_devices_to_json:
  * @domain: a domain
- * @devices: (element-type VsmmuMsiDevice): what vsmmu_msi_forecast() says of it
+ * @devices: (element-type VsmmuMsiDevice): what vsmmu_msi_forecast() returned for it
  *
  * Returns: (transfer full): one JSON object as `schemas/msi.schema.json` describes
  *   it, ending in a newline

@@ -6,7 +6,7 @@
 #include "domain/releases.h"
 #include "domain/virt-machine.h"
 
-/* What -machine says of a property, of which the last one counts. */
+/* The value of a property in -machine; the last one counts. */
 typedef struct {
   const VsmmuPassthrough *argument; /* %NULL when it is not given */
   const char *value;                /* then "" */

@@ -27,7 +27,7 @@ typedef struct {
  * @domain: a domain
  * @machine: (out): what is known of its MSI controller
  *
- * Goes by the GIC version, the machine type's version, and `its=` and `msi=`
+ * Uses the GIC version, the machine type's version, and `its=` and `msi=`
  * given with `<qemu:commandline>`.
  */
 void vsmmu_msi_machine_of (const VsmmuDomain *domain, VsmmuMsiMachine *machine);

@@ -109,7 +109,7 @@ remove_overlaps (GArray *segments)
   g_array_set_size (segments, kept);
 }
 
-/* Where the program headers are and how many; %FALSE when this is no core of an arm64 guest. */
+/* Where the program headers are and how many; %FALSE when this is not a core of an arm64 guest. */
 static gboolean
 find_headers (const Core *self, guint64 *offset, guint64 *count)
 {

@@ -21,7 +21,7 @@ VsmmuMemoryReader *vsmmu_memory_reader_new_flat (const char *path, guint64 base,
 /*
  * vsmmu_memory_reader_new_core:
  * @path: a file, in the encoding of file names
- * @error: %VSMMU_ERROR_READ when it cannot be read or is no such dump
+ * @error: %VSMMU_ERROR_READ when it cannot be read or is not such a dump
  *
  * Returns: (transfer full): a reader of an ELF core of guest memory, as
  *   `virsh dump --memory-only` and QEMU's dump-guest-memory write it, or %NULL

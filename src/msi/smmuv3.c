@@ -27,7 +27,7 @@ typedef struct {
   VsmmuFault *fault;
 } Walk;
 
-/* What an STE says of a write without a substream id. */
+/* What an STE specifies for a write without a SubstreamID. */
 typedef struct {
   gboolean is_bypassed; /* the address is a GPA */
   guint64 cd;           /* GPA of the context descriptor */

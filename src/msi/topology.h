@@ -55,7 +55,7 @@ VsmmuMsiTopology *vsmmu_msi_topology_new (const VsmmuMsiBus *buses, guint n_buse
  *   its registers; %NULL with @error set ends the construction of the topology
  * @data: for @open_smmu
  *
- * What a domain's XML does not say of a guest.
+ * What a domain's XML does not say about a guest.
  */
 typedef struct {
   gint16 bus_numbers[VSMMU_MSI_BUSES_MAX];

@@ -54,7 +54,7 @@ vsmmu_viommu_new (const VsmmuIommuOps *ops, gpointer data)
   return &self->viommu;
 }
 
-/* An emulated SMMUv3 of another program, of which the memory is a part. */
+/* An emulated SMMUv3 of another program, which owns the memory. */
 typedef struct {
   VsmmuSmmuv3Source source;
   VsmmuMemoryReader memory;

@@ -180,7 +180,7 @@ number_groups (const VsmmuLayout *layout, const Buses *buses, guint step)
     if (group->vsmmu != NULL)
       continue;
     group->bus_nr = find_numbers (is_taken, step, count);
-    /* libvirt takes no busNr of 255. */
+    /* libvirt does not accept a busNr of 255. */
     if (group->bus_nr == 0 || group->bus_nr > BUS_NUMBERS - 2)
       return FALSE;
     for (guint n = 0; n < count; n++)
@@ -199,7 +199,7 @@ vsmmu_layout_place (VsmmuLayout *layout, GError **error)
     if (!place_group (layout, buses, group_at (layout, i), error))
       return FALSE;
   take_numbers (layout->domain, buses);
-  /* As far apart as they go, so that there is room for ports to come. */
+  /* As far apart as possible, to leave room for ports to come. */
   for (guint step = 32; step > 0; step /= 2)
     if (number_groups (layout, buses, step))
       return TRUE;

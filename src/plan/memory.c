@@ -126,7 +126,7 @@ bound_node (const VsmmuDomain *domain, const int *cells, guint n_cells, gint64 n
   return found;
 }
 
-/* Without a word about where the memory is, the node with the same number as on the host, or the only one; or -1. */
+/* Without an explicit binding of the memory, the node with the same number as on the host, or the only one; or -1. */
 static int
 likely_node (const VsmmuDomain *domain, const int *cells, guint n_cells, gint64 node)
 {

@@ -100,7 +100,7 @@ write_implied_buses (VsmmuLayout *layout, GString *xml)
         n_ports);
 }
 
-/* libvirt puts what has no address on the first port that is free; one that it would add is last no longer. */
+/* libvirt puts what has no address on the first port that is free; a port that it would add is no longer last. */
 static gboolean
 needs_address (const VsmmuDomain *domain, const VsmmuDevice *device)
 {

@@ -140,7 +140,7 @@ read_iort (const VsmmuTree *tree)
     g_autofree char *name = g_strdup_printf ("smmu3.0x%016" G_GINT64_MODIFIER "x", node->base);
     VsmmuHostSmmu *smmu = vsmmu_host_smmu_named (tree->host, name);
 
-    /* The kernel asks the root complex of each device; where they differ, nothing can be said of the SMMU. */
+    /* The kernel asks the root complex of each device; where they differ, nothing is known about the SMMU. */
     if (smmu != NULL && node->n_root_complexes > 0 && (node->n_canwbs == 0 || node->n_canwbs == node->n_root_complexes))
       smmu->capabilities[VSMMU_SMMU_CANWBS] = VSMMU_FACT (VSMMU_FACT_SOURCE_IORT, node->n_canwbs > 0);
   }
@@ -229,7 +229,7 @@ read_machine (const VsmmuTree *tree, gboolean is_this)
   host->dev_vfio = vsmmu_tree_exists (tree, "dev/vfio/vfio", VSMMU_FACT_SOURCE_DEVFS);
 }
 
-/* -1 for what is no count */
+/* -1 for what is not a count */
 static gint64
 read_count (const VsmmuTree *tree, const char *path)
 {

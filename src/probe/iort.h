@@ -3,7 +3,7 @@
 
 #include <glib.h>
 
-/* What the IORT says of one SMMUv3. */
+/* One SMMUv3 in the IORT. */
 typedef struct {
   guint64 base;
   guint n_root_complexes; /* mappings of root complexes that lead to it */
@@ -17,7 +17,6 @@ typedef struct {
  * Nodes and mappings that do not lie inside the table are passed over; nothing
  * outside of @data is read, whatever it holds.
  *
- * Returns: (transfer full) (element-type VsmmuIortSmmu): the SMMUv3 nodes, or
- *   %NULL when this is no IORT
+ * Returns: (transfer full) (element-type VsmmuIortSmmu): the SMMUv3 nodes, or %NULL when this is not an IORT
  */
 GArray *vsmmu_iort_parse (const guint8 *data, gsize length);

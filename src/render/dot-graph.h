@@ -39,7 +39,7 @@ typedef struct {
   GHashTable *smmus;   /* the physical SMMUs behind devices of the guest, as a set */
   gboolean is_free[VSMMU_PCI_BUSES_MAX];
   GPtrArray *below[VSMMU_PCI_BUSES_MAX]; /* the devices on each bus */
-  guint n_endpoints;                     /* those that there is or would be a node for */
+  guint n_endpoints;                     /* those that have or would have a node */
 } VsmmuDotGraph;
 
 /* Adds a node with an id in the manner of printf(); @label (transfer full): from vsmmu_dot_label_new(). */

@@ -127,7 +127,7 @@ is_aside (const VsmmuDotGraph *graph, const VsmmuDevice *device)
          (vsmmu == NULL || !vsmmu_iommu_is_accelerated (vsmmu));
 }
 
-/* Whether a controller hangs off no root bus, because of an address that libvirt refuses. */
+/* Whether a controller is below no root bus, because of an address that libvirt rejects. */
 static gboolean
 is_adrift (const VsmmuDotGraph *graph, const VsmmuDevice *controller)
 {
@@ -330,7 +330,7 @@ add_roots (VsmmuDotGraph *graph)
   }
 }
 
-/* IOMMUs that stand over no bus: machine-wide ones, and those whose pciBus is wrong. */
+/* IOMMUs without a bus: machine-wide ones, and those whose pciBus is wrong. */
 static void
 add_loose_iommus (VsmmuDotGraph *graph)
 {

@@ -17,7 +17,7 @@ void vsmmu_dot_label_add_title (GString *label, const char *text);
 /* Adds a line in small letters. */
 void vsmmu_dot_label_add (GString *label, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
-/* Adds a line in small letters of @colour (`#b71c1c`), of which @word is bold. */
+/* Adds a line in small letters of @colour (`#b71c1c`), with @word in bold. */
 void vsmmu_dot_label_add_mark (GString *label, const char *colour, const char *word, const char *text);
 
 /* Adds a paragraph of @colour, to the left and broken at spaces, so that a long one does not make a picture wide. */

@@ -5,12 +5,12 @@
 
 /*
  * vsmmu_render_refusal:
- * @findings: (element-type VsmmuFinding): findings of which one is an error
+ * @findings: (element-type VsmmuFinding): findings, at least one of them an error
  *
- * What to say where there is room for little, such as in an error of libvirt.
+ * What to show where there is little room, such as in an error of libvirt.
  *
- * Returns: (transfer full): the first error with its hint on a second line, and on a third how many
- *   others there are and of which rules; printable, without a line feed at the end
+ * Returns: (transfer full): the first error with its hint on a second line, and on a third the number of others and
+ *   their rules; printable, without a line feed at the end
  */
 char *vsmmu_render_refusal (const GPtrArray *findings);
 

@@ -4,7 +4,7 @@
 #include "check/policy.h"
 #include "vsmmu/finding.h"
 
-/* What virt-vsmmud says of a device, in its words on the bus; see data/org.vsmmu1.xml. */
+/* What virt-vsmmud reports for a device, in its words on the bus; see data/org.vsmmu1.xml. */
 typedef enum {
   VSMMU_ANSWER_NONE, /* there is no virt-vsmmud, or it does not let us ask */
   VSMMU_ANSWER_UNKNOWN,

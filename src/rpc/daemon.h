@@ -5,8 +5,8 @@
 
 /*
  * vsmmu_daemon_connect:
- * @path: (nullable): of a socket; %NULL for the one that libvirt's own client would
- *   use for qemu:///system or qemu:///session (remoteGetUNIXSocket())
+ * @path: (nullable): of a socket; %NULL for the socket that libvirt's own client would use
+ *   for qemu:///system or qemu:///session (remoteGetUNIXSocket())
  * @is_session: whether to look for the daemon of this user; it is started when it
  *   does not run
  * @error: %VSMMU_ERROR_PROBE, with what was tried and what to do

@@ -16,7 +16,7 @@ struct _VsmmuDeviceCalls {
   GCond ended;   /* a change, or the connection */
   gboolean has_ended;
   GHashTable *by_serial; /* serial of a client's call → VsmmuDeviceCall */
-  GHashTable *busy;      /* UUIDs of domains of which a device is being changed */
+  GHashTable *busy;      /* UUIDs of domains with a device that is being changed */
   guint n_waiting;       /* calls that wait for one of them */
 };
 

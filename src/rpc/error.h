@@ -16,7 +16,7 @@ GBytes *vsmmu_rpc_error_reply (const VsmmuFrameHeader *call, int domain, int cod
 
 /*
  * vsmmu_rpc_error_read:
- * @reply: a reply that is no good one
+ * @reply: an error reply
  * @code: (out): virErrorNumber
  *
  * Returns: (transfer full) (nullable): what libvirt says; %NULL when that cannot be decoded

@@ -17,7 +17,7 @@
 /* The largest value of the length word, which counts itself: VIR_NET_MESSAGE_MAX + VIR_NET_MESSAGE_LEN_MAX. */
 #define VSMMU_FRAME_LENGTH_MAX (33554432u + 4u)
 
-/* What is needed to tell where a frame ends, for one that carries descriptors: the header and their number. */
+/* What is needed to tell where a frame ends, for a frame that carries descriptors: the header and their number. */
 #define VSMMU_FRAME_PREFIX_BYTES (VSMMU_FRAME_HEADER_BYTES + 4)
 
 /* VIR_NET_MESSAGE_NUM_FDS_MAX */
@@ -47,7 +47,7 @@ typedef enum {
 /*
  * VsmmuFrameHeader:
  * @length: of the frame in bytes, with this word
- * @type: a #VsmmuFrameType, or one that is newer than this program
+ * @type: a #VsmmuFrameType, or a newer type that this program does not know
  * @status: a #VsmmuFrameStatus
  *
  * The length word and virNetMessageHeader.
@@ -72,7 +72,7 @@ void vsmmu_frame_header_write (const VsmmuFrameHeader *header, guint8 *bytes);
  * vsmmu_frame_header_check:
  * @error: %VSMMU_ERROR_PROTOCOL
  *
- * Returns: %FALSE with @error set when this is no frame of libvirt's RPC: shorter
+ * Returns: %FALSE with @error set when this is not a frame of libvirt's RPC: shorter
  *   than its header, longer than libvirt takes, or of no type that could be.
  *   A program, version or procedure that nobody knows is for the daemon to refuse.
  */

@@ -11,7 +11,7 @@
 #include "rpc/guard-definition.h"
 #include "vsmmu/vsmmu.h"
 
-/* (transfer full) (nullable): a device that was attached; it is found in the guest as one that is to be detached */
+/* (transfer full) (nullable): a device that was attached; it is found in the guest as a device to detach is */
 static VsmmuHotplug *
 read_device (const char *xml)
 {
@@ -33,7 +33,7 @@ undoes (const VsmmuGuard *guard, VsmmuPolicyMismatch action)
   return mode == VSMMU_POLICY_ENFORCE || (mode != VSMMU_POLICY_OFF && action == VSMMU_POLICY_MISMATCH_DETACH);
 }
 
-/* What the policy says of a mismatch in @guest, which may be stricter than its host. */
+/* What the policy specifies for a mismatch in @guest, which may be stricter than its host. */
 static VsmmuPolicyMismatch
 find_action (const VsmmuGuard *guard, const VsmmuDefinition *guest)
 {

@@ -334,7 +334,7 @@ vsmmu_definitions_find (const VsmmuGuard *guard, const guint8 *uuid, guint flags
                      (!names_config || (live != NULL && !vsmmu_document_is_running (live)) ||
                       ask (guard, uuid, TRUE, &config, &problem));
 
-  /* The one that cannot concern us may still need another change than the other one. */
+  /* The definition that cannot concern us may still need a different change than the other. */
   if (is_good && (may_concern (live, device) || may_concern (config, device)))
     is_good = add_definition (definitions, g_steal_pointer (&live), &problem) &&
               add_definition (definitions, g_steal_pointer (&config), &problem);

@@ -176,7 +176,7 @@ insist_on_vsmmu (GPtrArray *findings)
   }
 }
 
-/* (transfer full): what there is to say of plugging or unplugging, but for what there was to say of the guest before */
+/* (transfer full): the findings about plugging or unplugging, without those about the guest before */
 static GPtrArray *
 look_at_plug (const Call *call, const VsmmuDefinition *definition, const VsmmuHost *host)
 {
@@ -191,7 +191,7 @@ look_at_plug (const Call *call, const VsmmuDefinition *definition, const VsmmuHo
   return findings;
 }
 
-/* (transfer full): what there is to say of @result, but for what there was to say of @definition */
+/* (transfer full): the findings about @result, without those about @definition */
 static GPtrArray *
 look_at_result (const Call *call, const VsmmuDefinition *definition, const VsmmuDomain *result)
 {
@@ -240,7 +240,7 @@ is_accelerated_guest (const VsmmuDefinition *definition)
   return definition->domain->is_running && vsmmu_domain_is_accelerated (definition->domain);
 }
 
-/* Whether @target may be unplugged from the guest, if @definition is one that runs. */
+/* Whether @target may be unplugged from the guest, if @definition is the running one. */
 static gboolean
 judge_unplug (const Call *call, const VsmmuDefinition *definition, const xmlNode *target, GError **error)
 {
@@ -275,7 +275,7 @@ judge_candidates (Call *call, const VsmmuDefinition *definition, GError **error)
   return TRUE;
 }
 
-/* What has no address gets one of libvirt's in a guest, which is not the one that it would get at a start. */
+/* What has no address gets one from libvirt in a running guest, and not the one it would get at a start. */
 static gboolean
 judge_attach (Call *call, const VsmmuDefinition *definition, const VsmmuHost *host, GError **error)
 {
@@ -310,8 +310,8 @@ needs_lowering (const Call *call, const VsmmuDefinition *definition, GError **er
 }
 
 /*
- * (transfer full): @completed for libvirt, which gives the same XML to all definitions. @given goes to one that is not
- * accelerated, and needs nothing.
+ * (transfer full): @completed for libvirt, which gives the same XML to all definitions. @given goes to a definition
+ * that is not accelerated, and needs no change.
  */
 static char *
 lower_for_all (Call *call, gboolean is_for_all, const char *given, const char *completed, GError **error)

@@ -15,7 +15,7 @@ struct _VsmmuGuard {
   gpointer self;
 };
 
-/* Says a sentence: nothing is changed, and no mismatch left alone, without a word. */
+/* Reports a sentence: nothing is changed silently, and no mismatch is left alone silently. */
 void vsmmu_guard_log (const VsmmuGuard *guard, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 void vsmmu_guard_log_notes (const VsmmuGuard *guard, const GPtrArray *notes);

@@ -55,7 +55,7 @@ log_findings (const VsmmuGuard *guard, const GPtrArray *findings)
   }
 }
 
-/* What lowering makes good is no fault of the domain. */
+/* What lowering corrects is not the domain's fault. */
 static void
 remove_what_is_lowered (GPtrArray *findings)
 {

@@ -56,8 +56,8 @@ char *vsmmu_guard_domain (VsmmuGuard *guard, const char *xml, gboolean is_kept, 
  * @flags: virDomainDeviceModifyFlags
  * @xml: the device
  *
- * Judges what each definition that @flags name becomes with the device, and gives one that has no address one behind
- * the right vSMMU.
+ * Judges what each definition that @flags name becomes with the device, and gives a device without an address one
+ * behind the right vSMMU.
  */
 char *vsmmu_guard_attach (VsmmuGuard *guard, const guint8 *uuid, guint flags, const char *xml, GError **error);
 

@@ -9,7 +9,7 @@
 typedef enum {
   HOLDS_STRING,     /* a string */
   HOLDS_OPTIONAL,   /* a string or nothing */
-  HOLDS_PARAMETERS, /* typed parameters, some of which are XML */
+  HOLDS_PARAMETERS, /* typed parameters, some of them XML */
 } Holding;
 
 struct _VsmmuProcedure {
@@ -156,7 +156,7 @@ vsmmu_message_free (VsmmuMessage *message)
 {
   g_autoptr (GPtrArray) slots = vsmmu_message_find_xml (message);
 
-  /* xdr_free() would leave a string that is longer than the layout allows, which one that was put in may be. */
+  /* xdr_free() would leave a string that is longer than the layout allows, as a replaced one may be. */
   for (guint i = 0; i < slots->len; i++) {
     char **slot = g_ptr_array_index (slots, i);
 

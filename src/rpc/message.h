@@ -12,7 +12,7 @@ typedef enum {
   VSMMU_XML_ATTACHES, /* a call brings a device for a domain */
   VSMMU_XML_UPDATES,
   VSMMU_XML_DETACHES,
-  VSMMU_XML_NAMES,    /* a call brings the alias of a device to be detached in the place of XML */
+  VSMMU_XML_NAMES,    /* a call brings the alias of a device to be detached instead of XML */
   VSMMU_XML_IS_ASKED, /* the call has none; its reply has a domain: lift it */
 } VsmmuXmlRole;
 
@@ -53,7 +53,7 @@ const guint8 *vsmmu_message_get_uuid (const VsmmuMessage *message);
 /* The flags of the call; 0 for a procedure without. */
 guint vsmmu_message_get_flags (const VsmmuMessage *message);
 
-/* (transfer full): the frame anew, with the XML it has now; %NULL with @error set when it has become too large */
+/* (transfer full): a new frame, with the XML it has now; %NULL with @error set when it has become too large */
 GBytes *vsmmu_message_encode (const VsmmuMessage *message, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuMessage, vsmmu_message_free)

@@ -96,7 +96,7 @@ wait_for_reply (VsmmuOwnCalls *calls, guint32 serial, Question *question)
   return question->reply;
 }
 
-/* One that no question waits for; a reply to one given up long ago counts for nothing. */
+/* A reply that no call waits for; a reply to a call given up long ago is ignored. */
 static guint32
 take_serial (VsmmuOwnCalls *calls)
 {

@@ -30,7 +30,7 @@ typedef struct {
   gsize end;        /* what is before was read */
   guint64 left;     /* bytes of the current frame from @cleared on, come or still to come */
   GByteArray *held; /* what there is of the current frame when it is held back */
-  gboolean is_full; /* as much as may be is held back */
+  gboolean is_full; /* the limit of what is held back is reached */
   gboolean is_cut;  /* the source ended in the middle of a frame */
   GQueue answers;   /* of Answer, to be written between two frames */
   gsize n_written;  /* bytes of the first of them */
@@ -363,8 +363,8 @@ fill (Flow *flow)
 }
 
 /*
- * After the last byte. What is left of a frame is no call or reply and never will
- * be, so no other frame may follow it.
+ * After the last byte. What is left of a frame is not a call or reply and never will be, so no other frame may follow
+ * it.
  */
 static void
 cut (Flow *flow)

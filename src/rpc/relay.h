@@ -61,7 +61,7 @@ void vsmmu_relay_send (VsmmuRelay *relay, VsmmuDirection direction, GBytes *fram
  * @client_out: where the client's frames go to; may be @client_in
  * @daemon: a connected socket
  * @filter: (nullable): sees the frames
- * @error: %VSMMU_ERROR_READ when a side breaks off, or sends what is no frame
+ * @error: %VSMMU_ERROR_READ when a side breaks off, or sends something that is not a frame
  *
  * Runs until either side ends the connection; what has come until then is passed on. Makes the descriptors
  * non-blocking, and leaves them open.

@@ -196,7 +196,7 @@ convert_change (VsmmuSession *session, const VsmmuFrameHeader *header, const Vsm
   return converted;
 }
 
-/* (transfer full) (nullable): what is to stand in the place of @xml; %NULL without @error: just that */
+/* (transfer full) (nullable): what replaces @xml; %NULL without @error: nothing, keep @xml */
 static char *
 convert (VsmmuSession *session, const VsmmuFrameHeader *header, const VsmmuMessage *message, VsmmuXmlRole role,
          const char *xml, GError **error)
@@ -373,7 +373,7 @@ judge_attached (VsmmuSession *session, const VsmmuDeviceCall *change, GError **e
   return reason == NULL && (device == NULL || wait_for_verdict (session, change, device, error));
 }
 
-/* (transfer full) (nullable): an error in the place of the good reply to a call that attached something */
+/* (transfer full) (nullable): an error instead of the successful reply to a call that attached something */
 static GBytes *
 refuse_attached (VsmmuSession *session, const VsmmuFrameHeader *header)
 {

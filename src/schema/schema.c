@@ -57,7 +57,7 @@ keep_first_error (void *data, VsmmuXmlError error)
     *message = g_strchomp (g_strdup (error->message));
 }
 
-/* What makes libxml2 read another file than the one that @href names beside the schema; no libvirt's schema has it. */
+/* What makes libxml2 read a file other than @href in the schema's folder; no libvirt's schema has it. */
 static gboolean
 is_plain (const char *path, const xmlDoc *grammar, GError **error)
 {
@@ -75,7 +75,7 @@ is_plain (const char *path, const xmlDoc *grammar, GError **error)
   return FALSE;
 }
 
-/* Adds the file that an element of @path includes to @todo, if any; FALSE for one that is not on this machine. */
+/* Adds the file that an element of @path includes to @todo, if any; FALSE for a file that is not on this machine. */
 static gboolean
 follow_include (const char *path, const xmlNode *node, GPtrArray *todo, GError **error)
 {

@@ -126,7 +126,7 @@ count_parts (xmlNode *node)
   return n;
 }
 
-/* Puts a copy of @original in the place of @trial, without the parts whose bits are set; returns the copy. */
+/* Replaces @trial with a copy of @original, without the parts whose bits are set; returns the copy. */
 static xmlNode *
 replace_without (xmlNode *trial, const xmlNode *original, guint64 without)
 {
@@ -181,7 +181,7 @@ count_bits (guint64 bits)
 }
 
 /*
- * Goes down from @original, which does not fit in the place of @trial, to the
+ * Goes down from @original, which does not fit where @trial is, to the
  * smallest parts that do not fit.
  */
 static void
@@ -245,7 +245,7 @@ try_device (Search *search, const xmlNode *original)
   }
 }
 
-/* Tries one child of <domain>, in the place of the skeleton's own if that has one. */
+/* Tries one child of <domain>, replacing the skeleton's own if that has one. */
 static void
 try_child (Search *search, const xmlNode *original)
 {

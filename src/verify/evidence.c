@@ -125,7 +125,7 @@ look_at_siblings (const Case *c)
   return siblings;
 }
 
-/* Behind one vSMMU are devices of several SMMUs, and this is one that belongs there. */
+/* Behind one vSMMU are devices of several SMMUs, and this one belongs there. */
 static void
 check_bad_company (const Case *c)
 {

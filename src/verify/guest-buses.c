@@ -44,8 +44,8 @@ number_bus (const VsmmuEcam *ecam, VsmmuMsiGuest *numbers, guint index, const Vs
 
   if (!vsmmu_guest_function_read (&bridge, ecam, parent, (guint) address->slot << 3 | address->function, error))
     return FALSE;
-  /* Where two bridges claim a number, or one that of a root bus, QEMU goes to the first. What is no bridge has 0, that
-   * of pcie.0. */
+  /* Where two bridges, or a bridge and a root bus, claim a number, QEMU goes to the first. A function that is not a
+   * bridge has 0, the number of pcie.0. */
   if (!is_taken[bridge.secondary_bus]) {
     numbers->bus_numbers[index] = bridge.secondary_bus;
     is_taken[bridge.secondary_bus] = TRUE;

@@ -10,10 +10,10 @@ void vsmmu_guest_device_judge (VsmmuGuestDevice *device, VsmmuVectorState state,
 const char *vsmmu_guest_find_rule (const VsmmuGuest *guest, const VsmmuGuestDevice *device,
                                    const VsmmuGuestVector *vector);
 
-/* Where nothing is said of @device yet: what its vectors say; @known: the device of the domain's XML */
+/* Unless @device is judged already: what its vectors say; @known: the device of the domain's XML */
 void vsmmu_guest_judge_device (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *known,
                                VsmmuGuestDevice *device);
 
-/* Compares what QEMU says of a vSMMU with what the machine has. */
+/* Compares what QEMU reports for a vSMMU with what the machine has. */
 void vsmmu_guest_judge_smmu (VsmmuGuest *guest, const VsmmuDomain *domain, const VsmmuDevice *iommu,
                              const VsmmuGuestSmmu *smmu);

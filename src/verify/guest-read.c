@@ -11,7 +11,7 @@
 #include "verify/guest-judge.h"
 #include "verify/guest-smmuv3.h"
 
-/* A guest that boots settles in between; one that does this on purpose never does. */
+/* A guest that boots settles in between; a guest that does this on purpose never does. */
 #define PASSES_MAX 4
 
 /* All that is read of a guest at one time. */

@@ -62,7 +62,7 @@ read_registers (const LiveSmmu *smmu, GError **error)
   return TRUE;
 }
 
-/* Where there is no SMMUv3 zeros are read, which would look like one that is off. */
+/* Where there is no SMMUv3, zeros are read, which would look like an SMMUv3 that is off. */
 static gboolean
 get_registers (const VsmmuSmmuv3Source *source, VsmmuSmmuv3Registers *values, GError **error)
 {

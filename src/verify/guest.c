@@ -58,7 +58,7 @@ vsmmu_guest_free (VsmmuGuest *guest)
   g_free (guest);
 }
 
-/* Whether @device is on PCI, and no bridge: what a bridge says of hotplug does not go through KVM. */
+/* Whether @device is on PCI and not a bridge: a bridge's hotplug interrupts do not go through KVM. */
 static gboolean
 is_endpoint (const VsmmuDomain *domain, const VsmmuDevice *device)
 {

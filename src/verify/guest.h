@@ -26,7 +26,7 @@ typedef enum {
  * @VSMMU_VECTORS_UNKNOWN: which doorbell is right is not known, or the domain's XML has no such device
  * @VSMMU_VECTORS_UNSTABLE: the guest changed its vectors or tables whenever they were read
  *
- * What is to be said of the vectors of one device.
+ * The state of the vectors of one device.
  */
 typedef enum {
   VSMMU_VECTORS_VERIFIED,
@@ -57,7 +57,7 @@ typedef struct {
 
 /*
  * VsmmuGuestDevice:
- * @alias: (nullable): libvirt's name for it; %NULL for one that the domain's XML does not have
+ * @alias: (nullable): libvirt's name for it; %NULL when the domain's XML does not have it
  * @name: (translated): what messages call it
  * @host: (nullable): address of the host's device that was given to the guest
  * @vsmmu: (nullable): alias of the vSMMU it is behind
@@ -66,15 +66,15 @@ typedef struct {
  * @function: 0 to 7
  * @has_path: whether @path is known
  * @path: the way of its MSIs
- * @vendor: PCI vendor id that the guest sees; 0 for one that is absent
+ * @vendor: PCI vendor id that the guest sees; 0 when it is absent
  * @device: PCI device id that the guest sees
  * @interrupts: `msi-x`, `msi` or `none`; not translated
  * @n_vectors: how many it has
  * @vectors: (element-type VsmmuGuestVector): those that are enabled
- * @state: what is to be said of its vectors
+ * @state: the state of its vectors
  * @reason: (translated): @state in a few words
  *
- * One PCI function of a running guest that is no bridge.
+ * One PCI function of a running guest that is not a bridge.
  */
 typedef struct {
   char *alias;
@@ -100,7 +100,7 @@ typedef struct {
  * @alias: libvirt's name for it
  * @is_accelerated: whether it offers its doorbell
  * @has_msi_gpa: whether @msi_gpa is known: with %VSMMU_GUEST_MONITOR, but for the SMMUv3 of the machine
- * @msi_gpa: GPA of the doorbell that QEMU offers for it; 0 for none, as for one that is emulated
+ * @msi_gpa: GPA of the doorbell that QEMU offers for it; 0 for none, as when it is emulated
  *
  * One vSMMU of a running guest.
  */
@@ -135,11 +135,11 @@ typedef struct {
 
 /*
  * vsmmu_guest_observe:
- * @connection: one that is not read-only
+ * @connection: a connection that is not read-only
  * @domain: id, UUID or name
  * @flags: what to ask
  * @error: %VSMMU_ERROR_NO_DOMAIN when there is none, or it does not run, or stops while it is read;
- *   %VSMMU_ERROR_UNSUPPORTED when it is no arm64 virt guest; %VSMMU_ERROR_MSI when it has no PCI host bridge;
+ *   %VSMMU_ERROR_UNSUPPORTED when it is not an arm64 virt guest; %VSMMU_ERROR_MSI when it has no PCI host bridge;
  *   %VSMMU_ERROR_PROBE
  *
  * Finds every PCI function of the guest in its configuration space, reads what vectors the guest has enabled, and
@@ -210,6 +210,6 @@ typedef struct {
 VsmmuGuest *vsmmu_guest_read_known (const VsmmuDomain *domain, const VsmmuGuestScope *scope,
                                     const VsmmuMemoryReader *reader, GError **error);
 
-/* Fills in and judges what QEMU says of each vSMMU; %FALSE with @error set when it does not answer. */
+/* Fills in and judges what QEMU reports for each vSMMU; %FALSE with @error set when it does not answer. */
 gboolean vsmmu_guest_ask_monitor (VsmmuGuest *guest, const VsmmuDomain *domain, VsmmuConnectionDomain *running,
                                   GError **error);

@@ -10,10 +10,10 @@
 /*
  * VsmmuOutcome:
  * @VSMMU_OUTCOME_VERIFIED: its interrupts will arrive
- * @VSMMU_OUTCOME_MISMATCH: they will not, or its DMA goes astray; the findings say why
+ * @VSMMU_OUTCOME_MISMATCH: they will not, or its DMA is translated with the wrong tables; the findings say why
  * @VSMMU_OUTCOME_UNKNOWN_YET: something is missing for one of the others, such as a driver in the guest
  *
- * What is to be said of a device of a running guest. The larger one counts more.
+ * The verdict on a device of a running guest. The larger one counts more.
  */
 typedef enum {
   VSMMU_OUTCOME_VERIFIED,
@@ -38,7 +38,7 @@ typedef enum {
  * VsmmuVerifyOptions:
  * @flags: what to ask
  * @device: (nullable): alias of the one device to look at; %NULL for all
- * @is_guarded_only: leave out devices that are behind no vSMMU; a guest that has none is then not read at all
+ * @is_guarded_only: leave out devices that are not behind a vSMMU; a guest without a vSMMU is then not read at all
  * @host: (nullable): facts of the host; %NULL to read those of this host when libvirt is on it
  * @log: (nullable): file with what the domain's QEMU said; %NULL for the one of libvirt when it is on this host
  * @log_mark: where @log ended before @device was attached; without a mark what was said since the guest's start counts,
@@ -84,7 +84,7 @@ typedef struct {
  * @host: (nullable): address of the host's device
  * @smmu: (nullable): name of the host's SMMU it is behind
  * @doorbell: GPA that its MSIs are to go to; 0 when that is not known
- * @outcome: what comes of all
+ * @outcome: the verdict on all of it
  * @reason: (translated): the evidence that decided
  * @evidence: (element-type VsmmuEvidence): all that was looked at
  * @findings: (element-type VsmmuFinding): what is wrong; lines are those of the live XML
@@ -149,12 +149,12 @@ typedef struct {
 
 /*
  * vsmmu_verify_domain:
- * @connection: one that is not read-only
+ * @connection: a connection that is not read-only
  * @domain: id, UUID or name
  * @options: (nullable): how
  * @error: as for vsmmu_guest_observe(); %VSMMU_ERROR_VALUE when the domain has no PCI device of the alias that is given
  *
- * Holds what the domain's XML says of its devices against the guest's configuration space, vectors and, where it is
+ * Compares what the domain's XML says about its devices with the guest's configuration space, vectors and, where it is
  * emulated, tables, the host's SMMUs, and what QEMU said. Blocks for as long as libvirt takes.
  *
  * Returns: (transfer full): what is known, or %NULL with @error set

@@ -40,7 +40,7 @@ find_wanted (const VsmmuWatchedGuest *guest, guint *count)
   return *count == 1 ? wanted : NULL;
 }
 
-/* Whether one that we saw come is to be looked at. */
+/* Whether a device that we saw come is to be verified. */
 static gboolean
 awaits_arrival (const VsmmuWatchedGuest *guest)
 {
@@ -158,7 +158,7 @@ update_device (VsmmuWatchedGuest *guest, VsmmuVerifiedDevice *device, const Vsmm
     action = choose_action (guest, job->verification, &is_overruled);
   if (is_new)
     report_verdict (guest, watched, job, action, is_overruled);
-  /* Only a device of the host has DMA that goes astray, and an address there that it is detached by. */
+  /* Only a device of the host has DMA that can go wrong, and an address there that it is detached by. */
   if (device->outcome != VSMMU_OUTCOME_MISMATCH || action != VSMMU_POLICY_MISMATCH_DETACH || !watched->was_attached ||
       device->host == NULL || watched->n_detaches > 0)
     return;
@@ -175,7 +175,7 @@ drop_missing (VsmmuWatchedGuest *guest, const VsmmuJob *job, GHashTable *found)
   for (GList *alias = aliases; alias != NULL; alias = alias->next) {
     const VsmmuWatchedDevice *watched = g_hash_table_lookup (guest->devices, alias->data);
 
-    /* One that came since has its own turn. */
+    /* A device that came since has its own turn. */
     if (!g_hash_table_contains (found, alias->data) && watched->asked <= job->asked &&
         (job->alias == NULL || strcmp (job->alias, alias->data) == 0))
       vsmmu_watched_device_forget (guest, alias->data);

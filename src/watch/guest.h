@@ -16,7 +16,7 @@ void vsmmu_watched_guest_on_added (VsmmuWatchedGuest *guest, const char *alias);
 /* A device left. */
 void vsmmu_watched_guest_on_removed (VsmmuWatchedGuest *guest, const char *alias);
 
-/* The guest started anew in the same QEMU. */
+/* The guest restarted in the same QEMU. */
 void vsmmu_watched_guest_on_reboot (VsmmuWatchedGuest *guest);
 
 /* The connection was lost: events may be missed. */

@@ -38,7 +38,7 @@ struct _VsmmuWatchedDaemon {
   VsmmuConnectionPool *pool; /* NULL while there is none */
   gboolean is_connecting;
   gboolean is_lost;     /* while it connected, the connection closed again */
-  gboolean is_reported; /* that there is no connection */
+  gboolean is_reported; /* whether the connection is lost */
   guint failures;
   guint retry;        /* source */
   GHashTable *guests; /* (element-type utf8 VsmmuWatchedGuest): by UUID */

@@ -13,7 +13,7 @@
 #define OVERDUE_MANY 8
 #define OVERDUE_MAX 16
 
-/* Seconds after which a QEMU counts as one that hangs; a verification takes a fraction of one. */
+/* Seconds after which a QEMU counts as hung; a verification takes a fraction of one. */
 #define ANSWER_MAX 10
 
 struct _VsmmuVerificationQueue {
@@ -60,7 +60,7 @@ on_overdue (gpointer data)
   VsmmuJob *job = data;
   VsmmuVerificationQueue *queue = job->queue;
 
-  /* It may be one that waits for memory, and not for QEMU. */
+  /* It may be waiting for memory, and not for QEMU. */
   if (vsmmu_budget_was_waited_for (queue->budget, g_get_monotonic_time () - ANSWER_MAX * G_TIME_SPAN_SECOND))
     return G_SOURCE_CONTINUE;
   job->overdue = 0;

@@ -9,7 +9,7 @@
  *
  * Follows the domains of libvirt daemons by their events, and verifies their devices behind vSMMUs when a guest starts
  * or reboots and when a device comes; what is unknown yet is looked at again by vsmmu_verify_delay(). When nothing
- * happens it does nothing. A daemon that is lost is connected to again, and then all is verified anew.
+ * happens it does nothing. A daemon that is lost is connected to again, and then all is verified again.
  *
  * Belongs to the thread that runs GLib's default main context, where libvirt's own event loop lives too
  * (virEventRegisterDefaultImpl()); what may block happens in other threads. One process has one at a time.
@@ -23,7 +23,7 @@ typedef void (*VsmmuWatchFunc) (const VsmmuWatchEvent *event, gpointer data);
  * VsmmuWatchOptions:
  * @uris: (nullable): NULL-terminated libvirt URIs; %NULL for qemu:///system
  * @flags: how to verify
- * @is_enforcing: whether to do about a mismatch what the configuration of the host says, which is read anew each time
+ * @is_enforcing: whether to do about a mismatch what the configuration of the host says, which is read again each time
  *   (vsmmu_policy_get_on_mismatch()), or the domain's metadata where they are stricter (#VSMMU_POLICY_NAMESPACE); or to
  *   only report it
  * @budget: (nullable): (transfer none): what the documents of guests are read with, before others; %NULL for no limit

@@ -18,7 +18,7 @@ typedef struct {
   GString *attributes;
 } Element;
 
-/* New text in the place of what is from @from to before @to; both are bytes from the start. */
+/* New text that replaces what is from @from to before @to; both are bytes from the start. */
 typedef struct {
   gsize from;
   gsize to;
@@ -452,7 +452,7 @@ splice_children (VsmmuEdit *edit, gsize index)
   splice (edit, last, closes_line ? element->close : last, g_string_free (text, FALSE));
 }
 
-/* Text that goes between comes before text that goes in the place of another. */
+/* Text that goes between comes before text that replaces another. */
 static int
 compare_splices (gconstpointer a, gconstpointer b)
 {

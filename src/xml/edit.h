@@ -25,7 +25,7 @@ VsmmuEdit *vsmmu_edit_new (const char *data, gsize length, xmlDocPtr document, c
 
 void vsmmu_edit_free (VsmmuEdit *edit);
 
-/* Adds lines, each of which ends in a newline, after what is in @parent. */
+/* Adds lines, each with a newline at its end, after what is in @parent. */
 void vsmmu_edit_append (VsmmuEdit *edit, const xmlNode *parent, const char *xml);
 
 /*
@@ -40,7 +40,7 @@ void vsmmu_edit_insert_first (VsmmuEdit *edit, const xmlNode *parent, const char
 /* Removes @node, with the line when it begins one. */
 void vsmmu_edit_remove (VsmmuEdit *edit, const xmlNode *node);
 
-/* Puts lines in the place of @node; vsmmu_edit_restore() puts text there as it is. */
+/* Replaces @node with lines; vsmmu_edit_restore() puts text there as it is. */
 void vsmmu_edit_replace (VsmmuEdit *edit, const xmlNode *node, const char *xml);
 void vsmmu_edit_restore (VsmmuEdit *edit, const xmlNode *node, const char *text);
 

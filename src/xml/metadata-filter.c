@@ -47,7 +47,7 @@ end_tag (VsmmuMetadataFilter *filter)
     filter->depth++;
 }
 
-/* A byte of a tag, of which comments and the like are one until it is known that they are none. */
+/* A byte of a tag; comments and the like count as tags until they are known not to be. */
 static void
 feed_tag (VsmmuMetadataFilter *filter, char byte, GString *out)
 {
@@ -79,7 +79,7 @@ feed_tag (VsmmuMetadataFilter *filter, char byte, GString *out)
     filter->is_skipping = FALSE;
 }
 
-/* Whether @byte ends what is no tag. */
+/* Whether @byte ends something other than a tag. */
 static gboolean
 is_end (const VsmmuMetadataFilter *filter, char byte)
 {

@@ -22,7 +22,7 @@ typedef struct {
  * vsmmu_metadata_find:
  * @data: a document in an encoding that writes markup as ASCII does
  *
- * What others keep in the <metadata> of a domain is no domain XML: libvirt takes any number, depth and kind of
+ * What others keep in the <metadata> of a domain is not domain XML: libvirt takes any number, depth and kind of
  * elements there, and starts nothing by them.
  *
  * Returns: (transfer full) (element-type VsmmuRange): elements, or several of them beside each other, in <metadata>
@@ -35,6 +35,6 @@ GArray *vsmmu_metadata_find (const char *data, gsize length, VsmmuMetadata read)
  * @unread: of vsmmu_metadata_find()
  * @new_length: (out)
  *
- * Returns: (transfer full): @data with one empty element, and the line breaks, in the place of each of @unread
+ * Returns: (transfer full): @data with one empty element, and the line breaks, instead of each of @unread
  */
 char *vsmmu_metadata_remove (const char *data, gsize length, const GArray *unread, gsize *new_length);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* What may stand between '<' and '>' without being a tag, and how it ends. */
+/* What starts with '<' and ends with '>' but is not a tag, and how it ends. */
 static const struct {
   const char *start;
   const char *end;

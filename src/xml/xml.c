@@ -215,7 +215,7 @@ contradicts_mark (const char *data, gsize length, const char *encoding)
   return length >= 3 && memcmp (data, "\xef\xbb\xbf", 3) == 0 && g_ascii_strncasecmp (encoding, "UTF", 3) != 0;
 }
 
-/* (nullable): the first byte that is no white space, after the mark of UTF-8 */
+/* (nullable): the first byte that is not white space, after the mark of UTF-8 */
 static const char *
 first_byte (const char *data, gsize length)
 {

@@ -34,7 +34,7 @@ typedef struct {
   GTaskThreadFunc run;
 } Work;
 
-/* Forgets whoever called so long ago that it makes no difference. */
+/* Forgets callers whose last call is too long ago to matter. */
 static gboolean
 is_settled (gpointer key, gpointer value, gpointer data)
 {

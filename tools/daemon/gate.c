@@ -31,7 +31,7 @@ sender_free (gpointer data)
   g_free (sender);
 }
 
-/* Forgets whoever called so long ago that it makes no difference. */
+/* Forgets callers whose last call is too long ago to matter. */
 static gboolean
 is_settled (gpointer key, gpointer value, gpointer data)
 {
@@ -87,7 +87,7 @@ let_through (VsmmuGate *gate, GDBusMessage *call, const char **fault)
 
   *fault = find_fault (gate, sender, call, n_bytes);
   if (*fault != NULL) {
-    /* To answer costs the bus as much as the call did, and who calls on and on without waiting does not listen. */
+    /* To answer costs the bus what the call did, and a client that keeps calling without waiting does not listen. */
     if (g_hash_table_size (sender->calls) > 0 && !vsmmu_bucket_take (&sender->told, g_get_monotonic_time ()))
       *fault = NULL;
     return FALSE;

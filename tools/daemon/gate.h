@@ -7,7 +7,7 @@
  * Keeps calls out before anybody looks at them, in the thread that reads from the bus: what comes through waits in the
  * main loop, where one sender must not have others wait behind it.
  *
- * A call that wants no answer is dropped: an answer is all that there is to be had. Of each sender, whoever it is, only
+ * A call that wants no answer is dropped: an answer is all that a call can get. Of each sender, whoever it is, only
  * so many calls are let through until they are answered; the others get an error, as long as there are not too many.
  */
 typedef struct _VsmmuGate VsmmuGate;

@@ -27,7 +27,7 @@ typedef struct {
   char **uris; /* to be asked one after the other */
   char *domain;
   char *device;
-  char *uri; /* of the one that had it */
+  char *uri; /* of the previous owner */
 } Question;
 
 static void

@@ -35,7 +35,7 @@ void vsmmu_host_cache_free (VsmmuHostCache *cache);
 /*
  * vsmmu_host_cache_get:
  *
- * For any thread; it may wait for another one that reads them.
+ * For any thread; it may wait for another thread that reads them.
  *
  * Returns: (transfer full): the facts, or %NULL with @error set
  */

@@ -13,7 +13,7 @@ typedef struct {
 /*
  * vsmmu_request_check_options:
  * @options: a{sv}
- * @known: ends with one that has no name
+ * @known: ends with an entry without a name
  * @error: %G_DBUS_ERROR_INVALID_ARGS
  *
  * Returns: %FALSE with @error set when one of @options is not known, has another type, or is there twice

@@ -36,7 +36,7 @@ typedef struct {
 /* Returns: (transfer full): the object, ready for calls, or %NULL with @error set */
 VsmmuService *vsmmu_service_new (const VsmmuServiceOptions *options, GError **error);
 
-/* Answers the calls that are in flight, and takes no more. */
+/* Answers the calls that are in flight, and rejects new ones. */
 void vsmmu_service_free (VsmmuService *service);
 
 /* What VsmmuGuests.get_connections() returns is not as before. */

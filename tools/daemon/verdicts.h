@@ -48,7 +48,7 @@ typedef struct _VsmmuVerdicts VsmmuVerdicts;
 
 /*
  * VsmmuVerdictsChanged:
- * @verdict: (nullable): one that is new or not as before, or is taken away (%VSMMU_VERDICT_GONE); %NULL when only
+ * @verdict: (nullable): a verdict that is new, changed, or taken away (%VSMMU_VERDICT_GONE); %NULL when only
  *   VsmmuVerdictsSummary is not as before
  */
 typedef void (*VsmmuVerdictsChanged) (const VsmmuVerdict *verdict, gpointer data);
@@ -71,9 +71,9 @@ void vsmmu_verdicts_set (VsmmuVerdicts *verdicts, VsmmuVerdict *verdict, gint64 
 
 /*
  * vsmmu_verdicts_remove:
- * @connection: (nullable): of which; %NULL for all
- * @uuid: (nullable): of which domain; %NULL for all
- * @device: (nullable): of which device; %NULL for all
+ * @connection: (nullable): its connection; %NULL for all
+ * @uuid: (nullable): its domain; %NULL for all
+ * @device: (nullable): its device; %NULL for all
  */
 void vsmmu_verdicts_remove (VsmmuVerdicts *verdicts, const char *connection, const char *uuid, const char *device);
 
@@ -83,7 +83,7 @@ GVariant *vsmmu_verdicts_to_variant (const VsmmuVerdicts *verdicts);
 /* A check could not be carried out. */
 void vsmmu_verdicts_count_error (VsmmuVerdicts *verdicts);
 
-/* What is to be said of all verdicts together. */
+/* A summary of all verdicts. */
 typedef struct {
   guint n_verdicts[VSMMU_VERDICT_STATES];
   gint64 checked; /* when one was set last, in microseconds since 1970; 0 for never */
