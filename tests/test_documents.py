@@ -27,7 +27,6 @@ DOCS = PROJECT / "docs"
 PAGES = sorted(path for path in DOCS.glob("*.rst") if ":Manual section:" in path.read_text(encoding="utf-8"))
 MARKDOWN = [PROJECT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")] + sorted(DOCS.glob("*.md"))
 SHOWING = [path for path in PAGES + MARKDOWN if path.name != "CONTRIBUTING.md"]
-WRITTEN = PAGES + [PROJECT / name for name in ("README.md", "SECURITY.md", "NEWS", "docs/tour.md", "docs/install.md", "docs/rig.md")]
 # What the files of the manual pages' examples are.
 FILES = {"host.json": "examples/grace-host.json", "guest.xml": "examples/two-gpu-grace.xml", "ready.xml": "examples/hotplug-ready.xml", "gpu.xml": "examples/devices/gpu.xml",
          "grace.json": "examples/grace-host.json"}
@@ -319,23 +318,3 @@ def test_html_pages_are_well_formed_and_their_links_lead_somewhere(tmp_path):
         links = [link.partition("#") for link in re.findall(r'href="([^":]+)"', text)]
         assert [link for link in links if (link[0] or page) not in texts or link[2] and link[2] not in anchors[link[0] or page]] == []
         assert page in ("index.html", "vsmmu-rules.7.html") or "vsmmu-rules.7.html" in [link[0] for link in links], page
-
-
-def banned():
-    """(expression, what to write instead) of language.txt."""
-    for line in (PROJECT / "tests/language.txt").read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            expression, _, instead = line.partition("\t")
-            yield re.compile(expression), instead.strip()
-
-
-@pytest.mark.parametrize("path", WRITTEN, ids=name)
-def test_what_is_written_by_hand_is_plain_english(path):
-    """Not what programs print: that is compared with them, and is their affair."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for block in blocks_of(path):
-        lines[block.first:block.last] = [""] * (block.last - block.first)
-    text = "\n".join(lines)
-    found = [f"{path.name}:{text.count(chr(10), 0, match.start()) + 1}: '{match[0]}': {instead}"
-             for expression, instead in banned() for match in expression.finditer(text)]
-    assert found == []

@@ -73,7 +73,7 @@ const VsmmuCommand *vsmmu_command_find (const char *name);
 
 /*
  * vsmmu_command_run:
- * @argv: of which the first is the name of the command
+ * @argv: the first is the name of the command
  *
  * Parses the command line and carries the command out; --help prints and exits.
  *
@@ -87,7 +87,7 @@ void vsmmu_command_print_help (const VsmmuCommand *command);
 /* Says that there is no command @name, and which may be meant. */
 void vsmmu_command_complain_unknown (const char *name);
 
-/* (nullable): the rule @id; %NULL after saying that there is none, and which may be meant */
+/* (nullable): the rule @id; %NULL after an error message with a suggestion */
 const VsmmuRule *vsmmu_command_find_rule (const char *id);
 
 /* Whether @fd is a terminal that knows escape sequences. */

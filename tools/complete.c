@@ -124,7 +124,7 @@ offer_devices (const Request *request)
   }
 }
 
-/* (nullable): only to this host: one that asks for a password would spoil the command line */
+/* (nullable): only to this host: a connection that asks for a password would spoil the command line */
 static VsmmuConnection *
 connect_quietly (const Request *request)
 {
@@ -304,7 +304,7 @@ take_option_word (Request *request, const char *word)
   return NULL;
 }
 
-/* The last word, of which it is known whether options have ended. */
+/* The last word; it is known whether options have ended. */
 static void
 take_last_word (Request *request, const char *word, gboolean are_options_over)
 {

@@ -5,7 +5,7 @@
 
 /*
  * vsmmu_options_describe_error:
- * @entries: the options that there are
+ * @entries: the known options
  * @argv: (array zero-terminated=1): the command line, as it was before it was parsed
  * @error: what g_option_context_parse() says
  * @program: whose --help is named
