@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import pathlib
-import pty
 import re
 import shlex
 import signal
@@ -14,6 +13,7 @@ import subprocess
 import pytest
 
 from program import DATA
+from terminal import on_terminal
 from waiting import PATIENCE, measure
 
 COMMANDS = ("check", "args", "adapt", "graph", "host", "plan", "msi", "verify", "watch", "explain")
@@ -310,23 +310,6 @@ def test_what_the_configuration_we_install_shows_is_the_default(program, tmp_pat
                     "host-numa=warning"]
     assert with_policy(program, tmp_path, re.sub(r"^#([a-z-]+=)", r"\1", text, flags=re.M)).out == program.check(BROKEN).out
     assert program.run("explain", "host-numa").out.startswith("host-numa (warning,")
-
-
-def on_terminal(program, *arguments, environment=None, on_text=lambda text: None):
-    """What the program writes to a terminal, of which on_text() hears whenever there is more, and its status."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen([program.path, *arguments], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower,
-                               env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **(environment or {})})
-    os.close(follower)
-    text = b""
-    try:
-        while chunk := os.read(leader, 65536):
-            text += chunk
-            on_text(text)
-    except OSError:  # the last process on the terminal is gone
-        pass
-    os.close(leader)
-    return text.decode().replace("\r\n", "\n"), process.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("arguments, environment, coloured", [

@@ -5,11 +5,11 @@ import os
 import re
 import shutil
 import subprocess
-import unicodedata
 
 import pytest
 
 from means import give_up
+from terminal import width
 
 COMMANDS = ("check", "args", "adapt", "graph", "host", "plan", "msi", "verify", "watch", "explain")
 HELP = [("virt-vsmmu", "--help"), *(("virt-vsmmu", command, "--help") for command in COMMANDS), ("virt-vsmmu", "help"),
@@ -39,11 +39,6 @@ def speaking(build_dir):
         return process.returncode, process.stdout, process.stderr
 
     return run
-
-
-def width(line):
-    """Columns of a terminal."""
-    return sum(0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

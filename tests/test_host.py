@@ -405,7 +405,7 @@ def test_hostile_facts_are_refused(name, program):
     (["--host", "/no/such/file"], "cannot open"),
     (["extra"], "unexpected argument 'extra'"),
     (["--host", "/proc/self/fd"], "is not the root of a host"),
-    (["--no-such-option"], "Unknown option"),
+    (["--no-such-option"], "unknown option"),
 ])
 def test_wrong_usage_is_status_2(options, expected, program):
     outcome = program.run("host", *options)

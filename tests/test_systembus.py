@@ -106,8 +106,9 @@ def test_who_may_call_what(caller, method, bus):
     if may:
         assert answer.startswith((expected, f"Error: GDBus.Error:{expected}")), answer
     else:
-        action = f"org.vsmmu1.{'read' if method in READS else 'manage'}"
-        assert f"{DENIED}: user {CALLERS[caller][0]} is not allowed to do this: it requires the polkit action {action}" in answer
+        action = f"it requires the polkit action org.vsmmu1.{'read' if method in READS else 'manage'}"
+        reason = action if bus.has_polkit else "this host has no polkit"
+        assert f"{DENIED}: user {CALLERS[caller][0]} is not allowed to do this: {reason}" in answer
 
 
 @pytest.mark.parametrize("caller", CALLERS)

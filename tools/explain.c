@@ -78,7 +78,7 @@ print_list (void)
     g_ptr_array_add (cells, g_strdup (_ (vsmmu_severity_to_string (rule->severity))));
     g_ptr_array_add (cells, g_strdup (_ (rule->title)));
   }
-  vsmmu_table_print (cells, 3);
+  vsmmu_table_print (NULL, 3, cells);
 }
 
 static void

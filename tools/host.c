@@ -18,10 +18,10 @@ print_readiness (const GPtrArray *checks)
   glong width = 0;
 
   for (guint i = 0; i < checks->len; i++)
-    width = MAX (width, g_utf8_strlen (((const VsmmuReadiness *) g_ptr_array_index (checks, i))->title, -1));
+    width = MAX (width, vsmmu_table_width (((const VsmmuReadiness *) g_ptr_array_index (checks, i))->title));
   for (guint i = 0; i < checks->len; i++) {
     const VsmmuReadiness *check = g_ptr_array_index (checks, i);
-    g_autofree char *dots = g_strnfill ((gsize) (width - g_utf8_strlen (check->title, -1)), ' ');
+    g_autofree char *dots = g_strnfill ((gsize) (width - vsmmu_table_width (check->title)), ' ');
     g_autofree char *message = vsmmu_render_printable (check->message);
 
     g_print ("%s%s : %s (%s)\n", check->title, dots, vsmmu_readiness_result_to_string (check->result), message);
@@ -264,14 +264,15 @@ static void
 print_table (const GPtrArray *things, const Column *columns, guint n_columns)
 {
   g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
+  g_autofree const char **titles = g_new (const char *, n_columns);
 
   for (guint c = 0; c < n_columns; c++)
-    g_ptr_array_add (cells, g_strdup (_ (columns[c].title)));
+    titles[c] = columns[c].title;
   for (guint row = 0; row < things->len; row++)
     for (guint c = 0; c < n_columns; c++)
       g_ptr_array_add (cells, make_cell (&columns[c], g_ptr_array_index (things, row)));
   g_print ("\n");
-  vsmmu_table_print (cells, n_columns);
+  vsmmu_table_print (titles, n_columns, cells);
 }
 
 static void

@@ -43,8 +43,6 @@ print_text (const GPtrArray *devices, const VsmmuMsiMachine *machine)
                                         N_ ("path"),   N_ ("expected"), N_ ("forecast") };
   g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
 
-  for (guint i = 0; i < G_N_ELEMENTS (titles); i++)
-    g_ptr_array_add (cells, g_strdup (_ (titles[i])));
   for (guint i = 0; i < devices->len; i++) {
     const VsmmuMsiDevice *device = g_ptr_array_index (devices, i);
 
@@ -56,7 +54,7 @@ print_text (const GPtrArray *devices, const VsmmuMsiMachine *machine)
     g_ptr_array_add (cells, show_doorbell (machine));
     g_ptr_array_add (cells, show_forecast (device));
   }
-  vsmmu_table_print (cells, G_N_ELEMENTS (titles));
+  vsmmu_table_print (titles, G_N_ELEMENTS (titles), cells);
 }
 
 static int

@@ -71,11 +71,9 @@ print_devices (const VsmmuGuest *guest)
                                         N_ ("vectors"), N_ ("GPA"),   N_ ("expected"), N_ ("verdict") };
   g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
 
-  for (guint i = 0; i < G_N_ELEMENTS (titles); i++)
-    g_ptr_array_add (cells, g_strdup (_ (titles[i])));
   for (guint i = 0; i < guest->devices->len; i++)
     add_row (cells, guest, g_ptr_array_index (guest->devices, i));
-  vsmmu_table_print (cells, G_N_ELEMENTS (titles));
+  vsmmu_table_print (titles, G_N_ELEMENTS (titles), cells);
 }
 
 static void

@@ -5,8 +5,13 @@
 
 /*
  * vsmmu_table_print:
- * @cells: (element-type utf8): row by row, first the titles; printable
+ * @titles: (nullable) (array length=n_columns): (translatable)
+ * @cells: (element-type utf8): row by row; printable
  *
- * Prints columns as wide as what is in them.
+ * Prints columns as wide as what is in them. On a terminal that is too narrow for them, text goes on in the next line
+ * at spaces and commas; when that does not do, the last columns are in a table below, with the first one again.
  */
-void vsmmu_table_print (const GPtrArray *cells, guint n_columns);
+void vsmmu_table_print (const char *const *titles, guint n_columns, const GPtrArray *cells);
+
+/* How many columns of a terminal @text takes. */
+glong vsmmu_table_width (const char *text);

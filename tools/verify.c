@@ -49,8 +49,6 @@ print_devices (const VsmmuVerification *verification)
                                         N_ ("host SMMU"), N_ ("doorbell"), N_ ("verdict") };
   g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
 
-  for (guint i = 0; i < G_N_ELEMENTS (titles); i++)
-    g_ptr_array_add (cells, g_strdup (_ (titles[i])));
   for (guint i = 0; i < verification->devices->len; i++) {
     const VsmmuVerifiedDevice *device = g_ptr_array_index (verification->devices, i);
 
@@ -63,7 +61,7 @@ print_devices (const VsmmuVerification *verification)
                      device->doorbell != 0 ? g_strdup_printf ("0x%08" PRIx64, device->doorbell) : g_strdup (NONE));
     g_ptr_array_add (cells, g_strdup (vsmmu_outcome_to_string (device->outcome)));
   }
-  vsmmu_table_print (cells, G_N_ELEMENTS (titles));
+  vsmmu_table_print (titles, G_N_ELEMENTS (titles), cells);
 }
 
 static void

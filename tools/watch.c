@@ -60,6 +60,7 @@ format_event (const VsmmuWatchEvent *event)
   g_autofree char *time = show_time (0);
   g_autofree char *doorbell = device != NULL ? show_doorbell (device) : NULL;
   g_autoptr (GString) line = g_string_new (time);
+  g_autofree char *whole = NULL;
 
   g_string_append_printf (line, " %s",
                           device != NULL ? vsmmu_outcome_to_string (device->outcome)
@@ -76,9 +77,9 @@ format_event (const VsmmuWatchEvent *event)
   if (event->reason != NULL)
     g_string_append_printf (line, ": %s", event->reason);
   if (event->is_overruled)
-    g_string_append_printf (line, _ (" (on-mismatch='%s' in the domain's metadata does not apply)"),
-                            vsmmu_policy_mismatch_to_string (event->verification->action));
-  return vsmmu_render_printable (line->str);
+    whole = g_strdup_printf (_ ("%s (on-mismatch='%s' in the domain's metadata does not apply)"), line->str,
+                             vsmmu_policy_mismatch_to_string (event->verification->action));
+  return vsmmu_render_printable (whole != NULL ? whole : line->str);
 }
 
 static void
@@ -90,8 +91,6 @@ draw (const Watch *watch)
   g_autoptr (GArray) entries = vsmmu_watcher_list (watch->watcher);
   gint64 now = g_get_monotonic_time ();
 
-  for (guint i = 0; i < G_N_ELEMENTS (titles); i++)
-    g_ptr_array_add (cells, g_strdup (_ (titles[i])));
   for (guint i = 0; i < entries->len; i++) {
     const VsmmuWatchEntry *entry = &g_array_index (entries, VsmmuWatchEntry, i);
     const VsmmuVerifiedDevice *device = entry->device;
@@ -106,7 +105,7 @@ draw (const Watch *watch)
     g_ptr_array_add (cells, show_word (device->reason));
   }
   g_print (CLEAR_SCREEN);
-  vsmmu_table_print (cells, G_N_ELEMENTS (titles));
+  vsmmu_table_print (titles, G_N_ELEMENTS (titles), cells);
   g_print ("\n");
   for (guint i = 0; i < watch->messages->len; i++)
     g_print ("%s\n", (const char *) g_ptr_array_index (watch->messages, i));

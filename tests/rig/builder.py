@@ -44,7 +44,7 @@ IMAGE_PACKAGES = """
     base-files base-passwd libc-bin bash dash coreutils util-linux mount grep sed gawk findutils procps hostname pciutils socat
     busybox-static strace gzip
     qemu-system-arm qemu-efi-aarch64 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
-    libc6-dev libglib2.0-dev libxml2-dev libjson-glib-dev libvirt-dev libtirpc-dev
+    libc6-dev libglib2.0-dev libxml2-dev libjson-glib-dev libsmartcols-dev libvirt-dev libtirpc-dev
 """.split()
 
 

@@ -197,6 +197,8 @@ try_case (Fixture *fixture, guint uid, guint32 group)
     return;
   g_assert_error (error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED);
   g_assert_nonnull (strstr (error->message, has_answer ? "is not allowed to do this" : "cannot ask polkit"));
+  if (has_answer)
+    g_assert_nonnull (strstr (error->message, fixture->way == ABSENT ? "no polkit" : "polkit action org.vsmmu1."));
   if (fixture->way == DIES) {
     g_clear_object (&fixture->polkit);
     start_polkit (fixture);

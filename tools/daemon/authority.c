@@ -56,19 +56,36 @@ is_absence (const GError *error)
 }
 
 static void
+refuse (GTask *task, const Question *question, gboolean has_polkit)
+{
+  if (has_polkit)
+    g_task_return_new_error (task, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
+                             _ ("user %u is not allowed to do this: it requires the polkit action %s, which the "
+                                "administrator of this host can grant"),
+                             question->uid, action_ids[question->action]);
+  else
+    g_task_return_new_error (task, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
+                             _ ("user %u is not allowed to do this: this host has no polkit, so it requires root, or "
+                                "the group libvirt for reading"),
+                             question->uid);
+}
+
+static void
 take_decision (GObject *source, GAsyncResult *result, gpointer data)
 {
   g_autoptr (GTask) task = data;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
   const Question *question = g_task_get_task_data (task);
+  gboolean has_polkit = TRUE;
   gboolean may = FALSE;
 
   if (reply != NULL)
     g_variant_get (reply, "((bba{ss}))", &may, NULL, NULL);
-  else if (is_absence (error))
+  else if (is_absence (error)) {
+    has_polkit = FALSE;
     may = may_without_polkit (question);
-  else {
+  } else {
     g_task_return_new_error (task, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
                              _ ("cannot ask polkit whether user %u is allowed to do this: %s"), question->uid,
                              error->message);
@@ -77,11 +94,7 @@ take_decision (GObject *source, GAsyncResult *result, gpointer data)
   if (may)
     g_task_return_boolean (task, TRUE);
   else
-    g_task_return_new_error (task, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
-                             _ ("user %u is not allowed to do this: it requires the polkit action %s, which the "
-                                "administrator of this host can grant, or without polkit root, or the group libvirt "
-                                "for reading"),
-                             question->uid, action_ids[question->action]);
+    refuse (task, question, has_polkit);
 }
 
 void

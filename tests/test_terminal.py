@@ -1,0 +1,67 @@
+"""Tables: whole in a pipe, and as wide as the terminal where there is one; wide characters take two columns."""
+
+import re
+
+import pytest
+
+from program import DATA
+from terminal import on_terminal, width
+
+EXAMPLES = DATA.parent.parent / "examples"
+FACTS = EXAMPLES / "grace-host.json"
+TABLES = [["host", "--devices", "--host", FACTS], ["explain"], ["msi", EXAMPLES / "two-gpu-grace.xml"]]
+
+
+def words(text):
+    return sorted(re.findall(r"\S+", text))
+
+
+@pytest.mark.parametrize("arguments", TABLES, ids=lambda arguments: arguments[0])
+def test_a_pipe_has_a_line_for_each_row_whatever_the_terminal(arguments, program):
+    assert program.run(*arguments, environment={"COLUMNS": "40"}) == program.run(*arguments)
+
+
+@pytest.mark.parametrize("arguments", TABLES, ids=lambda arguments: arguments[0])
+def test_a_wide_terminal_has_what_a_pipe_has(arguments, program):
+    text, status = on_terminal(program, *arguments, columns=200)
+    assert (status, text) == (0, program.run(*arguments).out)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120])
+@pytest.mark.parametrize("arguments", TABLES, ids=lambda arguments: arguments[0])
+def test_a_table_fits_the_terminal(arguments, columns, program):
+    text, status = on_terminal(program, *arguments, columns=columns)
+    assert status == 0
+    # What is not in a table is broken by the terminal itself.
+    assert [line for line in text.splitlines() if width(line) > columns and " : PASS (" not in line] == []
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100])
+@pytest.mark.parametrize("arguments", TABLES, ids=lambda arguments: arguments[0])
+def test_a_narrow_terminal_loses_nothing_and_breaks_no_word(arguments, columns, program):
+    whole, narrow = words(program.run(*arguments).out), words(on_terminal(program, *arguments, columns=columns)[0])
+    assert {word for word in whole if "," not in word} <= set(narrow)
+    assert {word for word in narrow if word not in whole} <= {piece for word in whole for piece in re.findall("[^,]+,?", word)}
+
+
+def test_what_does_not_fit_beside_is_below_with_its_row(program):
+    text, _ = on_terminal(program, "host", "--host", FACTS, columns=80)
+    _, first, second = text.split("\n\n")
+    names = re.findall(r"^smmu\S+", program.run("host", "--host", FACTS).out, re.M)
+    assert first.startswith("SMMU ") and second.startswith("SMMU ") and len(names) == 8
+    assert re.findall(r"^smmu\S+", first, re.M) == re.findall(r"^smmu\S+", second, re.M) == names
+    assert re.search(r"0002:01:00.0 0002:01:00.2\n {50,}0002:02:00.0 \+1\n", second)
+
+
+@pytest.mark.parametrize("name", ["\u4e2d\u6587", "\u00fcml\u00e4ut", "a", "u\u0308"])
+def test_columns_are_straight_with_wide_characters(name, program):
+    document = (EXAMPLES / "two-gpu-grace.xml").read_text(encoding="utf-8")
+    document = document.replace("</hostdev>", f"<alias name='ua-{name}'/></hostdev>", 1)
+    lines = program.run("msi", "-", input=document.encode()).out.splitlines()
+    assert f"ua-{name} " in "\n".join(lines)
+    assert len({width(line[:line.index("0x08090040" if row else "expected")]) for row, line in enumerate(lines)}) == 1
+
+
+def test_a_locale_without_the_characters_shows_question_marks(program):
+    document = (EXAMPLES / "two-gpu-grace.xml").read_text(encoding="utf-8").replace("</hostdev>", "<alias name='ua-\u4e2d'/></hostdev>", 1)
+    assert "ua-?  " in program.run("msi", "-", input=document.encode(), environment={"LC_ALL": "C"}).out
