@@ -1,5 +1,9 @@
-"""The translations: every file with messages is known, every language has all of them, and their formats agree."""
+"""The translations: every file with messages is known, every language has all of them, their formats agree, a term has one
+translation, and a new language is one file."""
 
+import gettext
+import json
+import os
 import pathlib
 import re
 import shutil
@@ -11,7 +15,11 @@ from means import give_up
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 PO = SOURCE / "po"
-FILES, LANGUAGES = ([line for line in (PO / name).read_text().splitlines() if not line.startswith("#")] for name in ("POTFILES.in", "LINGUAS"))
+FILES = [line for line in (PO / "POTFILES.in").read_text().splitlines() if not line.startswith("#")]
+LANGUAGES = sorted(path.stem for path in PO.glob("*.po"))
+GLOSSARIES = sorted(path.stem.removeprefix("glossary-") for path in PO.glob("glossary-*.tsv"))
+# What is not translated: elements, what is quoted, paths, and values of attributes.
+LITERAL = re.compile(r"<[^>]*>|(?<!\w)'[^']*'|\"[^\"]*\"|(?<!\w)/[\w/*.]+|\w+=\S+")
 KEYWORDS = ("_", "N_", "ngettext:1,2", "g_dngettext:2,3")
 MESSAGE = re.compile(r"\b(?:N?_|ngettext|g_dngettext) \(\s*(?:\w+,\s*)?\"")
 
@@ -42,3 +50,42 @@ def test_formats_agree(language, tmp_path):
     if shutil.which("msgfmt") is None:
         give_up("there is no msgfmt")
     subprocess.run(["msgfmt", "--check", "-o", tmp_path / "messages.mo", PO / f"{language}.po"], check=True)
+
+
+def terms(language):
+    """(term, expression for it, expression for its translation) of a glossary."""
+    for line in (PO / f"glossary-{language}.tsv").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            english, term, *forms = line.split("\t")
+            # An abbreviation is not the word of the same letters.
+            flags = re.NOFLAG if any(letter.isupper() for letter in english) else re.IGNORECASE
+            yield english, re.compile(rf"(?<![\w-]){english}(?:s|es)?(?![\w-])", flags), re.compile("|".join([term.split(" (")[0], *forms]), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("language", GLOSSARIES)
+def test_a_term_has_one_translation(language, tmp_path):
+    if shutil.which("msgfmt") is None:
+        give_up("there is no msgfmt")
+    subprocess.run(["msgfmt", "-o", tmp_path / "messages.mo", PO / f"{language}.po"], check=True)
+    with open(tmp_path / "messages.mo", "rb") as file:
+        catalog = gettext.GNUTranslations(file)._catalog
+    messages = [(LITERAL.sub("''", key[0] if isinstance(key, tuple) else key), text) for key, text in catalog.items() if key]
+    unused, others = [], []
+    for english, wanted, translation in terms(language):
+        found = [text for message, text in messages if wanted.search(message)]
+        unused += [] if found else [english]
+        others += [(english, text) for text in found if not translation.search(text)]
+    assert (unused, others) == ([], [])
+
+
+def test_a_new_language_is_one_file(template, tmp_path):
+    """In a copy, with a language that nobody speaks: every message is translated by itself."""
+    shutil.copytree(PO, tmp_path / "po")
+    (tmp_path / "meson.build").write_text("project('libvirt-vsmmu')\nsubdir('po')\n")
+    subprocess.run(["msgen", "--lang=tlh", "-o", tmp_path / "po/tlh.po", template], check=True)
+    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+    subprocess.run(["meson", "setup", "--prefix=/usr", tmp_path / "build", tmp_path], check=True, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run(["meson", "compile", "-C", tmp_path / "build"], check=True, env=environment, stdout=subprocess.DEVNULL)
+    output = subprocess.run(["meson", "introspect", "--installed", tmp_path / "build"], check=True, env=environment, capture_output=True).stdout
+    assert sorted(json.loads(output).values()) == [f"/usr/share/locale/{language}/LC_MESSAGES/libvirt-vsmmu.mo" for language in sorted(LANGUAGES + ["tlh"])]
+    assert len(list((tmp_path / "build").glob("po/tlh/LC_MESSAGES/*.mo"))) == 1
