@@ -13,7 +13,7 @@ OPTIONS = dict(re.findall(r"^option\('(\w+)', type: '(\w+)'", (SOURCE / "meson_o
 PARTS = {
     "connect": {"virt-vsmmu-connect", "virt-vsmmu-connect.1", "virt-vsmmu-connect-session", "virt-vsmmu-connect-session.1", "libvirt.conf"},
     "daemon": {"virt-vsmmud", "virt-vsmmud.8", "org.vsmmu1.xml", "org.vsmmu1.conf", "org.vsmmu1.service", "org.vsmmu1.policy",
-               "org.vsmmu1.rules", "virt-vsmmud.service", "virt-vsmmu-facts.service", "vsmmu.conf"},
+               "org.vsmmu1.rules", "virt-vsmmud.service", "virt-vsmmu-facts.service", "vsmmu.conf", "_virt-vsmmud"},
     "hook": {"virt-vsmmu-hook", "virt-vsmmu-hook.8", "50-vsmmu"},
     "polkit": {"org.vsmmu1.policy", "org.vsmmu1.rules"},
     "systemd": {"virt-vsmmud.service", "virt-vsmmu-facts.service", "vsmmu.conf"},
