@@ -235,7 +235,7 @@ def test_every_finding_of_every_case_is_marked_in_words_and_listed(program, dot)
     for path, graph in zip(cases, graphs):
         labels = " ".join(map(squeeze, graph.nodes.values()))
         for finding in program.check(path).findings:
-            word = {"error": "ERROR", "warning": "WARNING", "note": "note"}[finding["severity"]]
+            word = finding["severity"]
             assert f"{word}: {finding['rule']}" in labels, f"{path}: {finding}"
             assert any(finding["message"] in tooltip for tooltip in graph.tooltips.values()), f"{path}: {finding}"
             if finding["severity"] != "note":
@@ -246,9 +246,9 @@ def test_every_finding_of_every_case_is_marked_in_words_and_listed(program, dot)
 def test_what_is_wrong_has_another_colour_and_a_word(program, dot):
     graph, = dot(draw(program, DATA / "rules" / "hostdev-without-iommufd" / "fires.xml"))
     wrong = graph.find("hostdev 0009")
-    assert "ERROR" in graph.nodes[wrong] and "hostdev-without-iommufd" in graph.nodes[wrong]
+    assert "error:" in graph.nodes[wrong] and "hostdev-without-iommufd" in graph.nodes[wrong]
     assert list(graph.borders.values()).count(graph.borders[wrong]) == 1
-    assert not any("ERROR" in label for name, label in graph.nodes.items() if name != wrong)
+    assert not any("error:" in label for name, label in graph.nodes.items() if name != wrong)
 
 
 @pytest.mark.parametrize("count", [2, 16])
@@ -340,7 +340,7 @@ def test_a_device_of_another_physical_smmu_is_seen_at_its_edge(program, dot, tmp
     graph, = dot(text)
     right, wrong = graph.find("0000:01:00.0"), graph.find("0000:01:01.0")
     assert {(right, "smmu1000000"), (wrong, "smmu2000000")} <= graph.edges
-    assert "ERROR:\nhost-smmu-mismatch" in re.sub(r"\n+ *", "\n", graph.nodes[wrong])
+    assert "error:\nhost-smmu-mismatch" in re.sub(r"\n+ *", "\n", graph.nodes[wrong])
     assert re.search(rf"{wrong} -> smmu2000000 .*style=dashed", text)
     assert re.search(rf"{right} -> smmu1000000 .*style=solid", text)
 

@@ -131,6 +131,12 @@ vsmmu_msi_controller_to_string (VsmmuMsiController controller)
   return vsmmu_virt_frames[controller].name;
 }
 
+const char *
+vsmmu_msi_controller_get_name (VsmmuMsiController controller)
+{
+  return controller == VSMMU_MSI_CONTROLLER_ITS ? "ITS" : "GICv2m";
+}
+
 static void
 add_region (GArray *regions, guint64 start, guint64 end, const char *name)
 {

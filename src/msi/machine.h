@@ -40,6 +40,14 @@ void vsmmu_msi_machine_of (const VsmmuDomain *domain, VsmmuMsiMachine *machine);
 const char *vsmmu_msi_controller_to_string (VsmmuMsiController controller);
 
 /*
+ * vsmmu_msi_controller_get_name:
+ * @controller: an ITS or a GICv2m frame
+ *
+ * Returns: `ITS` or `GICv2m`, for messages
+ */
+const char *vsmmu_msi_controller_get_name (VsmmuMsiController controller);
+
+/*
  * vsmmu_msi_route_find_fault:
  * @machine: what takes the MSIs
  * @route: the route of one MSI

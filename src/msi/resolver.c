@@ -62,7 +62,7 @@ translate (const VsmmuMsiTopology *topology, const VsmmuViommu *viommu, guint32 
 {
   if (viommu->kind->translate == NULL) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI,
-                 _ ("the %s has no doorbell of its own and does not translate MSI addresses"), viommu->kind->name);
+                 _ ("vIOMMU '%s' has no doorbell of its own and does not translate MSI addresses"), viommu->kind->name);
     return FALSE;
   }
   if (!viommu->kind->translate (viommu, stream_id, address, gpa, error))

@@ -22,8 +22,8 @@ static const struct {
 
 const VsmmuDotSeverity vsmmu_dot_severities[] = {
   [VSMMU_SEVERITY_NOTE] = { N_ ("note"), NULL, "#455a64" },
-  [VSMMU_SEVERITY_WARNING] = { N_ ("WARNING"), "#fff1d6", "#a85b00" },
-  [VSMMU_SEVERITY_ERROR] = { N_ ("ERROR"), "#fde3e3", "#b71c1c" },
+  [VSMMU_SEVERITY_WARNING] = { N_ ("warning"), "#fff1d6", "#a85b00" },
+  [VSMMU_SEVERITY_ERROR] = { N_ ("error"), "#fde3e3", "#b71c1c" },
 };
 
 /* The findings about one thing: the worst of them, and each rule once for each severity. */

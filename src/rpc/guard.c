@@ -103,7 +103,7 @@ vsmmu_guard_judge_unread (const char *xml, const GError *problem, GError **error
 {
   if (!g_error_matches (problem, VSMMU_ERROR, VSMMU_ERROR_XML) || !vsmmu_xml_is_malformed (xml, strlen (xml)))
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                 _ ("%s; the document cannot be checked and was not passed to libvirt; rewrite it as 'virsh dumpxml' "
+                 _ ("the document cannot be checked and was not passed to libvirt: %s; rewrite it as 'virsh dumpxml' "
                     "would print it"),
                  problem->message);
 }

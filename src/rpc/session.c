@@ -263,8 +263,7 @@ convert_call (VsmmuSession *session, const VsmmuFrameHeader *header, GBytes *fra
   }
   if (header->type != VSMMU_FRAME_CALL) {
     g_set_error_literal (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                         _ ("this transport does not support file "
-                            "descriptors"));
+                         _ ("this transport does not support file descriptors"));
     return NULL;
   }
   return convert_frame (session, vsmmu_procedure_find (header->procedure), header, frame, error);
@@ -339,8 +338,8 @@ undo (VsmmuSession *session, const VsmmuDeviceCall *change, const GError *reason
                  reason->message);
   else
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED,
-                 _ ("the device was attached but cannot be used, and cannot be detached again (%s); detach it "
-                    "immediately: %s"),
+                 _ ("the device was attached and could not be detached again (%s); detach it immediately, because it "
+                    "cannot be used: %s"),
                  problem->message, reason->message);
   write_log (session, (*error)->message);
 }

@@ -83,12 +83,13 @@ check_place (const Case *c)
                                    host->device),
                   _ ("detach the device and attach it again, or restart the guest"));
   else if (c->vsmmu == NULL)
-    add_evidence (c, "place", VSMMU_OUTCOME_VERIFIED,
-                  g_strdup_printf (_ ("%s in the guest, without a vSMMU of its own"), c->device->address));
-  else
     add_evidence (
         c, "place", VSMMU_OUTCOME_VERIFIED,
-        g_strdup_printf (_ ("%s in the guest, behind '%s' as in the XML"), c->device->address, c->device->vsmmu));
+        g_strdup_printf (_ ("the device is at %s in the guest, without a vSMMU of its own"), c->device->address));
+  else
+    add_evidence (c, "place", VSMMU_OUTCOME_VERIFIED,
+                  g_strdup_printf (_ ("the device is at %s in the guest, behind '%s' as in the XML"),
+                                   c->device->address, c->device->vsmmu));
 }
 
 /* The other VFIO devices behind the same vSMMU: how many there are, and what makes them a problem. */
@@ -145,8 +146,9 @@ check_bad_company (const Case *c)
   else
     add_evidence (
         c, "smmu", VSMMU_OUTCOME_VERIFIED,
-        g_strdup_printf (_ ("%s, which the vSMMU uses; a device that was attached later has another physical SMMU"),
-                         c->host->smmu->name));
+        g_strdup_printf (
+            _ ("the device is behind %s, which the vSMMU uses; a device that was attached later has another physical SMMU"),
+            c->host->smmu->name));
 }
 
 /* Whether its SMMU of the host is that of the vSMMU. */
@@ -169,19 +171,19 @@ check_smmu (const Case *c)
   if (siblings.is_any_mismatch && c->host != NULL)
     check_bad_company (c);
   else if (siblings.count == 0)
-    add_evidence (
-        c, "smmu", VSMMU_OUTCOME_VERIFIED,
-        c->host != NULL && c->host->smmu != NULL
-            ? g_strdup_printf (_ ("%s, the only physical SMMU behind '%s'"), c->host->smmu->name, c->device->vsmmu)
-            : g_strdup_printf (_ ("the only device behind '%s'"), c->device->vsmmu));
+    add_evidence (c, "smmu", VSMMU_OUTCOME_VERIFIED,
+                  c->host != NULL && c->host->smmu != NULL
+                      ? g_strdup_printf (_ ("the device is behind %s, and is the only one behind '%s'"),
+                                         c->host->smmu->name, c->device->vsmmu)
+                      : g_strdup_printf (_ ("the device is the only one behind '%s'"), c->device->vsmmu));
   else if (c->host == NULL || c->host->smmu == NULL || siblings.is_any_unknown)
     add_evidence (
         c, "smmu", VSMMU_OUTCOME_UNKNOWN_YET,
         g_strdup_printf (_ ("the physical SMMUs of the devices behind '%s' are not known here"), c->device->vsmmu));
   else
-    add_evidence (
-        c, "smmu", VSMMU_OUTCOME_VERIFIED,
-        g_strdup_printf (_ ("%s, like the other devices behind '%s'"), c->host->smmu->name, c->device->vsmmu));
+    add_evidence (c, "smmu", VSMMU_OUTCOME_VERIFIED,
+                  g_strdup_printf (_ ("the device is behind %s, like the other devices behind '%s'"),
+                                   c->host->smmu->name, c->device->vsmmu));
 }
 
 /* Whether the kernel of the host has the window for MSIs where QEMU tells the guest. */
@@ -195,11 +197,10 @@ check_window (const Case *c)
     return;
   if (c->host != NULL && c->host->group != NULL && c->host->group->has_regions)
     add_evidence (c, "window", VSMMU_OUTCOME_VERIFIED,
-                  g_strdup_printf (_ ("%s in the host kernel, as reported to the guest"), window));
+                  g_strdup_printf (_ ("the MSI window of the host kernel is %s, as reported to the guest"), window));
   else
     add_evidence (c, "window", VSMMU_OUTCOME_UNKNOWN_YET,
-                  g_strdup (_ ("the MSI window of the host kernel is not "
-                               "known here")));
+                  g_strdup (_ ("the MSI window of the host kernel is not known here")));
 }
 
 /* How many vSMMUs QEMU was asked about. */
@@ -241,12 +242,25 @@ check_doorbell (const Case *c)
     n_bad += add_findings (c, "doorbell", c->subject->guest->findings,
                            g_ptr_array_index (c->subject->domain->iommus, i), NULL);
   if (n_bad == 0)
-    add_evidence (
-        c, "doorbell", VSMMU_OUTCOME_VERIFIED,
-        g_strdup_printf (n_asked > 0 && c->device->is_accelerated
-                             ? _ ("0x%08" PRIx64 " of the machine's %s, which QEMU uses for every accelerated vSMMU")
-                             : _ ("0x%08" PRIx64 " of the machine's %s"),
-                         machine->doorbell, vsmmu_msi_controller_to_string (machine->controller)));
+    add_evidence (c, "doorbell", VSMMU_OUTCOME_VERIFIED,
+                  g_strdup_printf (n_asked > 0 && c->device->is_accelerated
+                                       ? /* Translators: 0x08090040 and ITS or GICv2m */
+                                       _ ("the doorbell is 0x%08" PRIx64
+                                          " in the machine's %s, and QEMU uses it for every accelerated vSMMU")
+                                       : _ ("the doorbell is 0x%08" PRIx64 " in the machine's %s"),
+                                   machine->doorbell, vsmmu_msi_controller_get_name (machine->controller)));
+}
+
+/* (transfer full): how many vectors use the doorbell */
+static char *
+describe_vectors (const VsmmuGuestDevice *seen)
+{
+  g_autofree char *kind = g_ascii_strup (seen->interrupts, -1);
+
+  /* Translators: 2 of 65 MSI-X vectors */
+  return g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u of %u %s vectors is enabled and uses the doorbell",
+                                       "%u of %u %s vectors are enabled and use the doorbell", seen->vectors->len),
+                          seen->vectors->len, seen->n_vectors, kind);
 }
 
 /* Whether the guest has vectors enabled, and where they lead. */
@@ -261,10 +275,7 @@ check_vectors (const Case *c)
   if (seen->state != VSMMU_VECTORS_VERIFIED)
     add_evidence (c, "vectors", VSMMU_OUTCOME_UNKNOWN_YET, g_strdup (seen->reason));
   else
-    add_evidence (c, "vectors", VSMMU_OUTCOME_VERIFIED,
-                  g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u of %u (%s) is enabled and uses the doorbell",
-                                                "%u of %u (%s) are enabled and use the doorbell", seen->vectors->len),
-                                   seen->vectors->len, seen->n_vectors, seen->interrupts));
+    add_evidence (c, "vectors", VSMMU_OUTCOME_VERIFIED, describe_vectors (seen));
 }
 
 /* (nullable): what QEMU said since the device came, or where that is not known, since the guest's start */
@@ -371,9 +382,7 @@ report_refusal (const Case *c, const VsmmuQemuWords *words)
   g_autofree char *line = explain_line (words);
 
   add_mismatch (c, "log", "vsmmu-attach-failed",
-                g_strdup_printf (_ ("error in the QEMU log since the device was "
-                                    "attached: %s"),
-                                 line),
+                g_strdup_printf (_ ("error in the QEMU log since the device was attached: %s"), line),
                 _ (words->text->hint));
 }
 

@@ -339,7 +339,7 @@ def test_who_attaches_a_wrong_device_through_us_gets_an_error_when_it_is_detache
     finally:
         emulated_host.run("rm /root/.config/virt-vsmmu.conf")
     print(attached.out)
-    assert attached.status != 0 and "operation failed: the device was attached, " in attached.out, attached.out
+    assert attached.status != 0 and "operation failed: the device was attached and " in attached.out, attached.out
     assert "and is being detached again" in attached.out or (
         "guest is busy" in attached.out and "detach it immediately" in attached.out), attached.out
     assert SMMU_B in attached.out and "[host-smmu-mismatch]" in attached.out

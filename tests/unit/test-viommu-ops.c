@@ -136,6 +136,7 @@ test_what_is_past_the_size_does_not_count (void)
 
     g_assert_false (resolve (vsmmu_viommu_new (ops[i], &asked), VSMMU_MSI_BUS_PLAIN, &route, &error));
     g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_MSI);
+    g_assert_nonnull (strstr (error->message, "vIOMMU 'mine' has no doorbell of its own"));
   }
   g_assert_cmphex (asked.iova, ==, 0);
   g_assert_cmpuint (asked.n_freed, ==, 1);
