@@ -34,11 +34,11 @@ vsmmu_table_width (const char *text)
   return width;
 }
 
-/* (transfer full): as far as the first place where a line may end: behind a space or comma */
+/* (transfer full): as far as the first place where a line may end: behind a space */
 static char *
 take_piece (const char **text)
 {
-  gsize length = strcspn (*text, " ,");
+  gsize length = strcspn (*text, " ");
   char *piece;
 
   if ((*text)[length] != '\0')
@@ -93,6 +93,7 @@ break_lines (const char *text, glong width)
 static void
 measure (Table *table)
 {
+  /* Titles stay in one line. */
   for (guint c = 0; table->titles != NULL && c < table->n_columns; c++)
     table->widths[c] = table->smallest[c] = vsmmu_table_width (_ (table->titles[c]));
   for (guint i = 0; i < table->cells->len; i++) {
@@ -166,29 +167,32 @@ encode (const char *text)
 }
 
 static void
-add_columns (const Table *table, guint first, guint last, Scols *scols)
+add_columns (guint n_columns, Scols *scols)
 {
-  for (guint c = 0; c <= last; c++) {
-    g_autofree char *title = encode (table->titles != NULL ? _ (table->titles[c]) : "");
+  for (guint c = 0; c < n_columns; c++) {
+    struct libscols_column *column = scols_table_new_column (scols, NULL, 0, SCOLS_FL_WRAP);
 
-    if (is_in_block (c, first, last)) {
-      struct libscols_column *column = scols_table_new_column (scols, title, 0, SCOLS_FL_WRAP);
-
-      scols_column_set_safechars (column, "\n");
-      scols_column_set_wrapfunc (column, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
-    }
+    scols_column_set_safechars (column, "\n");
+    scols_column_set_wrapfunc (column, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
   }
 }
 
+/* What is in a row; the titles when it is -1 */
+static const char *
+get_cell (const Table *table, int row, guint column)
+{
+  return row < 0 ? _ (table->titles[column])
+                 : g_ptr_array_index (table->cells, (guint) row * table->n_columns + column);
+}
+
 static void
-add_row (const Table *table, guint row, guint first, guint last, Scols *scols)
+add_row (const Table *table, int row, guint first, guint last, Scols *scols)
 {
   struct libscols_line *line = scols_table_new_line (scols, NULL);
   guint n = 0;
 
   for (guint c = 0; c <= last; c++) {
-    const char *cell = g_ptr_array_index (table->cells, row * table->n_columns + c);
-    g_autofree char *lines = break_lines (cell, table->widths[c]);
+    g_autofree char *lines = break_lines (get_cell (table, row, c), table->widths[c]);
 
     if (is_in_block (c, first, last))
       scols_line_refer_data (line, n++, encode (lines));
@@ -201,12 +205,13 @@ print_block (const Table *table, guint first, guint last)
   g_autoptr (Scols) scols = scols_new_table ();
 
   scols_table_set_column_separator (scols, SEPARATOR);
-  scols_table_enable_noheadings (scols, table->titles == NULL);
+  /* Titles are a row: they are shown when there is no other. */
+  scols_table_enable_noheadings (scols, TRUE);
   /* Lines are broken already; what is too long even so must not be broken in the middle of a name or an address. */
   scols_table_set_termforce (scols, SCOLS_TERMFORCE_ALWAYS);
   scols_table_set_termwidth (scols, (gsize) sum_block (table->widths, first, last));
-  add_columns (table, first, last, scols);
-  for (guint row = 0; row < table->cells->len / table->n_columns; row++)
+  add_columns (first > 0 ? last - first + 2 : last + 1, scols);
+  for (int row = table->titles != NULL ? -1 : 0; row < (int) (table->cells->len / table->n_columns); row++)
     add_row (table, row, first, last, scols);
   scols_print_table (scols);
 }

@@ -9,7 +9,7 @@
  * @cells: (element-type utf8): row by row; printable
  *
  * Prints columns as wide as what is in them. On a terminal that is too narrow for them, text goes on in the next line
- * at spaces and commas; when that does not do, the last columns are in a table below, with the first one again.
+ * at spaces; when that does not do, the last columns are in a table below, with the first one again.
  */
 void vsmmu_table_print (const char *const *titles, guint n_columns, const GPtrArray *cells);
 
