@@ -40,7 +40,7 @@ is_device (const VsmmuOption *option, const char *driver)
   return strcmp (option->name->value, "-device") == 0 && g_strcmp0 (vsmmu_option_get (option, ""), driver) == 0;
 }
 
-/* "0x1e", or with the function "1e.1": always hexadecimal to QEMU. */
+/* "0x1e", or with the function "1e.1"; QEMU always reads it as hexadecimal. */
 static gboolean
 parse_address (const char *text, VsmmuPciAddress *address)
 {
@@ -74,7 +74,7 @@ parse_number (const char *text, guint64 min, guint64 max, int *value)
   return TRUE;
 }
 
-/* Whether a pcie-expander-bus of libvirt can say all of it. */
+/* Whether a pcie-expander-bus of libvirt can express all of it. */
 static gboolean
 read_expander (Tree *tree)
 {
@@ -109,7 +109,7 @@ read_smmu (Tree *tree)
   return TRUE;
 }
 
-/* (transfer full): bus in QEMU → ports that libvirt has elsewhere, each with an address that domain XML can say */
+/* (transfer full): bus in QEMU → ports that libvirt has elsewhere, each with an address that domain XML can express */
 static GHashTable *
 find_moved_ports (const VsmmuLifting *lifting)
 {
@@ -135,7 +135,7 @@ find_moved_ports (const VsmmuLifting *lifting)
   return ports;
 }
 
-/* All that names the bus must be understood, or the bus cannot get another name. */
+/* The bus can be renamed only if everything that refers to it is understood. */
 static gboolean
 take_ports (const VsmmuLifting *lifting, Tree *tree, GHashTable *ports)
 {

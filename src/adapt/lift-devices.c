@@ -10,12 +10,12 @@
  * iommufd
  */
 
-/* How VFIO devices come to iommufd. */
+/* How VFIO devices get their iommufd. */
 typedef struct {
   GHashTable *objects;    /* id → VsmmuOption that makes it */
   GHashTable *uses;       /* id → how often it is named by what is taken */
   const char *everybody;  /* (nullable): id that all VFIO devices have */
-  gboolean is_nobody;     /* all are told to have none */
+  gboolean is_nobody;     /* all are explicitly without one */
   VsmmuSwitch for_domain; /* <iommufd enabled> */
 } Backends;
 
@@ -94,7 +94,7 @@ take_global (VsmmuLifting *lifting, Backends *backends)
   }
 }
 
-/* What else names an object needs it. */
+/* Anything else that refers to an object needs it. */
 static void
 take_objects (VsmmuLifting *lifting, const Backends *backends)
 {
@@ -114,7 +114,8 @@ take_objects (VsmmuLifting *lifting, const Backends *backends)
 }
 
 /*
- * What <driver iommufd> of @hostdev has to say; absent when that is said for all, or an override says it that stays.
+ * The value of <driver iommufd> for @hostdev; absent when the domain sets it for all, or an override that stays sets
+ * it.
  */
 static VsmmuSwitch
 take_iommufd (VsmmuLifting *lifting, Backends *backends, const VsmmuDevice *hostdev)
@@ -153,7 +154,7 @@ set_iommufd (VsmmuLifting *lifting, const VsmmuDevice *hostdev, VsmmuSwitch iomm
     vsmmu_edit_set_attribute (lifting->edit, driver, "iommufd", word);
 }
 
-/* What <iommufd> said; and what all have must be seen somewhere, or it would be lost. */
+/* The value of <iommufd>; a setting common to all devices must be written somewhere, or it would be lost. */
 static void
 show_for_domain (VsmmuLifting *lifting, const Backends *backends, gboolean is_seen)
 {
@@ -288,7 +289,7 @@ vsmmu_lift_initiators (VsmmuLifting *lifting)
  * <pcihole64>
  */
 
-/* A size as QEMU takes it: bytes, or with a suffix. */
+/* A size as QEMU accepts it: in bytes, or with a suffix. */
 static gboolean
 parse_size (const char *text, guint64 *kib)
 {
@@ -335,7 +336,7 @@ vsmmu_lift_hole (VsmmuLifting *lifting)
 
     if (!is_machine || vsmmu_option_get (option, names[0]) == NULL)
       continue;
-    /* Of several, the last counts, and a remaining one would override what libvirt says. */
+    /* Of several, the last one counts; a remaining one would override libvirt's. */
     if (!vsmmu_option_has_only (option, names) || !parse_size (vsmmu_option_get (option, names[0]), &kib))
       return;
     g_ptr_array_add (sizes, option);

@@ -30,7 +30,7 @@ is_our_alias (const char *alias)
   return g_str_has_prefix (alias, VSMMU_STAND_IN_ALIAS) && g_ascii_isdigit (alias[strlen (VSMMU_STAND_IN_ALIAS)]);
 }
 
-/* What the user sees of the id of a vSMMU, or %NULL: libvirt shows ids of its own only while a guest runs. */
+/* The alias that the user sees for a vSMMU, or %NULL: libvirt shows its own aliases only while a guest runs. */
 static const char *
 shown_alias (const VsmmuDomain *domain, const char *id)
 {
@@ -41,7 +41,7 @@ shown_alias (const VsmmuDomain *domain, const char *id)
 static const char *const controller_properties[] = { "bus_nr",  "numa_node",  "bus",  "addr",    "multifunction",
                                                      "chassis", "chassis_nr", "port", "hotplug", NULL };
 
-/* Whether an <iommu> says what @property does; @iommu gets it. */
+/* Whether an <iommu> can express @property; if so, @iommu gets it. */
 static gboolean
 understand (VsmmuLifting *lifting, const VsmmuProperty *property, VsmmuIommu *iommu)
 {
@@ -49,7 +49,7 @@ understand (VsmmuLifting *lifting, const VsmmuProperty *property, VsmmuIommu *io
   const char *value = property->from->value;
   gpointer bus;
 
-  /* What is removed has QEMU's default. */
+  /* A removed property has QEMU's default. */
   if (g_strcmp0 (property->type, "remove") == 0)
     return vsmmu_options_unset (iommu, name) || g_strv_contains (controller_properties, name);
   if (strcmp (name, "driver") == 0)
@@ -62,7 +62,7 @@ understand (VsmmuLifting *lifting, const VsmmuProperty *property, VsmmuIommu *io
   return bus != NULL;
 }
 
-/* What an <iommu> has no words for stays. Returns how many properties were taken. */
+/* Properties that an <iommu> cannot express stay. Returns how many were taken. */
 static guint
 take_overrides (VsmmuLifting *lifting, const char *id, VsmmuIommu *iommu)
 {
@@ -81,7 +81,7 @@ take_overrides (VsmmuLifting *lifting, const char *id, VsmmuIommu *iommu)
   return taken;
 }
 
-/* What stays of the overrides is about a device that has another name from now on. */
+/* The remaining overrides belong to a device that is renamed. */
 static void
 rename_overrides (VsmmuLifting *lifting, const VsmmuDeviceOverrides *overrides, const char *from, const char *to)
 {
@@ -139,7 +139,8 @@ lift_stand_in (VsmmuLifting *lifting, const VsmmuDevice *device, guint number)
   lifting->has_vsmmu = TRUE;
 }
 
-/* A vSMMU that libvirt knows. An override counts more than an option, whether libvirt knows that or not. */
+/* A vSMMU that libvirt supports. An override takes precedence over an option, whether libvirt supports that option or
+ * not. */
 static void
 lift_options (VsmmuLifting *lifting, const VsmmuDevice *device)
 {

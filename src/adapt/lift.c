@@ -48,7 +48,7 @@ remove_containers (VsmmuLifting *lifting, GHashTable *removed)
   }
 }
 
-/* What lowering added besides, and what is empty without it. */
+/* What else lowering added, and what is empty without it. */
 static void
 clean_up (VsmmuLifting *lifting)
 {
@@ -75,8 +75,8 @@ is_sane (const VsmmuDomain *domain)
 }
 
 /*
- * Overrides and arguments name devices by their ids in QEMU. libvirt refuses a domain with two of one name, and what
- * they mean then nobody can say.
+ * Overrides and arguments name devices by their ids in QEMU. libvirt rejects a domain with duplicate names, and their
+ * meaning would be ambiguous.
  */
 static gboolean
 has_unique_ids (const VsmmuDomain *domain, GError **error)
@@ -139,7 +139,7 @@ may_be_lowered (const char *xml, gsize length)
          memchr (xml, '&', length) != NULL || memchr (xml, '\0', length) != NULL;
 }
 
-/* A domain by itself, or the one and, for a snapshot of a running guest, the other one inside. */
+/* A domain by itself, or the one or two domains in a snapshot. */
 static gboolean
 lift_document (const xmlNode *root, const char *name, VsmmuEdit *edit, GPtrArray *notes, gboolean *is_changed,
                GError **error)

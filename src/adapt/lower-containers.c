@@ -49,7 +49,7 @@ find_container (const xmlNode *root, const char *name)
 }
 
 /*
- * Puts lines into an element below <domain>: libvirt takes only one of each when it validates. A missing one is added
+ * Puts lines into an element below <domain>: libvirt accepts only one of each when it validates. A missing one is added
  * to @added.
  */
 static void

@@ -18,7 +18,7 @@ static const struct {
   { "hostdev", "driver", "model", VSMMU_FEATURE_VFIO_DRIVER },
 };
 
-/* The name of the backend tells what <iommufd> said, and is otherwise all the same to QEMU. */
+/* The name of the backend records the value of <iommufd>; QEMU accepts any name. */
 static const char *
 backend_name (const VsmmuDomain *domain)
 {
@@ -39,7 +39,7 @@ remove_for_domain (VsmmuLowering *lowering)
   vsmmu_edit_remove (lowering->edit, iommufd);
 }
 
-/* Also one without VFIO devices may be given them while it runs, and they are of no use without iommufd. */
+/* VFIO devices may also be attached to a running guest that has none, and do not work without iommufd. */
 static gboolean
 needs_iommufd (const VsmmuDomain *domain)
 {
@@ -71,7 +71,7 @@ override_iommufd (VsmmuLowering *lowering, const VsmmuDevice *hostdev, const cha
 
 /*
  * An override would do for the devices that are there at start, but not for those
- * that are attached later; so all get the backend, but for those that are not to have it.
+ * that are attached later; so all get the backend, except those that must not have it.
  */
 void
 vsmmu_lower_iommufd (VsmmuLowering *lowering)

@@ -6,7 +6,7 @@
 #include "domain/options.h"
 #include "domain/releases.h"
 
-/* What a pcie-expander-bus has and an arm-smmuv3 has not. */
+/* Properties of a pcie-expander-bus that an arm-smmuv3 does not have. */
 static const char *const expander_properties[] = { "bus_nr", "numa_node", "bus", "addr", "multifunction" };
 
 /* What the stand-ins are put on. */
@@ -134,7 +134,7 @@ end_override (GString *xml)
   g_string_append (xml, "  </qemu:frontend>\n</qemu:device>\n");
 }
 
-/* What of @iommu libvirt 12.8 refuses or ignores, and so nothing is carried of. */
+/* What libvirt 12.8 rejects or ignores in @iommu, and lowering therefore drops. */
 static void
 note_unknown (VsmmuLowering *lowering, const VsmmuDevice *iommu)
 {
@@ -223,7 +223,7 @@ lower_vsmmu (VsmmuLowering *lowering, guint number, Room *room, GError **error)
   return TRUE;
 }
 
-/* The user's own overrides of vSMMUs have the names that these have with a newer libvirt. */
+/* The user's own overrides of vSMMUs use the names that a newer libvirt gives them. */
 static void
 rename_overrides (VsmmuLowering *lowering, const Room *room)
 {

@@ -57,7 +57,7 @@ has_anything_new (const VsmmuDomain *domain, const VsmmuTarget *target, VsmmuStr
          (stands_in && domain->buses[0].controller != NULL && domain->buses[0].controller->controller.has_pcihole64);
 }
 
-/* Left over from a domain that was lowered, and taken apart since. */
+/* Left over from a lowered domain that was edited afterwards. */
 static gboolean
 has_no_leftovers (const VsmmuDomain *domain, GError **error)
 {
@@ -116,7 +116,7 @@ has_no_iommufd_for_all (const VsmmuDomain *domain, GError **error)
   return TRUE;
 }
 
-/* Overrides name devices by them; libvirt refuses two as well. */
+/* Overrides refer to devices by alias; libvirt rejects duplicates as well. */
 static gboolean
 has_own_aliases (const VsmmuDomain *domain, GError **error)
 {
@@ -138,7 +138,7 @@ has_own_aliases (const VsmmuDomain *domain, GError **error)
   return TRUE;
 }
 
-/* Values that libvirt 12.8 refuses must not get lost on the way, and what is where must be known. */
+/* Values that libvirt 12.8 rejects must not get lost here, and all places must be known. */
 static gboolean
 is_possible (const VsmmuDomain *domain, GError **error)
 {
@@ -187,7 +187,7 @@ is_same_place (const VsmmuDevice *before, const VsmmuDevice *after)
          (!vsmmu_device_is_pci_controller (before) || before->controller.bus_nr == after->controller.bus_nr);
 }
 
-/* libvirt's choices must come out as without the stand-ins. */
+/* libvirt must choose the same addresses as without the stand-ins. */
 static gboolean
 stays_in_place (const VsmmuDomain *domain, const char *xml, gsize length, GError **error)
 {
@@ -287,7 +287,7 @@ vsmmu_lower_domain_file (const char *path, const VsmmuTarget *target, GPtrArray 
   return vsmmu_lower_domain (xml, length, name, target, notes, out_length, error);
 }
 
-/* A lowered guest gives iommufd to what is attached to it, whether that asks for it or not. */
+/* A lowered guest gives iommufd to every attached device, requested or not. */
 static gboolean
 lower_device_iommufd (VsmmuEdit *edit, const xmlNode *device, const char *name, GPtrArray *notes, GError **error)
 {

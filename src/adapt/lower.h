@@ -6,10 +6,10 @@
 
 /*
  * VsmmuStrategy:
- * @VSMMU_STRATEGY_NATIVE: libvirt 12.7 and newer know all of it; nothing is to be done
- * @VSMMU_STRATEGY_OVERRIDE: libvirt 11.10 to 12.6 knows `<iommu>` with pciBus; the options go into a
+ * @VSMMU_STRATEGY_NATIVE: libvirt 12.7 and newer support all of it; nothing changes
+ * @VSMMU_STRATEGY_OVERRIDE: libvirt 11.10 to 12.6 supports `<iommu>` with pciBus; the options go into a
  *   `<qemu:override>` of it
- * @VSMMU_STRATEGY_STAND_IN: libvirt 8.2 to 11.9 knows no vSMMU at all; a PCI controller stands in for each,
+ * @VSMMU_STRATEGY_STAND_IN: libvirt 8.2 to 11.9 does not support vSMMUs at all; a PCI controller stands in for each,
  *   which a `<qemu:override>` turns into an arm-smmuv3
  *
  * How a domain with vSMMUs gets through a libvirt to QEMU.

@@ -12,8 +12,8 @@
 #define VSMMU_INITIATOR_ID "vsmmu-gi"
 
 /*
- * By what <iommufd enabled> of the domain says. All VFIO devices get the backend in any case, also those that are
- * attached later; what differs is how it is written when it is lifted.
+ * By the value of <iommufd enabled>. All VFIO devices get the backend in any case, also those that are attached
+ * later; the names differ so that lifting can restore the value.
  */
 extern const char *const vsmmu_iommufd_ids[VSMMU_SWITCH_ON + 1];
 
@@ -57,7 +57,7 @@ void vsmmu_lower_iommufd (VsmmuLowering *lowering);
 void vsmmu_lower_initiators (VsmmuLowering *lowering);
 void vsmmu_lower_hole (VsmmuLowering *lowering);
 
-/* Says what is not carried of VFIO devices and their ports: lower-devices.c */
+/* Notes what is dropped from VFIO devices and their ports: lower-devices.c */
 void vsmmu_lower_note_lost (VsmmuLowering *lowering);
 
 /* Puts the lines into the document: lower-containers.c */

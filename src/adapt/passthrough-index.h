@@ -4,7 +4,7 @@
 #include "domain/arguments.h"
 #include "xml/edit.h"
 
-/* What the user, or lowering, has libvirt pass to QEMU as it is. */
+/* What libvirt passes to QEMU unchanged, for the user or for lowering. */
 
 typedef struct {
   const VsmmuPassthrough *from;

@@ -16,7 +16,7 @@ typedef struct {
   guint n_initiators;
 } Builder;
 
-/* QEMU's option parser takes a doubled comma for one in a value. */
+/* QEMU's option parser reads a doubled comma as one comma in a value. */
 static char *
 escape_commas (const char *value)
 {
@@ -174,7 +174,7 @@ find_wanted_buses (const VsmmuDomain *domain, gboolean is_wanted[VSMMU_PCI_BUSES
     for (; domain->buses[at].root >= 0 && at != 0 && !is_wanted[at]; at = domain->buses[at].controller->address.bus)
       is_wanted[at] = TRUE;
   }
-  /* The machine brings pcie.0. */
+  /* The machine itself has pcie.0. */
   is_wanted[0] = FALSE;
 }
 
@@ -213,7 +213,7 @@ add_vsmmu (Builder *builder, const VsmmuDevice *device)
   json_object_set_string_member (object, "driver", "arm-smmuv3");
   json_object_set_string_member (object, "primary-bus", builder->domain->buses[iommu->pci_bus].controller->id);
   json_object_set_string_member (object, "id", device->id);
-  /* libvirt passes what has "auto" as a string. */
+  /* libvirt passes properties that can be "auto" as strings. */
   while (vsmmu_options_next (iommu, &at, &name, &type, value)) {
     if (strcmp (type, "bool") == 0)
       json_object_set_boolean_member (object, name, strcmp (value, "true") == 0);

@@ -6,7 +6,7 @@
 /*
  * VsmmuBudget:
  *
- * What the documents that are worked on may take of memory together; shared by threads. A parsed document takes up to
+ * A limit on the memory that all documents in progress use together; shared by threads. A parsed document takes up to
  * 48 times its size: libxml2 has some 260 bytes for an attribute, which six bytes can be.
  */
 typedef struct _VsmmuBudget VsmmuBudget;
@@ -28,7 +28,7 @@ void vsmmu_budget_unref (VsmmuBudget *budget);
  * @length: bytes of a document
  * @is_urgent: whether it goes before those that are not
  *
- * Takes what working on the document costs, and waits until so much is there. Who came first is first. A document of at
+ * Takes what processing the document costs, and waits, in the order of the calls, until that much is available. A document of at
  * most 64 KiB never waits, and a document that costs more than the whole budget waits until nobody else has any of it.
  *
  * Returns: what was taken, for vsmmu_budget_give()
@@ -39,13 +39,13 @@ gsize vsmmu_budget_take (VsmmuBudget *budget, gsize length, gboolean is_urgent);
  * vsmmu_budget_give:
  * @budget: (nullable):
  *
- * The document is done with.
+ * The document is no longer needed.
  */
 void vsmmu_budget_give (VsmmuBudget *budget, gsize taken);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsmmuBudget, vsmmu_budget_unref)
 
-/* How many wait of those that are urgent, or of those that are not; @budget: (nullable) */
+/* How many urgent callers wait, or how many others; @budget: (nullable) */
 guint vsmmu_budget_count_waiting (VsmmuBudget *budget, gboolean is_urgent);
 
 /* Whether something urgent waits, or has since @time, which is monotonic; @budget: (nullable) */

@@ -9,8 +9,8 @@
  * @error: %VSMMU_ERROR_FACTS
  *
  * Looks over JSON before json-glib does, which recurses for every level of
- * nesting, takes comments and assignments, and forgets a member that is given
- * twice. All other syntax errors are left for json-glib to find.
+ * nesting, accepts comments and assignments, and drops a duplicate member.
+ * All other syntax errors are left for json-glib to find.
  *
  * Returns: %FALSE when it nests deeper than 16, has more than two million values,
  *   or has something outside of strings that JSON has not

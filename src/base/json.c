@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/json.h"
 
-/* JSON may write any character as its number, so nothing in it has to drive a terminal. */
+/* JSON can escape any character, so no control characters need to reach a terminal. */
 static void
 append_escaped (GString *json, gunichar c)
 {

@@ -5,7 +5,7 @@
 
 #define WORD_MAX 48
 
-/* Lower case without separators; FALSE for words too long to be a slip. */
+/* Lower case without separators; FALSE for words too long to be a typo. */
 static gboolean
 fold (const char *word, char *folded)
 {

@@ -9,6 +9,6 @@
  * @candidates: NULL-terminated
  *
  * Returns: (nullable): the candidate that was probably meant: the same letters
- *   in another case or with other separators, or few edits away
+ *   in another case or with other separators, or a few edits away
  */
 const char *vsmmu_suggest (const char *word, const char *const *candidates);

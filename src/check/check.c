@@ -5,7 +5,7 @@
 
 #include "check/finding.h"
 
-/* A document with more is broken beyond what a list can help with. */
+/* A longer list does not help anybody. */
 #define FINDINGS_MAX 1000
 
 /* The root of an XPath says which document it is of. */

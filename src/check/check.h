@@ -14,7 +14,7 @@ typedef struct {
   const VsmmuBinding *bindings; /* for host rules: vsmmu_bindings_find() */
   const VsmmuRule *rule;
   GPtrArray *findings;
-  guint n_left_out; /* findings past what one document may have */
+  guint n_left_out; /* findings beyond the limit of one document */
   VsmmuSeverity worst_left_out;
 } VsmmuCheck;
 
@@ -46,7 +46,7 @@ extern const VsmmuRuleRow vsmmu_pci_tree_rules[];    /* pci-tree.c: buses, root 
 extern const VsmmuRuleRow vsmmu_machine_rules[];     /* machine.c: machine, firmware and interrupt controller */
 extern const VsmmuRuleRow vsmmu_endpoint_rules[];    /* endpoints.c: devices below vSMMUs */
 extern const VsmmuRuleRow vsmmu_vsmmu_rules[];       /* vsmmu.c: a vSMMU, its options and its ports */
-extern const VsmmuRuleRow vsmmu_commandline_rules[]; /* commandline.c: what libvirt passes to QEMU as it is */
+extern const VsmmuRuleRow vsmmu_commandline_rules[]; /* commandline.c: what libvirt passes to QEMU unchanged */
 extern const VsmmuRuleRow vsmmu_host_device_rules[]; /* host-devices.c: devices of the host and what is around them */
 extern const VsmmuRuleRow vsmmu_host_kernel_rules[]; /* host-kernel.c: kernel and memory of the host */
 extern const VsmmuRuleRow vsmmu_host_smmu_rules[];   /* host-smmu.c: what an SMMU of the host can do */

@@ -157,7 +157,7 @@ collect_ids (const VsmmuDomain *domain)
   for (guint i = 0; i < domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
 
-    /* Overrides do not reach what is attached later. */
+    /* Overrides do not apply to devices that are attached later. */
     if (!hostdev->is_plug)
       g_hash_table_add (ids, hostdev->id);
   }

@@ -6,11 +6,11 @@
 #include "domain/acceleration.h"
 #include "domain/options.h"
 
-/* Attributes that libvirt 12.8 knows on <driver> of other IOMMU models. */
+/* Attributes that libvirt 12.8 supports on <driver> of other IOMMU models. */
 static const char *const other_models_attributes[] = { "intremap",        "caching_mode", "eim",   "iotlb", "aw_bits",
                                                        "dma_translation", "passthrough",  "xtsup", NULL };
 
-/* What to do about an attribute of <driver> that nobody knows. */
+/* What to do about an unknown attribute of <driver>. */
 static char *
 hint_for_driver (const char *name)
 {

@@ -100,7 +100,7 @@ vsmmu_findings_remove (GPtrArray *findings, const char *const *rules)
 {
   guint n_kept = 0;
 
-  /* Those that go are moved to the end. */
+  /* Findings to remove are moved to the end. */
   for (guint i = 0; i < findings->len; i++) {
     VsmmuFinding *finding = findings->pdata[i];
 

@@ -58,7 +58,7 @@ check_host_smmu_mismatch (VsmmuCheck *check)
     const VsmmuBinding *binding = vsmmu != NULL ? &check->bindings[vsmmu->iommu.pci_bus] : NULL;
     g_autofree char *first = NULL;
 
-    /* Of one to be attached, hotplug-smmu-mismatch speaks. */
+    /* For a device to be attached, hotplug-smmu-mismatch reports this. */
     if (hostdev->is_plug || binding == NULL || binding->smmu == NULL || device == NULL || device->smmu == NULL ||
         device->smmu == binding->smmu)
       continue;

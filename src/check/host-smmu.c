@@ -43,7 +43,7 @@ check_host_requirement (VsmmuCheck *check)
   }
 }
 
-/* What an option asks for, and what the SMMU has; only when it is known that this does not go together. */
+/* What an option requires and what the SMMU has; only when they are known not to match. */
 static gboolean
 is_too_much (const VsmmuHostSmmu *smmu, VsmmuSmmuCapability capability, gint64 asked)
 {
@@ -189,7 +189,7 @@ check_host_no_nesting (VsmmuCheck *check)
   }
 }
 
-/* What of @smmu the rules would like to know and do not, in the order of the capabilities. */
+/* The facts about @smmu that rules need but that are unknown, in the order of the capabilities. */
 static char *
 list_unknown (const VsmmuBinding *binding)
 {
@@ -233,7 +233,7 @@ report_unknown_smmus (VsmmuCheck *check)
   }
 }
 
-/* Whether it is not known how many pages some pool has. */
+/* Whether the number of pages of any pool is unknown. */
 static gboolean
 has_unknown_pool (const VsmmuHost *host)
 {
@@ -243,7 +243,7 @@ has_unknown_pool (const VsmmuHost *host)
   return FALSE;
 }
 
-/* What of the host as a whole rules would like to know and do not. */
+/* The facts about the whole host that rules need but that are unknown. */
 static void
 report_unknown_host (VsmmuCheck *check)
 {

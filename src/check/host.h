@@ -3,7 +3,7 @@
 
 #include "host/host.h"
 
-/* What QEMU's accelerated SMMUv3 needs of every SMMU, whatever its options say. */
+/* What QEMU's accelerated SMMUv3 requires of every SMMU, whatever its options are. */
 typedef struct {
   const char *rule;
   VsmmuSmmuCapability capability;
@@ -19,7 +19,7 @@ extern const VsmmuRequirement vsmmu_requirements[];
 /* Whether @smmu is known not to meet @requirement. */
 gboolean vsmmu_requirement_is_broken (const VsmmuRequirement *requirement, const VsmmuHostSmmu *smmu);
 
-/* Whether the MSI window of @group is known to be another than the one QEMU takes for granted. */
+/* Whether the MSI window of @group is known to differ from the window that QEMU assumes. */
 gboolean vsmmu_host_group_has_other_window (const VsmmuHostGroup *group);
 
 /* (transfer full): the MSI windows of @group as text: "0x8000000-0x80fffff"; translated "none" without */

@@ -34,7 +34,7 @@ is_refused (const VsmmuCheck *check, VsmmuPlugOutcome outcome)
   return check->domain->plug->action == VSMMU_HOTPLUG_ATTACH && check->domain->plug->outcome == outcome;
 }
 
-/* Where the address of the device document stands, or the device when it has none. */
+/* The line of the address in the device document, or of the device when it has none. */
 static guint
 address_line (const VsmmuDevice *device)
 {
@@ -239,7 +239,7 @@ check_hotplug_options_frozen (VsmmuCheck *check)
   g_autofree char *options = vsmmu != NULL ? vsmmu_iommu_auto_options (vsmmu) : NULL;
   g_autofree char *name = NULL;
 
-  /* The same physical SMMU can do the same, and of another one hotplug-smmu-mismatch speaks. */
+  /* The same physical SMMU has the same features, and hotplug-smmu-mismatch reports another one. */
   if (options == NULL || is_known (check, hostdev, vsmmu))
     return;
   name = vsmmu_device_describe (hostdev);
@@ -318,7 +318,7 @@ first_behind (const VsmmuCheck *check, const VsmmuDevice *vsmmu)
   return first;
 }
 
-/* With a command queue, QEMU keeps the device through which it was made. */
+/* With a command queue, QEMU keeps the device through which it was set up. */
 static void
 report_command_queue (VsmmuCheck *check, const VsmmuDevice *vsmmu)
 {

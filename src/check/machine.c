@@ -63,7 +63,7 @@ check_no_msi_controller (VsmmuCheck *check)
   VsmmuMsiChoice choice = vsmmu_msi_choice_of (check->domain);
   g_autofree char *value = vsmmu_text_shorten (choice.argument != NULL ? choice.argument->value : NULL);
 
-  /* Without an argument it is an old machine without KVM, and that is what is wrong with it. */
+  /* Without an argument, it is an old machine without KVM, which other rules report. */
   if (choice.controller != VSMMU_MSI_CONTROLLER_NONE || choice.argument == NULL)
     return;
   if (choice.is_refused)
@@ -94,7 +94,7 @@ check_gic_version_implicit (VsmmuCheck *check)
 
   if (line == 0)
     line = domain->line;
-  /* Other machines have no GIC, and that is what is wrong with them. */
+  /* Other machines have no GIC, and machine-not-virt reports them. */
   if (!vsmmu_domain_is_virt (domain))
     return;
   if (domain->gic == VSMMU_GIC_HOST)

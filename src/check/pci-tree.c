@@ -6,7 +6,7 @@
 #include "domain/acceleration.h"
 #include "domain/vsmmu.h"
 
-/* (transfer full): what to do about the address that libvirt refuses */
+/* (transfer full): what to do about the address that libvirt rejects */
 static char *
 hint_for_address (const VsmmuDomain *domain)
 {

@@ -82,7 +82,7 @@ vsmmu_policy_free (VsmmuPolicy *policy)
   g_free (policy);
 }
 
-/* Sets *@index to that of the value of @key in @words. */
+/* Sets *@index to the position of the value of @key in @words. */
 static gboolean
 read_word (const Reading *reading, const char *group, const char *key, const char *const *words, guint *index,
            GError **error)
@@ -190,7 +190,7 @@ open_file (const char *path, const char *shown, GError **error)
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_autoptr (GError) fault = NULL;
 
-  /* Without that flag GLib drops "mode[de]=off", and nobody would see an error. */
+  /* Without that flag, GLib silently drops "mode[de]=off". */
   if (g_key_file_load_from_file (file, path, G_KEY_FILE_KEEP_TRANSLATIONS, &fault))
     return g_steal_pointer (&file);
   if (!g_error_matches (fault, G_FILE_ERROR, G_FILE_ERROR_NOENT))
@@ -218,7 +218,7 @@ read_file (VsmmuPolicy *policy, const char *path, GError **error)
   return TRUE;
 }
 
-/* (transfer full): the files there may be; a later one counts more */
+/* (transfer full): the files to look for; later ones take precedence */
 static GStrv
 find_files (gboolean with_user)
 {
@@ -364,7 +364,7 @@ vsmmu_policy_choose_mismatch (const VsmmuPolicy *policy, const VsmmuPolicyMismat
 void
 vsmmu_policy_apply (const VsmmuPolicy *policy, GPtrArray *findings)
 {
-  /* From the end, so that a finding may go. */
+  /* From the end, so that findings can be removed. */
   for (guint i = findings->len; i > 0; i--) {
     VsmmuFinding *finding = g_ptr_array_index (findings, i - 1);
     gpointer grade;

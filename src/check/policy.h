@@ -16,7 +16,7 @@ typedef struct _VsmmuPolicy VsmmuPolicy;
  * VsmmuPolicyMode:
  * @VSMMU_POLICY_OFF: nothing is checked
  * @VSMMU_POLICY_WARN: findings are reported, and nothing is refused
- * @VSMMU_POLICY_ENFORCE: what has an error is refused; without a policy, that is meant
+ * @VSMMU_POLICY_ENFORCE: what has an error is refused; the default without a policy
  */
 typedef enum {
   VSMMU_POLICY_OFF,
@@ -39,7 +39,7 @@ typedef enum {
 
 /*
  * VsmmuPolicyMismatch:
- * @VSMMU_POLICY_MISMATCH_IGNORE: report it, and let no attach wait for it
+ * @VSMMU_POLICY_MISMATCH_IGNORE: report it, and do not let attaching wait for it
  * @VSMMU_POLICY_MISMATCH_REPORT: report it
  * @VSMMU_POLICY_MISMATCH_DETACH: report it, and detach the device if it was seen being attached
  *
@@ -55,8 +55,8 @@ typedef enum {
 /*
  * VSMMU_POLICY_NAMESPACE:
  *
- * Of the element `hotplug` in the `<metadata>` of a domain, whose attribute `on-mismatch` (`ignore`, `report` or
- * `detach`) counts for that domain when it is stricter than the host, or the host has `domains-decide=yes`.
+ * Namespace of the element `hotplug` in the `<metadata>` of a domain, whose attribute `on-mismatch` (`ignore`,
+ * `report` or `detach`) applies to that domain when it is stricter than the host, or the host has `domains-decide=yes`.
  */
 #define VSMMU_POLICY_NAMESPACE "urn:libvirt-vsmmu:policy:1"
 
@@ -79,8 +79,7 @@ VsmmuPolicy *vsmmu_policy_load (gboolean with_user, GError **error);
  * vsmmu_policy_load_mode:
  * @with_user: as for vsmmu_policy_load()
  *
- * For whoever must decide although vsmmu_policy_load() failed: the mode as far as it can be
- * read, whatever is wrong with the rest.
+ * For callers that must decide although vsmmu_policy_load() failed: the mode, if it can be read at all.
  *
  * Returns: the mode; %VSMMU_POLICY_ENFORCE when it is unknown
  */
@@ -109,7 +108,7 @@ VsmmuPolicyMismatch vsmmu_policy_get_on_mismatch (const VsmmuPolicy *policy);
 /*
  * vsmmu_policy_get_wait:
  *
- * Returns: for how many seconds whoever attaches a device waits for the verdict on it, 0 to 60
+ * Returns: how many seconds a call that attaches a device waits for the verdict on it, 0 to 60
  */
 guint vsmmu_policy_get_wait (const VsmmuPolicy *policy);
 
@@ -133,8 +132,7 @@ const char *vsmmu_policy_mismatch_to_string (VsmmuPolicyMismatch action);
  * @findings: (element-type VsmmuFinding): what a check found; those of rules that are off
  *   are freed, others get the severity that @policy gives their rule
  *
- * The mode changes no finding: it says what is done about them, see
- * vsmmu_policy_refuses().
+ * The mode does not change findings, but what is done about them; see vsmmu_policy_refuses().
  */
 void vsmmu_policy_apply (const VsmmuPolicy *policy, GPtrArray *findings);
 

@@ -31,8 +31,8 @@ char *vsmmu_check_hint_for_port (const VsmmuCheck *check, const VsmmuDevice *dev
  * @VSMMU_PLACE_KEPT: there is nothing to choose: the device has an address, is
  *   not attached, does not have a PCI address, or the guest has no accelerated SMMUv3
  * @VSMMU_PLACE_CHOSEN: a free port suits the device
- * @VSMMU_PLACE_UNKNOWN: free ports may suit it, but on which physical SMMUs
- *   the device and those behind the vSMMUs are is not known
+ * @VSMMU_PLACE_UNKNOWN: free ports may suit it, but the physical SMMUs of the device and of those behind the vSMMUs
+ *   are not known
  * @VSMMU_PLACE_NONE: no free port suits it: none behind a vSMMU of its
  *   physical SMMU or an empty one, or for an emulated device none outside
  */
@@ -50,8 +50,8 @@ typedef enum {
  * @host: (nullable): the host it runs on
  * @bus: (out): index of the pcie-root-port, 0-255, with %VSMMU_PLACE_CHOSEN
  *
- * Where a device without an address should go. libvirt takes the first free
- * port by index (qemuDomainEnsurePCIAddress()), whatever is behind it.
+ * Where a device without an address should go. libvirt uses the first free port by index
+ * (qemuDomainEnsurePCIAddress()), whatever is behind it.
  *
  * Returns: whether @bus is where it should go
  */

@@ -83,7 +83,7 @@ can_nest (const VsmmuHostSmmu *smmu)
   return vsmmu_host_smmu_supports_vsmmu (smmu);
 }
 
-/* Whether QEMU's fixed IDRs go with those of @smmu. */
+/* Whether QEMU's fixed IDRs are compatible with those of @smmu. */
 static VsmmuFact
 is_compatible (const VsmmuHostSmmu *smmu)
 {
@@ -98,7 +98,7 @@ is_compatible (const VsmmuHostSmmu *smmu)
   return fact;
 }
 
-/* (transfer full): the names of SMMUs for which the answer is known, and no; or not known */
+/* (transfer full): the names of SMMUs for which the answer is known to be no, or is not known */
 static char *
 list_smmus (const VsmmuHost *host, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu), gboolean is_known, guint *n)
 {
@@ -119,7 +119,7 @@ list_smmus (const VsmmuHost *host, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu),
   return g_string_free (g_steal_pointer (&list), FALSE);
 }
 
-/* One question to all SMMUs: some may do, and then the others are a warning. */
+/* One question for all SMMUs: if only some qualify, the others are a warning. */
 static void
 check_all (const VsmmuHost *host, VsmmuReadiness *readiness, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu),
            const char *hint)
@@ -158,7 +158,7 @@ check_compatible (const VsmmuHost *host, VsmmuReadiness *readiness)
                 "host-granule host-stlevel host-table-format host-sidsize'"));
 }
 
-/* A node in /dev that is there or not. */
+/* A node in /dev that exists or not. */
 static void
 check_node (VsmmuReadiness *readiness, VsmmuFact node, const char *hint)
 {

@@ -22,7 +22,7 @@ struct _VsmmuRule {
   const char *source;
 };
 
-/* (nullable): the id of a rule that the user probably meant with @id, which is none */
+/* (nullable): the id of a rule that the user probably meant by @id, which is unknown */
 const char *vsmmu_rules_suggest (const char *id);
 
 /* `document`, `guest`, `host`, `target`, `hotplug` or `msi`; not translated */

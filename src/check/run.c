@@ -10,7 +10,7 @@
 #include "host/binding.h"
 #include "schema/violation.h"
 
-/* What is not shown must not be silent either. */
+/* Findings that are not shown must be mentioned. */
 static void
 report_left_out (const VsmmuCheck *check)
 {

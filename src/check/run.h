@@ -6,7 +6,7 @@
 #include "schema/schema.h"
 #include "vsmmu/check.h"
 
-/* All is borrowed by those who fill it in themselves, and owned by vsmmu_check_options_new(). */
+/* Everything is borrowed when callers fill it in themselves, and owned with vsmmu_check_options_new(). */
 struct _VsmmuCheckOptions {
   const VsmmuTarget *target;
   const VsmmuHost *host;

@@ -75,7 +75,7 @@ check_target_qemu_no_cmdqv (VsmmuCheck *check)
           _ ("QEMU %s does not support cmdqv"), version);
 }
 
-/* (transfer full): what to do about a libvirt that loses what an accelerated SMMUv3 needs */
+/* (transfer full): what to do about a libvirt that drops what an accelerated SMMUv3 needs */
 static char *
 hint_newer (const VsmmuCheck *check)
 {

@@ -21,7 +21,7 @@ count_hostdevs (const VsmmuCheck *check, guint counts[VSMMU_PCI_BUSES_MAX])
   }
 }
 
-/* A device can only be attached to a running guest, which had at start what it needs. */
+/* A device can only be attached to a running guest, which had what it needs at start. */
 static gboolean
 has_started (const VsmmuCheck *check)
 {

@@ -79,7 +79,8 @@ close_element (Element *element, gsize close, gsize end)
   return element->parent;
 }
 
-/* Without a document type there are no entities, so tags are all there is to find; what is @unread is one element. */
+/* Without a document type there are no entities, so it is enough to find tags; what is @unread counts as one element.
+ */
 static void
 find_elements (VsmmuEdit *edit, const GArray *unread)
 {
@@ -172,7 +173,7 @@ vsmmu_edit_add_attribute (VsmmuEdit *edit, const xmlNode *node, const char *name
   g_string_append_printf (element->attributes, " %s='%s'", name, escaped);
 }
 
-/* (transfer full) (nullable): the white space before @element, when nothing else is before it on its line */
+/* (transfer full) (nullable): the white space before @element, when it is the first on its line */
 static char *
 indentation_of (const VsmmuEdit *edit, const Element *element)
 {
@@ -242,7 +243,7 @@ write_lines (const VsmmuEdit *edit, const char *indentation, const char *unit, c
   }
 }
 
-/* Before the white space that ends at @end, but not before @start. */
+/* The start of the white space that ends at @end, but not before @start. */
 static gsize
 before_white_space (const VsmmuEdit *edit, gsize start, gsize end)
 {
@@ -260,7 +261,7 @@ splice (VsmmuEdit *edit, gsize from, gsize to, char *text)
   g_array_append_val (edit->splices, new_splice);
 }
 
-/* How far the contents are indented that @element is among. */
+/* The indentation of @element and its siblings. */
 static char *
 unit_around (const VsmmuEdit *edit, const Element *element)
 {
@@ -452,7 +453,7 @@ splice_children (VsmmuEdit *edit, gsize index)
   splice (edit, last, closes_line ? element->close : last, g_string_free (text, FALSE));
 }
 
-/* Text that goes between comes before text that replaces another. */
+/* Insertions come before replacements. */
 static int
 compare_splices (gconstpointer a, gconstpointer b)
 {
@@ -480,7 +481,7 @@ vsmmu_edit_finish (VsmmuEdit *edit, gsize *length)
   for (guint i = 0; i < edit->splices->len; i++) {
     const Splice *next = &g_array_index (edit->splices, Splice, i);
 
-    /* What is inside something that is replaced goes with it. */
+    /* Edits inside replaced text are dropped. */
     if (next->from < at)
       continue;
     g_string_append_len (text, edit->data + at, (gssize) (next->from - at));
@@ -492,7 +493,7 @@ vsmmu_edit_finish (VsmmuEdit *edit, gsize *length)
   return g_string_free (text, FALSE);
 }
 
-/* Adds an entry for each line that begins in @text, and moves *@line along when that is text of the document. */
+/* Adds an entry for each line that begins in @text, and advances *@line when that is text of the document. */
 static void
 map_text (GArray *lines, const char *text, gsize length, guint *line, gboolean is_kept)
 {

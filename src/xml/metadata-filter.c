@@ -113,7 +113,7 @@ feed_byte (VsmmuMetadataFilter *filter, char byte, GString *out)
     if (filter->state != VSMMU_FILTER_TEXT && is_end (filter, byte))
       filter->state = VSMMU_FILTER_TEXT;
   }
-  /* The '-' that a comment begins with are none of those that it ends with: "<!-->" and "<!--->" only begin one. */
+  /* The '-' at the start of a comment do not count for its end: "<!-->" and "<!--->" only start one. */
   if (is_tag && filter->state > VSMMU_FILTER_TAG)
     memset (filter->last, 0, sizeof (filter->last));
   else

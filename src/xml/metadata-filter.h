@@ -6,9 +6,9 @@
 /*
  * VsmmuMetadataFilter:
  *
- * Leaves the <metadata> out of domain XML that libvirt wrote, while it is read and whatever is in it: anybody who may
- * write metadata decides about their size, their depth and their namespaces, and no meaning is in them. Line feeds
- * stay, so that all else keeps its line.
+ * Removes the <metadata> from domain XML that libvirt wrote, while it is read and whatever it contains: whoever may
+ * write metadata decides on its size, depth and namespaces, and it has no meaning for us. Line feeds stay, so that
+ * everything else keeps its line.
  */
 typedef struct {
   enum { VSMMU_FILTER_TEXT, VSMMU_FILTER_TAG, VSMMU_FILTER_COMMENT, VSMMU_FILTER_CDATA, VSMMU_FILTER_PI } state;

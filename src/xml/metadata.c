@@ -115,7 +115,7 @@ vsmmu_metadata_find (const char *data, gsize length, VsmmuMetadata read)
       next = memmem (data + tag.end, length - tag.end, "<" ELEMENT, strlen ("<" ELEMENT));
     if (next == NULL || !vsmmu_tag_next (data, length, tag.end, &tag))
       break;
-    /* What is not well-formed is for the parser to see. */
+    /* The parser reports what is not well-formed. */
     if (tag.kind == VSMMU_TAG_DECLARATION || (tag.kind == VSMMU_TAG_END && search.depth == 0))
       break;
     if (tag.kind != VSMMU_TAG_END)

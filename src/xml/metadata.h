@@ -3,7 +3,7 @@
 
 #include <glib.h>
 
-/* What the namespaces begin with of elements in <metadata> that are for us. */
+/* The prefix of the namespaces of our elements in <metadata>. */
 #define VSMMU_NAMESPACES "urn:libvirt-vsmmu:"
 
 typedef enum {
@@ -22,8 +22,8 @@ typedef struct {
  * vsmmu_metadata_find:
  * @data: a document in an encoding that writes markup as ASCII does
  *
- * What others keep in the <metadata> of a domain is not domain XML: libvirt takes any number, depth and kind of
- * elements there, and starts nothing by them.
+ * What others keep in the <metadata> of a domain is not domain XML: libvirt accepts any number, depth and kind of
+ * elements there, and they do not affect how a guest starts.
  *
  * Returns: (transfer full) (element-type VsmmuRange): elements, or several of them beside each other, in <metadata>
  *   that are not read, in the order of the text

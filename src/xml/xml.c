@@ -10,14 +10,14 @@
 #include "xml/limits.h"
 
 /*
- * Limits that no domain comes near, and that keep the cost of a hostile document
- * down: libxml2 looks through all namespaces in scope for each prefixed name.
+ * Limits far beyond any real domain, which keep the cost of a hostile document down:
+ * libxml2 looks through all namespaces in scope for each prefixed name.
  */
 #define ELEMENT_DEPTH_MAX 128
 #define ELEMENTS_MAX 200000
 #define NAMESPACES_MAX 64
 
-/* In <metadata>; more is not read but for elements of ours, and not these either when there are too many. */
+/* In <metadata>; beyond it, only our own elements are read, and not even these when there are too many. */
 #define METADATA_MAX_BYTES (256 * 1024)
 
 /* Why a document is not read. */
@@ -25,7 +25,7 @@ typedef enum {
   FAULT_NONE,
   FAULT_MALFORMED,  /* no parser reads it */
   FAULT_LIMIT,      /* libvirt may read it; without what is in <metadata> we may, too */
-  FAULT_UNREADABLE, /* libvirt may read it, we do not */
+  FAULT_UNREADABLE, /* libvirt may read it, but we do not */
 } Fault;
 
 typedef struct {
@@ -34,7 +34,7 @@ typedef struct {
   guint depth;
   guint n_elements;
   guint n_namespaces;
-  gboolean is_parsed; /* what is wrong was not seen in the bytes */
+  gboolean is_parsed; /* the error was not found in the bytes */
   Fault fault;
   guint line;
   char *message;
@@ -108,8 +108,8 @@ end_element (void *data, const xmlChar *name, const xmlChar *prefix, const xmlCh
 }
 
 /*
- * Whether every release of libxml2 refuses what has @error, whatever its options: encodings, versions of XML and its
- * own limits are judged otherwise by the next.
+ * Whether every release of libxml2 rejects a document with @error, whatever its options: releases differ about
+ * encodings, versions of XML and their own limits.
  */
 static gboolean
 is_final (VsmmuXmlError error)
@@ -130,7 +130,7 @@ is_final (VsmmuXmlError error)
   return error->domain == XML_FROM_PARSER;
 }
 
-/* The first error ends it: the rest follow from it, and after it the limits no longer see what libxml2 sees. */
+/* Parsing stops at the first error: others result from it, and after it the limits no longer see what libxml2 sees. */
 static void
 record_error (void *data, VsmmuXmlError error)
 {
@@ -181,8 +181,9 @@ declared_encoding (const char *data, gsize length)
 }
 
 /*
- * The limits are checked on the bytes, so the encoding has to write markup as ASCII does. Only names that all releases
- * of libxml2 know in the same way: some take others for UTF-8, and ask iconv for what follows the name.
+ * The limits are checked on the bytes, so the encoding has to write markup as ASCII does. Only names that all
+ * releases of libxml2 interpret in the same way: some treat others as UTF-8, and ask iconv about what follows the
+ * name.
  */
 static gboolean
 is_known_encoding (const char *encoding)
@@ -208,7 +209,7 @@ is_known_encoding (const char *encoding)
   return FALSE;
 }
 
-/* Which of the two counts, the mark or what is declared, depends on the release of libxml2. */
+/* Whether the mark or the declaration counts depends on the release of libxml2. */
 static gboolean
 contradicts_mark (const char *data, gsize length, const char *encoding)
 {
@@ -226,8 +227,7 @@ first_byte (const char *data, gsize length)
   return at < length ? data + at : NULL;
 }
 
-/* libxml2 also knows encodings in which the first byte is no '<', and finds them out by itself: EBCDIC has an 'L'
- * there. */
+/* libxml2 also detects encodings whose first byte is not '<': EBCDIC has an 'L' there. */
 static Fault
 fault_of_start (const char *data, gsize length)
 {
@@ -286,11 +286,11 @@ parse_bytes (const char *data, gsize length, gboolean is_converted, ParseState *
   context->sax->endElementNs = end_element;
   context->sax->internalSubset = refuse_doctype;
   context->sax->serror = record_error;
-  /* Text with a comment in it is one text to libvirt. */
+  /* For libvirt, text with a comment in it is one text. */
   context->sax->comment = NULL;
   context->sax->processingInstruction = NULL;
 
-  /* Bad bytes in a declared encoding are told without a parser context, and would go to stderr. */
+  /* Invalid bytes in a declared encoding are reported without a parser context, and would go to stderr. */
   old_context = xmlStructuredErrorContext;
   old_handler = xmlStructuredError;
   xmlSetStructuredErrorFunc (NULL, vsmmu_xml_ignore_error);
@@ -385,7 +385,7 @@ vsmmu_xml_parse (const char *data, gsize length, const char *name, guint *line, 
                  VSMMU_DOCUMENT_MAX_BYTES / (1024 * 1024));
     return NULL;
   }
-  /* Nothing may come as NULL, which the functions on bytes do not take. */
+  /* An empty document may be NULL, which the functions on bytes do not accept. */
   document = read_document (length > 0 ? data : "", length, &state);
   message = state.message;
   if (document != NULL)

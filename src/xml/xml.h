@@ -31,7 +31,7 @@ xmlDocPtr vsmmu_xml_parse (const char *data, gsize length, const char *name, gui
 /*
  * vsmmu_xml_is_malformed:
  *
- * Returns: whether no parser reads @data, so that libvirt is certain to refuse it; %FALSE when it is only we who do not
+ * Returns: whether no parser reads @data, so that libvirt is certain to refuse it; %FALSE when only we do not
  */
 gboolean vsmmu_xml_is_malformed (const char *data, gsize length);
 
@@ -60,10 +60,11 @@ xmlNode *vsmmu_xml_child (const xmlNode *node, const char *name);
 /* @node itself or the first sibling after it that is an element, or %NULL. */
 xmlNode *vsmmu_xml_element (xmlNode *node);
 
-/* The element after @node in the order of start tags below @root; not what is in @node unless @goes_in. */
+/* The element after @node in the order of start tags below @root; its contents are skipped unless @goes_in. */
 const xmlNode *vsmmu_xml_next (const xmlNode *root, const xmlNode *node, gboolean goes_in);
 
-/* Whether @node is called @name, in any namespace; libvirt looks at root elements so (virXMLNodeNameEqual()). */
+/* Whether @node is called @name, in any namespace; this is how libvirt looks at root elements (virXMLNodeNameEqual()).
+ */
 gboolean vsmmu_xml_is_called (const xmlNode *node, const char *name);
 
 /* Whether @node is called @name and is in no namespace. */
