@@ -30,10 +30,17 @@ NODE = """<node><domain type='test'><name>arm</name><memory>1048576</memory>
 
 
 @pytest.fixture
-def complete(program, tmp_path):
+def asked(program):
+    """The program, which completes something."""
+    assert program.run("complete", "--", "ch").out.startswith("check\t")
+    return program
+
+
+@pytest.fixture
+def complete(asked, tmp_path):
     """Candidates and their descriptions for the last of the words."""
     def run(*words):
-        outcome = program.run("complete", "--", *words, cwd=tmp_path)
+        outcome = asked.run("complete", "--", *words, cwd=tmp_path)
         assert (outcome.status, outcome.err) == (0, "")
         return dict(line.split("\t", 1) for line in outcome.out.splitlines())
 
@@ -123,18 +130,18 @@ def test_a_libvirt_that_cannot_be_reached_has_no_domains(uri, complete):
     assert complete("verify", "-c", uri, "") == complete("msi", "-c", uri, "-d", "") == {}
 
 
-def test_a_libvirt_that_may_ask_for_a_password_is_not_asked(program, tmp_path):
+def test_a_libvirt_that_may_ask_for_a_password_is_not_asked(asked, tmp_path):
     ssh = tmp_path / "ssh"
     ssh.write_text(f"#!/bin/sh\ntouch {tmp_path}/called\n", encoding="utf-8")
     ssh.chmod(0o755)
-    outcome = program.run("complete", "--", "verify", "-c", "qemu+ssh://host/system", "", environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    outcome = asked.run("complete", "--", "verify", "-c", "qemu+ssh://host/system", "", environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert (outcome.status, outcome.out, outcome.err) == (0, "", "") and not (tmp_path / "called").exists()
 
 
-def test_what_takes_too_long_is_not_offered(program, tmp_path):
+def test_what_takes_too_long_is_not_offered(asked, tmp_path):
     os.mkfifo(tmp_path / "host.json")
     start = time.monotonic()
-    outcome = program.run("complete", "--", "plan", "--host", tmp_path / "host.json", "-d", "")
+    outcome = asked.run("complete", "--", "plan", "--host", tmp_path / "host.json", "-d", "")
     assert (outcome.status, outcome.out, outcome.err) == (0, "", "") and time.monotonic() - start < PATIENCE
 
 

@@ -21,6 +21,7 @@ EXCEPTIONS = {
     "test_layers.py::": "looks at objects and sources",
     "test_library.py::test_a_header": "looks at headers",
     "test_documents.py::test_installed_files": "asks meson",
+    "test_completion.py::test_they_are_installed": "asks meson",
     "test_library.py::test_the_library_exports": "looks at the library",
     "test_library.py::test_the_program_in_the_documentation": "a program of the reader's runs, with the library",
     "test_abi.py::": "looks at the library",
