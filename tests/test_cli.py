@@ -381,6 +381,10 @@ def test_progress_is_shown_on_a_terminal_and_cleared(program, tmp_path):
     ("qemu=10", {"target-qemu-too-old"}),
     ("libvirt=12.6.99", {"target-libvirt-drops-accel"}),
     ("libvirt=12.6,qemu=11.0", {"target-libvirt-drops-accel", "target-qemu-no-auto"}),
+    ("libvirt=12.9.0-1~bpo13+1,qemu=1:11.1.3+ds-1", set()),
+    ("libvirt=11.9.0+nvidia4,qemu=11.0.0+nvidia1", set()),
+    ("libvirt=11.9.0+nvidia4,qemu=10.1.0+nvidia1egmfix", {"target-qemu-no-auto"}),
+    ("qemu=9.1.0-15.el9_6.2", {"target-qemu-too-old"}),
 ])
 def test_a_target_switches_its_rules_on(target, rules, program):
     outcome = program.check("--target", target, GRACE)
@@ -391,9 +395,42 @@ def test_a_target_switches_its_rules_on(target, rules, program):
 @pytest.mark.parametrize("target", [
     "", "12.8", "This", "xen=4.17", "libvirt", "libvirt=", "libvirt=new", "libvirt=0", "libvirt=-1", "libvirt=1000.0",
     "libvirt=.8", "libvirt=12.", "libvirt=12.8.0.1", "libvirt=0x0c.8", "libvirt=12.8 ", "libvirt= 12.8", 
-    "libvirt=12.8,", "libvirt=12.8,libvirt=12.7", "libvirt=12.8;qemu=11.1"])
+    "libvirt=12.8,", "libvirt=12.8,libvirt=12.7", "libvirt=12.8;qemu=11.1", "libvirt=12.8+", "libvirt=12.8nvidia4",
+    "libvirt=1000:12.8", "libvirt=12.8+a/b", "/nonexistent/facts.json"])
 def test_any_other_target_is_refused(target, program):
     assert_refused(program.run("check", "--target", target, GRACE), "libvirt=12.8,qemu=11.1")
+
+
+@pytest.mark.parametrize("tools, rules", [
+    ({"libvirt": "12.8.0", "qemu": "11.1.3"}, set()),
+    ({"libvirt": "11.9.0+nvidia4", "qemu": "11.0.0+nvidia1"}, set()),
+    ({"libvirt": "11.9.0", "libvirt_accel": True, "libvirt_iommufd": True, "qemu": "10.1.0", "qemu_accel": True, "qemu_auto": True, "qemu_cmdqv": True}, set()),
+    ({"libvirt": "11.9.0", "qemu": "11.1.3"}, {"target-libvirt-drops-accel", "target-libvirt-no-iommufd", "target-device-acl"}),
+    ({"qemu": "11.1.3", "qemu_accel": False}, {"target-qemu-too-old"}),
+    ({"qemu": "10.1.0", "qemu_accel": True, "qemu_auto": False}, {"target-qemu-no-auto"}),
+])
+def test_the_target_can_be_the_facts_of_a_host(tools, rules, program, tmp_path):
+    facts = tmp_path / "facts.json"
+    given = {name: {"value": value, "source": "qemu"} if isinstance(value, bool) else value for name, value in tools.items()}
+    facts.write_text(json.dumps({"version": 1, "tools": given}))
+    outcome = program.check("--target", facts, DATA / "rules" / "target-libvirt-drops-accel" / "fires-debian-13.xml")
+    assert {rule for rule in outcome.rules if rule.startswith("target-")} == rules
+    assert json.loads(program.run("host", "--host", facts, "--json").out)["tools"] == {**json.loads(program.run("host", "--host", facts, "--json").out)["tools"], **given}
+
+
+def test_facts_without_versions_are_no_target(program, tmp_path):
+    facts = tmp_path / "facts.json"
+    facts.write_text('{"version": 1}')
+    assert_refused(program.run("check", "--target", facts, GRACE), "versions of libvirt and QEMU")
+
+
+def test_a_domain_is_adapted_for_the_facts_of_a_host(program, tmp_path):
+    """The libvirt of a vendor gets the domain as it is, the same release without it a lowered one."""
+    facts = tmp_path / "facts.json"
+    domain = DATA / "rules" / "target-libvirt-drops-accel" / "fires-debian-13.xml"
+    facts.write_text(json.dumps({"version": 1, "tools": {"libvirt": "11.9.0+nvidia4", "qemu": "10.1.0+nvidia1egmfix"}}))
+    assert "qemu:" not in program.run("adapt", "--target", facts, domain).out
+    assert "qemu:commandline" in program.run("adapt", "--target", "libvirt=11.9.0,qemu=11.1", domain).out
 
 
 def test_the_target_of_a_host_that_cannot_be_reached_is_refused(program):

@@ -5,7 +5,7 @@
 
 #include "adapt/lower.h"
 #include "command.h"
-#include "libvirt/connection.h"
+#include "facts.h"
 
 typedef struct {
   char *target;
@@ -26,14 +26,6 @@ find_fault (const Arguments *arguments, int n_operands)
   return NULL;
 }
 
-static gboolean
-choose_target (const Arguments *arguments, VsmmuTarget *target, GError **error)
-{
-  if (strcmp (arguments->target, "this") == 0)
-    return vsmmu_target_probe (arguments->uri, target, error);
-  return vsmmu_target_parse (arguments->target, target, error);
-}
-
 /* (transfer full) (nullable) */
 static char *
 adapt (const Arguments *arguments, const char *path, GPtrArray *notes, gsize *length, GError **error)
@@ -42,8 +34,9 @@ adapt (const Arguments *arguments, const char *path, GPtrArray *notes, gsize *le
 
   if (arguments->lift)
     return vsmmu_lift_file (path, notes, length, error);
-  return choose_target (arguments, &target, error) ? vsmmu_lower_domain_file (path, &target, notes, length, error)
-                                                   : NULL;
+  return vsmmu_facts_choose_target (arguments->target, arguments->uri, &target, error)
+             ? vsmmu_lower_domain_file (path, &target, notes, length, error)
+             : NULL;
 }
 
 static int
@@ -73,7 +66,7 @@ print_adapted (gconstpointer data, int n_operands, char **operands)
 
 static const VsmmuOption options[] = {
   { "target", 't', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, target),
-    N_ ("versions: libvirt=11.3,qemu=11.1, or 'this'"), N_ ("TARGET") },
+    N_ ("versions: libvirt=11.3,qemu=11.1, 'this', or facts of a host"), N_ ("TARGET") },
   { "connect", 'c', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, uri),
     N_ ("libvirt for --target this (default qemu:///system)"), N_ ("URI") },
   { "lift", 'l', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, lift), N_ ("reverse the adaptation of a domain") },

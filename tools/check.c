@@ -10,7 +10,6 @@
 #include "command.h"
 #include "documents.h"
 #include "facts.h"
-#include "libvirt/connection.h"
 
 typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF } Format;
 typedef enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } Colour;
@@ -249,14 +248,6 @@ choose_output (Run *run, const Arguments *arguments)
   return TRUE;
 }
 
-static gboolean
-choose_target (const Arguments *arguments, VsmmuTarget *target, GError **error)
-{
-  if (strcmp (arguments->target_text, "this") == 0)
-    return vsmmu_target_probe (arguments->uri, target, error);
-  return vsmmu_target_parse (arguments->target_text, target, error);
-}
-
 /* %FALSE after saying what is wrong; *@hotplug is %NULL when nothing is attached or detached. */
 static gboolean
 choose_hotplug (const Arguments *arguments, char **paths, VsmmuHotplug **hotplug)
@@ -301,7 +292,9 @@ run_check (const Arguments *arguments, char **paths)
     return VSMMU_EXIT_FAILED;
   }
   host = vsmmu_facts_load_chosen (&arguments->host, &error);
-  if (error != NULL || (arguments->target_text != NULL && !choose_target (arguments, &target, &error)) ||
+  if (error != NULL ||
+      (arguments->target_text != NULL &&
+       !vsmmu_facts_choose_target (arguments->target_text, arguments->uri, &target, &error)) ||
       ((arguments->use_schema || arguments->schema_path != NULL) &&
        (schema = vsmmu_schema_new (arguments->schema_path, &error)) == NULL) ||
       (arguments->use_policy && (policy = vsmmu_policy_load (TRUE, &error)) == NULL)) {
@@ -349,7 +342,7 @@ static const VsmmuOption options[] = {
   { "passive", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_passive),
     N_ ("do not open VFIO devices of this host") },
   { "target", 't', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, target_text),
-    N_ ("check for libvirt=12.8,qemu=11.1, or 'this'"), N_ ("TARGET") },
+    N_ ("check for libvirt=12.8,qemu=11.1, 'this', or facts of a host"), N_ ("TARGET") },
   { "connect", 'c', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, uri),
     N_ ("libvirt for --target this (default qemu:///system)"), N_ ("URI") },
   { "schema", 's', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, use_schema),

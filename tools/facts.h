@@ -3,6 +3,8 @@
 
 #include <vsmmu/vsmmu.h>
 
+#include "base/target.h"
+
 /* The options that say which host is meant. */
 typedef struct {
   char *path; /* --host */
@@ -20,6 +22,14 @@ const char *vsmmu_facts_find_fault (const VsmmuFactsOptions *options);
  *   @error set, or not set when they mean none
  */
 VsmmuHost *vsmmu_facts_load_chosen (const VsmmuFactsOptions *options, GError **error);
+
+/*
+ * vsmmu_facts_choose_target:
+ * @text: what --target gives: versions, `this`, or a file of facts or directory as for vsmmu_facts_load()
+ * @uri: (nullable): of libvirt, for `this`
+ * @target: (out):
+ */
+gboolean vsmmu_facts_choose_target (const char *text, const char *uri, VsmmuTarget *target, GError **error);
 
 /*
  * vsmmu_facts_load:

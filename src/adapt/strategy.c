@@ -2,14 +2,14 @@
 #include <glib/gi18n-lib.h>
 
 #include "adapt/lowering.h"
-#include "base/version.h"
+#include "base/target.h"
 #include "domain/releases.h"
 
 gboolean
 vsmmu_strategy_choose (const VsmmuTarget *target, VsmmuStrategy *strategy, GError **error)
 {
-  g_autofree char *libvirt = vsmmu_version_to_string (target->libvirt);
-  g_autofree char *qemu = vsmmu_version_to_string (target->qemu);
+  g_autofree char *libvirt = vsmmu_target_libvirt_to_string (target);
+  g_autofree char *qemu = vsmmu_target_qemu_to_string (target);
 
   if (target->libvirt == 0) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,

@@ -4,8 +4,6 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "base/version.h"
-
 gboolean
 vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
 {
@@ -15,12 +13,16 @@ vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
   for (guint i = 0; parts[i] != NULL; i++) {
     char *equals = strchr (parts[i], '=');
     guint *version = NULL;
+    char *build = NULL;
 
-    if (g_str_has_prefix (parts[i], "libvirt="))
+    if (g_str_has_prefix (parts[i], "libvirt=")) {
       version = &target->libvirt;
-    else if (g_str_has_prefix (parts[i], "qemu="))
+      build = target->libvirt_build;
+    } else if (g_str_has_prefix (parts[i], "qemu=")) {
       version = &target->qemu;
-    if (version == NULL || *version != 0 || !vsmmu_version_parse (equals + 1, version)) {
+      build = target->qemu_build;
+    }
+    if (version == NULL || *version != 0 || !vsmmu_version_parse_package (equals + 1, version, build)) {
       g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
                    _ ("invalid target '%s'; write it as in libvirt=12.8,qemu=11.1, or use 'this'"), text);
       return FALSE;
@@ -32,6 +34,26 @@ vsmmu_target_parse (const char *text, VsmmuTarget *target, GError **error)
     return FALSE;
   }
   return TRUE;
+}
+
+static char *
+to_string (guint version, const char *build)
+{
+  g_autofree char *number = vsmmu_version_to_string (version);
+
+  return g_strconcat (number, build, NULL);
+}
+
+char *
+vsmmu_target_libvirt_to_string (const VsmmuTarget *target)
+{
+  return to_string (target->libvirt, target->libvirt_build);
+}
+
+char *
+vsmmu_target_qemu_to_string (const VsmmuTarget *target)
+{
+  return to_string (target->qemu, target->qemu_build);
 }
 
 VsmmuTarget *

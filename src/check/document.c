@@ -10,6 +10,9 @@
 static const char *const other_models_attributes[] = { "intremap",        "caching_mode", "eim",   "iotlb", "aw_bits",
                                                        "dma_translation", "passthrough",  "xtsup", NULL };
 
+/* NVIDIA's libvirt has pasid='on'; the upstream one has the number of bits, ssidsize. */
+#define PASID "pasid"
+
 /* What to do about an unknown attribute of <driver>. */
 static char *
 hint_for_driver (const char *name)
@@ -17,6 +20,8 @@ hint_for_driver (const char *name)
   const char *meant = vsmmu_options_suggest (name);
   g_autofree char *all = vsmmu_options_list ();
 
+  if (strcmp (name, PASID) == 0)
+    return g_strdup (_ ("use ssidsize with the number of PASID bits, for example ssidsize='20', instead of 'pasid'"));
   if (meant != NULL)
     return g_strdup_printf (_ ("did you mean '%s'?"), meant);
   return g_strdup_printf (_ ("remove it; the attributes supported for smmuv3 are %s"), all);

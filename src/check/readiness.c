@@ -314,7 +314,7 @@ static void
 check_libvirt (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
   const char *since = vsmmu_feature_since (VSMMU_FEATURE_ACCEL);
-  g_autofree char *version = vsmmu_version_to_string (host->tools.libvirt);
+  g_autofree char *version = vsmmu_target_libvirt_to_string (&host->tools);
 
   if (host->tools.libvirt == 0)
     set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("unknown")),
@@ -330,7 +330,7 @@ static void
 check_qemu (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
   const char *since = vsmmu_feature_since (VSMMU_FEATURE_QEMU_AUTO);
-  g_autofree char *version = vsmmu_version_to_string (host->tools.qemu);
+  g_autofree char *version = vsmmu_target_qemu_to_string (&host->tools);
 
   if (!vsmmu_fact_is_known (host->qemu_accel))
     set (readiness, VSMMU_READINESS_WARN, host->tools.qemu != 0 ? g_strdup (version) : g_strdup (_ ("unknown")),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n-lib.h>
 
-#include "base/version.h"
+#include "base/target.h"
 #include "check/check.h"
 #include "domain/acceleration.h"
 #include "domain/options.h"
@@ -25,7 +25,7 @@ check_target_qemu_too_old (VsmmuCheck *check)
 {
   guint i = 0;
   const VsmmuDevice *iommu = next_accelerated (check, &i);
-  g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
+  g_autofree char *version = vsmmu_target_qemu_to_string (check->target);
 
   if (iommu != NULL && vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
@@ -41,7 +41,7 @@ check_target_qemu_no_auto (VsmmuCheck *check)
 {
   guint i = 0;
   const VsmmuDevice *iommu;
-  g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
+  g_autofree char *version = vsmmu_target_qemu_to_string (check->target);
 
   if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_AUTO) ||
       vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
@@ -62,7 +62,7 @@ check_target_qemu_no_cmdqv (VsmmuCheck *check)
 {
   guint i = 0;
   const VsmmuDevice *iommu;
-  g_autofree char *version = vsmmu_version_to_string (check->target->qemu);
+  g_autofree char *version = vsmmu_target_qemu_to_string (check->target);
 
   if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_CMDQV) ||
       vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
@@ -80,7 +80,7 @@ static char *
 hint_newer (const VsmmuCheck *check)
 {
   const char *since = vsmmu_feature_since (VSMMU_FEATURE_ACCEL);
-  g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
+  g_autofree char *version = vsmmu_target_libvirt_to_string (check->target);
 
   if (vsmmu_target_lacks (check->target, VSMMU_FEATURE_OVERRIDE))
     return g_strdup_printf (_ ("use libvirt %s or newer"), since);
@@ -94,7 +94,7 @@ check_target_libvirt_drops_accel (VsmmuCheck *check)
 {
   guint i = 0;
   const VsmmuDevice *iommu;
-  g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
+  g_autofree char *version = vsmmu_target_libvirt_to_string (check->target);
 
   if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_ACCEL))
     return;
@@ -107,7 +107,7 @@ static void
 check_target_libvirt_no_iommufd (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
-  g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
+  g_autofree char *version = vsmmu_target_libvirt_to_string (check->target);
 
   if (domain->iommufd == VSMMU_SWITCH_ON && vsmmu_target_lacks (check->target, VSMMU_FEATURE_DOMAIN_IOMMUFD))
     vsmmu_check_report (check, domain->iommufd_line, g_strdup ("/domain/iommufd"), hint_newer (check),
@@ -125,7 +125,7 @@ check_target_libvirt_no_iommufd (VsmmuCheck *check)
 static void
 check_target_device_acl (VsmmuCheck *check)
 {
-  g_autofree char *version = vsmmu_version_to_string (check->target->libvirt);
+  g_autofree char *version = vsmmu_target_libvirt_to_string (check->target);
   const VsmmuDevice *hostdev;
 
   if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_IOMMUFD) || check->domain->hostdevs->len == 0)

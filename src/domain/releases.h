@@ -22,11 +22,17 @@ typedef enum {
 /* Whether the release @version of the program that @feature is of has it; not when that is 0. */
 gboolean vsmmu_release_has (guint version, VsmmuFeature feature);
 
-/* Whether @target names the program that @feature is of, and a release with it. */
+/* Whether @target names the program that @feature is of, and a release or build with it. */
 gboolean vsmmu_target_has (const VsmmuTarget *target, VsmmuFeature feature);
 
-/* Whether @target names the program that @feature is of, and a release without it. */
+/* Whether @target names the program that @feature is of, and one without it. */
 gboolean vsmmu_target_lacks (const VsmmuTarget *target, VsmmuFeature feature);
+
+/*
+ * vsmmu_target_learn:
+ * @has: whether the installed program has @feature, which counts from now on, whatever its version is
+ */
+void vsmmu_target_learn (VsmmuTarget *target, VsmmuFeature feature, gboolean has);
 
 /* The first release with @feature, for messages: "12.7" */
 const char *vsmmu_feature_since (VsmmuFeature feature);

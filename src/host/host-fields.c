@@ -51,6 +51,8 @@ const VsmmuField vsmmu_host_node_fields[] = {
 const VsmmuField vsmmu_host_tool_fields[] = {
   { "libvirt", VSMMU_FIELD_OTHER },
   { "qemu", VSMMU_FIELD_OTHER },
+  { "libvirt_accel", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, libvirt_accel) },
+  { "libvirt_iommufd", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, libvirt_iommufd) },
   { "emulator", VSMMU_FIELD_TEXT, AT (VsmmuHost, emulator) },
   { "qemu_accel", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, qemu_accel) },
   { "qemu_auto", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, qemu_auto) },

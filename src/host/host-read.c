@@ -8,7 +8,7 @@
 #include "host/field-reader.h"
 
 static gboolean
-read_version (VsmmuFieldReader *reader, JsonObject *tools, const char *name, guint *version)
+read_version (VsmmuFieldReader *reader, JsonObject *tools, const char *name, guint *version, char *build)
 {
   JsonNode *node = json_object_get_member (tools, name);
   g_autofree char *shown = NULL;
@@ -20,7 +20,7 @@ read_version (VsmmuFieldReader *reader, JsonObject *tools, const char *name, gui
   if (text == NULL)
     return FALSE;
   shown = vsmmu_text_shorten (text);
-  return vsmmu_version_parse (text, version) ||
+  return vsmmu_version_parse_package (text, version, build) ||
          vsmmu_field_refuse (reader, name, _ ("'%s' is not a version such as 12.8.0"), shown);
 }
 
@@ -28,10 +28,11 @@ static gboolean
 read_tools (VsmmuFieldReader *reader, JsonObject *root)
 {
   JsonObject *tools = vsmmu_field_get_object (reader, root, "tools");
+  VsmmuTarget *known = &reader->host->tools;
 
   return vsmmu_fields_read_object (reader, root, "tools", vsmmu_host_tool_fields, reader->host) &&
-         (tools == NULL || (read_version (reader, tools, "libvirt", &reader->host->tools.libvirt) &&
-                            read_version (reader, tools, "qemu", &reader->host->tools.qemu)));
+         (tools == NULL || (read_version (reader, tools, "libvirt", &known->libvirt, known->libvirt_build) &&
+                            read_version (reader, tools, "qemu", &known->qemu, known->qemu_build)));
 }
 
 static gboolean

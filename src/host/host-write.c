@@ -94,10 +94,8 @@ write_fields (const VsmmuField *fields, gconstpointer structure)
 }
 
 static void
-set_version (JsonObject *object, const char *name, guint version)
+set_version (JsonObject *object, const char *name, guint version, const char *text)
 {
-  g_autofree char *text = vsmmu_version_to_string (version);
-
   if (version != 0)
     json_object_set_string_member (object, name, text);
 }
@@ -106,9 +104,11 @@ static JsonObject *
 write_tools (const VsmmuHost *host)
 {
   JsonObject *object = write_fields (vsmmu_host_tool_fields, host);
+  g_autofree char *libvirt = vsmmu_target_libvirt_to_string (&host->tools);
+  g_autofree char *qemu = vsmmu_target_qemu_to_string (&host->tools);
 
-  set_version (object, "libvirt", host->tools.libvirt);
-  set_version (object, "qemu", host->tools.qemu);
+  set_version (object, "libvirt", host->tools.libvirt, libvirt);
+  set_version (object, "qemu", host->tools.qemu, qemu);
   return object;
 }
 

@@ -343,6 +343,8 @@ typedef struct {
  * @has_pages: whether the pools of huge pages could be read
  * @pages: (element-type VsmmuHostPages): pools of huge pages
  * @tools: libvirt's and QEMU's versions, 0 for unknown
+ * @libvirt_accel: whether the installed libvirt has accel in the <driver> of an SMMUv3
+ * @libvirt_iommufd: whether it has iommufd in the <driver> of a <hostdev>
  * @emulator: (nullable): path of the QEMU program that was asked
  * @qemu_accel: whether its arm-smmuv3 has the property accel
  * @qemu_auto: whether it takes options from the host (QEMU 11.1)
@@ -368,6 +370,8 @@ struct _VsmmuHost {
   gboolean has_pages;
   GArray *pages;
   VsmmuTarget tools;
+  VsmmuFact libvirt_accel;
+  VsmmuFact libvirt_iommufd;
   char *emulator;
   VsmmuFact qemu_accel;
   VsmmuFact qemu_auto;
@@ -480,6 +484,12 @@ const VsmmuHostDevice *vsmmu_host_find_device (const VsmmuHost *host, const char
  * Returns: whether it is a PCI bridge or a port, which cannot be given to a guest
  */
 gboolean vsmmu_host_device_is_bridge (const VsmmuHostDevice *device);
+
+/*
+ * vsmmu_host_get_target:
+ * @target: (out): the versions of the host's tools; what they were asked counts more than these
+ */
+void vsmmu_host_get_target (const VsmmuHost *host, VsmmuTarget *target);
 
 /*
  * vsmmu_host_smmu_supports_vsmmu:

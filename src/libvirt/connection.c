@@ -82,19 +82,11 @@ vsmmu_connection_get_target (VsmmuConnection *connection, VsmmuTarget *target, G
 }
 
 gboolean
-vsmmu_target_probe (const char *uri, VsmmuTarget *target, GError **error)
+vsmmu_target_ask (const char *uri, VsmmuTarget *target, GError **error)
 {
   g_autoptr (VsmmuConnection) connection = vsmmu_connection_open (uri, TRUE, error);
 
   return connection != NULL && vsmmu_connection_get_target (connection, target, error);
-}
-
-VsmmuTarget *
-vsmmu_target_new_for_uri (const char *uri, GError **error)
-{
-  VsmmuTarget target;
-
-  return vsmmu_target_probe (uri, &target, error) ? g_memdup2 (&target, sizeof (target)) : NULL;
 }
 
 /* libvirt says "Domain not found" and "domain is not running" by these, whatever was asked. */

@@ -58,8 +58,8 @@ void vsmmu_connection_set_budget (VsmmuConnection *connection, VsmmuBudget *budg
  */
 gboolean vsmmu_connection_get_target (VsmmuConnection *connection, VsmmuTarget *target, GError **error);
 
-/* The same over a read-only connection to @uri, as vsmmu_target_new_for_uri() has it. */
-gboolean vsmmu_target_probe (const char *uri, VsmmuTarget *target, GError **error);
+/* The same over a read-only connection to @uri. */
+gboolean vsmmu_target_ask (const char *uri, VsmmuTarget *target, GError **error);
 
 /*
  * vsmmu_connection_get_domain_xml:

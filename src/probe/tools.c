@@ -38,19 +38,45 @@ run (const char *program, const char *const *arguments)
   return g_steal_pointer (&out);
 }
 
-guint
-vsmmu_tools_read_version (const char *text)
+/* (transfer full) (nullable): the number behind "version" in @text, and what follows it in @rest */
+static char *
+find_number (const char *text, const char **rest)
 {
   static const char before[] = "version ";
   const char *start = strstr (text, before);
-  g_autofree char *number = NULL;
-  guint version = 0;
+  gsize length;
 
   if (start == NULL)
-    return 0;
+    return NULL;
   start += strlen (before);
-  number = g_strndup (start, strspn (start, "0123456789."));
-  return vsmmu_version_parse (number, &version) ? version : 0;
+  length = strspn (start, "0123456789.");
+  *rest = start + length;
+  return g_strndup (start, length);
+}
+
+guint
+vsmmu_tools_read_version (const char *text)
+{
+  const char *rest;
+  g_autofree char *number = find_number (text, &rest);
+  guint version = 0;
+
+  return number != NULL && vsmmu_version_parse (number, &version) ? version : 0;
+}
+
+void
+vsmmu_tools_read_build (const char *text, char build[VSMMU_BUILD_SIZE])
+{
+  const char *rest = NULL;
+  g_autofree char *number = find_number (text, &rest);
+  const char *end = rest != NULL ? strpbrk (rest, ")\n") : NULL;
+  const char *package = end != NULL ? g_strstr_len (rest, end - rest, number) : NULL;
+  g_autofree char *whole = package != NULL ? g_strndup (package, (gsize) (end - package)) : NULL;
+  guint version;
+
+  build[0] = '\0';
+  if (whole != NULL && !vsmmu_version_parse_package (whole, &version, build))
+    build[0] = '\0';
 }
 
 void
@@ -64,8 +90,8 @@ vsmmu_tools_read_properties (VsmmuHost *host, const char *help)
   host->qemu_cmdqv = VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, help != NULL && strstr (help, " cmdqv=") != NULL);
 }
 
-static void
-ask_qemu (VsmmuHost *host)
+void
+vsmmu_tools_ask_qemu (VsmmuHost *host)
 {
   static const char *const version[] = { "--version", NULL };
   static const char *const properties[] = { "-M", "none", "-device", "arm-smmuv3,help", NULL };
@@ -79,8 +105,58 @@ ask_qemu (VsmmuHost *host)
     if (text == NULL)
       return;
     host->tools.qemu = vsmmu_tools_read_version (text);
+    vsmmu_tools_read_build (text, host->tools.qemu_build);
     vsmmu_tools_read_properties (host, help);
   }
+}
+
+/* Where Debian, Fedora and others have libvirt.so.0, a link to libvirt.so.0.12008.0 of libvirt 12.8.0. */
+static const char *const library_directories[] = { "usr/lib/aarch64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib64",
+                                                   "usr/lib" };
+#define LIBRARY "libvirt.so.0"
+#define SCHEMAS "usr/share/libvirt/schemas"
+
+/* libvirt's larger schema has 250 KiB. */
+#define SCHEMA_MAX ((gsize) 4 * 1024 * 1024)
+
+/* In VSMMU_VERSION_ENCODE() form; 0 for none */
+static guint
+read_library_version (const char *root)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (library_directories); i++) {
+    g_autofree char *path = g_build_filename (root, library_directories[i], LIBRARY, NULL);
+    g_autofree char *target = g_file_read_link (path, NULL);
+    const char *number = target != NULL ? strstr (target, LIBRARY ".") : NULL;
+    char *end = NULL;
+    guint64 release = number != NULL ? g_ascii_strtoull (number + strlen (LIBRARY "."), &end, 10) : 0;
+
+    if (release > 0 && release < 1000000 && end[0] == '.' && g_ascii_isdigit (end[1]))
+      return (guint) (release * 1000 + MIN (g_ascii_strtoull (end + 1, NULL, 10), 999));
+  }
+  return 0;
+}
+
+/* Whether a schema has an attribute; unknown when it cannot be read. */
+static VsmmuFact
+find_attribute (const char *root, const char *schema, const char *attribute)
+{
+  g_autofree char *path = g_build_filename (root, SCHEMAS, schema, NULL);
+  g_autofree char *element = g_strdup_printf ("<attribute name=\"%s\"", attribute);
+  g_autofree char *text = NULL;
+  gsize length = 0;
+
+  if (!g_file_get_contents (path, &text, &length, NULL) || length > SCHEMA_MAX)
+    return (VsmmuFact){ 0 };
+  return VSMMU_FACT (VSMMU_FACT_SOURCE_LIBVIRT, strstr (text, element) != NULL);
+}
+
+void
+vsmmu_tools_read_libvirt (const char *root, VsmmuHost *host)
+{
+  if (host->tools.libvirt == 0 || read_library_version (root) != host->tools.libvirt)
+    return;
+  host->libvirt_accel = find_attribute (root, "domaincommon.rng", "accel");
+  host->libvirt_iommufd = find_attribute (root, "basictypes.rng", "iommufd");
 }
 
 void
@@ -88,9 +164,10 @@ vsmmu_tools_probe (VsmmuHost *host)
 {
   g_autoptr (GError) error = NULL;
 
-  if (!vsmmu_target_probe (NULL, &host->tools, &error)) {
+  if (!vsmmu_target_ask (NULL, &host->tools, &error)) {
     host->tools = (VsmmuTarget){ 0 };
     vsmmu_host_add_unread (host, "libvirt", error->message);
   }
-  ask_qemu (host);
+  vsmmu_tools_read_libvirt ("/", host);
+  vsmmu_tools_ask_qemu (host);
 }

@@ -6,6 +6,7 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
+#include "probe/target.h"
 #include "rpc/error.h"
 #include "rpc/libvirt.h"
 
@@ -188,6 +189,7 @@ vsmmu_own_calls_get_target (VsmmuOwnCalls *calls, VsmmuTarget *target, GError **
   if (!ask_version (calls, GET_LIB_VERSION, &target->libvirt, error) ||
       !ask_version (calls, GET_VERSION, &target->qemu, error))
     return FALSE;
+  vsmmu_target_refine (target);
   g_mutex_lock (&calls->lock);
   calls->has_target = TRUE;
   calls->target = *target;

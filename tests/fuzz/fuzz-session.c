@@ -17,6 +17,7 @@
 
 #include "fibers.h"
 #include "host/host.h"
+#include "probe/target.h"
 #include "rpc/error.h"
 #include "rpc/libvirt.h"
 #include "rpc/session.h"
@@ -50,6 +51,14 @@ VsmmuHost *
 __wrap_vsmmu_host_probe (const char *sysroot G_GNUC_UNUSED, VsmmuHostProbeFlags flags G_GNUC_UNUSED, GError **error)
 {
   return vsmmu_host_new_from_data (facts, strlen (facts), "facts.json", error);
+}
+
+void __wrap_vsmmu_target_refine (VsmmuTarget *target);
+
+/* No emulator is started. */
+void
+__wrap_vsmmu_target_refine (VsmmuTarget *target G_GNUC_UNUSED)
+{
 }
 
 static const gint32 procedures[] = { 8, 160, 13, 161, 174, 392, 11, GET_XML, 60 };

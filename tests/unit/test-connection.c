@@ -244,7 +244,7 @@ test_versions_are_those_of_the_daemon (void)
   g_autoptr (GError) error = NULL;
   VsmmuTarget target;
 
-  g_assert_true (vsmmu_target_probe (URI, &target, &error));
+  g_assert_true (vsmmu_target_ask (URI, &target, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (target.libvirt, ==, 12008000);
   g_assert_cmpuint (target.qemu, ==, 11001003);

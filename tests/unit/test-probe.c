@@ -217,6 +217,31 @@ test_the_version_of_qemu_is_read (void)
 }
 
 static void
+test_the_build_of_qemu_is_in_brackets_behind_its_version (void)
+{
+  static const struct {
+    const char *text;
+    const char *build;
+  } programs[] = {
+    { "QEMU emulator version 11.1.3 (Debian 1:11.1.3+ds-1)\nCopyright", "+ds-1" },
+    { "QEMU emulator version 10.1.0 (Debian 1:10.1.0+nvidia1egmfix-1)\n", "+nvidia1egmfix-1" },
+    { "QEMU emulator version 9.1.0 (qemu-kvm-9.1.0-15.el9_6.2)\n", "-15.el9_6.2" },
+    { "QEMU emulator version 11.0.50 (v11.0.0-1234-gdeadbeef)\n", "" },
+    { "QEMU emulator version 11.1.3 (11.1.3 of somebody)\n", "" },
+    { "QEMU emulator version 11.1.3\n(Debian 1:11.1.3+ds-1)", "" },
+    { "QEMU emulator version 11.1.3", "" },
+    { "", "" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (programs); i++) {
+    char build[VSMMU_BUILD_SIZE] = "+x";
+
+    vsmmu_tools_read_build (programs[i].text, build);
+    g_assert_cmpstr (build, ==, programs[i].build);
+  }
+}
+
+static void
 test_the_properties_of_the_device_decide_not_the_version_alone (void)
 {
   static const char new[] =
@@ -263,5 +288,7 @@ main (int argc, char **argv)
   g_test_add_func ("/probe/the-version-of-qemu-is-read", test_the_version_of_qemu_is_read);
   g_test_add_func ("/probe/the-properties-of-the-device-decide",
                    test_the_properties_of_the_device_decide_not_the_version_alone);
+  g_test_add_func ("/probe/the-build-of-qemu-is-in-brackets-behind-its-version",
+                   test_the_build_of_qemu_is_in_brackets_behind_its_version);
   return g_test_run ();
 }

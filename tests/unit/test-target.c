@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <unistd.h>
+
 #include "base/target.h"
 #include "domain/releases.h"
-#include "libvirt/connection.h"
+#include "probe/target.h"
+#include "probe/tools.h"
 
 static const struct {
   const char *text;
   guint libvirt;
   guint qemu;
+  const char *libvirt_build;
+  const char *qemu_build;
 } targets[] = {
   { "libvirt=12.8,qemu=11.1", 12008000, 11001000 },
   { "qemu=11.1,libvirt=12.8", 12008000, 11001000 },
@@ -18,6 +23,14 @@ static const struct {
   { "qemu=0.0.1", 0, 1 },
   { "libvirt=012.08", 12008000, 0 },
   { "libvirt=999.999.999", 999999999, 0 },
+  { "libvirt=11.9.0+nvidia4,qemu=10.1.0+nvidia1egmfix", 11009000, 10001000, "+nvidia4", "+nvidia1egmfix" },
+  { "qemu=11.0.0+nvidia1", 0, 11000000, NULL, "+nvidia1" },
+  { "qemu=1:11.0.0+nvidia1-1", 0, 11000000, NULL, "+nvidia1-1" },
+  { "qemu=9.1.0-15.el9_6.2", 0, 9001000, NULL, "-15.el9_6.2" },
+  { "qemu=8.2.2+ds-0ubuntu1.4", 0, 8002002, NULL, "+ds-0ubuntu1.4" },
+  { "qemu=1:11.1.3+dfsg-1~bpo13+1", 0, 11001003, NULL, "+dfsg-1~bpo13+1" },
+  { "libvirt=12.9.0-1~bpo13+1", 12009000, 0, "-1~bpo13+1" },
+  { "libvirt=12.7~rc1", 12007000, 0, "~rc1" },
 };
 
 static const char *const no_targets[] = {
@@ -56,13 +69,27 @@ static const char *const no_targets[] = {
   "libvirt:12.8",
   "libvirt==12.8",
   "libvirt=12.8=",
+  "libvirt=12.8+",
+  "libvirt=12.8+-1",
+  "libvirt=12.8nvidia4",
+  "libvirt=12.8.+nvidia4",
+  "libvirt=+nvidia4",
+  "libvirt=1:",
+  "libvirt=:12.8",
+  "libvirt=1:2:12.8",
+  "libvirt=1000:12.8",
+  "libvirt=x:12.8",
+  "libvirt=12.8+nvidia 4",
+  "libvirt=12.8+nvidia/4",
+  "libvirt=12.8+nvidia4\n",
+  "libvirt=12.8+0123456789012345678901234567890123456789012345678901234567890123456789",
 };
 
 static void
 test_versions_in_any_order_and_length_are_parsed (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (targets); i++) {
-    VsmmuTarget target = { 1, 1 };
+    VsmmuTarget target = { 1, 1, "+a", "+b", 1, 1 };
     g_autoptr (GError) error = NULL;
 
     g_test_message ("%s", targets[i].text);
@@ -70,6 +97,9 @@ test_versions_in_any_order_and_length_are_parsed (void)
     g_assert_no_error (error);
     g_assert_cmpuint (target.libvirt, ==, targets[i].libvirt);
     g_assert_cmpuint (target.qemu, ==, targets[i].qemu);
+    g_assert_cmpstr (target.libvirt_build, ==, targets[i].libvirt_build != NULL ? targets[i].libvirt_build : "");
+    g_assert_cmpstr (target.qemu_build, ==, targets[i].qemu_build != NULL ? targets[i].qemu_build : "");
+    g_assert_cmpuint (target.asked, ==, 0);
   }
 }
 
@@ -111,6 +141,123 @@ test_a_release_has_what_came_with_it_or_before (void)
   g_assert_cmpstr (vsmmu_feature_since (VSMMU_FEATURE_ACCEL), ==, "12.7");
 }
 
+/* Of each build what it has, whatever its release has. */
+static const struct {
+  const char *text;
+  VsmmuFeature feature;
+  gboolean has;
+} vendors[] = {
+  { "libvirt=11.9.0+nvidia4", VSMMU_FEATURE_ACCEL, TRUE },
+  { "libvirt=11.9.0+nvidia4", VSMMU_FEATURE_PCI_BUS, TRUE },
+  { "libvirt=11.9.0+nvidia4", VSMMU_FEATURE_IOMMUFD, TRUE },
+  { "libvirt=11.9.0+nvidia4", VSMMU_FEATURE_DOMAIN_IOMMUFD, FALSE },
+  { "libvirt=11.9.0+nvidia5-1", VSMMU_FEATURE_ACCEL, TRUE },
+  { "libvirt=11.9.0+nvidia12", VSMMU_FEATURE_ACCEL, TRUE },
+  { "libvirt=11.9.0+nvidia2-1", VSMMU_FEATURE_ACCEL, FALSE },
+  { "libvirt=11.9.0", VSMMU_FEATURE_ACCEL, FALSE },
+  { "libvirt=11.9.0-4", VSMMU_FEATURE_ACCEL, FALSE },
+  { "libvirt=11.8.0+nvidia4", VSMMU_FEATURE_ACCEL, FALSE },
+  { "qemu=10.1.0+nvidia1egmfix", VSMMU_FEATURE_QEMU_ACCEL, TRUE },
+  { "qemu=10.1.0+nvidia1egmfix", VSMMU_FEATURE_QEMU_CMDQV, TRUE },
+  { "qemu=10.1.0+nvidia1egmfix", VSMMU_FEATURE_QEMU_AUTO, FALSE },
+  { "qemu=10.1.0", VSMMU_FEATURE_QEMU_ACCEL, FALSE },
+  { "qemu=1:11.0.0+nvidia1-1", VSMMU_FEATURE_QEMU_AUTO, TRUE },
+  { "qemu=1:11.0.0+nvidia1-1", VSMMU_FEATURE_QEMU_CMDQV, TRUE },
+  { "qemu=11.0.0", VSMMU_FEATURE_QEMU_AUTO, FALSE },
+  { "qemu=1:11.1.3+dfsg-1~bpo13+1", VSMMU_FEATURE_QEMU_AUTO, TRUE },
+  { "qemu=9.1.0-15.el9_6.2", VSMMU_FEATURE_QEMU_ACCEL, FALSE },
+};
+
+static void
+test_builds_of_vendors_have_more_than_their_release (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (vendors); i++) {
+    VsmmuTarget target;
+
+    g_test_message ("%s", vendors[i].text);
+    g_assert_true (vsmmu_target_parse (vendors[i].text, &target, NULL));
+    g_assert_cmpint (vsmmu_target_has (&target, vendors[i].feature), ==, vendors[i].has);
+    g_assert_cmpint (vsmmu_target_lacks (&target, vendors[i].feature), ==, !vendors[i].has);
+  }
+}
+
+static void
+test_what_a_program_says_of_itself_counts_more_than_its_version (void)
+{
+  VsmmuTarget target = { VSMMU_VERSION_ENCODE (12, 8, 0), VSMMU_VERSION_ENCODE (10, 1, 0) };
+
+  vsmmu_target_learn (&target, VSMMU_FEATURE_QEMU_ACCEL, TRUE);
+  vsmmu_target_learn (&target, VSMMU_FEATURE_ACCEL, FALSE);
+  g_assert_true (vsmmu_target_has (&target, VSMMU_FEATURE_QEMU_ACCEL));
+  g_assert_false (vsmmu_target_lacks (&target, VSMMU_FEATURE_QEMU_ACCEL));
+  g_assert_false (vsmmu_target_has (&target, VSMMU_FEATURE_ACCEL));
+  g_assert_true (vsmmu_target_lacks (&target, VSMMU_FEATURE_ACCEL));
+  g_assert_true (vsmmu_target_lacks (&target, VSMMU_FEATURE_QEMU_CMDQV));
+  vsmmu_target_learn (&target, VSMMU_FEATURE_ACCEL, TRUE);
+  g_assert_true (vsmmu_target_has (&target, VSMMU_FEATURE_ACCEL));
+}
+
+/* A root directory with libvirt's library and schemas. */
+static void
+install (const char *root, const char *library, const char *domain)
+{
+  g_autofree char *lib = g_build_filename (root, "usr", "lib64", NULL);
+  g_autofree char *link = g_build_filename (lib, "libvirt.so.0", NULL);
+  g_autofree char *schemas = g_build_filename (root, "usr", "share", "libvirt", "schemas", NULL);
+  g_autofree char *common = g_build_filename (schemas, "domaincommon.rng", NULL);
+  g_autofree char *basic = g_build_filename (schemas, "basictypes.rng", NULL);
+
+  g_assert_cmpint (g_mkdir_with_parents (lib, 0700), ==, 0);
+  g_assert_cmpint (g_mkdir_with_parents (schemas, 0700), ==, 0);
+  g_assert_cmpint (symlink (library, link), ==, 0);
+  g_assert_true (g_file_set_contents (common, domain, -1, NULL));
+  g_assert_true (g_file_set_contents (basic, "<attribute name=\"iommufd\">", -1, NULL));
+}
+
+static void
+remove_root (const char *root)
+{
+  g_autofree char *command = g_strdup_printf ("rm -r '%s'", root);
+
+  g_assert_true (g_spawn_command_line_sync (command, NULL, NULL, NULL, NULL));
+}
+
+static const struct {
+  const char *library;
+  const char *schema;
+  gboolean is_known;
+  gboolean has;
+} installed[] = {
+  { "libvirt.so.0.11009.0", "<attribute name=\"accel\">", TRUE, TRUE },
+  { "/usr/lib64/libvirt.so.0.11009.0", "<attribute name=\"accel\">", TRUE, TRUE },
+  { "libvirt.so.0.11009.0", "<attribute name=\"pciBus\">", TRUE, FALSE },
+  { "libvirt.so.0.11009.1", "<attribute name=\"accel\">", FALSE, FALSE },
+  { "libvirt.so.0.12008.0", "<attribute name=\"accel\">", FALSE, FALSE },
+  { "libvirt.so.0.x", "<attribute name=\"accel\">", FALSE, FALSE },
+  { "libvirt.so.0", "<attribute name=\"accel\">", FALSE, FALSE },
+};
+
+static void
+test_the_schema_of_an_installed_libvirt_of_that_version_counts (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (installed); i++) {
+    g_autofree char *root = g_dir_make_tmp ("target-XXXXXX", NULL);
+    g_autoptr (VsmmuHost) host = vsmmu_host_new ();
+    VsmmuTarget target;
+
+    g_test_message ("%s %s", installed[i].library, installed[i].schema);
+    install (root, installed[i].library, installed[i].schema);
+    host->tools.libvirt = VSMMU_VERSION_ENCODE (11, 9, 0);
+    vsmmu_tools_read_libvirt (root, host);
+    vsmmu_host_get_target (host, &target);
+    g_assert_cmpint (vsmmu_fact_is_known (host->libvirt_accel), ==, installed[i].is_known);
+    g_assert_cmpint (vsmmu_fact_is_true (host->libvirt_iommufd), ==, installed[i].is_known);
+    g_assert_cmpint (vsmmu_target_has (&target, VSMMU_FEATURE_ACCEL), ==, installed[i].has);
+    g_assert_cmpint (vsmmu_target_has (&target, VSMMU_FEATURE_PCI_BUS), ==, installed[i].has);
+    remove_root (root);
+  }
+}
+
 static void
 test_a_program_that_the_target_does_not_name_neither_has_nor_lacks (void)
 {
@@ -142,6 +289,12 @@ main (int argc, char **argv)
                    test_anything_else_is_an_error_that_shows_how_to_write_it);
   g_test_add_func ("/target/releases-compare-as-numbers", test_releases_compare_as_numbers);
   g_test_add_func ("/target/a-release-has-what-came-with-it-or-before", test_a_release_has_what_came_with_it_or_before);
+  g_test_add_func ("/target/builds-of-vendors-have-more-than-their-release",
+                   test_builds_of_vendors_have_more_than_their_release);
+  g_test_add_func ("/target/what-a-program-says-of-itself-counts-more-than-its-version",
+                   test_what_a_program_says_of_itself_counts_more_than_its_version);
+  g_test_add_func ("/target/the-schema-of-an-installed-libvirt-of-that-version-counts",
+                   test_the_schema_of_an_installed_libvirt_of_that_version_counts);
   g_test_add_func ("/target/a-program-that-the-target-does-not-name-neither-has-nor-lacks",
                    test_a_program_that_the_target_does_not_name_neither_has_nor_lacks);
   g_test_add_func ("/target/a-daemon-that-is-not-there-is-an-error", test_a_daemon_that_is_not_there_is_an_error);
