@@ -28,8 +28,9 @@ void vsmmu_budget_unref (VsmmuBudget *budget);
  * @length: bytes of a document
  * @is_urgent: whether it goes before those that are not
  *
- * Takes what processing the document costs, and waits, in the order of the calls, until that much is available. A document of at
- * most 64 KiB never waits, and a document that costs more than the whole budget waits until nobody else has any of it.
+ * Takes what processing the document costs, and waits, in the order of the calls, until that much is available. A
+ * document of at most 64 KiB never waits, and a document that costs more than the whole budget waits until nobody else
+ * has any of it.
  *
  * Returns: what was taken, for vsmmu_budget_give()
  */

@@ -59,7 +59,7 @@ vsmmu_domain_hides_vsmmu (const VsmmuDomain *domain, const xmlNode *root)
 
   for (guint i = 0; i < domain->problems->len; i++)
     is_unclear = is_unclear || g_array_index (domain->problems, VsmmuValueProblem, i).unclear != NULL;
-  /* What others keep in <metadata> libvirt makes no device of, and not all of it may have been read. */
+  /* libvirt creates no devices from <metadata>, and not all of it may have been read. */
   for (const xmlNode *node = is_unclear ? root : NULL; node != NULL; node = vsmmu_xml_next (root, node, !is_metadata)) {
     is_metadata = node->parent == root && vsmmu_xml_is (node, "metadata");
     if (!vsmmu_xml_is_called (node, "iommu") || !is_smmuv3 (node))

@@ -9,8 +9,9 @@ gboolean vsmmu_iommu_is_accelerated (const VsmmuDevice *iommu);
 /* Whether @iommu mentions acceleration at all; see vsmmu_domain_is_accelerated(). */
 gboolean vsmmu_iommu_wants_acceleration (const VsmmuDevice *iommu);
 
-/* Whether one of the ways in which what is unclear in @root may be read makes an accelerated vSMMU. */
+/* Whether any reading of what is unclear in @root makes an accelerated vSMMU. */
 gboolean vsmmu_domain_hides_vsmmu (const VsmmuDomain *domain, const xmlNode *root);
 
-/* (nullable): of a domain that may have an accelerated SMMUv3, the first that makes it uncertain where devices are. */
+/* (nullable): in a domain that may have an accelerated SMMUv3, the first element that makes the places of devices
+ * uncertain. */
 const VsmmuReach *vsmmu_domain_first_reach (const VsmmuDomain *domain);

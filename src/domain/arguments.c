@@ -2,10 +2,10 @@
 #include "domain/arguments.h"
 #include "domain/options.h"
 
-/* The longest name that QEMU takes in DRIVER.PROPERTY=VALUE; a longer one makes it look for driver=. */
+/* The longest name that QEMU accepts in DRIVER.PROPERTY=VALUE; a longer one makes it look for driver=. */
 #define GLOBAL_NAME_MAX 63
 
-/* qemu_options[] of qemu-system-aarch64 11.1.3, as the program has it: also what -help does not show. */
+/* qemu_options[] of qemu-system-aarch64 11.1.3, including what -help does not show. */
 static const struct {
   const char *name;
   gboolean has_value;

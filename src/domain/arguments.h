@@ -6,7 +6,7 @@
 
 /* The arguments of <qemu:commandline> as QEMU reads them: options, each with its value. */
 
-/* What an option is to us. */
+/* What an option means here. */
 typedef enum {
   VSMMU_OPTION_OTHER, /* neither makes nor changes devices that matter here */
   VSMMU_OPTION_DEVICE,
@@ -26,7 +26,7 @@ typedef struct {
   GHashTable *values;  /* (nullable): name → value of -device, -object, -global and -machine; %NULL for JSON */
   GHashTable *members; /* (nullable): the same of JSON; %NULL for what QEMU does not read as one JSON object */
   gboolean is_json;
-  gboolean is_guess; /* it comes after an option that QEMU does not have: it may be the value of another one */
+  gboolean is_guess; /* it follows an unknown option, so it may be a value */
   gboolean is_taken; /* lifting has put something else in its place */
 } VsmmuOption;
 
@@ -34,8 +34,8 @@ typedef struct {
  * vsmmu_arguments_parse:
  * @arguments: (element-type VsmmuPassthrough)
  *
- * Takes the arguments apart as qemu_init() does. After an option that QEMU does not have, each argument is taken for
- * an option and for the value of the one before it.
+ * Splits the arguments as qemu_init() does. After an unknown option, each argument counts both as an option and as
+ * the value of the previous one.
  *
  * Returns: (transfer full) (element-type VsmmuOption): in the order of the document; borrows from @arguments
  */

@@ -9,7 +9,7 @@
  */
 static const char *const words[] = { "smmuv3", "libvirt.org/schemas/domain/qemu/", "&#", "<!DOCTYPE", "<!ENTITY" };
 
-/* Encodings that write ASCII as ASCII does, and can write it in no other way. */
+/* Encodings in which ASCII characters have the bytes of ASCII, and no others. */
 static const char *const plain_encodings[] = { "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1" };
 
 static gboolean
@@ -53,7 +53,7 @@ is_plain (const char *xml, gsize length)
   }
   for (; length > 0 && g_ascii_isspace (*xml); xml++)
     length--;
-  /* Other encodings are recognised by a first byte that is no '<'. */
+  /* Other encodings are recognised by a first byte other than '<'. */
   if (length == 0 || *xml != '<')
     return FALSE;
   if (length < 5 || memcmp (xml, "<?xml", 5) != 0)

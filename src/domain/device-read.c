@@ -10,7 +10,7 @@
 /* A conventional or Express endpoint that takes whatever slot libvirt finds. */
 #define ANY_PCI (VSMMU_CONNECT_PCI | VSMMU_CONNECT_AUTOASSIGN)
 #define ANY_PCIE (VSMMU_CONNECT_PCIE | VSMMU_CONNECT_AUTOASSIGN)
-/* A model that libvirt wants to put on PCI but has no bus for. */
+/* A model that libvirt would put on PCI, but has no bus for. */
 #define NO_BUS VSMMU_CONNECT_AUTOASSIGN
 
 static const char *
@@ -175,7 +175,7 @@ read_hostdev (const VsmmuReader *reader, VsmmuDevice *device)
   const char *type = vsmmu_xml_attribute (device->node, "type");
   const char *model = vsmmu_xml_attribute (device->node, "model");
 
-  /* libvirt takes mode='subsystem' for granted. */
+  /* libvirt assumes mode='subsystem'. */
   if (type == NULL || (mode != NULL && strcmp (mode, "subsystem") != 0))
     return;
   device->hostdev.is_pci = strcmp (type, "pci") == 0;
@@ -447,7 +447,7 @@ static const struct {
   { "pstore", VSMMU_DEVICE_CLASS_PSTORE, read_pstore },
 };
 
-/* The guest address; libvirt takes 0000:00:00 for "choose one". */
+/* The guest address; libvirt reads 0000:00:00 as "choose one". */
 static void
 read_address (const VsmmuReader *reader, VsmmuDevice *device, const xmlNode *node)
 {
@@ -474,7 +474,7 @@ read_address (const VsmmuReader *reader, VsmmuDevice *device, const xmlNode *nod
     device->address_kind = VSMMU_ADDRESS_PCI;
 }
 
-/* What is looked at in devices, and is there once; a character device may have two <source>. */
+/* Elements that are read in devices and occur once; a character device may have two <source>. */
 static void
 report_what_is_twice (const VsmmuReader *reader, const xmlNode *node)
 {

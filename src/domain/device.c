@@ -68,7 +68,7 @@ vsmmu_device_describe (const VsmmuDevice *device)
   }
   if (strcmp (device->element, "controller") == 0) {
     shown = vsmmu_text_shorten (device->controller.type);
-    /* libvirt gives it one when it is attached. */
+    /* libvirt assigns one when it is attached. */
     if (device->controller.index < 0)
       return g_strdup_printf (_ ("%s controller"), shown);
     return g_strdup_printf (_ ("%s controller %d"), shown, device->controller.index);

@@ -75,7 +75,7 @@ typedef struct {
   gboolean is_pci;  /* a host PCI function given to the guest */
   gboolean is_mdev; /* a mediated device on PCI */
   VsmmuPciAddress host;
-  gboolean is_managed; /* libvirt takes it from its driver on the host */
+  gboolean is_managed; /* libvirt unbinds it from its driver on the host */
   VsmmuSwitch iommufd; /* <driver iommufd=…> */
   guint driver_line;
   VsmmuSwitch rom_bar;

@@ -91,7 +91,7 @@ read_memory_backing (VsmmuDomain *domain, const xmlNode *backing)
     return;
   domain->hugepages_line = vsmmu_xml_line (hugepages);
   page = vsmmu_xml_child (hugepages, "page");
-  /* Pages of several sizes are for parts of the guest. */
+  /* Several page sizes are for parts of the guest. */
   if (page != NULL && vsmmu_xml_attribute (page, "nodeset") == NULL)
     domain->huge_page = vsmmu_read_size (vsmmu_xml_attribute (page, "size"), vsmmu_xml_attribute (page, "unit"));
 }
@@ -292,7 +292,7 @@ read_capabilities (VsmmuDomain *domain, const xmlNode *capabilities, guint numbe
   }
 }
 
-/* What libvirt passes to QEMU as it is, or what changes that. */
+/* What libvirt passes to QEMU unchanged, or what changes that. */
 static const struct {
   const char *name;
   void (*read) (VsmmuDomain *domain, const xmlNode *node, guint number);
@@ -370,7 +370,7 @@ assign_ids (VsmmuDomain *domain)
   for (guint i = 0; i < domain->controllers->len; i++) {
     VsmmuDevice *controller = g_ptr_array_index (domain->controllers, i);
 
-    /* The machine brings pcie.0, whatever alias it is given. */
+    /* The machine itself has pcie.0, whatever its alias is. */
     if (controller->controller.index == 0 && controller->id == NULL)
       controller->id = g_strdup ("pcie.0");
     else if (controller->controller.index != 0)
@@ -429,7 +429,7 @@ read_domain (VsmmuDomain *domain, const xmlNode *root)
   }
 }
 
-/* What the document says, and what libvirt makes of it. */
+/* What the document contains, and what libvirt adds to it. */
 static void
 complete_domain (VsmmuDomain *domain, const xmlNode *root)
 {

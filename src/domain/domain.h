@@ -12,7 +12,7 @@ typedef enum {
   VSMMU_GIC_3,
 } VsmmuGic;
 
-/* A value in the document that libvirt refuses or silently ignores. */
+/* A value in the document that libvirt rejects or silently ignores. */
 typedef struct {
   guint line;
   const char *attribute; /* of @element, or the element itself when %NULL */
@@ -53,7 +53,7 @@ typedef struct {
   const VsmmuDevice *vsmmu; /* root buses: the first vSMMU that names it */
 } VsmmuBus;
 
-/* How libvirt finds a place for a device in a running guest. */
+/* How libvirt finds an address for a device in a running guest. */
 typedef enum {
   VSMMU_PLUG_PLACED,      /* or it needs none */
   VSMMU_PLUG_UNSUPPORTED, /* libvirt attaches no such device to a running guest */
@@ -64,7 +64,7 @@ typedef enum {
   VSMMU_PLUG_REFUSED,     /* libvirt refuses the address it names for another reason */
 } VsmmuPlugOutcome;
 
-/* What is being done to a running guest; see vsmmu_hotplug_apply(). */
+/* The change to a running guest; see vsmmu_hotplug_apply(). */
 typedef struct {
   VsmmuHotplugAction action;
   const char *file;

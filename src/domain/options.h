@@ -50,7 +50,7 @@ void vsmmu_options_init (VsmmuIommu *iommu);
  * @name: of a property of QEMU
  * @value: as QEMU writes it, or libvirt in <qemu:property>
  *
- * Returns: %FALSE for a property or a value that an <iommu> has no words for
+ * Returns: %FALSE for a property or a value that an <iommu> cannot express
  */
 gboolean vsmmu_options_set (VsmmuIommu *iommu, const char *name, const char *value);
 

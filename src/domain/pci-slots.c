@@ -33,8 +33,7 @@ takes_pci_bridge (const VsmmuPciSlots *slots)
 }
 
 /*
- * virDomainPCIAddressSetGrow(): adds buses until @bus exists, of a kind that
- * takes a device with @connect.
+ * virDomainPCIAddressSetGrow(): adds buses until @bus exists, of a kind that accepts a device with @connect.
  */
 static gboolean
 grow (VsmmuPciSlots *slots, const VsmmuDevice *device, guint connect, guint8 *bus)
@@ -67,7 +66,7 @@ grow (VsmmuPciSlots *slots, const VsmmuDevice *device, guint connect, guint8 *bu
     memset (new_bus, 0, sizeof (*new_bus));
     if (needs_bridge && i == 0) {
       vsmmu_slot_bus_set_model (new_bus, "pcie-root-port");
-      /* Kept for the bridge, so that nothing else takes it in this run. */
+      /* Reserved for the bridge in this run. */
       new_bus->accepts = VSMMU_CONNECT_PCIE_TO_PCI_BRIDGE;
     } else if (needs_bridge && i == 1) {
       vsmmu_slot_bus_set_model (new_bus, "pcie-to-pci-bridge");
@@ -102,7 +101,7 @@ vsmmu_slot_bus_accepts (const VsmmuSlotBus *bus, guint number, guint connect, gb
 gboolean
 vsmmu_pci_slots_reserve (VsmmuPciSlots *slots, const VsmmuDevice *device, VsmmuPciAddress *address, gboolean is_given)
 {
-  /* libvirt lets a device that needs no PCI keep an address it was given. */
+  /* libvirt lets a device that does not need PCI keep its explicit address. */
   guint connect = device->connect != VSMMU_CONNECT_NONE ? device->connect : VSMMU_CONNECT_PCI;
   VsmmuSlotBus *bus;
 

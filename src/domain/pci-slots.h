@@ -3,7 +3,7 @@
 
 #include "domain/domain.h"
 
-/* What of one PCI bus is taken. */
+/* The slots in use on one PCI bus. */
 typedef struct {
   const VsmmuPciModel *model; /* %NULL for a bus that nothing has claimed yet */
   guint accepts;
@@ -11,7 +11,7 @@ typedef struct {
   guint32 shared;                        /* slots that root ports share, one function each */
 } VsmmuSlotBus;
 
-/* What of all buses of a domain is taken, and where there is room. */
+/* The slots in use on all buses of a domain. */
 typedef struct {
   VsmmuDomain *domain;
   gboolean is_dry_run; /* buses may be added, and addresses are thrown away */
@@ -27,13 +27,13 @@ gboolean vsmmu_slot_bus_accepts (const VsmmuSlotBus *bus, guint number, guint co
 /* Finds a slot on @bus: an empty one, or for a root port a free function among other root ports. */
 gboolean vsmmu_slot_bus_find (const VsmmuSlotBus *bus, guint connect, VsmmuPciAddress *address);
 
-/* Records the first refusal in the domain; the ones after it follow from it. */
+/* Records the first rejection in the domain; later ones result from it. */
 void vsmmu_pci_slots_refuse (VsmmuPciSlots *slots, const VsmmuDevice *device, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
 
-/* Takes @address; %FALSE when libvirt would refuse it. @is_given: whether it is in the document */
+/* Claims @address; %FALSE when libvirt would reject it. @is_given: whether it is in the document */
 gboolean vsmmu_pci_slots_reserve (VsmmuPciSlots *slots, const VsmmuDevice *device, VsmmuPciAddress *address,
                                   gboolean is_given);
 
-/* Takes the next address there is, and gives it to @device unless this is a dry run; %FALSE when there is none. */
+/* Claims the next free address, and assigns it to @device unless this is a dry run; %FALSE when there is none. */
 gboolean vsmmu_pci_slots_reserve_next (VsmmuPciSlots *slots, VsmmuDevice *device, guint8 function);

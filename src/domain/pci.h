@@ -17,8 +17,7 @@ typedef struct {
 } VsmmuPciAddress;
 
 /*
- * VsmmuConnect: what a device demands of the bus it goes on, and what a bus
- * accepts; libvirt's virDomainPCIConnectFlags.
+ * VsmmuConnect: what a device requires of its bus, and what a bus accepts; libvirt's virDomainPCIConnectFlags.
  */
 typedef enum {
   VSMMU_CONNECT_NONE = 0,
@@ -49,13 +48,13 @@ typedef enum {
  */
 typedef struct {
   const char *name;
-  const char *qemu_driver; /* %NULL for pcie-root, which the machine brings */
+  const char *qemu_driver; /* %NULL for pcie-root, which is part of the machine */
   guint demands;           /* VsmmuConnect: what the controller itself needs */
   guint accepts;           /* VsmmuConnect: what goes on its bus */
   guint8 min_slot;
   guint8 max_slot;
   gboolean is_root;    /* its bus is a root bus */
-  gboolean is_hotplug; /* its bus takes a VFIO device while the guest runs */
+  gboolean is_hotplug; /* its bus accepts a VFIO device while the guest runs */
 } VsmmuPciModel;
 
 /* The row for @name, or %NULL; NULL and the empty string have none. */

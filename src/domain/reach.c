@@ -3,7 +3,7 @@
 
 #include "domain/arguments.h"
 
-/* Drivers of QEMU whose names have that in them, or begin so; builds other than QEMU's own have more of them. */
+/* QEMU drivers whose names contain or start with this; other builds of QEMU have more of them. */
 #define SMMU_DRIVERS "smmu"
 #define VFIO_DRIVERS "vfio-"
 
@@ -11,7 +11,7 @@
 #define SMMU_DRIVER "arm-smmuv3"
 #define SMMU_OF_MACHINE "smmuv3"
 
-/* What QEMU 11.1.3 makes of an arm-smmuv3 and of a vfio-pci: classes and interfaces, as qom-list-types has them. */
+/* Classes and interfaces of an arm-smmuv3 and a vfio-pci, as qom-list-types of QEMU 11.1.3 reports them. */
 static const char *const smmu_classes[] = { "arm-smmuv3", "arm-smmu",   "sys-bus-device", "device",
                                             "object",     "resettable", "vmstate-if",     NULL };
 static const char *const vfio_classes[] = {
@@ -19,7 +19,7 @@ static const char *const vfio_classes[] = {
   "resettable", "vmstate-if",         "conventional-pci-device", "pci-express-device", NULL
 };
 
-/* Properties that no device has but an SMMUv3, and that it has only when it is accelerated. */
+/* Properties that only an accelerated SMMUv3 has. */
 static const char *const smmu_properties[] = { "accel", "ril", "ssidsize", "oas", "cmdqv", NULL };
 
 /* Which device it is, where it is, and by what it gets to it. */
@@ -55,7 +55,7 @@ is_vfio (const char *driver)
   return driver != NULL && g_str_has_prefix (driver, VFIO_DRIVERS);
 }
 
-/* QEMU's qapi_bool_parse(). What is neither makes QEMU stop. */
+/* QEMU's qapi_bool_parse(). QEMU exits on anything else. */
 static gboolean
 is_off (const char *value)
 {
@@ -159,7 +159,7 @@ judge_object (const VsmmuOption *option)
                                                                                           : VSMMU_REACH_NONE;
 }
 
-/* An emulated one for the whole machine is for other rules. */
+/* Other rules report an emulated one for the whole machine. */
 static VsmmuReachKind
 judge_machine (const VsmmuOption *option)
 {
@@ -232,7 +232,7 @@ add_overrides (Search *search)
     gboolean is_removed = g_strcmp0 (vsmmu_xml_attribute (override->node, "type"), "remove") == 0;
     VsmmuReachKind kind = judge_change (search, override->alias, override->property, override->value);
 
-    /* What is left out is off. */
+    /* What is not given is off. */
     add (search, override, NULL, is_removed ? MIN (kind, VSMMU_REACH_SMMU) : kind, VSMMU_REACH_BY_OVERRIDE);
   }
 }

@@ -4,8 +4,8 @@
 #include "domain/domain.h"
 
 /*
- * What libvirt passes to QEMU as it is, or lets be changed, and what of it makes, changes or reaches an SMMUv3 or a
- * VFIO device: whatever of that lifting has not turned into elements is not understood.
+ * What libvirt passes to QEMU unchanged or with overrides, and which of it creates, changes or affects an SMMUv3 or a
+ * VFIO device: whatever lifting has not turned into elements is not understood.
  */
 
 typedef enum {

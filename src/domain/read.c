@@ -80,7 +80,7 @@ vsmmu_read_text (const VsmmuReader *reader, const xmlNode *node, const char *suf
   return vsmmu_xml_text (node);
 }
 
-/* A document with more is not read by anybody. */
+/* Nobody reads a longer list. */
 #define FOREIGN_MAX 20
 
 static gboolean
@@ -132,7 +132,7 @@ report_foreign (const VsmmuReader *reader, const xmlNode *root, const xmlNode *n
                       (const char *) name);
 }
 
-/* <qemu:commandline> and the like have their place below <domain>, and only elements of the same namespace in them. */
+/* <qemu:commandline> and the like are children of <domain>, and only have elements of the same namespace in them. */
 static gboolean
 is_of_libvirt (const xmlNode *root, const xmlNode *node)
 {

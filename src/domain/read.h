@@ -32,7 +32,7 @@ void vsmmu_read_problem (const VsmmuReader *reader, const xmlNode *node, const c
  * @hint: translated
  * @format: translated
  *
- * Records that it depends on the program, or on the release of libvirt, what the document means at @node.
+ * Records that the meaning of the document at @node depends on the program or on the release of libvirt.
  */
 void vsmmu_read_unclear (const VsmmuReader *reader, const xmlNode *node, char *element, const char *name,
                          const char *hint, const char *format, ...) G_GNUC_PRINTF (6, 7);
@@ -48,7 +48,7 @@ const xmlNode *vsmmu_read_child (const VsmmuReader *reader, const xmlNode *node,
 /* vsmmu_xml_text() of @node; elements in the text, which libvirt reads as text and we do not, are unclear. */
 const char *vsmmu_read_text (const VsmmuReader *reader, const xmlNode *node, const char *suffix);
 
-/* Records names in foreign namespaces that are in @root or below: libvirt takes some of them for its own. */
+/* Records names in foreign namespaces that are in @root or below: libvirt reads some of them as its own. */
 void vsmmu_read_namespaces (const VsmmuReader *reader, const xmlNode *root);
 
 /* Reads an on/off or yes/no attribute; records anything else as a problem. */

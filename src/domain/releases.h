@@ -3,7 +3,7 @@
 
 #include "base/target.h"
 
-/* What came with a release of libvirt or QEMU; a row of the table in releases.c each. */
+/* Features that came with a release of libvirt or QEMU; each is a row of the table in releases.c. */
 typedef enum {
   VSMMU_FEATURE_OVERRIDE,
   VSMMU_FEATURE_VFIO_DRIVER,

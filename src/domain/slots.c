@@ -249,7 +249,7 @@ add_controllers (VsmmuPciSlots *slots)
   return TRUE;
 }
 
-/* The one order of indexes that libvirt insists on. */
+/* The only order of indexes that libvirt requires. */
 static gboolean
 check_pci_bridges (VsmmuPciSlots *slots)
 {
@@ -330,7 +330,7 @@ assign (Placement *placement)
   order = placement_order (domain);
   if (!start_run (placement, n_buses, TRUE) || !place_devices (placement, order))
     return;
-  /* A domain that leaves its topology to libvirt gets one more port, for hotplug. */
+  /* A domain without explicit topology gets one more port, for hotplug. */
   if (n_buses <= 1 && slots->n_buses > n_buses) {
     VsmmuDevice spare = { .connect = VSMMU_CONNECT_PCIE | VSMMU_CONNECT_AUTOASSIGN };
 

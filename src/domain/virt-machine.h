@@ -34,7 +34,7 @@ typedef struct {
 } VsmmuGuestRegion;
 
 /*
- * QEMU's machine `virt`: where things are, GPAs all, and what it takes. base_memmap[] and extended_memmap[] in
+ * QEMU's machine `virt`: its memory map, in GPAs, and its limits. base_memmap[] and extended_memmap[] in
  * hw/arm/virt.c, the same for every version of the machine; `info mtree` of QEMU 11.1.3 shows them.
  */
 
@@ -63,7 +63,8 @@ typedef struct {
 #define VSMMU_VIRT_HIGH_ECAM_ALIGNMENT (256 * VSMMU_MIB)
 #define VSMMU_VIRT_HIGH_ECAM_BUSES 256
 
-/* The 64-bit window, in KiB: the size it has and the least it takes (virt_set_highmem_mmio_size()), a power of two. */
+/* The 64-bit window, in KiB: its default size and the smallest that is accepted (virt_set_highmem_mmio_size()), a power
+ * of two. */
 #define VSMMU_VIRT_HOLE_MIN (512 * VSMMU_KIB_PER_GIB)
 
 /* A GICv2's vCPUs (GIC_NCPU). */
@@ -77,7 +78,7 @@ typedef struct {
   guint64 doorbell;
 } VsmmuVirtFrame;
 
-/* By VsmmuMsiController; nothing but a name where there is none. */
+/* By VsmmuMsiController; only a name where there is no controller. */
 extern const VsmmuVirtFrame vsmmu_virt_frames[];
 
 /* What lies below the memory, but for MSI controllers; ends with a region of no size. */

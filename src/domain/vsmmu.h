@@ -12,7 +12,7 @@ gboolean vsmmu_domain_is_behind_accelerated (const VsmmuDomain *domain, const Vs
 /* Whether @iommu is an accelerated vSMMU in effect on its root bus, so that what is below it counts. */
 gboolean vsmmu_domain_is_effective (const VsmmuDomain *domain, const VsmmuDevice *iommu);
 
-/* Whether some vSMMU has a pciBus that other rules object to; what is behind it is unknown then. */
+/* Whether some vSMMU has a pciBus that other rules report; the devices behind it are unknown then. */
 gboolean vsmmu_domain_is_unclear (const VsmmuDomain *domain);
 
 /* The machine-wide SMMUv3, which serves all root buses that have none of their own; or %NULL. */

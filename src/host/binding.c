@@ -23,7 +23,7 @@ vsmmu_bindings_find (const VsmmuDomain *domain, const VsmmuHost *host, VsmmuBind
   memset (bindings, 0, sizeof (VsmmuBinding) * VSMMU_PCI_BUSES_MAX);
   if (domain->address_error != NULL)
     return;
-  /* Only a vSMMU over a root bus of its own has devices behind it; what is wrong with others is for other rules. */
+  /* Only a vSMMU with a root bus of its own has devices behind it; other rules report the rest. */
   for (guint i = 0; i < domain->iommus->len; i++) {
     const VsmmuDevice *iommu = vsmmu_domain_iommu_at (domain, i);
 

@@ -4,7 +4,7 @@
 #include "domain/domain.h"
 #include "host/host.h"
 
-/* What the devices behind one accelerated vSMMU make of it on the host. */
+/* The physical SMMU that the devices behind one accelerated vSMMU bind it to. */
 typedef struct {
   const VsmmuDevice *iommu;   /* %NULL: no accelerated vSMMU over this root bus */
   const VsmmuDevice *hostdev; /* the first one behind it whose SMMU is known, which decides; or %NULL */

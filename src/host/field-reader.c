@@ -7,7 +7,7 @@
 #include "base/suggest.h"
 #include "base/text.h"
 
-/* Longer names than this have no place in /sys. */
+/* /sys has no longer names than this. */
 #define TEXT_MAX 4096
 
 gboolean

@@ -5,7 +5,7 @@
 
 #include "host/host-fields.h"
 
-/* Where in a document something is read, so that what is wrong can be reported with its place. */
+/* The position in a document, so that errors can be reported with it. */
 typedef struct {
   VsmmuHost *host;
   const char *name;  /* of the document */

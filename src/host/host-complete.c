@@ -8,7 +8,7 @@ is_fact (VsmmuFieldKind kind)
          kind == VSMMU_FIELD_FACT_YMN;
 }
 
-/* Copies the facts of a structure that are not known in another of the same type. */
+/* Copies facts of one structure that are unknown in another of the same type. */
 static void
 complete (gpointer structure, gconstpointer saved, const VsmmuField *fields)
 {

@@ -3,7 +3,7 @@
 
 #include "host/host.h"
 
-/* How a member of a structure stands in JSON. */
+/* How a member of a structure is written in JSON. */
 typedef enum {
   VSMMU_FIELD_TEXT,       /* char *: a string, null for %NULL */
   VSMMU_FIELD_HEX16,      /* guint16: "0x…" of 4 digits */

@@ -329,7 +329,7 @@ read_host (VsmmuFieldReader *reader, JsonObject *root)
          check_parents (reader);
 }
 
-/* What registers say is not contradicted by what is said to be read from them. */
+/* Facts that were read from registers must not contradict the registers. */
 static gboolean
 check_registers (VsmmuFieldReader *reader)
 {

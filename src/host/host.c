@@ -366,7 +366,7 @@ is_lesser (VsmmuFact fact)
   return !vsmmu_fact_is_known (fact) || fact.source == VSMMU_FACT_SOURCE_KERNEL_LOG;
 }
 
-/* What is given stands; what is not follows from the registers, else from the driver's feature bits. */
+/* Facts that are given stay; others follow from the registers, or else from the driver's feature bits. */
 static void
 finish_smmu (VsmmuHostSmmu *smmu)
 {
@@ -382,7 +382,7 @@ finish_smmu (VsmmuHostSmmu *smmu)
     if (!vsmmu_fact_is_known (smmu->capabilities[i]))
       smmu->capabilities[i] = logged[i];
   }
-  /* The registers do not tell of errata that only the driver knows. */
+  /* The registers do not show errata that only the driver knows. */
   if (is_nesting_lesser && vsmmu_fact_is_false (logged[VSMMU_SMMU_NESTING]))
     smmu->capabilities[VSMMU_SMMU_NESTING] = logged[VSMMU_SMMU_NESTING];
 }

@@ -206,7 +206,7 @@ typedef struct {
  * @regions: (element-type VsmmuHostRegion): reserved regions
  * @devices: (element-type VsmmuHostDevice): borrowed; the PCI functions in it
  *
- * One IOMMU group: what cannot be told apart by the IOMMU.
+ * One IOMMU group: devices that the IOMMU cannot distinguish.
  */
 typedef struct {
   guint number;
@@ -324,7 +324,7 @@ typedef struct {
  * @path: a file or device
  * @reason: why, as the system says it
  *
- * Something that is there and could not be read; facts that would be in it are unknown.
+ * Something that exists but could not be read; the facts in it are unknown.
  */
 typedef struct {
   char *path;
@@ -416,7 +416,7 @@ VsmmuHostDevice *vsmmu_host_device_at (const VsmmuHost *host, const VsmmuPciAddr
 /*
  * vsmmu_host_cut_circles:
  *
- * Parents that lead back to where one came from are taken away, so that a walk up ends.
+ * Removes parents that form a loop, so that a walk up ends.
  *
  * Returns: (nullable): the first device that lost its parent
  */
@@ -425,7 +425,7 @@ const VsmmuHostDevice *vsmmu_host_cut_circles (VsmmuHost *host);
 /* Fills in the devices of each SMMU and each group. */
 void vsmmu_host_connect (VsmmuHost *host);
 
-/* Fills in what of capabilities follows from registers and feature bits. */
+/* Fills in the capabilities that follow from registers and feature bits. */
 void vsmmu_host_finish (VsmmuHost *host);
 
 /* Whether some SMMU is known to have command queues that a guest can use itself. */
@@ -463,7 +463,7 @@ void vsmmu_smmu_decode_features (VsmmuFact features, VsmmuFact *capabilities);
  * @host: facts that were just read, and that nobody else has yet
  * @saved: facts of the same host that somebody read who may read more
  *
- * Makes known what is unknown in @host and known in @saved: of the kernel when it is the same, of SMMUs, and of
+ * Fills in what is unknown in @host but known in @saved: of the kernel when it is the same, of SMMUs, and of
  * functions with the same address, vendor and device. What #VsmmuHost.unread of @saved does not name is no longer named
  * in that of @host.
  */

@@ -88,7 +88,7 @@ vsmmu_smmu_decode (const VsmmuFact *registers, VsmmuFact *capabilities)
 static const struct {
   VsmmuSmmuCapability capability;
   guint bit;
-  gboolean needs_option; /* the driver clears the bit when the kernel is built without it, so 0 says nothing */
+  gboolean needs_option; /* the driver clears the bit when the kernel is built without it, so 0 means nothing */
 } features_bits[] = {
   { VSMMU_SMMU_STLEVEL, 0, FALSE }, { VSMMU_SMMU_PRI, 4, TRUE },       { VSMMU_SMMU_ATS, 5, TRUE },
   { VSMMU_SMMU_RIL, 15, FALSE },    { VSMMU_SMMU_NESTING, 19, FALSE }, { VSMMU_SMMU_S2FWB, 23, FALSE },

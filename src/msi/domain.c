@@ -6,7 +6,7 @@
 #include "msi/machine.h"
 #include "msi/topology.h"
 
-/* What is made of a domain, and what of it. */
+/* The topology that is built from a domain. */
 typedef struct {
   const VsmmuDomain *domain;
   const VsmmuMsiGuest *guest; /* (nullable) */
@@ -28,7 +28,7 @@ kind_of (const VsmmuPciModel *model)
 {
   if (model->is_root)
     return VSMMU_MSI_BUS_ROOT;
-  /* What it takes says what its bus is; a pcie-pci-bridge alone of those has a PCI Express capability. */
+  /* What its bus accepts determines its kind; of those, only a pcie-pci-bridge has a PCI Express capability. */
   if (model->accepts & VSMMU_CONNECT_PCI)
     return model->demands == VSMMU_CONNECT_PCIE_TO_PCI_BRIDGE ? VSMMU_MSI_BUS_BRIDGED : VSMMU_MSI_BUS_CONVENTIONAL;
   return VSMMU_MSI_BUS_EXPRESS;

@@ -5,7 +5,8 @@
 #include "msi/smmuv3.h"
 #include "vsmmu/error.h"
 
-/* Where, what, and the event that is recorded (IHI 0070, 7.3); some of QEMU's differ from those of the specification.
+/* The structure, the reason, and the event that is recorded (IHI 0070, 7.3); some of QEMU's differ from those of the
+ * specification.
  */
 static const struct {
   const char *event;

@@ -46,7 +46,7 @@ set_unresolvable (VsmmuMsiDevice *made, const char *reason)
   made->reason = g_strdup (reason);
 }
 
-/* What the way of the MSIs means for the device. */
+/* What the path of the MSIs means for the device. */
 static void
 judge (VsmmuMsiDevice *made, const VsmmuDevice *device, const VsmmuMsiService *service, const VsmmuMsiMachine *machine)
 {

@@ -56,7 +56,7 @@ gic_of (const VsmmuDomain *domain, const Setting *version)
   return GIC_UNKNOWN;
 }
 
-/* There was no emulated ITS then, and old machines stay as they were. */
+/* There was no emulated ITS then, and old machine types do not change. */
 static gboolean
 lacks_its (const VsmmuDomain *domain)
 {

@@ -12,7 +12,7 @@
  * @frame_size: bytes
  * @doorbell: GPA that an MSI write must go to; 0 without a controller
  *
- * What of a machine decides where MSIs go. Addresses are those of QEMU's
+ * The part of a machine that decides where MSIs go. Addresses are those of QEMU's
  * base_memmap, which is the same for every version of `virt`.
  */
 typedef struct {
@@ -67,7 +67,7 @@ const char *vsmmu_msi_route_find_fault (const VsmmuMsiMachine *machine, const Vs
 typedef struct {
   VsmmuMsiController controller;
   const VsmmuPassthrough *argument; /* (nullable): the argument of -machine without which it would be another */
-  gboolean is_refused;              /* there is none because QEMU does not start with that */
+  gboolean is_refused;              /* there is none because QEMU does not start */
 } VsmmuMsiChoice;
 
 /*

@@ -40,7 +40,7 @@ VsmmuMemoryReader *vsmmu_memory_reader_new_core_bytes (GBytes *bytes);
 /* (transfer full) (nullable): the content of @path, which messages call @name */
 GBytes *vsmmu_memory_reader_map (const char *path, const char *name, GError **error);
 
-/* %FALSE after saying that the guest has no memory at @address. */
+/* Sets @error: the guest has no memory at @address. Always %FALSE. */
 gboolean vsmmu_memory_reader_refuse (guint64 address, GError **error);
 
 /* @count words of guest memory from a multiple of 8 on. */

@@ -78,10 +78,10 @@ find_ste_2_levels (const Walk *walk, guint32 stream_id, guint log2size, guint64 
   span = (guint) vsmmu_bits (descriptor, 4, 0);
   if (span == 0 || span > split + 1)
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1_INVALID, address);
-  /* QEMU: takes twice as many STEs as there are by the specification, and has another event for more. */
+  /* QEMU: accepts twice as many STEs as the specification, and records another event beyond that. */
   if (index > vsmmu_mask (span))
     return vsmmu_fault_set_at (walk->fault, VSMMU_FAULT_L1_SPAN, address);
-  /* QEMU: does not leave out bits 63 to 52. */
+  /* QEMU: does not mask bits 63 to 52. */
   *ste = (descriptor & ~vsmmu_mask (span + 5)) + (guint64) index * STE_SIZE;
   return TRUE;
 }
@@ -160,7 +160,7 @@ read_ste (const Walk *walk, guint64 address, Stream *stream)
   return vsmmu_bits (ste[0], 63, 59) == 0 || find_substream_0 (walk, ste, address, stream);
 }
 
-/* The fields of a context descriptor that make it useless with the value they are compared with. */
+/* The values of fields that make a context descriptor invalid. */
 static const struct {
   guint8 bit;
   guint8 refused;

@@ -26,8 +26,8 @@ typedef struct {
  * @memory: (transfer full): where its tables are
  * @free: frees the source itself, but not @memory
  *
- * Where the state of one emulated SMMUv3 comes from. To be the first member of a
- * structure that has what is needed for that; may be used by several threads at
+ * Where the state of one emulated SMMUv3 comes from. Must be the first member of the implementation's structure;
+ * may be used by several threads at
  * once.
  */
 typedef struct _VsmmuSmmuv3Source VsmmuSmmuv3Source;

@@ -35,7 +35,7 @@ is_table (guint64 descriptor, int level)
   return level < LAST_LEVEL && (descriptor & DESCRIPTOR_TABLE);
 }
 
-/* QEMU: a block may be on any level, also where the granule has none. */
+/* QEMU: a block may be on any level, even where the granule does not allow blocks. */
 static gboolean
 is_valid (guint64 descriptor, int level)
 {

@@ -40,9 +40,9 @@ find_root (const VsmmuMsiBus *buses, guint index)
 }
 
 /*
- * What QEMU's pci_device_get_iommu_bus_devfn() finds out on the way up from each function: a bridge to
- * conventional PCI speaks for all behind it, under the bus number behind it when it is a PCI Express bridge,
- * otherwise under its own address. pci_req_id_cache_get() comes to the same requester id.
+ * What QEMU's pci_device_get_iommu_bus_devfn() finds out on the way up from each function: a bridge to conventional
+ * PCI replaces the requester ID of all functions behind it, with the bus number behind it when it is a PCI Express
+ * bridge, otherwise with its own address. pci_req_id_cache_get() has the same result.
  */
 static void
 find_service (const VsmmuMsiBus *buses, guint index, VsmmuMsiService *service)

@@ -77,11 +77,11 @@ typedef struct {
 VsmmuMsiTopology *vsmmu_msi_topology_new_for_domain (const VsmmuDomain *domain, const VsmmuMsiGuest *guest,
                                                      GError **error);
 
-/* What all functions on one bus have in common. */
+/* The properties that all functions on one bus share. */
 typedef struct {
   VsmmuViommu *viommu; /* (nullable): that serves them */
   gint32 id;           /* requester id without slot and function; -1 when the bus has no number */
-  guint8 devfn_mask;   /* 0xff, or 0 for a bridge that speaks for them */
+  guint8 devfn_mask;   /* 0xff, or 0 when a bridge replaces their requester ID */
 } VsmmuMsiService;
 
 /* Immutable. */

@@ -5,7 +5,7 @@
 
 /*
  * Only the doorbell, and nothing to read memory with: the tables of an accelerated SMMUv3 are the hardware's,
- * and a walk of them in software would race with the guest's invalidations, which go past QEMU.
+ * and a walk of them in software would race with the guest's invalidations, which bypass QEMU.
  */
 typedef struct {
   VsmmuViommu viommu;

@@ -26,8 +26,7 @@ typedef struct {
 /*
  * VsmmuViommu:
  *
- * One vIOMMU, counted by references. To be the first member of a structure that
- * has what its kind needs.
+ * One vIOMMU, reference-counted. Must be the first member of the structure of its kind.
  */
 struct _VsmmuViommu {
   const VsmmuViommuKind *kind;
