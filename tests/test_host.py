@@ -195,6 +195,8 @@ READINESS = {
     "no-pages-needed": "host.hugepages=[] smmu0.capabilities.cmdqv=false",
     "libvirt-too-old": 'host.tools.libvirt="12.6.9"',
     "libvirt-new": 'host.tools.libvirt="13.0.0"',
+    "libvirt-of-a-vendor": 'host.tools.libvirt="11.9.0+nvidia4"',
+    "libvirt-whose-xml-has-accel": 'host.tools.libvirt="11.9.0" host.tools.libvirt_accel=true',
     "qemu-not-asked": 'host.tools.qemu="11.1.0"',
     "qemu-without-accel": 'host.tools.qemu="10.2.0" host.tools.qemu_accel=false',
     "qemu-without-auto": 'host.tools.qemu="11.0.0" host.tools.qemu_accel=true host.tools.qemu_auto=false',

@@ -315,11 +315,13 @@ check_libvirt (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
   const char *since = vsmmu_feature_since (VSMMU_FEATURE_ACCEL);
   g_autofree char *version = vsmmu_target_libvirt_to_string (&host->tools);
+  VsmmuTarget target;
 
+  vsmmu_host_get_target (host, &target);
   if (host->tools.libvirt == 0)
     set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("unknown")),
          g_strdup_printf (_ ("make sure that the libvirt daemon is running, and is version %s or newer"), since));
-  else if (vsmmu_target_lacks (&host->tools, VSMMU_FEATURE_ACCEL))
+  else if (vsmmu_target_lacks (&target, VSMMU_FEATURE_ACCEL))
     set (readiness, VSMMU_READINESS_WARN, g_strdup (version),
          g_strdup_printf (_ ("use libvirt %s or newer; this version silently drops accel='on'"), since));
   else
