@@ -452,7 +452,7 @@ def test_a_check_against_broken_facts_is_status_2(program, tmp_path):
     path = tmp_path / "facts.json"
     path.write_text("{}", encoding="utf-8")
     outcome = program.check("--host", path, DATA / "grace.xml")
-    assert (outcome.status, outcome.out) == (2, "") and "version: is missing" in outcome.err
+    assert (outcome.status, outcome.out) == (2, "") and "'version' is missing" in outcome.err
 
 
 def test_a_tree_that_was_made_to_be_broken_is_read_as_far_as_it_goes(program, tmp_path):

@@ -154,6 +154,9 @@ is_possible (const VsmmuDomain *domain, GError **error)
     if (problem->unclear != NULL)
       return vsmmu_lowering_refuse (error, "%s:%u: %s: %s", domain->file, problem->line, problem->unclear,
                                     problem->expected);
+    if (problem->value == NULL)
+      return vsmmu_lowering_refuse (error, _ ("%s:%u: attribute '%s' is missing; set it to %s"), domain->file,
+                                    problem->line, problem->attribute, problem->expected);
     return vsmmu_lowering_refuse (error, _ ("%s:%u: libvirt does not accept the value '%s' (expected %s); correct it"),
                                   domain->file, problem->line, value, problem->expected);
   }

@@ -4,6 +4,7 @@
 #include "base/target.h"
 #include "check/rule.h"
 #include "domain/domain.h"
+#include "domain/room.h"
 #include "host/binding.h"
 
 /* One rule being applied to one domain. */
@@ -12,6 +13,7 @@ typedef struct {
   const VsmmuTarget *target;    /* never %NULL for target rules */
   const VsmmuHost *host;        /* never %NULL for host rules */
   const VsmmuBinding *bindings; /* for host rules: vsmmu_bindings_find() */
+  VsmmuRoom *room;              /* for hints: what one names is not named by the next */
   const VsmmuRule *rule;
   GPtrArray *findings;
   guint n_left_out; /* findings beyond the limit of one document */

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "check/check.h"
+#include "check/port.h"
 #include "domain/acceleration.h"
 #include "domain/options.h"
 
@@ -36,7 +37,7 @@ check_driver_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char 
     return;
   if (g_strv_contains (other_models_attributes, name))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup_printf (_ ("remove '%s'"), name),
+                        g_strdup_printf (_ ("remove %s"), name),
                         _ ("attribute '%s' belongs to other IOMMU models; libvirt rejects it for smmuv3"), name);
   else
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), hint_for_driver (name),
@@ -78,6 +79,23 @@ check_unknown_driver_attribute (VsmmuCheck *check)
   }
 }
 
+/* (transfer full): what to do about a value that libvirt does not take */
+static char *
+hint_for_value (const VsmmuValueProblem *problem)
+{
+  g_autofree char *name = NULL;
+
+  if (problem->attribute == NULL) {
+    name = g_strdup (strrchr (problem->element, '/') + 1);
+    name[strcspn (name, "[")] = '\0';
+    return g_strdup_printf (_ ("set <%s> to %s"), name, problem->expected);
+  }
+  /* What is left out is auto. */
+  if (g_strcmp0 (problem->value, "auto") == 0 && vsmmu_options_is_auto (problem->attribute))
+    return g_strdup_printf (_ ("remove %s; without it, QEMU uses the value of the physical SMMU"), problem->attribute);
+  return g_strdup_printf (_ ("set %s to %s"), problem->attribute, problem->expected);
+}
+
 static void
 check_invalid_attribute_value (VsmmuCheck *check)
 {
@@ -88,9 +106,12 @@ check_invalid_attribute_value (VsmmuCheck *check)
 
     if (problem->unclear != NULL)
       continue;
-    hint = g_strdup_printf (_ ("write %s"), problem->expected);
+    hint = hint_for_value (problem);
     if (problem->attribute == NULL)
       vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint, _ ("invalid value '%s'"), value);
+    else if (problem->value == NULL)
+      vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint, _ ("attribute '%s' is missing"),
+                          problem->attribute);
     else
       vsmmu_check_report (check, problem->line, g_strdup (problem->element), hint,
                           _ ("invalid value '%s' for attribute '%s'"), value, problem->attribute);
@@ -121,7 +142,10 @@ check_option_without_accel (VsmmuCheck *check)
     for (const VsmmuDriverOption *option = vsmmu_driver_options; option->name != NULL; option++)
       if (strcmp (option->name, "accel") != 0 && vsmmu_xml_attribute (iommu->iommu.driver, option->name) != NULL)
         vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                            g_strdup_printf (_ ("add accel='on', or remove '%s'"), option->name),
+                            g_strdup_printf (iommu->iommu.names_pci_bus ? _ ("set accel='on', or remove %s")
+                                                                        : _ ("remove %s, or set accel='on' and "
+                                                                             "pciBus"),
+                                             option->name),
                             _ ("'%s' requires accel='on'; libvirt rejects the domain"), option->name);
   }
 }
@@ -135,7 +159,7 @@ check_accel_without_pci_bus (VsmmuCheck *check)
     if (!iommu->iommu.is_smmuv3 || iommu->iommu.accel != VSMMU_SWITCH_ON || iommu->iommu.names_pci_bus)
       continue;
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup (_ ("add pciBus with the index of the pcie-expander-bus above the devices")),
+                        vsmmu_check_hint_for_bus (check->room),
                         _ ("accel='on' without pciBus creates a machine-wide, emulated SMMUv3; libvirt drops accel "
                            "and its options"));
   }

@@ -3,7 +3,10 @@
 
 #include "base/text.h"
 #include "check/check.h"
+#include "check/port.h"
+#include "domain/acceleration.h"
 #include "domain/vsmmu.h"
+#include "host/binding.h"
 
 /* Devices that QEMU emulates; bridges and ports are allowed anywhere. */
 static gboolean
@@ -11,6 +14,30 @@ is_emulated_endpoint (const VsmmuDevice *device)
 {
   return device->address_kind == VSMMU_ADDRESS_PCI && !vsmmu_device_is_pci_controller (device) &&
          !vsmmu_device_is_hostdev (device);
+}
+
+/* (transfer full): how to place the emulated @device of the domain where QEMU allows it */
+static char *
+hint_for_endpoint (const VsmmuCheck *check, const VsmmuDevice *device, const VsmmuDevice *vsmmu)
+{
+  const VsmmuDomain *domain = check->domain;
+  char *hint = NULL;
+
+  if (device->is_plug)
+    return vsmmu_check_hint_for_port (check, device);
+  for (guint i = 0; i < domain->n_buses && hint == NULL; i++) {
+    const VsmmuBus *bus = &domain->buses[i];
+
+    if (bus->model != NULL && bus->model->is_root && (bus->vsmmu == NULL || !vsmmu_iommu_is_accelerated (bus->vsmmu)))
+      hint = vsmmu_check_hint_below (check->room, i, device);
+  }
+  if (hint != NULL)
+    return hint;
+  if (check->room->next_index >= VSMMU_PCI_BUSES_MAX)
+    return g_strdup_printf (_ ("remove the SMMUv3 of bus %u"), vsmmu->iommu.pci_bus);
+  return g_strdup_printf (_ ("add <controller type='pci' index='%u' model='pcie-expander-bus'/>, set pciBus='%u' "
+                             "instead of '%u', and move the VFIO devices to pcie-root-port controllers below it"),
+                          check->room->next_index, check->room->next_index, vsmmu->iommu.pci_bus);
 }
 
 static void
@@ -30,15 +57,12 @@ report_endpoints (VsmmuCheck *check, gboolean is_given)
     place = vsmmu_check_place (check, device->is_plug, vsmmu);
     if (is_given)
       vsmmu_check_report (
-          check, device->address_line, vsmmu_device_path (device, "/address"),
-          g_strdup_printf (_ ("move it below a root bus without an accelerated SMMUv3; bus %u has one"),
-                           vsmmu->iommu.pci_bus),
+          check, device->address_line, vsmmu_device_path (device, "/address"), hint_for_endpoint (check, device, vsmmu),
           _ ("%s is emulated, but behind the accelerated SMMUv3 on %s; QEMU allows only VFIO devices there"), name,
           place);
     else
       vsmmu_check_report (check, device->ordinal != 0 ? device->line : vsmmu->line, vsmmu_device_path (device, ""),
-                          g_strdup (_ ("add an <address> below a root bus without an accelerated SMMUv3, and a "
-                                       "pcie-root-port there")),
+                          hint_for_endpoint (check, device, vsmmu),
                           _ ("libvirt will place %s at %02x:%02x.%x, behind the accelerated SMMUv3 on %s, where QEMU "
                              "allows only VFIO devices"),
                           name, device->address.bus, device->address.slot, device->address.function, place);
@@ -64,6 +88,24 @@ is_disabled_by_domain (const VsmmuCheck *check, const VsmmuDevice *hostdev)
          !hostdev->hostdev.is_mdev;
 }
 
+/* (transfer full): how to give @hostdev iommufd, by what it has in the document */
+static char *
+hint_for_iommufd (const VsmmuDomain *domain, const VsmmuDevice *hostdev)
+{
+  gboolean has_driver = vsmmu_xml_child (hostdev->node, "driver") != NULL;
+
+  if (hostdev->hostdev.iommufd == VSMMU_SWITCH_OFF)
+    return g_strdup (_ ("change iommufd='no' to 'yes' on <driver>, or move the device below a root bus without an "
+                        "accelerated SMMUv3"));
+  /* It says something else for the domain, or the device is not in the domain yet. */
+  if (domain->iommufd_line != 0 || hostdev->is_plug)
+    return g_strdup (has_driver ? _ ("add iommufd='yes' to <driver>")
+                                : _ ("add <driver iommufd='yes'/> to the device"));
+  return g_strdup (has_driver ? _ ("add iommufd='yes' to <driver>, or <iommufd enabled='yes'/> to <domain>")
+                              : _ ("add <driver iommufd='yes'/> to the device, or <iommufd enabled='yes'/> to "
+                                   "<domain>"));
+}
+
 static void
 check_hostdev_without_iommufd (VsmmuCheck *check)
 {
@@ -81,8 +123,7 @@ check_hostdev_without_iommufd (VsmmuCheck *check)
                           _ ("%s is a mediated device, for which libvirt does not support iommufd"), name);
     else if (!vsmmu_domain_uses_iommufd (check->domain, hostdev))
       vsmmu_check_report (check, hostdev->hostdev.driver_line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("add <driver iommufd='yes'/> to the device, or <iommufd enabled='yes'/> to the "
-                                       "domain")),
+                          hint_for_iommufd (check->domain, hostdev),
                           _ ("%s is behind an accelerated SMMUv3, but does not use iommufd; QEMU rejects it"), name);
   }
 }
@@ -100,11 +141,71 @@ check_iommufd_disabled (VsmmuCheck *check)
     name = vsmmu_device_describe (hostdev);
     place = vsmmu_check_place (check, FALSE, hostdev);
     vsmmu_check_report (check, check->domain->iommufd_line, g_strdup ("/domain/iommufd"),
-                        g_strdup (_ ("set <iommufd enabled='yes'/>, or add <driver iommufd='yes'/> to the device")),
+                        g_strdup (_ ("change enabled='no' to 'yes' on <iommufd>, or set iommufd='yes' on the <driver> "
+                                     "of the device")),
                         _ ("iommufd is disabled for the domain, but %s (%s) is behind an accelerated SMMUv3 and "
                            "requires it"),
                         name, place);
   }
+}
+
+/* (transfer full): what to do about @hostdev behind an SMMUv3 that is not accelerated */
+static char *
+hint_for_emulated (const VsmmuDomain *domain, const VsmmuDevice *hostdev, const VsmmuDevice *emulated)
+{
+  int root = domain->buses[hostdev->address.bus].root;
+
+  if (emulated->iommu.names_pci_bus)
+    return g_strdup_printf (_ ("set accel='on' on the SMMUv3 on line %u"), emulated->line);
+  /* What libvirt puts on bus 0 could not stay there. */
+  if (root <= 0)
+    return g_strdup_printf (_ ("move the device below a pcie-expander-bus, and set accel='on' and the index of that "
+                               "bus as pciBus on the SMMUv3 on line %u"),
+                            emulated->line);
+  if (emulated->iommu.accel == VSMMU_SWITCH_ON)
+    return g_strdup_printf (_ ("set pciBus='%d' on the SMMUv3 on line %u"), root, emulated->line);
+  return g_strdup_printf (_ ("set accel='on' and pciBus='%d' on the SMMUv3 on line %u"), root, emulated->line);
+}
+
+/* The only root bus below which @hostdev could be behind an accelerated SMMUv3, -1 when there are none or several. */
+static int
+only_accelerated_root (const VsmmuCheck *check, const VsmmuDevice *hostdev)
+{
+  const VsmmuHostSmmu *wanted = vsmmu_host_smmu_of (check->host, hostdev);
+  VsmmuBehind behind[VSMMU_PCI_BUSES_MAX];
+  int root = -1;
+
+  vsmmu_host_look_behind_all (check->domain, check->host, behind);
+  for (guint i = 0; i < check->domain->n_buses; i++) {
+    const VsmmuDevice *vsmmu = check->domain->buses[i].vsmmu;
+
+    if (vsmmu == NULL || !vsmmu_domain_is_effective (check->domain, vsmmu) ||
+        (wanted != NULL && behind[i].smmu != NULL && behind[i].smmu != wanted))
+      continue;
+    if (wanted != NULL && behind[i].smmu == wanted)
+      return (int) i;
+    if (root >= 0)
+      return -1;
+    root = (int) i;
+  }
+  return root;
+}
+
+/* (transfer full): what to do about @hostdev without an SMMUv3 */
+static char *
+hint_for_outside (const VsmmuCheck *check, const VsmmuDevice *hostdev)
+{
+  int own = check->domain->buses[hostdev->address.bus].root;
+  int root = only_accelerated_root (check, hostdev);
+  char *hint = NULL;
+
+  if (own > 0 && !check->domain->hides_vsmmu)
+    return g_strdup_printf (_ ("add <iommu model='smmuv3'><driver pciBus='%d' accel='on'/></iommu>"), own);
+  if (root >= 0)
+    hint = vsmmu_check_hint_below (check->room, (guint) root, hostdev);
+  return hint != NULL ? hint
+                      : g_strdup (_ ("move the device to a port below a root bus that an accelerated SMMUv3 has as "
+                                     "pciBus"));
 }
 
 static void
@@ -126,15 +227,12 @@ check_hostdev_outside_vsmmu (VsmmuCheck *check)
     if (emulated == NULL)
       emulated = machine_wide;
     if (emulated != NULL)
-      vsmmu_check_report_as (
-          check, VSMMU_SEVERITY_ERROR, hostdev->line, vsmmu_device_path (hostdev, ""),
-          g_strdup_printf (_ ("set both accel='on' and pciBus on the SMMUv3 on line %u"), emulated->line),
-          _ ("%s is behind the emulated SMMUv3 on line %u, which cannot translate for VFIO devices"), name,
-          emulated->line);
+      vsmmu_check_report_as (check, VSMMU_SEVERITY_ERROR, hostdev->line, vsmmu_device_path (hostdev, ""),
+                             hint_for_emulated (check->domain, hostdev, emulated),
+                             _ ("%s is behind the emulated SMMUv3 on line %u, which cannot translate for VFIO devices"),
+                             name, emulated->line);
     else
-      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                          g_strdup (_ ("add an <address> on a port below the root bus that is set as pciBus of a "
-                                       "vSMMU")),
+      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""), hint_for_outside (check, hostdev),
                           _ ("%s is on bus %u without an SMMUv3; the guest cannot isolate it"), name,
                           hostdev->address.bus);
   }

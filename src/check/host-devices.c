@@ -4,6 +4,7 @@
 
 #include "check/check.h"
 #include "check/host.h"
+#include "check/port.h"
 #include "domain/virt-machine.h"
 #include "domain/vsmmu.h"
 #include "host/binding.h"
@@ -48,6 +49,21 @@ check_host_device_without_smmu (VsmmuCheck *check)
   }
 }
 
+/* (transfer full): where @hostdev belongs, which is behind @smmu on the host */
+static char *
+hint_for_mismatch (const VsmmuCheck *check, const VsmmuDevice *hostdev, const VsmmuHostSmmu *smmu)
+{
+  char *hint = NULL;
+
+  for (guint i = 0; i < check->domain->n_buses && hint == NULL; i++)
+    if (check->bindings[i].smmu == smmu)
+      hint = vsmmu_check_hint_below (check->room, i, hostdev);
+  return hint != NULL ? hint
+                      : g_strdup_printf (_ ("add a pcie-expander-bus with an accelerated SMMUv3 for the devices of %s, "
+                                            "and move the device below it"),
+                                         smmu->name);
+}
+
 static void
 check_host_smmu_mismatch (VsmmuCheck *check)
 {
@@ -64,9 +80,7 @@ check_host_smmu_mismatch (VsmmuCheck *check)
       continue;
     first = vsmmu_device_describe (binding->hostdev);
     vsmmu_check_report (
-        check, hostdev->line, vsmmu_device_path (hostdev, ""),
-        g_strdup (_ ("add a pcie-expander-bus with an accelerated SMMUv3 for each physical SMMU, and move the device "
-                     "below the one for its SMMU")),
+        check, hostdev->line, vsmmu_device_path (hostdev, ""), hint_for_mismatch (check, hostdev, device->smmu),
         _ ("%s is behind %s on the host, but %s (line %u) behind the same SMMUv3 is behind %s; QEMU does not notice, "
            "and the DMA of the device is translated with the wrong tables"),
         device->name, device->smmu->name, first, binding->hostdev->line, binding->smmu->name);
@@ -166,7 +180,7 @@ vsmmu_host_group_describe_windows (const VsmmuHostGroup *group)
     if (is_msi (region))
       g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", window);
   }
-  return text->len > 0 ? g_string_free (g_steal_pointer (&text), FALSE) : g_strdup (_ ("none"));
+  return text->len > 0 ? g_string_free (g_steal_pointer (&text), FALSE) : NULL;
 }
 
 static void
@@ -183,11 +197,18 @@ check_host_msi_window (VsmmuCheck *check)
         vsmmu_domain_accelerated_over (check->domain, hostdev) == NULL)
       continue;
     windows = vsmmu_host_group_describe_windows (device->group);
-    vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                        g_strdup_printf (_ ("use a host whose kernel uses the MSI window %s"), wanted),
-                        _ ("for %s, the host kernel uses the MSI window %s, but QEMU reports %s to the guest; "
-                           "interrupts will be lost"),
-                        device->name, windows, wanted);
+    if (windows == NULL)
+      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                          g_strdup_printf (_ ("use a host whose kernel uses the MSI window %s"), wanted),
+                          _ ("the host kernel has no MSI window for %s, but QEMU reports %s to the guest; interrupts "
+                             "will be lost"),
+                          device->name, wanted);
+    else
+      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                          g_strdup_printf (_ ("use a host whose kernel uses the MSI window %s"), wanted),
+                          _ ("for %s, the host kernel uses the MSI window %s, but QEMU reports %s to the guest; "
+                             "interrupts will be lost"),
+                          device->name, windows, wanted);
   }
 }
 

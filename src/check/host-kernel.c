@@ -96,6 +96,50 @@ node_of (const VsmmuCheck *check, const VsmmuBinding *binding)
   return vsmmu_fact_is_known (node) ? node.value : -1;
 }
 
+/* A guest NUMA node whose memory is on host node @node, -1 when the document names none. */
+static int
+cell_on (const VsmmuDomain *domain, gint64 node)
+{
+  const VsmmuMemoryNodes *first = memory_of (domain, 0);
+
+  for (guint i = 0; i < domain->memory_nodes->len; i++) {
+    const VsmmuMemoryNodes *memory = &g_array_index (domain->memory_nodes, VsmmuMemoryNodes, i);
+
+    if (memory->cell >= 0 && memory->cell < (int) domain->n_cells && has_node (memory, node))
+      return memory->cell;
+  }
+  return first != NULL && has_node (first, node) ? 0 : -1;
+}
+
+/* (transfer full): what to do when the memory near the devices of @bus is on another node of the host than they are */
+static char *
+hint_for_wrong_node (const VsmmuCheck *check, const VsmmuDevice *bus, const VsmmuMemoryNodes *memory, int node)
+{
+  int cell = bus->ordinal != 0 && bus->controller.index > 0 ? cell_on (check->domain, node) : -1;
+
+  if (cell >= 0 && bus->controller.numa_node >= 0)
+    return g_strdup_printf (_ ("set <node> to %d, the guest NUMA node whose memory is on host node %d"), cell, node);
+  return g_strdup_printf (_ ("set nodeset='%d' on line %u to bind the guest memory to host node %d"), node,
+                          memory->line, node);
+}
+
+/* (transfer full): what to do when the guest does not know the node of @bus */
+static char *
+hint_for_no_node (const VsmmuCheck *check, const VsmmuDevice *bus, int node)
+{
+  gboolean has_target = bus->node != NULL && vsmmu_xml_child (bus->node, "target") != NULL;
+  int cell = cell_on (check->domain, node);
+
+  if (cell >= 0)
+    return g_strdup_printf (
+        has_target ? _ ("add <node>%d</node> to <target>") : _ ("add <target><node>%d</node></target>"), cell);
+  return g_strdup_printf (has_target ? _ ("add <node>0</node> to <target>, and bind the memory of guest node 0 to host "
+                                          "node %d in <numatune>")
+                                     : _ ("add <target><node>0</node></target>, and bind the memory of guest node 0 to "
+                                          "host node %d in <numatune>"),
+                          node);
+}
+
 static void
 check_host_numa (VsmmuCheck *check)
 {
@@ -112,15 +156,13 @@ check_host_numa (VsmmuCheck *check)
     place = bus->ordinal != 0 ? bus : binding->iommu;
     if (memory != NULL && !has_node (memory, node))
       vsmmu_check_report (
-          check, place->line, vsmmu_device_path (place, ""),
-          g_strdup_printf (_ ("set its <node> to a guest NUMA node whose memory is on host node %d"), (int) node),
+          check, place->line, vsmmu_device_path (place, ""), hint_for_wrong_node (check, bus, memory, (int) node),
           _ ("the devices below bus %u are on NUMA node %d of the host, but the guest memory near them is on another "
              "node (line %u)"),
           i, (int) node, memory->line);
     else if (i > 0 && bus->controller.numa_node < 0 && check->domain->n_cells > 1)
       vsmmu_check_report (
-          check, place->line, vsmmu_device_path (place, ""),
-          g_strdup (_ ("add <target><node>N</node></target>, where N is the guest node on this host node")),
+          check, place->line, vsmmu_device_path (place, ""), hint_for_no_node (check, bus, (int) node),
           _ ("the guest has NUMA nodes, but does not know that the devices below bus %u are on NUMA node %d of the "
              "host"),
           i, (int) node);
@@ -144,19 +186,32 @@ choose_pool (const VsmmuCheck *check)
   return best;
 }
 
+/* (transfer full): the sizes of huge pages that @host has, in KiB */
+static char *
+list_pools (const VsmmuHost *host)
+{
+  g_autoptr (GString) list = g_string_new (NULL);
+
+  for (guint i = 0; i < host->pages->len; i++)
+    g_string_append_printf (list, "%s%" G_GUINT64_FORMAT, list->len > 0 ? ", " : "",
+                            g_array_index (host->pages, VsmmuHostPages, i).size);
+  return g_string_free (g_steal_pointer (&list), FALSE);
+}
+
 static void
 report_no_pool (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
   char *path = g_strdup ("/domain/memoryBacking/hugepages");
+  g_autofree char *sizes = list_pools (check->host);
 
-  if (domain->huge_page == 0)
+  if (*sizes == '\0')
     vsmmu_check_report (check, domain->hugepages_line, path,
                         g_strdup (_ ("boot the host with a kernel that supports huge pages, or remove <hugepages>")),
                         _ ("the host has no huge pages of any size"));
   else
     vsmmu_check_report (check, domain->hugepages_line, path,
-                        g_strdup (_ ("use one of the sizes in /sys/kernel/mm/hugepages")),
+                        g_strdup_printf (_ ("set size on <page> to a size that the host has: %s KiB"), sizes),
                         _ ("the host has no huge pages of %" PRIu64 " KiB"), domain->huge_page);
 }
 

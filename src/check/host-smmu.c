@@ -9,14 +9,10 @@
 
 /* QEMU's vSMMU has these in its own IDRs and compares: smmuv3_accel_check_hw_compatible(), 11.1. */
 const VsmmuRequirement vsmmu_requirements[] = {
-  { "host-stlevel", VSMMU_SMMU_STLEVEL, "IDR0.ST_LEVEL", 1, 1, N_ ("1 (two-level stream tables)") },
-  { "host-table-format", VSMMU_SMMU_TTENDIAN, "IDR0.TTENDIAN", 0, 2, N_ ("2 or less (little-endian tables)") },
-  { "host-table-format", VSMMU_SMMU_TTF, "IDR0.TTF", 2, 3, N_ ("2 or more (AArch64 table format)") },
-  { "host-sidsize", VSMMU_SMMU_SIDSIZE, "IDR1.SIDSIZE", 16, 63, N_ ("16 or more") },
-  { "host-granule", VSMMU_SMMU_GRAN4K, "IDR5.GRAN4K", 1, 1, N_ ("1 (pages of 4 KiB)") },
-  { "host-granule", VSMMU_SMMU_GRAN16K, "IDR5.GRAN16K", 1, 1, N_ ("1 (pages of 16 KiB)") },
-  { "host-granule", VSMMU_SMMU_GRAN64K, "IDR5.GRAN64K", 1, 1, N_ ("1 (pages of 64 KiB)") },
-  { NULL },
+  { "host-stlevel", VSMMU_SMMU_STLEVEL, 1, 1 },  { "host-table-format", VSMMU_SMMU_TTENDIAN, 0, 2 },
+  { "host-table-format", VSMMU_SMMU_TTF, 2, 3 }, { "host-sidsize", VSMMU_SMMU_SIDSIZE, 16, 63 },
+  { "host-granule", VSMMU_SMMU_GRAN4K, 1, 1 },   { "host-granule", VSMMU_SMMU_GRAN16K, 1, 1 },
+  { "host-granule", VSMMU_SMMU_GRAN64K, 1, 1 },  { NULL },
 };
 
 gboolean
@@ -27,6 +23,42 @@ vsmmu_requirement_is_broken (const VsmmuRequirement *requirement, const VsmmuHos
   return vsmmu_fact_is_known (fact) && (fact.value < requirement->min || fact.value > requirement->max);
 }
 
+/* (transfer full): what is wrong with @smmu, whose @capability is @value */
+static char *
+describe_lack (const char *smmu, VsmmuSmmuCapability capability, int value)
+{
+  switch (capability) {
+  case VSMMU_SMMU_STLEVEL:
+    return g_strdup_printf (_ ("%s does not support two-level stream tables (IDR0.ST_LEVEL is %d), which QEMU's "
+                               "accelerated SMMUv3 requires"),
+                            smmu, value);
+  case VSMMU_SMMU_TTENDIAN:
+    return g_strdup_printf (_ ("%s does not support little-endian tables (IDR0.TTENDIAN is %d), which QEMU's "
+                               "accelerated SMMUv3 requires"),
+                            smmu, value);
+  case VSMMU_SMMU_TTF:
+    return g_strdup_printf (_ ("%s does not support AArch64 tables (IDR0.TTF is %d), which QEMU's accelerated SMMUv3 "
+                               "requires"),
+                            smmu, value);
+  case VSMMU_SMMU_SIDSIZE:
+    return g_strdup_printf (_ ("%s supports %d StreamID bits (IDR1.SIDSIZE), but QEMU's accelerated SMMUv3 requires "
+                               "16 or more"),
+                            smmu, value);
+  case VSMMU_SMMU_GRAN4K:
+    return g_strdup_printf (_ ("%s does not support pages of 4 KiB (IDR5.GRAN4K is %d), which QEMU's accelerated "
+                               "SMMUv3 requires"),
+                            smmu, value);
+  case VSMMU_SMMU_GRAN16K:
+    return g_strdup_printf (_ ("%s does not support pages of 16 KiB (IDR5.GRAN16K is %d), which QEMU's accelerated "
+                               "SMMUv3 requires"),
+                            smmu, value);
+  default:
+    return g_strdup_printf (_ ("%s does not support pages of 64 KiB (IDR5.GRAN64K is %d), which QEMU's accelerated "
+                               "SMMUv3 requires"),
+                            smmu, value);
+  }
+}
+
 static void
 check_host_requirement (VsmmuCheck *check)
 {
@@ -34,11 +66,14 @@ check_host_requirement (VsmmuCheck *check)
     const VsmmuBinding *binding = &check->bindings[i];
 
     for (const VsmmuRequirement *row = vsmmu_requirements; binding->smmu != NULL && row->rule != NULL; row++) {
-      if (strcmp (row->rule, check->rule->id) == 0 && vsmmu_requirement_is_broken (row, binding->smmu))
-        vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"),
-                            g_strdup (_ ("use a device behind another SMMU, or remove accel='on'")),
-                            _ ("%s has %s = %d, but QEMU's accelerated SMMUv3 requires %s"), binding->smmu->name,
-                            row->field, (int) binding->smmu->capabilities[row->capability].value, _ (row->need));
+      g_autofree char *lack = NULL;
+
+      if (strcmp (row->rule, check->rule->id) != 0 || !vsmmu_requirement_is_broken (row, binding->smmu))
+        continue;
+      lack = describe_lack (binding->smmu->name, row->capability,
+                            (int) binding->smmu->capabilities[row->capability].value);
+      vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"),
+                          g_strdup (_ ("use a device behind another SMMU, or remove accel='on'")), "%s", lack);
     }
   }
 }
@@ -52,28 +87,42 @@ is_too_much (const VsmmuHostSmmu *smmu, VsmmuSmmuCapability capability, gint64 a
   return vsmmu_fact_is_known (fact) && fact.value < asked;
 }
 
+/* @hint and @message: (transfer full) */
 static void
-report_option (VsmmuCheck *check, const VsmmuBinding *binding, char *hint, const char *option, const char *lack)
+report_option (VsmmuCheck *check, const VsmmuBinding *binding, char *hint, char *message)
 {
+  g_autofree char *owned = message;
+
   vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"), hint,
-                      _ ("%s, but %s %s; QEMU rejects the device"), option, binding->smmu->name, lack);
+                      "%s", owned);
+}
+
+/* (transfer full): what is wrong with the option that @smmu cannot do */
+static char *
+describe_switch (const char *smmu, VsmmuSmmuCapability capability)
+{
+  switch (capability) {
+  case VSMMU_SMMU_ATS:
+    return g_strdup_printf (_ ("ats='on', but %s does not support ATS; QEMU rejects the device"), smmu);
+  case VSMMU_SMMU_RIL:
+    return g_strdup_printf (_ ("ril='on', but %s does not support range invalidation; QEMU rejects the device"), smmu);
+  default:
+    return g_strdup_printf (_ ("cmdqv='on', but %s does not support command queue virtualization; QEMU rejects the "
+                               "device"),
+                            smmu);
+  }
 }
 
 /* Options that are on or off. */
 static const struct {
   const char *rule;
   VsmmuSmmuCapability capability;
-  gsize option; /* offset of the #VsmmuSwitch in #VsmmuIommu */
-  const char *asked;
-  const char *lack; /* translatable, as is the hint */
-  const char *hint;
+  gsize option;     /* offset of the #VsmmuSwitch in #VsmmuIommu */
+  const char *hint; /* translatable */
 } switches[] = {
-  { "host-ats", VSMMU_SMMU_ATS, G_STRUCT_OFFSET (VsmmuIommu, ats), "ats='on'", N_ ("does not support ATS"),
-    N_ ("set ats='off', or remove ats") },
-  { "host-ril", VSMMU_SMMU_RIL, G_STRUCT_OFFSET (VsmmuIommu, ril), "ril='on'",
-    N_ ("does not support range invalidation"), N_ ("set ril='off', or remove ril") },
-  { "host-cmdqv", VSMMU_SMMU_CMDQV, G_STRUCT_OFFSET (VsmmuIommu, cmdqv), "cmdqv='on'",
-    N_ ("does not support command queue virtualization"), N_ ("set cmdqv='off', or remove cmdqv") },
+  { "host-ats", VSMMU_SMMU_ATS, G_STRUCT_OFFSET (VsmmuIommu, ats), N_ ("set ats='off', or remove ats") },
+  { "host-ril", VSMMU_SMMU_RIL, G_STRUCT_OFFSET (VsmmuIommu, ril), N_ ("set ril='off', or remove ril") },
+  { "host-cmdqv", VSMMU_SMMU_CMDQV, G_STRUCT_OFFSET (VsmmuIommu, cmdqv), N_ ("set cmdqv='off', or remove cmdqv") },
 };
 
 static void
@@ -86,7 +135,8 @@ check_host_switch (VsmmuCheck *check)
       if (strcmp (switches[row].rule, check->rule->id) == 0 &&
           G_STRUCT_MEMBER (VsmmuSwitch, &binding->iommu->iommu, switches[row].option) == VSMMU_SWITCH_ON &&
           is_too_much (binding->smmu, switches[row].capability, 1))
-        report_option (check, binding, g_strdup (_ (switches[row].hint)), switches[row].asked, _ (switches[row].lack));
+        report_option (check, binding, g_strdup (_ (switches[row].hint)),
+                       describe_switch (binding->smmu->name, switches[row].capability));
   }
 }
 
@@ -95,17 +145,15 @@ check_host_ssidsize (VsmmuCheck *check)
 {
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
-    g_autofree char *option = NULL;
-    g_autofree char *lack = NULL;
     int has;
 
     if (binding->smmu == NULL || !is_too_much (binding->smmu, VSMMU_SMMU_SSIDSIZE, binding->iommu->iommu.ssidsize))
       continue;
     has = (int) binding->smmu->capabilities[VSMMU_SMMU_SSIDSIZE].value;
-    option = g_strdup_printf ("ssidsize='%d'", binding->iommu->iommu.ssidsize);
-    lack = g_strdup_printf (_ ("supports at most %d SubstreamID bits"), has);
-    report_option (check, binding, g_strdup_printf (_ ("set ssidsize='%d' or less, or remove ssidsize"), has), option,
-                   lack);
+    report_option (check, binding, g_strdup_printf (_ ("set ssidsize='%d' or less, or remove ssidsize"), has),
+                   g_strdup_printf (_ ("ssidsize='%d', but %s supports at most %d SubstreamID bits; QEMU rejects the "
+                                       "device"),
+                                    binding->iommu->iommu.ssidsize, binding->smmu->name, has));
   }
 }
 
@@ -117,9 +165,8 @@ check_host_oas (VsmmuCheck *check)
 {
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
-    g_autofree char *option = NULL;
-    g_autofree char *lack = NULL;
     int asked, has;
+    char *message;
 
     if (binding->smmu == NULL)
       continue;
@@ -127,24 +174,31 @@ check_host_oas (VsmmuCheck *check)
     if (!is_too_much (binding->smmu, VSMMU_SMMU_OAS, asked))
       continue;
     has = (int) binding->smmu->capabilities[VSMMU_SMMU_OAS].value;
-    option = binding->iommu->iommu.oas > 0 ? g_strdup_printf ("oas='%d'", asked)
-                                           : g_strdup (_ ("without oas, the guest has addresses of 44 bits"));
-    lack = g_strdup_printf (_ ("supports addresses of at most %d bits"), has);
+    if (binding->iommu->iommu.oas > 0)
+      message = g_strdup_printf (_ ("oas='%d', but %s supports addresses of at most %d bits; QEMU rejects the device"),
+                                 asked, binding->smmu->name, has);
+    else
+      message = g_strdup_printf (_ ("without oas, the guest has addresses of %d bits, but %s supports at most %d; QEMU "
+                                    "rejects the device"),
+                                 asked, binding->smmu->name, has);
     report_option (check, binding,
                    g_strdup (has >= OAS_DEFAULT ? _ ("set oas='44'")
                                                 : _ ("use a device behind another SMMU, or remove accel='on'")),
-                   option, lack);
+                   message);
   }
 }
 
-/* Why @smmu cannot nest; only when it is known that it cannot. */
-static const char *
-lack_of_nesting (const VsmmuHostSmmu *smmu)
+/* (transfer full): why @smmu cannot nest; only when it is known that it cannot */
+static char *
+describe_lack_of_nesting (const VsmmuHostSmmu *smmu)
 {
-  return vsmmu_fact_is_false (smmu->capabilities[VSMMU_SMMU_NESTING])
-             ? _ ("nested translation is not supported, or disabled by the kernel because of an erratum")
-             : _ ("the SMMU does not support S2FWB and a root complex in front of it has no CANWBS, so guest memory "
-                  "would not stay coherent");
+  if (vsmmu_fact_is_false (smmu->capabilities[VSMMU_SMMU_NESTING]))
+    return g_strdup_printf (_ ("%s does not support nested translation, or the kernel disables it because of an "
+                               "erratum"),
+                            smmu->name);
+  return g_strdup_printf (_ ("%s does not support S2FWB, and a root complex in front of it has no CANWBS; guest memory "
+                             "would not stay coherent"),
+                          smmu->name);
 }
 
 static gboolean
@@ -171,17 +225,18 @@ check_host_no_nesting (VsmmuCheck *check)
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
     g_autofree char *path = NULL;
+    g_autofree char *lack = NULL;
 
     if (binding->iommu == NULL)
       continue;
     path = vsmmu_device_path (binding->iommu, "/driver");
-    if (binding->smmu != NULL && cannot_nest (binding->smmu))
+    if (binding->smmu != NULL && cannot_nest (binding->smmu)) {
+      lack = describe_lack_of_nesting (binding->smmu);
       vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
                           g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' lists with nesting, or "
                                        "remove accel='on'")),
-                          _ ("%s does not support accelerated SMMUv3s: %s"), binding->smmu->name,
-                          lack_of_nesting (binding->smmu));
-    else if (binding->smmu == NULL && is_hopeless && check->host->has_smmus)
+                          "%s", lack);
+    } else if (binding->smmu == NULL && is_hopeless && check->host->has_smmus)
       vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
                           g_strdup (_ ("use another host, or remove accel='on'")), "%s",
                           check->host->smmus->len == 0 ? _ ("the host has no SMMUv3")

@@ -7,10 +7,8 @@
 typedef struct {
   const char *rule;
   VsmmuSmmuCapability capability;
-  const char *field; /* of the registers, as the specification calls it */
   gint64 min;
   gint64 max;
-  const char *need; /* translatable */
 } VsmmuRequirement;
 
 /* smmuv3_accel_check_hw_compatible(); ends with a row without a rule. */
@@ -22,5 +20,5 @@ gboolean vsmmu_requirement_is_broken (const VsmmuRequirement *requirement, const
 /* Whether the MSI window of @group is known to differ from the window that QEMU assumes. */
 gboolean vsmmu_host_group_has_other_window (const VsmmuHostGroup *group);
 
-/* (transfer full): the MSI windows of @group as text: "0x8000000-0x80fffff"; translated "none" without */
+/* (transfer full) (nullable): the MSI windows of @group as text: "0x8000000-0x80fffff"; %NULL without */
 char *vsmmu_host_group_describe_windows (const VsmmuHostGroup *group);

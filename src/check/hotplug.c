@@ -83,8 +83,8 @@ check_hotplug_bus_missing (VsmmuCheck *check)
                         device->address.bus, domain->n_buses - 1);
   else if (is_refused (check, VSMMU_PLUG_NO_HOTPLUG))
     vsmmu_check_report (check, address_line (device), address_path (device), vsmmu_check_hint_for_port (check, device),
-                        _ ("%s with index %u does not accept hotplugged devices"),
-                        domain->buses[device->address.bus].model->name, device->address.bus);
+                        _ ("bus %u (%s) does not accept hotplugged devices"), device->address.bus,
+                        domain->buses[device->address.bus].model->name);
 }
 
 /* The device of the guest that has the address of @device. */
@@ -335,7 +335,7 @@ report_command_queue (VsmmuCheck *check, const VsmmuDevice *vsmmu)
   else if (vsmmu->iommu.cmdqv == VSMMU_SWITCH_ABSENT)
     vsmmu_check_report_as (
         check, VSMMU_SEVERITY_WARNING, device->line, vsmmu_device_path (device, ""),
-        g_strdup (_ ("set cmdqv='off' on an SMMUv3 whose devices are attached and detached")),
+        g_strdup (_ ("set cmdqv='off' on this SMMUv3 before the next start")),
         _ ("on a host with command queues, QEMU does not release %s; it is the first device behind the SMMUv3 on %s, "
            "which does not have cmdqv='off'"),
         name, place);

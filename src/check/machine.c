@@ -11,15 +11,32 @@ static void
 check_machine_not_virt (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
-  g_autofree char *arch = vsmmu_text_shorten (domain->arch != NULL ? domain->arch : _ ("the default architecture"));
-  g_autofree char *machine = vsmmu_text_shorten (domain->machine != NULL ? domain->machine : _ ("(default)"));
+  g_autofree char *arch = vsmmu_text_shorten (domain->arch);
+  g_autofree char *machine = vsmmu_text_shorten (domain->machine);
+  guint line = domain->machine_line != 0 ? domain->machine_line : domain->line;
+  char *element;
+  char *hint;
 
   if (vsmmu_domain_is_virt (domain))
     return;
-  vsmmu_check_report (check, domain->machine_line != 0 ? domain->machine_line : domain->line,
-                      g_strdup (domain->machine_line != 0 ? "/domain/os/type" : "/domain"),
-                      g_strdup (_ ("set arch='aarch64' machine='virt'")),
-                      _ ("SMMUv3 is supported only by the arm64 machine 'virt', not by %s '%s'"), arch, machine);
+  element = g_strdup (domain->machine_line != 0 ? "/domain/os/type" : "/domain");
+  if (domain->machine_line != 0)
+    hint = g_strdup (_ ("set arch='aarch64' and machine='virt' on <type>"));
+  else if (domain->os_line != 0)
+    hint = g_strdup (_ ("add <type arch='aarch64' machine='virt'>hvm</type> to <os>"));
+  else
+    hint = g_strdup (_ ("add <os><type arch='aarch64' machine='virt'>hvm</type></os> to <domain>"));
+  if (domain->machine == NULL)
+    vsmmu_check_report (check, line, element, hint,
+                        _ ("SMMUv3 is supported only by the arm64 machine 'virt', but the domain does not specify a "
+                           "machine"));
+  else if (domain->arch == NULL)
+    vsmmu_check_report (check, line, element, hint,
+                        _ ("SMMUv3 is supported only by the arm64 machine 'virt', but the domain does not specify an "
+                           "architecture"));
+  else
+    vsmmu_check_report (check, line, element, hint,
+                        _ ("SMMUv3 is supported only by the arm64 machine 'virt', not by %s '%s'"), arch, machine);
 }
 
 static void
@@ -29,7 +46,7 @@ check_needs_kvm (VsmmuCheck *check)
   g_autofree char *type = vsmmu_text_shorten (domain->type);
 
   if (g_strcmp0 (domain->type, "kvm") != 0)
-    vsmmu_check_report (check, domain->line, g_strdup ("/domain"), g_strdup (_ ("set <domain type='kvm'>")),
+    vsmmu_check_report (check, domain->line, g_strdup ("/domain"), g_strdup (_ ("set type='kvm' on <domain>")),
                         _ ("an accelerated SMMUv3 requires KVM, but the domain type is '%s'"), type);
 }
 
@@ -41,7 +58,8 @@ check_needs_acpi (VsmmuCheck *check)
   if (!domain->has_acpi)
     vsmmu_check_report (check, domain->features_line != 0 ? domain->features_line : domain->line,
                         g_strdup (domain->features_line != 0 ? "/domain/features" : "/domain"),
-                        g_strdup (_ ("add <acpi/> to <features>")),
+                        g_strdup (domain->features_line != 0 ? _ ("add <acpi/> to <features>")
+                                                             : _ ("add <features><acpi/></features> to <domain>")),
                         _ ("an accelerated SMMUv3 is described to the guest only through ACPI, but ACPI is disabled"));
 }
 
@@ -53,7 +71,7 @@ check_needs_uefi (VsmmuCheck *check)
   if (!domain->has_uefi)
     vsmmu_check_report (check, domain->os_line != 0 ? domain->os_line : domain->line,
                         g_strdup (domain->os_line != 0 ? "/domain/os" : "/domain"),
-                        g_strdup (_ ("set <os firmware='efi'>, or add a <loader> with the firmware")),
+                        g_strdup (_ ("set firmware='efi' on <os>, or add a <loader> with the firmware")),
                         _ ("ACPI on arm64 requires UEFI firmware, but the domain has none"));
 }
 
@@ -68,7 +86,7 @@ check_no_msi_controller (VsmmuCheck *check)
     return;
   if (choice.is_refused)
     vsmmu_check_report (check, choice.argument->line, g_strdup (choice.argument->element),
-                        g_strdup (_ ("remove the option, or set <gic version='3'/>")),
+                        g_strdup (_ ("remove the option, or set version='3' on <gic>")),
                         _ ("'%s' requests an ITS, which only GICv3 and GICv4 have; QEMU does not start"), value);
   else
     vsmmu_check_report (check, choice.argument->line, g_strdup (choice.argument->element),
@@ -99,19 +117,21 @@ check_gic_version_implicit (VsmmuCheck *check)
     return;
   if (domain->gic == VSMMU_GIC_HOST)
     vsmmu_check_report_as (check, VSMMU_SEVERITY_NOTE, line, g_strdup ("/domain/features/gic"),
-                           g_strdup (_ ("set <gic version='3'/> if every host of the domain has a GICv3")),
+                           g_strdup (_ ("set version='3' on <gic> if every host of the domain has a GICv3")),
                            _ ("the GIC version is that of the host, so the MSI doorbell is not known in advance"));
   else if (domain->gic == VSMMU_GIC_ABSENT)
-    vsmmu_check_report (check, line, g_strdup (implicit_gic_element (domain)), g_strdup (_ ("add <gic version='3'/>")),
-                        _ ("the GIC version is not set; libvirt chooses it, and thus the MSI doorbell, by host and "
-                           "domain type"));
+    vsmmu_check_report (
+        check, line, g_strdup (implicit_gic_element (domain)),
+        g_strdup (domain->gic_line != 0 ? _ ("set version='3' on <gic>") : _ ("add <gic version='3'/> to <features>")),
+        _ ("the GIC version is not set; libvirt chooses it, and thus the MSI doorbell, by host and "
+           "domain type"));
 }
 
 static void
 check_gicv2_limits (VsmmuCheck *check)
 {
   const VsmmuDomain *domain = check->domain;
-  const char *hint = _ ("set <gic version='3'/>");
+  const char *hint = _ ("set version='3' on <gic>");
 
   if (domain->gic != VSMMU_GIC_2)
     return;
@@ -136,7 +156,6 @@ check_pcihole64_not_power_of_two (VsmmuCheck *check)
     guint64 size = controller->pcihole64;
     guint64 better = VSMMU_VIRT_HOLE_MIN;
     g_autofree char *given = NULL;
-    g_autofree char *hint = NULL;
 
     if (!controller->has_pcihole64)
       continue;
@@ -146,9 +165,10 @@ check_pcihole64_not_power_of_two (VsmmuCheck *check)
       better *= 2;
     given = size % VSMMU_KIB_PER_GIB == 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT " GiB", size / VSMMU_KIB_PER_GIB)
                                           : g_strdup_printf ("%" G_GUINT64_FORMAT " KiB", size);
-    hint = g_strdup_printf ("<pcihole64 unit='GiB'>%" G_GUINT64_FORMAT "</pcihole64>", better / VSMMU_KIB_PER_GIB);
     vsmmu_check_report (check, controller->pcihole64_line, vsmmu_device_path (device, "/pcihole64"),
-                        g_strdup_printf (_ ("set %s, or remove it for %u GiB"), hint, minimum),
+                        g_strdup_printf (_ ("set <pcihole64 unit='GiB'>%u</pcihole64>, or remove <pcihole64> for %u "
+                                            "GiB"),
+                                         (guint) (better / VSMMU_KIB_PER_GIB), minimum),
                         _ ("the 64-bit PCI hole is %s; QEMU accepts only powers of two from %u GiB"), given, minimum);
   }
 }

@@ -3,18 +3,67 @@
 
 #include "base/text.h"
 #include "check/check.h"
+#include "check/port.h"
 #include "domain/acceleration.h"
 #include "domain/vsmmu.h"
+
+/* (transfer full): an index for a controller, above those of all others */
+static char *
+hint_for_index (const VsmmuDomain *domain)
+{
+  int highest = -1;
+
+  for (guint i = 0; i < domain->controllers->len; i++)
+    highest = MAX (highest, ((const VsmmuDevice *) g_ptr_array_index (domain->controllers, i))->controller.index);
+  if (highest + 1 >= VSMMU_PCI_BUSES_MAX)
+    return g_strdup (_ ("set index to a number that no other PCI controller has"));
+  return g_strdup_printf (_ ("set index='%d', which no other PCI controller has"), highest + 1);
+}
+
+/* (transfer full): what to do about a controller that libvirt rejects */
+static char *
+hint_for_controller (const VsmmuDomain *domain, const VsmmuController *controller)
+{
+  if (controller->pci == NULL)
+    return g_strdup (_ ("set model='pcie-root-port', or another model that the machine 'virt' supports"));
+  if (controller->pci == vsmmu_pci_model_find ("pcie-root") && controller->index != 0)
+    return g_strdup (_ ("set index='0'"));
+  return hint_for_index (domain);
+}
+
+/* (transfer full): what to do about a device for which there is no room */
+static char *
+hint_for_room (const VsmmuDevice *device)
+{
+  static const struct {
+    guint connect;
+    const char *model;
+  } homes[] = {
+    { VSMMU_CONNECT_DOWNSTREAM_PORT, "pcie-switch-upstream-port" },
+    { VSMMU_CONNECT_PCI_BRIDGE, "pcie-to-pci-bridge" },
+    { VSMMU_CONNECT_ROOT_PORT, "pcie-expander-bus" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (homes); i++)
+    if (device->connect & homes[i].connect)
+      return g_strdup_printf (_ ("add <controller type='pci' model='%s'/>"), homes[i].model);
+  return g_strdup (_ ("move a device from bus 0 to a pcie-root-port"));
+}
 
 /* (transfer full): what to do about the address that libvirt rejects */
 static char *
 hint_for_address (const VsmmuDomain *domain)
 {
+  const VsmmuDevice *device = domain->address_error_device;
+
   if (domain->is_controller_error)
-    return g_strdup (_ ("change its index or its model"));
-  if (domain->address_error_device->address_given)
-    return g_strdup (_ ("use a free address on a bus that accepts the device, or remove <address>"));
-  return g_strdup (_ ("add a controller with room for it"));
+    return hint_for_controller (domain, &device->controller);
+  if (vsmmu_device_is_pci_controller (device) && (device->connect & VSMMU_CONNECT_PCI_BRIDGE) &&
+      device->controller.index <= device->address.bus)
+    return hint_for_index (domain);
+  if (device->address_given)
+    return g_strdup (_ ("remove <address>, or use a free one on a bus that accepts the device"));
+  return hint_for_room (device);
 }
 
 static void
@@ -64,6 +113,36 @@ check_pci_controller_order (VsmmuCheck *check)
   }
 }
 
+/* The only pcie-expander-bus without an SMMUv3 whose busNr is @bus_nr, which some take for the index; or %NULL. */
+static const VsmmuDevice *
+expander_at (const VsmmuDomain *domain, guint bus_nr)
+{
+  const VsmmuDevice *found = NULL;
+
+  for (guint i = 0; i < domain->controllers->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (domain->controllers, i);
+
+    if (device->controller.pci == NULL || device->controller.pci->demands != VSMMU_CONNECT_PCIE_EXPANDER ||
+        device->ordinal == 0 || device->controller.bus_nr != (int) bus_nr)
+      continue;
+    if (found != NULL)
+      return NULL;
+    found = device;
+  }
+  return found != NULL && domain->buses[found->controller.index].vsmmu == NULL ? found : NULL;
+}
+
+static char *
+hint_for_missing_bus (const VsmmuCheck *check, guint bus)
+{
+  const VsmmuDevice *meant = expander_at (check->domain, bus);
+
+  if (meant == NULL)
+    return vsmmu_check_hint_for_bus (check->room);
+  return g_strdup_printf (_ ("set pciBus='%d', the index of the controller with busNr='%u'"), meant->controller.index,
+                          bus);
+}
+
 static void
 check_pci_bus_missing (VsmmuCheck *check)
 {
@@ -73,9 +152,7 @@ check_pci_bus_missing (VsmmuCheck *check)
 
     if (vsmmu_iommu_wants_acceleration (iommu) && bus != NULL && bus->controller == NULL)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup_printf (_ ("add <controller type='pci' index='%u' model='pcie-expander-bus'/>, or "
-                                              "correct pciBus"),
-                                           iommu->iommu.pci_bus),
+                          hint_for_missing_bus (check, iommu->iommu.pci_bus),
                           _ ("pciBus='%u' is not the index of a controller; libvirt fails to start the guest"),
                           iommu->iommu.pci_bus);
   }
@@ -91,11 +168,12 @@ check_pci_bus_not_root (VsmmuCheck *check)
 
     if (!vsmmu_iommu_wants_acceleration (iommu) || bus == NULL || bus->model == NULL || bus->model->is_root)
       continue;
-    if (bus->root > 0)
-      hint = g_strdup_printf (_ ("use the root bus above this port, which has index %d: set pciBus='%d'"), bus->root,
-                              bus->root);
-    else
-      hint = g_strdup (_ ("set pciBus to the index of a pcie-expander-bus"));
+    if (bus->root > 0 && !check->room->has_vsmmu[bus->root]) {
+      check->room->has_vsmmu[bus->root] = TRUE;
+      hint = g_strdup_printf (_ ("set pciBus='%d', the index of the root bus above it"), bus->root);
+    } else {
+      hint = vsmmu_check_hint_for_bus (check->room);
+    }
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), g_steal_pointer (&hint),
                         _ ("pciBus='%u' is a %s; an SMMUv3 must be attached to a root bus, which is pcie-root or a "
                            "pcie-expander-bus"),
@@ -117,7 +195,7 @@ check_pci_bus_shared (VsmmuCheck *check)
       owners[iommu->iommu.pci_bus] = iommu;
     else
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup (_ ("use a separate pcie-expander-bus for each SMMUv3")),
+                          vsmmu_check_hint_for_bus (check->room),
                           _ ("pciBus='%u' is already used by the SMMUv3 on line %u; QEMU supports one SMMUv3 for each "
                              "root bus"),
                           iommu->iommu.pci_bus, owners[iommu->iommu.pci_bus]->line);
@@ -140,8 +218,7 @@ check_iommu_models_mixed (VsmmuCheck *check)
 
     if (iommu->iommu.is_smmuv3 && (!is_machine_wide || iommu->iommu.accel == VSMMU_SWITCH_ON))
       continue;
-    vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
-                        g_strdup (_ ("remove it, or remove all others")),
+    vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""), g_strdup (_ ("remove this <iommu>")),
                         is_machine_wide ? _ ("a machine-wide %s IOMMU conflicts with the SMMUv3 on line %u, which has "
                                              "a bus of its own; QEMU rejects it, or libvirt drops it")
                                         : _ ("an IOMMU of model '%s' conflicts with the SMMUv3 on line %u; QEMU "
@@ -149,6 +226,9 @@ check_iommu_models_mixed (VsmmuCheck *check)
                         model, vsmmu->line);
   }
 }
+
+/* Of one PCI domain. */
+#define BUS_NUMBERS 256
 
 /* The controller of the root bus whose number comes next after @bus_nr, or %NULL. */
 static const VsmmuDevice *
@@ -181,6 +261,40 @@ has_bad_bus_number (const VsmmuDomain *domain)
   return FALSE;
 }
 
+/* Whether the root bus @self could have @count bus numbers from @start on. */
+static gboolean
+has_numbers (const VsmmuDomain *domain, const guint counts[VSMMU_PCI_BUSES_MAX], guint self, int start)
+{
+  int end = start + (int) counts[self];
+
+  for (guint i = 0; i < domain->n_buses; i++) {
+    const VsmmuBus *bus = &domain->buses[i];
+    int first;
+
+    if (i == self || bus->controller == NULL || !bus->model->is_root)
+      continue;
+    first = i == 0 ? 0 : bus->controller->controller.bus_nr;
+    if (start < first + (int) counts[i] && first < end)
+      return FALSE;
+  }
+  return end <= BUS_NUMBERS;
+}
+
+/* (transfer full): the busNr closest to its own that the root bus @self can have */
+static char *
+hint_for_bus_number (const VsmmuDomain *domain, const guint counts[VSMMU_PCI_BUSES_MAX], guint self)
+{
+  const VsmmuDevice *expander = domain->buses[self].controller;
+  gboolean has_target = expander->node != NULL && vsmmu_xml_child (expander->node, "target") != NULL;
+  int own = expander->controller.bus_nr;
+
+  for (int distance = 1; distance < BUS_NUMBERS; distance++)
+    for (int start = own - distance; start <= own + distance; start += 2 * distance)
+      if (start > 0 && has_numbers (domain, counts, self, start))
+        return g_strdup_printf (has_target ? _ ("set busNr='%d' on <target>") : _ ("add <target busNr='%d'/>"), start);
+  return g_strdup (_ ("remove ports that are not used; all bus numbers are taken"));
+}
+
 static void
 check_pxb_bus_range_overlap (VsmmuCheck *check)
 {
@@ -206,14 +320,13 @@ check_pxb_bus_range_overlap (VsmmuCheck *check)
     next = next_expander (check, bus->controller, first);
     if (next != NULL && next->controller.bus_nr <= last)
       vsmmu_check_report (check, next->ordinal != 0 ? next->line : domain->line, vsmmu_device_path (next, ""),
-                          g_strdup_printf (_ ("set its busNr above %d, with room for more ports"), last),
+                          hint_for_bus_number (domain, counts, (guint) next->controller.index),
                           _ ("busNr %d of this pcie-expander-bus is in the range %d-%d, which %s with index %u and "
                              "the ports below it need"),
                           next->controller.bus_nr, first, last, bus->model->name, i);
-    else if (last > 255)
+    else if (last >= BUS_NUMBERS)
       vsmmu_check_report (check, bus->controller->ordinal != 0 ? bus->controller->line : domain->line,
-                          vsmmu_device_path (bus->controller, ""),
-                          g_strdup_printf (_ ("set busNr to %d or less"), 256 - (int) counts[i]),
+                          vsmmu_device_path (bus->controller, ""), hint_for_bus_number (domain, counts, i),
                           _ ("%s with index %u and the ports below it need the bus numbers %d-%d, but the last bus "
                              "number is 255"),
                           bus->model->name, i, first, last);

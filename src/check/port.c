@@ -75,14 +75,78 @@ vsmmu_check_hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device)
     return g_strdup (_ ("detach a device, or start the guest with more pcie-root-port controllers; no suitable port "
                         "is free"));
   if (best == VSMMU_SUITS_WELL)
-    return g_strdup_printf (_ ("add <address type='pci' bus='0x%02x' slot='0x00'/>, a suitable free port"), port);
-  if (best == VSMMU_SUITS_EMPTY)
-    return g_strdup_printf (_ ("add <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an accelerated "
-                               "SMMUv3 without devices"),
+    return g_strdup_printf (_ ("set the address of the device to <address type='pci' bus='0x%02x' slot='0x00'/>, "
+                               "a suitable free port"),
                             port);
-  return g_strdup_printf (_ ("add <address type='pci' bus='0x%02x' slot='0x00'/>, a free port behind an accelerated "
-                             "SMMUv3"),
+  if (best == VSMMU_SUITS_EMPTY)
+    return g_strdup_printf (_ ("set the address of the device to <address type='pci' bus='0x%02x' slot='0x00'/>, "
+                               "a free port behind an accelerated SMMUv3 without devices"),
+                            port);
+  return g_strdup_printf (_ ("set the address of the device to <address type='pci' bus='0x%02x' slot='0x00'/>, a "
+                             "free port behind an accelerated SMMUv3"),
                           port);
+}
+
+char *
+vsmmu_check_new_port (VsmmuRoom *room, guint bus, guint *index)
+{
+  VsmmuPciAddress address;
+  g_autofree char *xml = NULL;
+
+  if (room->next_index >= VSMMU_PCI_BUSES_MAX || !vsmmu_room_take_slot (room, bus, VSMMU_CONNECT_ROOT_PORT, &address) ||
+      !vsmmu_room_take_index (room, index))
+    return NULL;
+  xml = vsmmu_pci_address_to_xml (&address);
+  return g_strdup_printf ("<controller type='pci' index='%u' model='pcie-root-port'>%s</controller>", *index, xml);
+}
+
+/* (transfer full): what to write for a device that libvirt adds by itself, so that it is at @address */
+static char *
+describe_implicit (const VsmmuDevice *device, const char *address)
+{
+  if (strcmp (device->element, "controller") == 0)
+    return g_strdup_printf ("<controller type='%s' index='%d'>%s</controller>", device->controller.type,
+                            device->controller.index, address);
+  return g_strdup_printf ("<%s>%s</%s>", device->element, address, device->element);
+}
+
+char *
+vsmmu_check_hint_below (VsmmuRoom *room, guint root, const VsmmuDevice *device)
+{
+  guint bus = 0;
+  g_autofree char *port = NULL;
+  g_autofree char *address = NULL;
+  g_autofree char *implicit = NULL;
+
+  if (!vsmmu_room_take_port (room, root, &bus)) {
+    port = vsmmu_check_new_port (room, root, &bus);
+    if (port == NULL)
+      return NULL;
+  }
+  address = vsmmu_pci_address_to_xml (&(VsmmuPciAddress){ .bus = (guint8) bus });
+  if (device->ordinal == 0)
+    implicit = describe_implicit (device, address);
+  if (implicit != NULL && port != NULL)
+    return g_strdup_printf (_ ("add %s and %s"), port, implicit);
+  if (implicit != NULL)
+    return g_strdup_printf (_ ("add %s"), implicit);
+  if (port != NULL)
+    return g_strdup_printf (_ ("add %s, and set the address of the device to %s"), port, address);
+  return g_strdup_printf (_ ("set the address of the device to %s"), address);
+}
+
+char *
+vsmmu_check_hint_for_bus (VsmmuRoom *room)
+{
+  guint index;
+
+  if (vsmmu_room_take_expander (room, &index))
+    return g_strdup_printf (_ ("set pciBus='%u', the index of a pcie-expander-bus without an SMMUv3"), index);
+  if (vsmmu_room_take_index (room, &index))
+    return g_strdup_printf (_ ("add <controller type='pci' index='%u' model='pcie-expander-bus'/>, and set "
+                               "pciBus='%u'"),
+                            index, index);
+  return g_strdup (_ ("remove a PCI controller, and add a pcie-expander-bus for the SMMUv3"));
 }
 
 VsmmuHotplugPlace

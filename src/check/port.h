@@ -26,6 +26,16 @@ VsmmuSuitability vsmmu_check_choose_port (const VsmmuCheck *check, const VsmmuDe
 /* (transfer full): where @device, which is to be attached, could go instead */
 char *vsmmu_check_hint_for_port (const VsmmuCheck *check, const VsmmuDevice *device);
 
+/* (transfer full) (nullable): how to place @device, which is in the domain, below the root bus @root; if there is room
+ */
+char *vsmmu_check_hint_below (VsmmuRoom *room, guint root, const VsmmuDevice *device);
+
+/* (transfer full) (nullable): the <controller> to write for one more pcie-root-port on @bus; if there is room */
+char *vsmmu_check_new_port (VsmmuRoom *room, guint bus, guint *index);
+
+/* (transfer full): a pciBus for an SMMUv3 that has no root bus of its own */
+char *vsmmu_check_hint_for_bus (VsmmuRoom *room);
+
 /*
  * VsmmuHotplugPlace:
  * @VSMMU_PLACE_KEPT: there is nothing to choose: the device has an address, is

@@ -150,12 +150,29 @@ check_nesting (const VsmmuHost *host, VsmmuReadiness *readiness)
              _ ("see 'virt-vsmmu explain host-no-nesting'; newer firmware may report CANWBS for the root complexes"));
 }
 
+/* The rule of the first requirement that an SMMU is known not to meet, or %NULL. */
+static const char *
+broken_rule (const VsmmuHost *host)
+{
+  for (guint i = 0; i < host->smmus->len; i++)
+    for (const VsmmuRequirement *row = vsmmu_requirements; row->rule != NULL; row++)
+      if (vsmmu_requirement_is_broken (row, g_ptr_array_index (host->smmus, i)))
+        return row->rule;
+  return NULL;
+}
+
 static void
 check_compatible (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
-  check_all (host, readiness, is_compatible,
-             _ ("use devices behind other SMMUs, because QEMU rejects those behind these; see 'virt-vsmmu explain "
-                "host-granule host-stlevel host-table-format host-sidsize'"));
+  const char *rule = broken_rule (host);
+  const char *none = host->has_smmus ? _ ("enable the SMMUs in the firmware, and use a kernel with CONFIG_ARM_SMMU_V3")
+                                     : _ ("make sure that /sys/class/iommu is readable");
+  g_autofree char *hint = rule != NULL ? g_strdup_printf (_ ("use devices behind other SMMUs, because QEMU rejects "
+                                                             "those behind these; see 'virt-vsmmu explain %s'"),
+                                                          rule)
+                                       : g_strdup (none);
+
+  check_all (host, readiness, is_compatible, hint);
 }
 
 /* A node in /dev that exists or not. */
@@ -242,7 +259,9 @@ check_window (const VsmmuHost *host, VsmmuReadiness *readiness)
     if (!vsmmu_host_group_has_other_window (device->group))
       continue;
     windows = vsmmu_host_group_describe_windows (device->group);
-    set (readiness, VSMMU_READINESS_FAIL, g_strdup_printf (_ ("%s has %s"), device->name, windows),
+    set (readiness, VSMMU_READINESS_FAIL,
+         windows != NULL ? g_strdup_printf (_ ("%s has %s"), device->name, windows)
+                         : g_strdup_printf (_ ("%s has no MSI window"), device->name),
          g_strdup_printf (_ ("use a kernel with the MSI window %s, which QEMU requires"), wanted));
     return;
   }

@@ -72,7 +72,8 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
   g_autoptr (GPtrArray) findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vsmmu_finding_unref);
   g_autoptr (VsmmuDomain) changed = NULL;
   VsmmuBinding bindings[VSMMU_PCI_BUSES_MAX];
-  VsmmuCheck check = { .domain = domain, .findings = findings, .bindings = bindings };
+  g_autofree VsmmuRoom *room = g_new0 (VsmmuRoom, 1);
+  VsmmuCheck check = { .domain = domain, .findings = findings, .bindings = bindings, .room = room };
   gboolean is_accelerated = vsmmu_domain_is_accelerated (domain);
   const VsmmuRuleRow *table;
 
@@ -84,6 +85,7 @@ vsmmu_check_domain (const VsmmuDomain *domain, const VsmmuCheckOptions *options)
     if (options->host != NULL && is_accelerated)
       vsmmu_bindings_find (check.domain, options->host, bindings);
   }
+  vsmmu_room_init (room, check.domain);
   for (guint i = 0; is_accelerated && (table = vsmmu_rule_table (i)) != NULL; i++)
     for (const VsmmuRuleRow *row = table; row->rule.id != NULL; row++) {
       check.rule = &row->rule;

@@ -122,6 +122,39 @@ check_target_libvirt_no_iommufd (VsmmuCheck *check)
   }
 }
 
+/*
+ * (transfer full): what to write into qemu.conf, where a device is allowed by its path alone: qemuSetupCgroup() and
+ * qemuDomainSetupAllDevices() look each up, without patterns. The character devices are known with the facts of a host.
+ */
+static char *
+hint_for_acl (const VsmmuCheck *check)
+{
+  g_autoptr (GString) paths = g_string_new ("\"/dev/iommu\"");
+  g_autoptr (GString) directories = g_string_new (NULL);
+
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = check->host != NULL ? vsmmu_host_device_of (check->host, hostdev) : NULL;
+    g_autofree char *host = vsmmu_pci_address_to_string (&hostdev->hostdev.host);
+
+    if (!hostdev->hostdev.is_pci)
+      continue;
+    if (device != NULL && device->vfio != NULL)
+      g_string_append_printf (paths, ", \"/dev/vfio/devices/%s\"", device->vfio);
+    else
+      g_string_append_printf (directories, "%s/sys/bus/pci/devices/%s/vfio-dev", directories->len > 0 ? ", " : "",
+                              host);
+  }
+  if (directories->len == 0)
+    return g_strdup_printf (_ ("add %s to the default cgroup_device_acl in qemu.conf, and let udev and AppArmor allow "
+                               "QEMU to open them; PERMISSIONS in virt-vsmmu(1) shows the three files"),
+                            paths->str);
+  return g_strdup_printf (_ ("add %s and \"/dev/vfio/devices/NAME\" to the default cgroup_device_acl in qemu.conf, "
+                             "where NAME is what the host has in %s, and let udev and AppArmor allow QEMU to open "
+                             "them; PERMISSIONS in virt-vsmmu(1) shows the three files"),
+                          paths->str, directories->str);
+}
+
 static void
 check_target_device_acl (VsmmuCheck *check)
 {
@@ -131,9 +164,7 @@ check_target_device_acl (VsmmuCheck *check)
   if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_IOMMUFD) || check->domain->hostdevs->len == 0)
     return;
   hostdev = g_ptr_array_index (check->domain->hostdevs, 0);
-  vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                      g_strdup (_ ("add /dev/iommu and /dev/vfio/devices/* to cgroup_device_acl in qemu.conf, and "
-                                   "allow the QEMU user to open them with a udev rule")),
+  vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""), hint_for_acl (check),
                       _ ("libvirt %s does not open iommufd devices for QEMU, and does not allow QEMU to open them"),
                       version);
 }
@@ -172,10 +203,12 @@ const VsmmuRuleRow vsmmu_target_rules[] = {
     check_target_libvirt_no_iommufd },
   { { "target-device-acl", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_WARNING,
       N_ ("QEMU must be allowed to open the iommufd devices"),
-      N_ ("Since 12.1, libvirt opens /dev/iommu and /dev/vfio/devices/* itself and passes the file descriptors to "
-          "QEMU. With an older version, QEMU opens them: cgroup_device_acl in qemu.conf must list them, and the user "
-          "that QEMU runs as must have permission."),
-      "libvirt qemu.conf: cgroup_device_acl" },
+      N_ ("Since 12.1, libvirt opens /dev/iommu and /dev/vfio/devices/vfioN itself and passes the file descriptors to "
+          "QEMU. With an older version, QEMU opens them, and three things must allow it: cgroup_device_acl in "
+          "qemu.conf, which lists each device by its path and without patterns; the owner and the mode of the files, "
+          "which a udev rule sets; and AppArmor, where it confines QEMU: the profile that libvirt generates allows "
+          "/dev/vfio/vfio and /dev/vfio/[0-9]* only."),
+      "libvirt qemu.conf: cgroup_device_acl; virt-aa-helper get_files(); Debian's abstractions/libvirt-qemu" },
     check_target_device_acl },
   { { NULL }, NULL },
 };

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "check/check.h"
+#include "check/port.h"
 #include "domain/acceleration.h"
 #include "domain/options.h"
 #include "domain/vsmmu.h"
@@ -84,7 +85,9 @@ check_cmdqv_small_pages (VsmmuCheck *check)
 
     if (vsmmu_iommu_is_accelerated (iommu) && iommu->iommu.cmdqv == VSMMU_SWITCH_ON && !check->domain->has_hugepages)
       vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                          g_strdup (_ ("add <memoryBacking><hugepages/></memoryBacking>")),
+                          g_strdup (check->domain->memory_backing_line != 0
+                                        ? _ ("add <hugepages/> to <memoryBacking>")
+                                        : _ ("add <memoryBacking><hugepages/></memoryBacking> to <domain>")),
                           _ ("cmdqv='on' without huge pages; QEMU limits the command queue to one small page"));
   }
 }
@@ -104,6 +107,17 @@ check_pasid_without_ats (VsmmuCheck *check)
   }
 }
 
+static char *
+hint_for_new_port (const VsmmuCheck *check, guint bus)
+{
+  guint index;
+  g_autofree char *port = vsmmu_check_new_port (check->room, bus, &index);
+
+  if (port == NULL)
+    return g_strdup (_ ("remove a device or a PCI controller to make room for a pcie-root-port"));
+  return g_strdup_printf (_ ("add %s"), port);
+}
+
 static void
 check_no_free_hotplug_port (VsmmuCheck *check)
 {
@@ -119,12 +133,9 @@ check_no_free_hotplug_port (VsmmuCheck *check)
     const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 
     if (vsmmu_domain_is_effective (check->domain, iommu) && !has_free[iommu->iommu.pci_bus])
-      vsmmu_check_report (check, iommu->line, vsmmu_device_path (iommu, ""),
-                          g_strdup_printf (_ ("add <controller type='pci' model='pcie-root-port'> with an <address> "
-                                              "on bus %u to hotplug devices"),
-                                           iommu->iommu.pci_bus),
-                          _ ("no free port below bus %u; no VFIO device can be hotplugged behind this SMMUv3"),
-                          iommu->iommu.pci_bus);
+      vsmmu_check_report (
+          check, iommu->line, vsmmu_device_path (iommu, ""), hint_for_new_port (check, iommu->iommu.pci_bus),
+          _ ("no free port below bus %u; no VFIO device can be hotplugged behind this SMMUv3"), iommu->iommu.pci_bus);
   }
 }
 

@@ -50,6 +50,16 @@ vsmmu_device_path (const VsmmuDevice *device, const char *suffix)
   return g_strdup_printf ("/domain/devices/%s[%u]%s", device->element, device->ordinal, suffix);
 }
 
+/* (nullable): of a mediated device */
+static const char *
+uuid_of (const VsmmuDevice *device)
+{
+  const xmlNode *source = device->node != NULL ? vsmmu_xml_child (device->node, "source") : NULL;
+  const xmlNode *address = source != NULL ? vsmmu_xml_child (source, "address") : NULL;
+
+  return address != NULL ? vsmmu_xml_attribute (address, "uuid") : NULL;
+}
+
 char *
 vsmmu_device_describe (const VsmmuDevice *device)
 {
@@ -73,6 +83,8 @@ vsmmu_device_describe (const VsmmuDevice *device)
       return g_strdup_printf (_ ("%s controller"), shown);
     return g_strdup_printf (_ ("%s controller %d"), shown, device->controller.index);
   }
+  if (vsmmu_device_is_hostdev (device) && name == NULL)
+    name = uuid_of (device);
   shown = vsmmu_text_shorten (name != NULL ? name : device->alias);
   return *shown != '\0' ? g_strdup_printf ("%s '%s'", device->element, shown) : g_strdup (device->element);
 }

@@ -161,14 +161,15 @@ read_iommufd (VsmmuDomain *domain, const xmlNode *iommufd)
   if (domain->iommufd_line != 0) {
     /* libvirt stops at the second one, and so does this. */
     if (!domain->has_two_iommufd)
-      vsmmu_read_problem (&reader, iommufd, "/iommufd[2]", NULL, "iommufd", _ ("<iommufd> only once"));
+      vsmmu_read_unclear (&reader, iommufd, g_strdup ("/domain/iommufd[2]"), "iommufd",
+                          _ ("remove all but one of the elements"), _ ("duplicate <iommufd>; libvirt rejects it"));
     domain->has_two_iommufd = TRUE;
     return;
   }
   domain->iommufd_line = vsmmu_xml_line (iommufd);
   domain->iommufd = vsmmu_read_switch (&reader, iommufd, "/iommufd", "enabled", VSMMU_READ_YES_NO);
   if (domain->iommufd == VSMMU_SWITCH_ABSENT)
-    vsmmu_read_problem (&reader, iommufd, "/iommufd", "enabled", "", _ ("'yes' or 'no'"));
+    vsmmu_read_problem (&reader, iommufd, "/iommufd", "enabled", NULL, _ ("'yes' or 'no'"));
 }
 
 static void

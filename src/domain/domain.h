@@ -16,7 +16,7 @@ typedef enum {
 typedef struct {
   guint line;
   const char *attribute; /* of @element, or the element itself when %NULL */
-  const char *value;
+  const char *value;     /* %NULL for an attribute that is missing */
   char *element;
   char *expected; /* translated: "a whole number from 0 to 20" */
   char *unclear;  /* (nullable): translated; it is not the value that is wrong: programs may read the XML differently */

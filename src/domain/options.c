@@ -121,6 +121,34 @@ vsmmu_options_unset (VsmmuIommu *iommu, const char *name)
   return option != NULL;
 }
 
+char *
+vsmmu_options_describe_values (const char *name)
+{
+  const VsmmuDriverOption *option = find (name);
+
+  if (option == NULL)
+    return g_strdup_printf (_ ("a whole number from %d to %d"), 0, VSMMU_PCI_BUSES_MAX - 1);
+  if (option->kind != VSMMU_DRIVER_NUMBER)
+    return g_strdup (_ ("'on' or 'off'"));
+  if (option->step == 1)
+    return g_strdup_printf (_ ("a whole number from %d to %d"), (int) option->min, (int) option->max);
+  return g_strdup_printf (_ ("%d or %d"), (int) option->min, (int) option->max);
+}
+
+gboolean
+vsmmu_options_accepts (const char *name, const char *value)
+{
+  const VsmmuDriverOption *option = find (name);
+  VsmmuIommu scratch;
+  guint64 bus;
+
+  if (option == NULL)
+    return vsmmu_number_parse (value, 10, &bus) && bus < VSMMU_PCI_BUSES_MAX;
+  if (option->kind == VSMMU_DRIVER_NUMBER)
+    return set_number (&scratch, option, value);
+  return strcmp (value, "on") == 0 || strcmp (value, "off") == 0;
+}
+
 static void
 read_number (const VsmmuReader *reader, VsmmuIommu *iommu, const VsmmuDriverOption *option)
 {
@@ -129,9 +157,7 @@ read_number (const VsmmuReader *reader, VsmmuIommu *iommu, const VsmmuDriverOpti
 
   if (text == NULL || set_number (iommu, option, text))
     return;
-  expected = option->step == 1
-                 ? g_strdup_printf (_ ("a whole number from %d to %d"), (int) option->min, (int) option->max)
-                 : g_strdup_printf (_ ("%d or %d"), (int) option->min, (int) option->max);
+  expected = vsmmu_options_describe_values (option->name);
   vsmmu_read_problem (reader, iommu->driver, "/driver", option->name, text, expected);
 }
 
@@ -151,6 +177,14 @@ gboolean
 vsmmu_options_is_attribute (const char *name)
 {
   return find (name) != NULL || strcmp (name, "pciBus") == 0;
+}
+
+gboolean
+vsmmu_options_is_auto (const char *name)
+{
+  const VsmmuDriverOption *option = find (name);
+
+  return option != NULL && option->is_auto;
 }
 
 /* With pciBus, and %NULL at the end. */

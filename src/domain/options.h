@@ -33,6 +33,15 @@ void vsmmu_options_read (const VsmmuReader *reader, VsmmuIommu *iommu);
 /* Whether @name is one of them, or pciBus: an attribute that an SMMUv3's <driver> has. */
 gboolean vsmmu_options_is_attribute (const char *name);
 
+/* Whether @name is one of them that QEMU takes from the physical SMMU when it is left out. */
+gboolean vsmmu_options_is_auto (const char *name);
+
+/* Whether libvirt's schema accepts @value for @name, which is an attribute that an SMMUv3's <driver> has. */
+gboolean vsmmu_options_accepts (const char *name, const char *value);
+
+/* (transfer full): translated; the values of that attribute: "'on' or 'off'", "44 or 48" */
+char *vsmmu_options_describe_values (const char *name);
+
 /* (transfer full): all attributes that an SMMUv3's <driver> has, with commas between them */
 char *vsmmu_options_list (void);
 

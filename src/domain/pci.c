@@ -87,3 +87,12 @@ vsmmu_pci_address_to_string (const VsmmuPciAddress *address)
 {
   return g_strdup_printf ("%04x:%02x:%02x.%x", address->domain, address->bus, address->slot, address->function);
 }
+
+char *
+vsmmu_pci_address_to_xml (const VsmmuPciAddress *address)
+{
+  if (address->function != 0)
+    return g_strdup_printf ("<address type='pci' bus='0x%02x' slot='0x%02x' function='0x%x'/>", address->bus,
+                            address->slot, address->function);
+  return g_strdup_printf ("<address type='pci' bus='0x%02x' slot='0x%02x'/>", address->bus, address->slot);
+}

@@ -67,3 +67,6 @@ const VsmmuPciModel *vsmmu_pci_model_find (const char *name);
 
 /* (transfer full): dddd:bb:ss.f, as sysfs and QEMU write it. */
 char *vsmmu_pci_address_to_string (const VsmmuPciAddress *address);
+
+/* (transfer full): the <address> that libvirt writes for @address, which is that of a guest. */
+char *vsmmu_pci_address_to_xml (const VsmmuPciAddress *address);

@@ -18,6 +18,7 @@ typedef enum {
  * vsmmu_read_problem:
  * @suffix: path of @node below the device of @reader, or below <domain>
  * @attribute: (nullable): attribute of @node, or %NULL for its text
+ * @value: (nullable): %NULL when @attribute is missing
  * @expected: translated, as in "expected %s"
  *
  * Records that @value is not usable.

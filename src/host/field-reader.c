@@ -10,10 +10,30 @@
 /* /sys has no longer names than this. */
 #define TEXT_MAX 4096
 
+/* (transfer full): where @member is, or what is being read when it is %NULL */
+static char *
+place_of (const VsmmuFieldReader *reader, const char *member)
+{
+  if (reader->array != NULL)
+    return g_strdup_printf ("%s[%u]%s%s", reader->array, reader->index, member != NULL ? "." : "",
+                            member != NULL ? member : "");
+  return g_strdup (member != NULL ? member : _ ("the document"));
+}
+
+gboolean
+vsmmu_field_refuse_missing (VsmmuFieldReader *reader, const char *member)
+{
+  g_autofree char *place = place_of (reader, member);
+
+  if (reader->error == NULL)
+    g_set_error (&reader->error, VSMMU_ERROR, VSMMU_ERROR_FACTS, _ ("%s: '%s' is missing"), reader->name, place);
+  return FALSE;
+}
+
 gboolean
 vsmmu_field_refuse (VsmmuFieldReader *reader, const char *member, const char *format, ...)
 {
-  g_autofree char *place = NULL;
+  g_autofree char *place = place_of (reader, member);
   g_autofree char *message = NULL;
   va_list arguments;
 
@@ -22,11 +42,6 @@ vsmmu_field_refuse (VsmmuFieldReader *reader, const char *member, const char *fo
   va_start (arguments, format);
   message = g_strdup_vprintf (format, arguments);
   va_end (arguments);
-  if (reader->array != NULL)
-    place = g_strdup_printf ("%s[%u]%s%s", reader->array, reader->index, member != NULL ? "." : "",
-                             member != NULL ? member : "");
-  else
-    place = g_strdup (member != NULL ? member : _ ("the document"));
   g_set_error (&reader->error, VSMMU_ERROR, VSMMU_ERROR_FACTS, "%s: %s: %s", reader->name, place, message);
   return FALSE;
 }

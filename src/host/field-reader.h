@@ -19,6 +19,9 @@ typedef struct {
 gboolean vsmmu_field_refuse (VsmmuFieldReader *reader, const char *member, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
 
+/* The same for @member, which has to be there and is not. */
+gboolean vsmmu_field_refuse_missing (VsmmuFieldReader *reader, const char *member);
+
 gboolean vsmmu_field_is_absent (JsonNode *node);
 
 /* The string in @node, or %NULL after an error. */

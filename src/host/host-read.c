@@ -53,7 +53,7 @@ read_pages (VsmmuFieldReader *reader, JsonObject *element)
   if (!vsmmu_fields_read (reader, element, vsmmu_host_pages_fields, &pages))
     return FALSE;
   if (pages.size == 0)
-    return vsmmu_field_refuse (reader, "size_kib", _ ("is missing"));
+    return vsmmu_field_refuse_missing (reader, "size_kib");
   g_array_append_val (reader->host->pages, pages);
   return TRUE;
 }
@@ -104,7 +104,7 @@ read_group (VsmmuFieldReader *reader, JsonObject *element)
   gint64 value;
 
   if (vsmmu_field_is_absent (number))
-    return vsmmu_field_refuse (reader, "number", _ ("is missing"));
+    return vsmmu_field_refuse_missing (reader, "number");
   if (!vsmmu_field_get_number (reader, number, "number", 0, G_MAXINT32, &value))
     return FALSE;
   group = vsmmu_host_group_new ((guint) value);
@@ -168,7 +168,7 @@ read_unread (VsmmuFieldReader *reader, JsonObject *element)
   if (!vsmmu_fields_read (reader, element, vsmmu_host_unread_fields, unread))
     return FALSE;
   return (unread->path != NULL && unread->reason != NULL) ||
-         vsmmu_field_refuse (reader, NULL, _ ("requires a 'path' and a 'reason'"));
+         vsmmu_field_refuse (reader, NULL, _ ("a file that could not be read requires a 'path' and a 'reason'"));
 }
 
 /* What has the same name as its neighbour; %NULL when all names are different. */
@@ -295,8 +295,8 @@ read_version_number (VsmmuFieldReader *reader, JsonObject *root)
   gint64 version;
 
   if (vsmmu_field_is_absent (node))
-    return vsmmu_field_refuse (reader, "version",
-                               _ ("is missing; host facts must be as 'virt-vsmmu host --json' prints them"));
+    return vsmmu_field_refuse (reader, NULL,
+                               _ ("'version' is missing; host facts must be as 'virt-vsmmu host --json' prints them"));
   if (!vsmmu_field_get_number (reader, node, "version", 1, G_MAXINT64, &version))
     return FALSE;
   return version <= VSMMU_HOST_FORMAT_VERSION ||

@@ -222,21 +222,30 @@ edit_guest (VsmmuLayout *layout, VsmmuPlan *plan, const char *guest, gsize lengt
   return TRUE;
 }
 
+/* NUMA nodes of one GPU, which can have eight partitions (MIG). */
+#define GPU_NODES 8
+
 /* What neither the XML nor a rule says. */
 static void
 note_what_is_left (VsmmuLayout *layout)
 {
+  /* Without cells, cell 0 has to be written as well. */
+  guint next = MAX (layout->domain->n_cells, 1);
+
   for (guint i = 0; i < layout->groups->len; i++) {
     const VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
 
     for (guint d = 0; d < group->devices->len; d++) {
       const VsmmuHostDevice *device = g_ptr_array_index (group->devices, d);
 
-      if (g_strcmp0 (device->driver, "nvgrace_gpu_vfio_pci") == 0)
-        vsmmu_layout_note (layout,
-                           _ ("%s has memory of its own, which the guest sees as NUMA nodes: add eight cells without "
-                              "memory to <cpu><numa>, and <acpi nodeset='...'/> to the <hostdev>"),
-                           device->name);
+      if (g_strcmp0 (device->driver, "nvgrace_gpu_vfio_pci") != 0)
+        continue;
+      vsmmu_layout_note (
+          layout,
+          _ ("%s has memory of its own, which the guest sees as NUMA nodes: add cells %u to %u without "
+             "memory to <numa> in <cpu> after the cells with memory, and <acpi nodeset='%u-%u'/> to the <hostdev>"),
+          device->name, next, next + GPU_NODES - 1, next, next + GPU_NODES - 1);
+      next += GPU_NODES;
     }
   }
 }
@@ -285,6 +294,9 @@ is_possible (const VsmmuDomain *domain, GError **error)
     if (problem->unclear != NULL)
       return vsmmu_layout_refuse (error, "%s:%u: %s: %s", domain->file, problem->line, problem->unclear,
                                   problem->expected);
+    if (problem->value == NULL)
+      return vsmmu_layout_refuse (error, _ ("%s:%u: attribute '%s' is missing; set it to %s, and plan again"),
+                                  domain->file, problem->line, problem->attribute, problem->expected);
     return vsmmu_layout_refuse (error,
                                 _ ("%s:%u: libvirt does not accept the value '%s' (expected %s); correct it, and plan "
                                    "again"),

@@ -66,6 +66,19 @@ is_smmuv3_driver (const xmlNode *node)
          g_strcmp0 (vsmmu_xml_attribute (node->parent, "model"), "smmuv3") == 0;
 }
 
+/* (transfer full): what to do about @name on @driver, that of an SMMUv3 */
+static char *
+hint_for_option (const xmlNode *driver, const char *name)
+{
+  g_autofree char *expected = vsmmu_options_describe_values (name);
+
+  if (!vsmmu_options_accepts (name, vsmmu_xml_attribute (driver, name)))
+    return g_strdup_printf (_ ("set %s to %s"), name, expected);
+  if (vsmmu_xml_attribute (driver, "pciBus") == NULL)
+    return g_strdup_printf (_ ("remove %s, or set accel='on' and pciBus"), name);
+  return g_strdup_printf (_ ("set accel='on', or remove %s"), name);
+}
+
 static void
 report_attribute (Search *search, const xmlNode *original, const xmlAttr *attribute)
 {
@@ -82,10 +95,8 @@ report_attribute (Search *search, const xmlNode *original, const xmlAttr *attrib
   report_error (
       search, original,
       g_strdup_printf (_ ("attribute '%s' with the value '%s' is not valid in <%s>"), name, value, original->name),
-      is_smmuv3_driver (original)
-          ? g_strdup (_ ("set accel, ats, ril and cmdqv to on or off, ssidsize to 0 to 20, oas to 44 or 48, and "
-                         "pciBus to 0 to 255; set accel='on' for the options, and pciBus for accel='on'"))
-          : g_strdup (_ ("correct the name or the value, or remove the attribute")));
+      is_smmuv3_driver (original) ? hint_for_option (original, name)
+                                  : g_strdup (_ ("correct the name or the value, or remove the attribute")));
 }
 
 static void

@@ -126,7 +126,7 @@ static const struct {
     "duplicate <acpi>" },
   { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/></iommu></devices><iommufd enabled='yes'/>"
             "<iommufd enabled='no'/><devices>"),
-    "<iommufd> only once" },
+    "duplicate <iommufd>" },
   { DOMAIN ("<iommu model='smmuv3'><driver pciBus='1'/><alias name='ua-a'/></iommu><hostdev type='pci'>"
             "<alias name='ua-a'/></hostdev>"),
     "'ua-a'" },
