@@ -66,7 +66,7 @@ print_adapted (gconstpointer data, int n_operands, char **operands)
 
 static const VsmmuOption options[] = {
   { "target", 't', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, target),
-    N_ ("versions: libvirt=11.3,qemu=11.1, 'this', or facts of a host"), N_ ("TARGET") },
+    N_ ("versions: libvirt=11.3,qemu=11.1, 'this' or host facts"), N_ ("TARGET") },
   { "connect", 'c', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, uri),
     N_ ("libvirt for --target this (default qemu:///system)"), N_ ("URI") },
   { "lift", 'l', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, lift), N_ ("reverse the adaptation of a domain") },

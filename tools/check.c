@@ -342,7 +342,7 @@ static const VsmmuOption options[] = {
   { "passive", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_passive),
     N_ ("do not open VFIO devices of this host") },
   { "target", 't', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, target_text),
-    N_ ("check for libvirt=12.8,qemu=11.1, 'this', or facts of a host"), N_ ("TARGET") },
+    N_ ("check for libvirt=12.8,qemu=11.1, 'this' or FACTS"), N_ ("TARGET") },
   { "connect", 'c', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, uri),
     N_ ("libvirt for --target this (default qemu:///system)"), N_ ("URI") },
   { "schema", 's', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, use_schema),
