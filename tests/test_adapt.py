@@ -226,7 +226,7 @@ def test_lifting_goes_into_the_documents_that_have_a_domain_in_them(program):
 # The command
 #
 
-def test_what_is_not_carried_is_said(program):
+def test_what_lowering_drops_is_noted(program):
     outcome = program.run("adapt", "--target=libvirt=9.0", input=EXAMPLE.replace(
         "enabled='yes'", "enabled='yes' fdgroup='f'").replace("oas='48'", "oas='48' aw_bits='48'", 1).replace(
         "<target busNr='32'>", "<target busNr='32' memReserve='8'>").encode())

@@ -189,7 +189,7 @@ def test_a_directory_is_searched_in_sorted_order(program, tmp_path):
     assert files == ["B.xml", "a.xml", "b.xml", "a/x.xml", "c/z.xml", "c/d/y.xml"]
 
 
-def test_what_is_no_domain_is_passed_over_in_a_directory_and_counted(program, tmp_path):
+def test_other_files_in_a_directory_are_skipped_and_counted(program, tmp_path):
     (tmp_path / "grace.xml").write_text(GRACE.read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "default.xml").write_text(NETWORK, encoding="utf-8")
     (tmp_path / "pool.xml").write_text("<pool/>", encoding="utf-8")
@@ -199,7 +199,7 @@ def test_what_is_no_domain_is_passed_over_in_a_directory_and_counted(program, tm
                                              "2 documents are not domains and were skipped"]
 
 
-def test_what_is_no_domain_is_an_error_when_it_is_named(program, tmp_path):
+def test_a_named_file_that_is_not_a_domain_is_an_error(program, tmp_path):
     path = tmp_path / "default.xml"
     path.write_text(NETWORK, encoding="utf-8")
     assert program.check(path).rules == ["xml-malformed"]
@@ -224,7 +224,7 @@ def test_links_between_directories_do_not_make_the_search_endless(program, tmp_p
     assert outcome.status == 0 and "1 document checked" in outcome.out
 
 
-def test_links_to_documents_elsewhere_are_not_followed_and_said(program, tmp_path):
+def test_links_to_documents_elsewhere_are_reported_and_not_followed(program, tmp_path):
     elsewhere, tree = tmp_path / "elsewhere.xml", tmp_path / "tree"
     elsewhere.write_bytes(BROKEN.read_bytes())
     tree.mkdir()
@@ -474,7 +474,7 @@ def test_a_device_is_tried_on_every_domain(program, tmp_path):
     assert outcome.rules.count("hotplug-bus-missing") == 2
 
 
-def test_a_good_device_is_no_error(program):
+def test_a_good_device_is_not_an_error(program):
     outcome = program.run("check", "-a", "-", GRACE, input=FREE_PORT.encode())
     assert outcome.status == 0 and "1 document checked: 0 errors" in outcome.out
 
@@ -537,7 +537,7 @@ def test_a_hint_names_the_port_behind_the_right_vsmmu(second, nic, hint, program
     ("<hostdev/>" + " " * (32 << 20), ["32 MiB"]),
 ], ids=range(11))
 @pytest.mark.parametrize("option", ["--attach", "--detach"])
-def test_what_is_no_device_document_is_refused(option, device, words, program):
+def test_an_invalid_device_document_is_refused(option, device, words, program):
     outcome = program.run("check", option, "-", GRACE, input=device.encode())
     assert_refused(outcome, *words)
     assert len(outcome.err) < 500

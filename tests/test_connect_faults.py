@@ -55,7 +55,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("data", GARBAGE)
 @pytest.mark.parametrize("side", ["client", "daemon"])
-def test_what_is_no_frame_ends_the_connection_and_says_so(peer, side, data):
+def test_an_invalid_frame_ends_the_connection_with_an_error(peer, side, data):
     getattr(peer, side).sendall(data)
     for end in (peer.client, peer.daemon):
         assert wire.read_to_end(end) == b""

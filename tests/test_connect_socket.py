@@ -92,12 +92,12 @@ def test_the_system_is_the_socket_that_is_there(connect, directory, present, fou
         expect_connection(transport, listeners[found])
 
 
-def test_no_daemon_is_said_with_what_was_looked_for(connect, directory):
+def test_a_missing_daemon_is_reported_with_the_sockets_tried(connect, directory):
     with Transport(connect, prefix=[*WITH_RUN, directory]) as transport:
         expect_refusal(transport, "no libvirt daemon is running: '/run/libvirt' has neither 'virtqemud-sock' nor 'libvirt-sock'; start virtqemud or libvirtd")
 
 
-def test_a_daemon_that_has_died_is_said_with_its_socket(connect, directory):
+def test_a_dead_daemon_is_reported_with_its_socket(connect, directory):
     path = directory / "libvirt" / "libvirt-sock"
     Listener(path).socket.close()
     with Transport(connect, prefix=[*WITH_RUN, directory]) as transport:
@@ -108,7 +108,7 @@ def test_a_daemon_that_has_died_is_said_with_its_socket(connect, directory):
         expect_refusal(transport, "cannot connect to the libvirt daemon at '/x*': File name too long; .*")
 
 
-def test_no_permission_is_said_with_what_to_do(connect, directory):
+def test_a_permission_error_says_what_to_do(connect, directory):
     copy = shutil.copy(connect, directory)
     Listener(directory / "libvirt" / "virtqemud-sock").path.chmod(0o700)
     with Transport(copy, prefix=[*WITH_RUN, directory, *AS_NOBODY]) as transport:
@@ -177,7 +177,7 @@ def opening(name):
     (AS_NOBODY, "no URI", False),
     ([], "qemu:///session", False),
 ])
-def test_a_user_does_not_get_the_system_for_a_session(connect, directory, user, name, is_refused):
+def test_a_session_uri_is_refused_on_the_socket_of_the_system(connect, directory, user, name, is_refused):
     """The system's daemon would not say a word."""
     copy = shutil.copy(connect, directory)
     listener = Listener(directory / "libvirt" / "libvirt-sock")

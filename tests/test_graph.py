@@ -206,7 +206,7 @@ def test_a_picture_is_the_one_that_was_found_right(name, program):
 
 
 @pytest.mark.parametrize("name", ["partial-host", "many"])
-def test_a_picture_of_a_made_up_guest_is_the_one_that_was_found_right(name, program, tmp_path):
+def test_a_picture_of_a_synthetic_guest_is_the_one_that_was_found_right(name, program, tmp_path):
     """Facts that are not known are left out; names beyond the first few are counted."""
     host, count, spare = json.loads(facts(3)), 2, 1
     if name == "many":

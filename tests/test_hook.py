@@ -102,7 +102,7 @@ def test_devices_of_two_smmus_are_refused(hook, operation):
 
 @pytest.mark.parametrize("operation", ["prepare", "migrate", "restore", "reconnect"])
 @pytest.mark.parametrize("xml", [GOOD, EMULATED], ids=["good", "emulated vSMMU"])
-def test_what_works_passes_without_a_word(hook, operation, xml):
+def test_what_works_passes_silently(hook, operation, xml):
     assert has_nothing_to_say(hook, xml, operation)
 
 
@@ -136,14 +136,14 @@ SPELLINGS = [("-device", "arm-smmuv3,primary-bus=pci.1,accel=y"), ("--device", "
 
 @pytest.mark.parametrize("arguments", SPELLINGS, ids=" ".join)
 @pytest.mark.parametrize("xml", [PLAIN, EMULATED, GOOD], ids=["plain", "emulated", "accelerated"])
-def test_a_vsmmu_that_is_said_otherwise_is_refused(hook, xml, arguments):
+def test_a_vsmmu_in_another_spelling_is_refused(hook, xml, arguments):
     answer = hook.call(with_arguments(xml, *arguments))
     assert answer.status == 1 and "commandline-not-understood" in answer.err
     assert any("[commandline-not-understood]; hint: remove '-" in line for line in answer.log)
 
 
 @pytest.mark.parametrize("xml", [PLAIN, EMULATED], ids=["plain", "emulated"])
-def test_arguments_of_other_guests_pass_without_a_word(hook, xml):
+def test_arguments_of_other_guests_pass_silently(hook, xml):
     xml = with_arguments(xml, "-fw_cfg", "name=opt/x,string=-device", "-device", "virtio-rng-pci,id=arm-smmuv3", "-object",
                          "iommufd,id=iommufd0", "-global", "vfio-pci.iommufd=iommufd0", "-set", "drive.d.cache=none", "-future")
     assert has_nothing_to_say(hook, xml)
@@ -324,7 +324,7 @@ def expected(operation, mode="enforce"):
 
 
 @unsanitized
-def test_a_host_that_does_not_answer_holds_nobody_up(make_hook):
+def test_a_host_that_does_not_answer_blocks_nobody(make_hook):
     """A device in /sys hangs in the kernel, so that not even SIGKILL ends who looks."""
     calls = {}
     hooks = {mode: make_hook(emulated_host()) for mode in ("warn", "enforce")}
@@ -350,7 +350,7 @@ def test_a_host_that_does_not_answer_holds_nobody_up(make_hook):
 
 @pytest.mark.slow("the hook itself waits for ten seconds")
 @unsanitized
-def test_what_does_not_end_holds_nobody_up(hook, make_hook):
+def test_a_check_that_does_not_end_blocks_nobody(hook, make_hook):
     """Input, a configuration, and processes that are stopped; all at once, as each waits for ten seconds."""
     hook.configure("[policy]\nmode=warn\n")
     blocked = make_hook(emulated_host())
@@ -577,7 +577,7 @@ OUTSIDE = GOOD.replace("<memballoon", hostdev("0000:01:00.0", 0).replace("bus='0
 
 @pytest.mark.parametrize("xml, mode, rule", [(OUTSIDE, "enforce", "hostdev-outside-vsmmu"),
                                              (TWO_SMMUS, "warn", "host-smmu-mismatch")], ids=["warning", "error"])
-def test_what_refuses_nothing_is_told_once(hook, xml, mode, rule):
+def test_a_warning_is_logged_once(hook, xml, mode, rule):
     """libvirt calls the hook for one guest to be restored, then to be prepared."""
     hook.configure(f"[policy]\nmode={mode}\n")
     assert hook.call(xml, "restore") == SILENCE

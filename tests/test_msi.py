@@ -111,7 +111,7 @@ def test_the_schema_is_a_schema():
 @pytest.mark.parametrize("xml, word", [
     ("<network/>", "<network>"), (guest(machine="pc"), "virt"),
     (guest("<rng model='virtio'><address type='pci' bus='9' slot='40'/></rng>", RNG.format(9)), "PCI")])
-def test_what_has_no_ways_is_refused(xml, word, program):
+def test_a_domain_without_msi_paths_is_refused(xml, word, program):
     outcome = ask(program, xml)
     assert (outcome.status, outcome.out) == (2, "") and word in outcome.err
 

@@ -198,7 +198,7 @@ def test_every_name_of_a_file_is_shown_as_it_is(name, content, program, tmp_path
 
 
 @pytest.mark.parametrize("name", [b"latin-\xfc.xml", b"\xff\xfe.xml", b"cut-\xe4\xb8.xml"])
-def test_a_name_that_is_no_utf8_is_shown_with_replacements(name, program, tmp_path):
+def test_a_name_that_is_not_utf8_is_shown_with_replacements(name, program, tmp_path):
     path = os.fsencode(tmp_path) + b"/" + name
     with open(path, "wb") as file:
         file.write(GRACE.read_bytes())

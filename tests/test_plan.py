@@ -271,7 +271,7 @@ EMPTY_VSMMU = "<controller type='pci' index='1' model='pcie-expander-bus'/><iomm
     ("grace", GPUS[0], GUEST.replace("machine='virt'", "machine='sbsa-ref'"), "'virt'"),
     ("grace", GPUS[0], GUEST.replace("'kvm'", "'qemu'"), "needs-kvm"),
 ], ids=lambda value: str(value)[:24])
-def test_what_cannot_be_had_is_refused(program, facts, host, device, guest, reason):
+def test_an_impossible_plan_is_refused(program, facts, host, device, guest, reason):
     options = ("--into", "-") if guest else ()
     outcome = plan(program, facts.file(host), [device], *options, **({"input": guest.encode()} if guest else {}))
     assert (outcome.status, outcome.out) == (1, "") and reason in outcome.err

@@ -300,7 +300,7 @@ NO_SCHEMAS = {
 
 @pytest.mark.parametrize("is_relative", [False, True])
 @pytest.mark.parametrize("name", NO_SCHEMAS)
-def test_what_is_no_schema_is_one_error_that_names_it(name, is_relative, run_check, tmp_path, monkeypatch):
+def test_an_invalid_schema_is_one_error_that_names_it(name, is_relative, run_check, tmp_path, monkeypatch):
     files, expected = NO_SCHEMAS[name]
     for file, text in files.items():
         (tmp_path / file).write_text(text, encoding="utf-8")

@@ -98,7 +98,7 @@ def test_the_first_call_starts_it_as_its_own_user(bus):
 
 @pytest.mark.parametrize("caller", ["root", *CALLERS])
 @pytest.mark.parametrize("method", [*READS, *MANAGES])
-def test_who_may_call_what(caller, method, bus):
+def test_who_may_call_which_method(caller, method, bus):
     may = caller == "root" or (caller == "member" and method in READS) or (
         caller == "operator" and method in MANAGES and bus.has_polkit)
     arguments, expected = (READS | MANAGES)[method]
@@ -112,7 +112,7 @@ def test_who_may_call_what(caller, method, bus):
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-def test_nobody_else_can_be_it(caller, bus):
+def test_nobody_else_can_own_the_name(caller, bus):
     answer = bus.call(caller, "org.freedesktop.DBus.RequestName", NAME, "uint32 3", to=("org.freedesktop.DBus", "/"))
     assert f"{DENIED}:" in answer and "not allowed to own" in answer
     assert bus.owner == "vsmmu"
@@ -133,7 +133,7 @@ def test_only_who_may_read_hears_signals(bus):
 
 @pytest.mark.slow("a flood has to last while others call")
 @pytest.mark.parametrize("connections", [8])
-def test_a_flood_of_who_may_nothing_holds_up_nobody(connections, bus):
+def test_a_flood_of_unauthorized_calls_blocks_nobody(connections, bus):
     assert bus.call("member", "ListVerdicts") == "(@aa{sv} [],)"
     def start(caller, script, number):
         return subprocess.Popen(bus.as_user(caller, "/usr/bin/python3", "-c", script, bus.address, str(number)), cwd="/", text=True,

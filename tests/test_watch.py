@@ -140,7 +140,7 @@ def test_libvirt_may_crash_in_between(watch, guest, guest_daemon):
     assert "mismatch" not in {one.get("device", {}).get("verdict") for one in watch.news()}
 
 
-def test_verify_says_it_once(program, guest, watch):
+def test_verify_reports_once(program, guest, watch):
     outcome = program.run("verify", "--connect", guest.daemon.uri, "--format", "json", "--wait", "10", guest.name)
     assert (outcome.status, outcome.err) == (0, "")
     said = json.loads(outcome.out)
@@ -187,7 +187,7 @@ def test_a_vector_that_changes_all_the_time_is_no_verdict(program, guest):
     assert {one["check"]: one["text"] for one in device["evidence"]}["vectors"].startswith("the guest changed the data")
 
 
-def test_a_qemu_that_does_not_answer_is_said_and_holds_up_nobody(program, guest, guest_daemon, watch, tmp_path):
+def test_a_hung_qemu_is_reported_and_blocks_nothing_else(program, guest, guest_daemon, watch, tmp_path):
     paths = [tmp_path / name for name in ("hasty", "patient")]
     for path in paths:
         path.mkdir()
@@ -405,7 +405,7 @@ def test_a_guest_that_dies_while_it_is_looked_at_is_forgotten(watch, guest):
     assert watch.process.poll() is None
 
 
-def test_a_daemon_that_is_not_there_is_said_and_waited_for(program, tmp_path):
+def test_a_missing_daemon_is_reported_and_waited_for(program, tmp_path):
     watching = Watch(program, f"qemu:///system?socket={tmp_path}/none", tmp_path)
     said = watching.wait_for("disconnected")
     assert f"{tmp_path}/none" in said["reason"]

@@ -18,7 +18,7 @@ def libvirt():
         yield virsh.Libvirt(host)
 
 
-def test_accel_and_iommufd_are_lost_without_a_word_and_we_say_so(libvirt):
+def test_silently_lost_accel_and_iommufd_are_reported(libvirt):
     assert "library: libvirt 11.3" in libvirt.virsh("version").out
     xml = virsh.domain(devices=[virsh.Device(machine.A_NVME_1, bus=2)])
     defined = libvirt.define(xml)

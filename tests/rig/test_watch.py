@@ -224,11 +224,11 @@ def test_a_right_hotplug_is_verified_with_what_kvm_was_given_and_it_works(libvir
     service.wait_for(hostdev0="verified")
 
 
-def test_verify_says_the_same_once(emulated_host, console):
+def test_verify_reports_the_same_once(emulated_host, console):
     said = emulated_host.run(f"virt-vsmmu verify --format json --monitor --wait 5 {NAME} hostdev0")
     device, = json.loads(said.out[said.out.index("{\n"):])["devices"]
     checks = {one["check"]: one for one in device["evidence"]}
-    assert device["verdict"] == "verified" and "QEMU uses for every" in checks["doorbell"]["text"]
+    assert device["verdict"] == "verified" and "QEMU uses it for every" in checks["doorbell"]["text"]
 
 
 def test_all_is_looked_at_again_after_libvirtd_and_virt_vsmmud_and_the_guest_restarted(emulated_host, libvirt, service, watch, console, hot):

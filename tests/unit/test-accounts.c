@@ -224,7 +224,7 @@ test_so_much_is_asked_about_a_user (void)
 }
 
 static void
-test_work_of_who_went_away_is_not_done (void)
+test_work_for_a_client_that_left_is_dropped (void)
 {
   g_autoptr (VsmmuAccounts) accounts = vsmmu_accounts_new ();
   g_autoptr (GCancellable) gone = g_cancellable_new ();
@@ -254,6 +254,6 @@ main (int argc, char **argv)
   g_test_add_func ("/accounts/what-is-large-leaves-threads-for-what-is-small",
                    test_what_is_large_leaves_threads_for_what_is_small);
   g_test_add_func ("/accounts/so-much-is-asked-about-a-user", test_so_much_is_asked_about_a_user);
-  g_test_add_func ("/accounts/work-of-who-went-away-is-not-done", test_work_of_who_went_away_is_not_done);
+  g_test_add_func ("/accounts/work-of-who-went-away-is-not-done", test_work_for_a_client_that_left_is_dropped);
   return g_test_run ();
 }

@@ -207,7 +207,7 @@ try_case (Fixture *fixture, guint uid, guint32 group)
 
 /* Everybody, root too: whoever answers for polkit, and however, decides; nobody may because polkit does not say. */
 static void
-test_who_may (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+test_who_is_authorized (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   static const struct {
     guint uid;
@@ -266,7 +266,7 @@ main (int argc, char **argv)
   for (guint i = 0; i < N_WAYS; i++) {
     g_autofree char *path = g_strconcat ("/authority/polkit/", names[i], NULL);
 
-    g_test_add (path, Fixture, GUINT_TO_POINTER (i), set_up, test_who_may, tear_down);
+    g_test_add (path, Fixture, GUINT_TO_POINTER (i), set_up, test_who_is_authorized, tear_down);
   }
   g_test_add ("/authority/gone", Fixture, GUINT_TO_POINTER (HANGS), set_up, test_who_went_away, tear_down);
   g_test_add ("/authority/session", Fixture, GUINT_TO_POINTER (DENIES), set_up, test_a_session_asks_nobody, tear_down);

@@ -109,7 +109,7 @@ test_small_documents_never_wait (void)
 }
 
 static void
-test_what_costs_more_than_all_waits_until_nobody_has_anything (void)
+test_a_document_above_the_budget_waits_until_all_of_it_is_free (void)
 {
   g_autoptr (VsmmuBudget) budget = vsmmu_budget_new (ALL);
   g_autoptr (GString) order = g_string_new (NULL);
@@ -142,7 +142,7 @@ main (int argc, char **argv)
                    test_the_urgent_go_first_and_then_who_came_first);
   g_test_add_func ("/budget/small-documents-never-wait", test_small_documents_never_wait);
   g_test_add_func ("/budget/what-costs-more-than-all-waits-until-nobody-has-anything",
-                   test_what_costs_more_than_all_waits_until_nobody_has_anything);
+                   test_a_document_above_the_budget_waits_until_all_of_it_is_free);
   g_test_add_func ("/budget/without-a-budget-there-is-no-limit", test_without_a_budget_there_is_no_limit);
   return g_test_run ();
 }

@@ -75,7 +75,7 @@ expect (const Told *told, const char *events)
 }
 
 static void
-test_what_becomes_of_a_guest_is_told (void)
+test_what_happens_to_a_guest_is_reported (void)
 {
   static const struct {
     int what;
@@ -141,7 +141,7 @@ test_a_daemon_elsewhere_is_to_answer (void)
 
 /* Whichever of its events libvirt does not promise, and nothing is left with it. */
 static void
-test_a_daemon_that_tells_of_no_events_is_an_error (void)
+test_a_daemon_without_events_is_an_error (void)
 {
   static const int ids[] = { VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_ID_REBOOT,
                              VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
@@ -382,9 +382,9 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_assert_true (monitor_command != NULL);
-  g_test_add_func ("/connection/events", test_what_becomes_of_a_guest_is_told);
+  g_test_add_func ("/connection/events", test_what_happens_to_a_guest_is_reported);
   g_test_add_func ("/connection/keep-alive", test_a_daemon_elsewhere_is_to_answer);
-  g_test_add_func ("/connection/no-events", test_a_daemon_that_tells_of_no_events_is_an_error);
+  g_test_add_func ("/connection/no-events", test_a_daemon_without_events_is_an_error);
   g_test_add_func ("/connection/errors", test_each_error_of_libvirt_is_told);
   g_test_add_func ("/connection/versions", test_versions_are_those_of_the_daemon);
   g_test_add_func ("/connection/budget", test_a_domain_gives_back_what_it_took);

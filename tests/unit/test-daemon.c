@@ -171,7 +171,7 @@ test_a_path_has_so_many_bytes_and_no_more (void)
 
 /* By whether the socket is given, or looked for as that of a session; a daemon that may not be used is there. */
 static void
-test_no_permission_is_said_with_what_to_do (Fixture *fixture, gconstpointer data)
+test_a_permission_error_says_what_to_do (Fixture *fixture, gconstpointer data)
 {
   gboolean is_session = GPOINTER_TO_INT (data);
   g_autofree char *path = path_of (sockets[0]);
@@ -247,8 +247,8 @@ main (int argc, char **argv)
 #define ADD(path, data, test) g_test_add ("/daemon/" path, Fixture, data, set_up, test, tear_down)
   ADD ("path", NULL, test_a_path_is_what_is_connected_to);
   g_test_add_func ("/daemon/longest-path", test_a_path_has_so_many_bytes_and_no_more);
-  ADD ("permission/path", GINT_TO_POINTER (FALSE), test_no_permission_is_said_with_what_to_do);
-  ADD ("permission/session", GINT_TO_POINTER (TRUE), test_no_permission_is_said_with_what_to_do);
+  ADD ("permission/path", GINT_TO_POINTER (FALSE), test_a_permission_error_says_what_to_do);
+  ADD ("permission/session", GINT_TO_POINTER (TRUE), test_a_permission_error_says_what_to_do);
   ADD ("session", NULL, test_the_daemons_of_a_session_are_tried_in_order);
   ADD ("started", GINT_TO_POINTER (FALSE), test_a_session_without_a_daemon_gets_one);
   ADD ("started-by-another", GINT_TO_POINTER (TRUE), test_a_session_without_a_daemon_gets_one);

@@ -173,7 +173,7 @@ test_a_good_domain_is_lowered_where_libvirt_does_not (Fixture *fixture, gconstpo
 
 /* Nothing is changed without a word. */
 static void
-test_what_is_lost_in_lowering_is_said (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+test_what_lowering_loses_is_noted (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_autofree char *odd = g_strdup_printf (
       START HOSTDEV ("0x0002", "0x01",
@@ -1164,7 +1164,7 @@ main (int argc, char **argv)
   ADD ("native", NULL, test_a_good_domain_passes_as_it_is_where_libvirt_knows_it);
   ADD ("lowered", NULL, test_a_good_domain_is_lowered_where_libvirt_does_not);
   ADD ("refused", NULL, test_a_domain_with_errors_is_refused_and_said_why);
-  ADD ("lost", NULL, test_what_is_lost_in_lowering_is_said);
+  ADD ("lost", NULL, test_what_lowering_loses_is_noted);
   ADD ("no-port", NULL, test_a_device_whose_ports_are_taken_is_refused);
   ADD ("not-running", NULL, test_only_a_guest_that_runs_is_judged);
   ADD ("mode", NULL, test_the_mode_says_what_is_refused_and_said);

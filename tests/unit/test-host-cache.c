@@ -130,7 +130,7 @@ test_a_host_that_is_broken_is_an_error (Fixture *fixture, gconstpointer data G_G
 
 /* Whichever file it is, and what is read after that is new. */
 static void
-test_what_changes_is_told_and_used (Fixture *fixture, gconstpointer data)
+test_changes_are_signalled_and_used (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *part = leave_out_register (fixture->whole);
   gboolean is_saved = GPOINTER_TO_INT (data);
@@ -154,7 +154,7 @@ main (int argc, char **argv)
   ADD ("saved", 0, test_what_was_saved_completes_the_host);
   ADD ("saved-broken", 0, test_what_was_saved_and_is_broken_is_an_error);
   ADD ("broken", 0, test_a_host_that_is_broken_is_an_error);
-  ADD ("host-changes", FALSE, test_what_changes_is_told_and_used);
-  ADD ("saved-changes", TRUE, test_what_changes_is_told_and_used);
+  ADD ("host-changes", FALSE, test_changes_are_signalled_and_used);
+  ADD ("saved-changes", TRUE, test_changes_are_signalled_and_used);
   return g_test_run ();
 }

@@ -66,7 +66,7 @@ static const struct {
 };
 
 static void
-test_what_is_no_device_is_refused (gconstpointer data)
+test_other_root_elements_are_refused (gconstpointer data)
 {
   const typeof (refused[0]) *row = data;
   g_autoptr (GError) error = NULL;
@@ -173,7 +173,7 @@ main (int argc, char **argv)
   for (guint i = 0; i < G_N_ELEMENTS (refused); i++) {
     g_autofree char *path = g_strdup_printf ("/hotplug/refused/%s", refused[i].name);
 
-    g_test_add_data_func (path, &refused[i], test_what_is_no_device_is_refused);
+    g_test_add_data_func (path, &refused[i], test_other_root_elements_are_refused);
   }
   g_test_add_func ("/hotplug/no-file", test_a_file_that_is_not_there_is_an_error);
   g_test_add_func ("/hotplug/guest-does-not-change", test_the_guest_does_not_change);

@@ -188,7 +188,7 @@ test_no_other_procedure_brings_xml (void)
 }
 
 static void
-test_what_cannot_be_decoded_is_no_message (void)
+test_an_undecodable_payload_is_not_a_message (void)
 {
   for (guint i = 0; i < G_N_ELEMENTS (procedures); i++) {
     g_autoptr (GBytes) frame = frame_new (procedures[i].number, (xdrproc_t) xdr_int, &(int){ 1 });
@@ -209,6 +209,6 @@ main (int argc, char **argv)
     g_test_add_data_func (path, &procedures[i], test_the_xml_of_each_procedure_is_replaced_in_its_place);
   }
   g_test_add_func ("/message/no-other", test_no_other_procedure_brings_xml);
-  g_test_add_func ("/message/broken", test_what_cannot_be_decoded_is_no_message);
+  g_test_add_func ("/message/broken", test_an_undecodable_payload_is_not_a_message);
   return g_test_run ();
 }

@@ -168,7 +168,7 @@ test_metadata_does_not_count_for_the_limits (void)
 
 /* Limits that are broken in <metadata> by little, so that it would be read whole. */
 static void
-test_a_limit_that_only_metadata_breaks_is_none (void)
+test_a_limit_that_only_metadata_breaks_does_not_count (void)
 {
   g_autofree char *deep = repeat ("<a>", 200);
   g_autofree char *end = repeat ("</a>", 200);
@@ -291,7 +291,7 @@ main (int argc, char **argv)
     g_test_add_data_func (path, &rows[i], test_what_is_read_of_metadata);
   }
   g_test_add_func ("/metadata/limits/are-not-for-it", test_metadata_does_not_count_for_the_limits);
-  g_test_add_func ("/metadata/limits/are-for-the-rest", test_a_limit_that_only_metadata_breaks_is_none);
+  g_test_add_func ("/metadata/limits/are-for-the-rest", test_a_limit_that_only_metadata_breaks_does_not_count);
   g_test_add_func ("/metadata/malformed/is-told-from-unreadable",
                    test_what_no_parser_reads_is_told_from_what_we_do_not_read);
   g_test_add_func ("/metadata/filter/found-right", test_a_stream_is_left_without_metadata_as_was_found_right);

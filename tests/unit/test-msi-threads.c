@@ -235,7 +235,7 @@ let_go (Group *group, GThread **threads, guint size)
 }
 
 static void
-test_what_a_crowd_resolves_in_stays_until_the_last_has_left (void)
+test_a_topology_in_use_is_kept_until_the_last_thread_leaves (void)
 {
   Group groups[2];
   GThread *threads[CROWD];
@@ -261,6 +261,6 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/msi-threads/come-and-go", test_resolving_while_devices_come_and_go);
-  g_test_add_func ("/msi-threads/crowd", test_what_a_crowd_resolves_in_stays_until_the_last_has_left);
+  g_test_add_func ("/msi-threads/crowd", test_a_topology_in_use_is_kept_until_the_last_thread_leaves);
   return g_test_run ();
 }

@@ -469,7 +469,7 @@ break_address (CoreFile *core)
 }
 
 static void
-test_what_is_no_core_is_refused (void)
+test_an_invalid_core_is_refused (void)
 {
   static void (*const breakers[]) (CoreFile * core) = {
     break_magic, break_class, break_order,   break_type,   break_entry_size, break_header_offset, break_header_end,
@@ -507,6 +507,6 @@ main (int argc, char **argv)
   g_test_add_func ("/msi-walk/core", test_a_core_is_memory_in_segments);
   g_test_add_func ("/msi-walk/core-overlaps", test_memory_that_is_in_a_core_twice_is_read_once);
   g_test_add_func ("/msi-walk/core-many", test_a_core_with_very_many_segments_has_their_number_elsewhere);
-  g_test_add_func ("/msi-walk/no-core", test_what_is_no_core_is_refused);
+  g_test_add_func ("/msi-walk/no-core", test_an_invalid_core_is_refused);
   return g_test_run ();
 }

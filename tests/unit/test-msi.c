@@ -166,7 +166,7 @@ test_without_a_direct_doorbell_the_address_is_translated (void)
 }
 
 static void
-test_a_translation_that_fails_or_leads_nowhere_is_no_route (void)
+test_a_failed_translation_has_no_route (void)
 {
   Double *viommu = double_new (&translate_only, 0x41000000);
   Double *useless = double_new (&neither, 0);
@@ -184,7 +184,7 @@ test_a_translation_that_fails_or_leads_nowhere_is_no_route (void)
 }
 
 static void
-test_what_is_not_there_or_has_no_number_is_no_route (void)
+test_a_missing_function_or_unnumbered_bus_has_no_route (void)
 {
   g_autoptr (VsmmuMsiResolver) resolver = resolver_new (NULL, VSMMU_MSI_BUS_UNNUMBERED);
 
@@ -404,7 +404,7 @@ static const struct {
 };
 
 static void
-test_a_tree_that_is_none_is_refused (void)
+test_an_invalid_tree_is_refused (void)
 {
   Double *viommu = double_new (&both, 0);
   const VsmmuMsiBus misplaced[] = {
@@ -515,14 +515,14 @@ main (int argc, char **argv)
   g_test_add_func ("/msi/direct", test_a_direct_doorbell_hides_the_address_and_nothing_is_translated);
   g_test_add_func ("/msi/direct-to-nowhere", test_a_direct_doorbell_needs_nothing_to_lie_there);
   g_test_add_func ("/msi/translated", test_without_a_direct_doorbell_the_address_is_translated);
-  g_test_add_func ("/msi/translation-fails", test_a_translation_that_fails_or_leads_nowhere_is_no_route);
-  g_test_add_func ("/msi/absent", test_what_is_not_there_or_has_no_number_is_no_route);
+  g_test_add_func ("/msi/translation-fails", test_a_failed_translation_has_no_route);
+  g_test_add_func ("/msi/absent", test_a_missing_function_or_unnumbered_bus_has_no_route);
   g_test_add_func ("/msi/no-doorbell", test_an_accelerated_smmu_without_a_doorbell_is_an_error_and_never_0);
   g_test_add_func ("/msi/accelerated-cannot-translate", test_an_accelerated_smmu_has_no_way_to_translate);
   g_test_add_func ("/msi/accelerated-is-not-read", test_the_tables_of_an_accelerated_smmu_are_never_read);
   g_test_add_func ("/msi/controller", test_the_msi_controller_is_the_one_that_qemu_chooses);
   g_test_add_func ("/msi/route", test_a_route_is_held_against_the_machine);
-  g_test_add_func ("/msi/broken-trees", test_a_tree_that_is_none_is_refused);
+  g_test_add_func ("/msi/broken-trees", test_an_invalid_tree_is_refused);
   g_test_add_func ("/msi/bypass", test_a_root_bus_that_bypasses_has_no_viommu);
   g_test_add_func ("/msi/replaced", test_a_topology_that_is_replaced_counts_from_then_on);
   g_test_add_func ("/msi/unsupported", test_only_a_virt_machine_with_a_sound_pci_tree_has_a_topology);

@@ -735,7 +735,7 @@ test_bytes_of_file_descriptors_are_no_frames (void)
 }
 
 static void
-test_what_is_no_frame_ends_the_connection (void)
+test_an_invalid_frame_ends_the_connection (void)
 {
   static const struct {
     guint32 length, type, status, payload;
@@ -1039,7 +1039,7 @@ main (int argc, char **argv)
     { "/relay/slow-reader", test_who_does_not_read_stops_that_direction_only },
     { "/relay/descriptor-0", test_descriptor_0_is_one_like_others },
     { "/relay/descriptors", test_bytes_of_file_descriptors_are_no_frames },
-    { "/relay/no-frame", test_what_is_no_frame_ends_the_connection },
+    { "/relay/no-frame", test_an_invalid_frame_ends_the_connection },
     { "/relay/cut-short", test_a_frame_cut_short_is_not_completed_by_others },
     { "/relay/end", test_when_one_side_ends_what_it_said_is_through },
     { "/relay/half-closed", test_a_client_that_has_closed_its_side_still_gets_replies },

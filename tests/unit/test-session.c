@@ -624,7 +624,7 @@ test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain (void)
 /* It hangs in a monitor command, so what we ask it of that domain has no reply; the client's call is not let through.
  */
 static void
-test_a_guest_that_hangs_holds_up_no_more_than_its_domain (void)
+test_a_hung_guest_blocks_only_its_domain (void)
 {
   const guint timeout = 20 * SHORT_MILLISECONDS;
   g_autofree char *message = NULL;
@@ -1395,7 +1395,7 @@ main (int argc, char **argv)
   g_test_add_func ("/session/one-by-one", test_changes_to_one_domain_wait_for_each_other);
   g_test_add_func ("/session/refused", test_a_refused_change_lets_the_next_one_go_on);
   g_test_add_func ("/session/no-answer", test_a_daemon_that_does_not_answer_holds_up_no_more_than_that_domain);
-  g_test_add_func ("/session/hanging-guest", test_a_guest_that_hangs_holds_up_no_more_than_its_domain);
+  g_test_add_func ("/session/hanging-guest", test_a_hung_guest_blocks_only_its_domain);
   g_test_add_func ("/session/waiting", test_so_many_calls_wait_and_no_more);
   g_test_add_func ("/session/number-in-use", test_a_number_in_use_is_for_no_other_change);
   g_test_add_func ("/session/bound", test_so_many_changes_are_with_the_daemon_and_no_more);

@@ -151,7 +151,7 @@ static const struct {
 };
 
 static void
-test_a_cycle_of_controllers_hangs_off_no_root (void)
+test_a_cycle_of_controllers_has_no_root (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (trees); i++) {
     GString *devices = g_string_new (NULL);
@@ -216,7 +216,7 @@ test_the_first_refusal_is_told_with_its_device (void)
 }
 
 static void
-test_the_first_vsmmu_of_a_bus_stands_over_it (void)
+test_the_first_vsmmu_of_a_bus_serves_it (void)
 {
   g_autoptr (VsmmuDomain) domain = read_guest (
       "<controller type='pci' index='1' model='pcie-expander-bus'/>"
@@ -300,13 +300,13 @@ main (int argc, char **argv)
   g_test_add_func ("/slots/devices-go-where-libvirt-puts-them", test_devices_go_where_libvirt_puts_them);
   g_test_add_func ("/slots/255-ports-fit-and-no-more", test_255_ports_fit_and_no_more);
   g_test_add_func ("/slots/bus-numbers-are-counted-down-in-twos", test_bus_numbers_are_counted_down_in_twos);
-  g_test_add_func ("/slots/a-cycle-of-controllers-hangs-off-no-root", test_a_cycle_of_controllers_hangs_off_no_root);
+  g_test_add_func ("/slots/a-cycle-of-controllers-hangs-off-no-root", test_a_cycle_of_controllers_has_no_root);
   g_test_add_func ("/slots/function-0-of-a-shared-slot-becomes-multifunction",
                    test_function_0_of_a_shared_slot_becomes_multifunction);
   g_test_add_func ("/slots/chassis-and-port-follow-from-index-and-address",
                    test_chassis_and_port_follow_from_index_and_address);
   g_test_add_func ("/slots/the-first-refusal-is-told-with-its-device", test_the_first_refusal_is_told_with_its_device);
-  g_test_add_func ("/slots/the-first-vsmmu-of-a-bus-stands-over-it", test_the_first_vsmmu_of_a_bus_stands_over_it);
+  g_test_add_func ("/slots/the-first-vsmmu-of-a-bus-stands-over-it", test_the_first_vsmmu_of_a_bus_serves_it);
   g_test_add_func ("/slots/words", test_what_becomes_of_addresses_is_what_was_found_right);
   return g_test_run ();
 }

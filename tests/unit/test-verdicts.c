@@ -39,7 +39,7 @@ note (const VsmmuVerdict *verdict, gpointer data)
 }
 
 static void
-test_only_what_changes_is_told (void)
+test_only_changes_are_signalled (void)
 {
   g_autoptr (VsmmuVerdicts) verdicts = vsmmu_verdicts_new ();
   g_autoptr (GString) told = g_string_new (NULL);
@@ -56,7 +56,7 @@ test_only_what_changes_is_told (void)
 }
 
 static void
-test_what_is_gone_is_told_once (void)
+test_a_removal_is_signalled_once (void)
 {
   g_autoptr (VsmmuVerdicts) verdicts = vsmmu_verdicts_new ();
   g_autoptr (GString) told = g_string_new (NULL);
@@ -139,8 +139,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/verdicts/only-what-changes-is-told", test_only_what_changes_is_told);
-  g_test_add_func ("/verdicts/what-is-gone-is-told-once", test_what_is_gone_is_told_once);
+  g_test_add_func ("/verdicts/only-what-changes-is-told", test_only_changes_are_signalled);
+  g_test_add_func ("/verdicts/what-is-gone-is-told-once", test_a_removal_is_signalled_once);
   g_test_add_func ("/verdicts/a-list-keeps-the-devices-of-a-domain-together",
                    test_a_list_keeps_the_devices_of_a_domain_together);
   g_test_add_func ("/verdicts/metrics-follow-the-verdicts", test_metrics_follow_the_verdicts);

@@ -74,7 +74,7 @@ resolve (VsmmuViommu *viommu, VsmmuMsiBusFlags flags, VsmmuMsiRoute *route, GErr
 }
 
 static void
-test_the_doorbell_that_is_said_counts (void)
+test_the_reported_doorbell_counts (void)
 {
   Asked asked = { .gpa = DOORBELL };
   VsmmuMsiRoute route = { 0 };
@@ -125,7 +125,7 @@ test_a_bus_that_bypasses_has_none (void)
 
 /* Members past the size may be anything. */
 static void
-test_what_is_past_the_size_does_not_count (void)
+test_members_beyond_the_size_do_not_count (void)
 {
   Asked asked = { .gpa = DOORBELL };
   VsmmuMsiRoute route = { 0 };
@@ -143,7 +143,7 @@ test_what_is_past_the_size_does_not_count (void)
 }
 
 static void
-test_a_tree_that_is_none_is_refused (void)
+test_an_invalid_tree_is_refused (void)
 {
   VsmmuMsiTopologyBuilder *builder = vsmmu_msi_topology_builder_new ();
   g_autoptr (VsmmuMsiTopologyBuilder) unwanted = vsmmu_msi_topology_builder_new ();
@@ -226,12 +226,12 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/viommu-ops/the-doorbell-that-is-said-counts", test_the_doorbell_that_is_said_counts);
+  g_test_add_func ("/viommu-ops/the-doorbell-that-is-said-counts", test_the_reported_doorbell_counts);
   g_test_add_func ("/viommu-ops/an-error-is-handed-on", test_an_error_is_handed_on);
   g_test_add_func ("/viommu-ops/an-address-is-translated", test_an_address_is_translated);
   g_test_add_func ("/viommu-ops/a-bus-that-bypasses-has-none", test_a_bus_that_bypasses_has_none);
-  g_test_add_func ("/viommu-ops/what-is-past-the-size-does-not-count", test_what_is_past_the_size_does_not_count);
-  g_test_add_func ("/viommu-ops/a-tree-that-is-none-is-refused", test_a_tree_that_is_none_is_refused);
+  g_test_add_func ("/viommu-ops/what-is-past-the-size-does-not-count", test_members_beyond_the_size_do_not_count);
+  g_test_add_func ("/viommu-ops/a-tree-that-is-none-is-refused", test_an_invalid_tree_is_refused);
   g_test_add_func ("/viommu-ops/tables-of-an-smmuv3-are-walked", test_tables_of_an_smmuv3_are_walked);
   return g_test_run ();
 }

@@ -215,7 +215,7 @@ test_a_lost_connection_is_made_again (Fixture *fixture, gconstpointer data G_GNU
 }
 
 static void
-test_a_daemon_without_events_is_no_connection (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+test_a_daemon_without_events_is_a_failed_connection (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   static const struct {
     const char *broken;
@@ -305,7 +305,7 @@ main (int argc, char **argv)
   ADD ("another", DETACH, test_another_device_is_not_detached);
   ADD ("reported", REPORT, test_what_is_to_be_reported_stays);
   ADD ("closed", REPORT, test_a_lost_connection_is_made_again);
-  ADD ("no-events", REPORT, test_a_daemon_without_events_is_no_connection);
+  ADD ("no-events", REPORT, test_a_daemon_without_events_is_a_failed_connection);
   g_test_add_func ("/watch/log", test_a_log_is_a_file);
   ADD ("trace", REPORT, test_the_trace_is_on_while_it_is_wanted);
   return g_test_run ();
