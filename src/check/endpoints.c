@@ -28,6 +28,9 @@ hint_for_endpoint (const VsmmuCheck *check, const VsmmuDevice *device, const Vsm
   for (guint i = 0; i < domain->n_buses && hint == NULL; i++) {
     const VsmmuBus *bus = &domain->buses[i];
 
+    /* Such a device has its place on bus 0 only. */
+    if (device->connect & VSMMU_CONNECT_INTEGRATED)
+      break;
     if (bus->model != NULL && bus->model->is_root && (bus->vsmmu == NULL || !vsmmu_iommu_is_accelerated (bus->vsmmu)))
       hint = vsmmu_check_hint_below (check->room, i, device);
   }

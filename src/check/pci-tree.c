@@ -261,23 +261,53 @@ has_bad_bus_number (const VsmmuDomain *domain)
   return FALSE;
 }
 
-/* Whether the root bus @self could have @count bus numbers from @start on. */
 static gboolean
-has_numbers (const VsmmuDomain *domain, const guint counts[VSMMU_PCI_BUSES_MAX], guint self, int start)
+has_own_number (const VsmmuDevice *expander)
 {
-  int end = start + (int) counts[self];
+  const xmlNode *target = expander->node != NULL ? vsmmu_xml_child (expander->node, "target") : NULL;
 
-  for (guint i = 0; i < domain->n_buses; i++) {
-    const VsmmuBus *bus = &domain->buses[i];
-    int first;
+  return target != NULL && vsmmu_xml_attribute (target, "busNr") != NULL;
+}
 
-    if (i == self || bus->controller == NULL || !bus->model->is_root)
+/* The numbers of all root buses if @self had @start: libvirt counts down from the lowest for those without a number. */
+static void
+find_numbers (const VsmmuDomain *domain, guint self, int start, int numbers[VSMMU_PCI_BUSES_MAX])
+{
+  int lowest = start;
+
+  for (guint i = 1; i < domain->n_buses; i++) {
+    const VsmmuDevice *controller = domain->buses[i].controller;
+
+    numbers[i] = i == self ? start : -1;
+    if (controller == NULL || !domain->buses[i].model->is_root || i == self || !has_own_number (controller))
       continue;
-    first = i == 0 ? 0 : bus->controller->controller.bus_nr;
-    if (start < first + (int) counts[i] && first < end)
-      return FALSE;
+    numbers[i] = controller->controller.bus_nr;
+    lowest = MIN (lowest, numbers[i]);
   }
-  return end <= BUS_NUMBERS;
+  numbers[0] = 0;
+  for (guint i = 1; i < domain->n_buses; i++)
+    if (domain->buses[i].controller != NULL && domain->buses[i].model->is_root && numbers[i] < 0)
+      numbers[i] = lowest -= 2;
+}
+
+/* Whether no two root buses would have a bus number in common if @self had @start. */
+static gboolean
+fits (const VsmmuDomain *domain, const guint counts[VSMMU_PCI_BUSES_MAX], guint self, int start)
+{
+  gboolean is_taken[BUS_NUMBERS] = { FALSE };
+  int numbers[VSMMU_PCI_BUSES_MAX];
+
+  find_numbers (domain, self, start, numbers);
+  for (guint i = 0; i < domain->n_buses; i++) {
+    if (domain->buses[i].controller == NULL || !domain->buses[i].model->is_root)
+      continue;
+    for (int number = numbers[i]; number < numbers[i] + (int) counts[i]; number++) {
+      if (number < 0 || number >= BUS_NUMBERS || is_taken[number])
+        return FALSE;
+      is_taken[number] = TRUE;
+    }
+  }
+  return TRUE;
 }
 
 /* (transfer full): the busNr closest to its own that the root bus @self can have */
@@ -290,9 +320,9 @@ hint_for_bus_number (const VsmmuDomain *domain, const guint counts[VSMMU_PCI_BUS
 
   for (int distance = 1; distance < BUS_NUMBERS; distance++)
     for (int start = own - distance; start <= own + distance; start += 2 * distance)
-      if (start > 0 && has_numbers (domain, counts, self, start))
+      if (start > 0 && start < BUS_NUMBERS && fits (domain, counts, self, start))
         return g_strdup_printf (has_target ? _ ("set busNr='%d' on <target>") : _ ("add <target busNr='%d'/>"), start);
-  return g_strdup (_ ("remove ports that are not used; all bus numbers are taken"));
+  return g_strdup (_ ("set busNr on the <target> of each pcie-expander-bus, with room for the ports below it"));
 }
 
 static void
