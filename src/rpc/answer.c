@@ -9,7 +9,7 @@
 #define BUS_NAME "org.vsmmu1"
 #define OBJECT "/org/vsmmu1"
 
-/* More reasons than that nobody reads. */
+/* Nobody reads a longer list of reasons. */
 #define FINDINGS_MAX 16
 
 typedef struct {
@@ -23,7 +23,7 @@ typedef struct {
   gboolean is_over;
 } Waiting;
 
-/* Of virt-vsmmud's words, those that say something of a device that is there or was. */
+/* The words of virt-vsmmud that are about a device, present or gone. */
 static const struct {
   const char *word;
   VsmmuAnswerState state;
@@ -101,7 +101,7 @@ finish (Waiting *waiting)
   waiting->is_over = TRUE;
 }
 
-/* Takes note of a verdict, and ends the waiting when there is nothing more to come. */
+/* Records a verdict, and stops waiting when nothing more will come. */
 static void
 read_verdict (Waiting *waiting, GVariant *verdict)
 {

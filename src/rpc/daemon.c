@@ -62,7 +62,7 @@ set_connect_error (GError **error, const char *path)
                  g_strerror (errno));
 }
 
-/* libvirt's transport passes no XDG_RUNTIME_DIR (virCommandAddEnvPassCommon()), without which GLib knows no better than
+/* libvirt's transport passes no XDG_RUNTIME_DIR (virCommandAddEnvPassCommon()), without which GLib falls back to
  * ~/.cache. */
 static char *
 get_session_directory (void)

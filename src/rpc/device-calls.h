@@ -29,7 +29,7 @@ void vsmmu_device_calls_free (VsmmuDeviceCalls *calls);
 /* How long calls wait for each other. */
 void vsmmu_device_calls_set_timeout (VsmmuDeviceCalls *calls, guint milliseconds);
 
-/* The connection is over: nobody waits any longer. */
+/* The connection has ended: nobody waits any longer. */
 void vsmmu_device_calls_end (VsmmuDeviceCalls *calls);
 
 /*
@@ -44,7 +44,7 @@ gboolean vsmmu_device_calls_begin (VsmmuDeviceCalls *calls, const VsmmuFrameHead
 /* The daemon does not get the call. */
 void vsmmu_device_calls_cancel (VsmmuDeviceCalls *calls, const VsmmuFrameHeader *header);
 
-/* Whether there is more to do about the answer to a change; if not, it is over. */
+/* Whether the answer to a change needs more work; if not, the change is done. */
 gboolean vsmmu_device_calls_want_reply (VsmmuDeviceCalls *calls, const VsmmuFrameHeader *header);
 
 /* (transfer full) (nullable): the change that is answered; vsmmu_device_calls_end_turn() ends it */

@@ -74,7 +74,7 @@ void vsmmu_frame_header_write (const VsmmuFrameHeader *header, guint8 *bytes);
  *
  * Returns: %FALSE with @error set when this is not a frame of libvirt's RPC: shorter
  *   than its header, longer than libvirt takes, or of no type that could be.
- *   A program, version or procedure that nobody knows is for the daemon to refuse.
+ *   Unknown programs, versions and procedures are left for the daemon to reject.
  */
 gboolean vsmmu_frame_header_check (const VsmmuFrameHeader *header, GError **error);
 

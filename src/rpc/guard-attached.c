@@ -125,7 +125,7 @@ judge_company (const VsmmuGuard *guard, const VsmmuDefinition *guest, const Vsmm
   if (errors->len == 0)
     return TRUE;
   reason = vsmmu_render_refusal (own->len > 0 ? own : errors);
-  /* Who came first stays. */
+  /* The first device stays. */
   if (own->len == 0 || !is_undone) {
     vsmmu_guard_log (guard, _ ("%s was attached while another client was attaching devices: %s"), name, reason);
     return TRUE;

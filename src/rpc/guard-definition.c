@@ -14,7 +14,7 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (xmlBuffer, xmlBufferFree)
 
-/* By what libvirt tells devices of one kind apart; what is not given tells nothing. */
+/* How libvirt distinguishes devices of one kind; what is not given is ignored. */
 static const struct {
   const char *element;
   const char *child; /* %NULL for the device itself */
@@ -37,7 +37,7 @@ static const struct {
   { "iommu", "driver", NULL, "pciBus" },
 };
 
-/* Of these libvirt looks at the keys alone. */
+/* For these, libvirt compares only the keys. */
 static const char *const known_by_key[] = { "disk", "controller", "hostdev", "filesystem", NULL };
 
 static const char *const address_parts[] = { "domain", "bus",  "slot", "function", "controller",

@@ -43,7 +43,7 @@ refuse (GError **error, const char *message)
   return FALSE;
 }
 
-/* What we cannot read, libvirt may read otherwise, so it goes no further. */
+/* libvirt may read differently what we cannot read, so it is not passed on. */
 static gboolean
 read_document (Call *call, const char *xml, GError **error)
 {
@@ -164,7 +164,7 @@ remove_what_is_for_start (GPtrArray *findings)
   vsmmu_findings_remove (findings, rules);
 }
 
-/* Where no vSMMU fits, the user did not ask to have none. */
+/* When no vSMMU fits, the user did not ask for a place without one. */
 static void
 insist_on_vsmmu (GPtrArray *findings)
 {

@@ -8,8 +8,7 @@
 #include "vsmmu/host.h"
 
 /*
- * VsmmuGuard: what is to become of XML on its way between a client and libvirt.
- * It decides and rewrites; frames are none of its business.
+ * VsmmuGuard: decides on XML between a client and libvirt, and rewrites it. It does not deal with frames.
  */
 typedef struct _VsmmuGuard VsmmuGuard;
 

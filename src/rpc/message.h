@@ -5,7 +5,7 @@
 
 #include "rpc/frame.h"
 
-/* What becomes of XML that goes over the wire. */
+/* What to do with XML in a message. */
 typedef enum {
   VSMMU_XML_DEFINES,  /* a call brings a domain: check it, refuse it or lower it */
   VSMMU_XML_CONVERTS, /* a call brings a domain that nobody keeps: lower it */

@@ -27,10 +27,10 @@ void vsmmu_own_calls_set_timeout (VsmmuOwnCalls *calls, guint milliseconds);
 /* Before any call: @relay sends them. */
 void vsmmu_own_calls_start (VsmmuOwnCalls *calls, VsmmuRelay *relay);
 
-/* The connection is over: who waits for a reply gets none. */
+/* The connection has ended: waiting calls fail. */
 void vsmmu_own_calls_end (VsmmuOwnCalls *calls);
 
-/* Gives the reply to one of these calls to who waits for it; when nobody does any more, nobody else may have it. */
+/* Passes the reply to one of these calls to the waiting thread; if that has given up, the reply is dropped. */
 void vsmmu_own_calls_take_reply (VsmmuOwnCalls *calls, guint32 serial, GBytes *frame);
 
 /* Waits; %FALSE when the connection ended meanwhile. */

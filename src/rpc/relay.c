@@ -463,7 +463,7 @@ get_timeout (VsmmuRelay *relay, int quit_after)
 {
   const Flow *to_daemon = &relay->flows[VSMMU_TO_DAEMON];
 
-  /* Nobody is there to be sent anything; what the client sent before still goes to the daemon. */
+  /* The client is gone; what it sent before still goes to the daemon. */
   if (relay->flows[VSMMU_TO_CLIENT].sink < 0)
     return wants_output (to_daemon) ? -1 : 0;
   if (quit_after < 0 || to_daemon->source >= 0 || to_daemon->sink >= 0)
@@ -471,7 +471,7 @@ get_timeout (VsmmuRelay *relay, int quit_after)
   return quit_after * 1000;
 }
 
-/* Who waits for the daemon learns that it has gone. */
+/* Threads that wait for the daemon are told that it is gone. */
 static void
 end_filter (VsmmuRelay *relay)
 {

@@ -14,7 +14,7 @@ typedef enum {
  */
 typedef struct _VsmmuRelay VsmmuRelay;
 
-/* What becomes of a frame that was held back: whole frames (transfer full), or %NULL for none. */
+/* The result for a frame that was held back: whole frames (transfer full), or %NULL for none. */
 typedef struct {
   GBytes *to_daemon;
   GBytes *to_client;

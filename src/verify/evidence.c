@@ -92,7 +92,7 @@ check_place (const Case *c)
                                    c->device->address, c->device->vsmmu));
 }
 
-/* The other VFIO devices behind the same vSMMU: how many there are, and what makes them a problem. */
+/* The other VFIO devices behind the same vSMMU: how many there are, and whether they are a problem. */
 typedef struct {
   guint count;
   gboolean is_any_unknown;  /* the host's SMMU of one is not known */
@@ -310,7 +310,7 @@ check_route (const Case *c)
         _ ("report this as a bug of virt-vsmmu or QEMU, with the output of --format json"));
 }
 
-/* What speaks for nothing, and why. */
+/* Evidence that decides nothing, and why. */
 static void
 add_silence (const Case *c, gboolean is_decisive, char *text)
 {
@@ -348,7 +348,7 @@ may_be_ours (const Case *c, const VsmmuQemuWords *words)
   return words->n_lines[VSMMU_QEMU_LINE_ERROR] > 0 || !look_at_siblings (c).is_any_mismatch;
 }
 
-/* Of a log without an error that could be about the device. */
+/* Handles a log without an error that could be about the device. */
 static void
 check_quiet_log (const Case *c, const VsmmuQemuWords *words)
 {
@@ -375,7 +375,7 @@ check_quiet_log (const Case *c, const VsmmuQemuWords *words)
                                             : _ ("no related errors in the QEMU log since the guest started")));
 }
 
-/* Of a device that QEMU could not give its translation. Such a line is always of the table. */
+/* Reports that QEMU could not set up translation for the device. Such a line is always in the table. */
 static void
 report_refusal (const Case *c, const VsmmuQemuWords *words)
 {
@@ -386,7 +386,7 @@ report_refusal (const Case *c, const VsmmuQemuWords *words)
                 _ (words->text->hint));
 }
 
-/* Of an error that may be of another device. */
+/* Reports an error that may be about another device. */
 static void
 report_error (const Case *c, const VsmmuQemuWords *words)
 {

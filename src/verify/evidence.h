@@ -6,7 +6,7 @@
 #include "verify/guest.h"
 #include "verify/verify.h"
 
-/* All that is known of a running guest. */
+/* All that is known about a running guest. */
 typedef struct {
   const VsmmuDomain *domain;
   const VsmmuHost *host;          /* (nullable) */

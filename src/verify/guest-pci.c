@@ -181,7 +181,7 @@ vsmmu_guest_function_parse (VsmmuGuestFunction *function, const guint8 config[VS
     .is_bridge = (header & ~HEADER_MULTIFUNCTION) == HEADER_BRIDGE,
     .decodes_memory = (config_16 (config, REGISTER_COMMAND) & COMMAND_MEMORY) != 0,
   };
-  /* All ones is what nobody answers; zeros are read where there is no configuration space. */
+  /* All ones mean that no device responds; zeros are read where there is no configuration space. */
   function->is_present = function->vendor != G_MAXUINT16 && function->vendor != 0;
   if (!function->is_present)
     return;

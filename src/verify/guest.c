@@ -14,7 +14,7 @@
 #include "verify/guest-judge.h"
 #include "verify/guest-read.h"
 
-/* For who asks for all there is, and waits for it. */
+/* For callers that want everything and wait for it. */
 #define OBSERVE_SECONDS 60
 
 static void

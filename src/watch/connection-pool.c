@@ -67,7 +67,7 @@ vsmmu_connection_pool_borrow (VsmmuConnectionPool *pool, VsmmuBudget *budget, GE
 void
 vsmmu_connection_pool_return (VsmmuConnectionPool *pool, VsmmuConnection *connection, const GError *error)
 {
-  /* One with which something went wrong may be broken, and is not used again. */
+  /* A connection with an error may be broken, and is not used again. */
   if (connection != NULL && (error == NULL || error->code == VSMMU_ERROR_NO_DOMAIN))
     g_async_queue_push (pool->idle, connection);
   else

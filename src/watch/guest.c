@@ -316,7 +316,8 @@ vsmmu_watched_guest_verify_all (VsmmuWatchedGuest *guest)
   start_verification (guest);
 }
 
-/* Something may be missed, and the same alias be another device: it is not seen being attached, and not detached. */
+/* Events may have been missed, and the alias may belong to another device now: do not treat it as just attached, and do
+ * not detach it. */
 void
 vsmmu_watched_guest_on_disconnected (VsmmuWatchedGuest *guest)
 {

@@ -94,7 +94,7 @@ vsmmu_job_run (VsmmuJob *job)
     verify (job);
   else if (job->kind == VSMMU_JOB_DETACH && !is_over)
     detach (job);
-  /* A trace does not outlive who wanted it. */
+  /* A trace ends with the watcher that started it. */
   if (job->pool != NULL && (job->kind == VSMMU_JOB_UNTRACE || g_atomic_int_get (job->is_over) != 0))
     untrace (job);
   if (job->kind != VSMMU_JOB_CONNECT)

@@ -5,7 +5,7 @@
 #include "watch/connection-pool.h"
 
 /*
- * One thing that may block, done in a thread of a #VsmmuWorkerPool. Before it is done only that thread may touch it,
+ * A task that may block, done in a thread of a #VsmmuWorkerPool. Before it is done only that thread may touch it,
  * and after that only the main context.
  */
 

@@ -3,7 +3,7 @@
 
 #include "watch/job.h"
 
-/* Threads that do jobs, as many as there are jobs. */
+/* Threads that run jobs, one for each job. */
 typedef struct _VsmmuWorkerPool VsmmuWorkerPool;
 
 /* (transfer full) */
