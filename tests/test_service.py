@@ -225,7 +225,7 @@ NO_TARGET = "invalid target 'qemu'; write it as in libvirt=12.8,qemu=11.1, or us
 NO_DIRECTION = "specify a 'target' to adapt the domain for, or 'lift' to reverse an adaptation"
 NO_DEVICE = "specify at least one device of this host in 'devices'"
 NOT_ABLE = "<dbus>: SMMUv3 is supported only by the arm64 machine 'virt', but the guest has a different machine"
-NEEDS_KVM = "an accelerated SMMUv3 requires KVM, but the domain type is 'qemu' [needs-kvm]\n    hint: set <domain type='kvm'>"
+NEEDS_KVM = "an accelerated SMMUv3 requires KVM, but the domain type is 'qemu' [needs-kvm]\n    hint: set type='kvm' on <domain>"
 NOT_WATCHED = "'qemu:///other' is not monitored; the property Connections lists those that are"
 QEMU_DOMAIN = (DATA / "rules" / "needs-kvm" / "fires.xml").read_text(encoding="utf-8")
 X86_DOMAIN = "<domain type='kvm'><os><type arch='x86_64'>hvm</type></os></domain>"
