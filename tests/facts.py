@@ -21,7 +21,7 @@ import machines
 MACHINES = {"grace": machines.grace, "small": machines.small, "shared-group": machines.shared_group}
 DEVICE = re.compile(r"([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])(/group)?\.(.*)")
 PLAIN = {"driver", "vfio", "smmu", "group", "parent", "regions", "type", "hugepages", "architecture", "name",
-         "libvirt", "qemu", "smmus", "devices"}
+         "libvirt", "qemu", "smmus", "devices", "release", "other_iommu"}
 
 
 class Facts:

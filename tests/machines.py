@@ -18,7 +18,7 @@ MSI_WINDOW = "0x0000000008000000 0x00000000080fffff msi"
 # Bits of the feature word that the driver prints, ARM_SMMU_FEAT_*.
 FEATURES = {"2lvl": 0, "cd2l": 1, "le": 2, "pri": 4, "ats": 5, "sev": 6, "msi": 7, "coherency": 8, "s1": 9, "s2": 10,
             "stalls": 11, "hyp": 12, "ril": 15, "nesting": 19, "s2fwb": 23}
-GRACE_FEATURES = ("2lvl", "cd2l", "le", "pri", "ats", "msi", "coherency", "s1", "s2", "hyp", "ril", "nesting")
+GRACE_FEATURES = ("2lvl", "cd2l", "le", "pri", "ats", "msi", "coherency", "s1", "s2", "hyp", "nesting")
 
 
 def feature_word(names):
@@ -27,7 +27,7 @@ def feature_word(names):
 
 def registers(**changed):
     """The registers that IOMMU_GET_HW_INFO returns, by the fields that matter; a Grace where nothing else is said."""
-    value = dict(s1p=1, s2p=1, ttf=2, ats=1, pri=1, ttendian=2, stlevel=1, sidsize=32, ssidsize=20, fwb=0, ril=1, oas=5,
+    value = dict(s1p=1, s2p=1, ttf=2, ats=1, pri=1, ttendian=2, stlevel=1, sidsize=32, ssidsize=20, fwb=0, ril=0, oas=5,
                  gran4k=1, gran16k=1, gran64k=1, iidr=0x2410036B) | changed
     return {
         "idr0": value["s2p"] | value["s1p"] << 1 | value["ttf"] << 2 | 1 << 4 | value["ats"] << 10 | 1 << 12 | 1 << 13
@@ -108,7 +108,7 @@ class Machine:
     def add_kernel(self, entries):
         entries["proc/config.gz"] = "".join(f"CONFIG_{option}\n" for option in self.options).encode()
         entries["proc/sys/kernel/hostname"] = b"made-up\n"
-        entries["proc/sys/kernel/osrelease"] = b"6.18.0\n"
+        entries["proc/sys/kernel/osrelease"] = b"7.3.4\n"
         entries["proc/sys/kernel/arch"] = b"aarch64\n"
         for node in self.nodes:
             entries[f"dev/{node}"] = b""
@@ -207,7 +207,7 @@ class Machine:
             entries[f"{path}/sriov_totalvfs"] = f"{function.total_vfs}\n".encode()
             entries[f"{path}/sriov_numvfs"] = f"{function.vfs}\n".encode()
         if driver and "vfio" in driver:
-            entries[f"{path}/vfio-dev/vfio{number}"] = None
+            entries[f"{path}/vfio-dev/vfio{number}/dev"] = f"511:{number}\n".encode()
             entries[f"dev/vfio/devices/vfio{number}"] = b""
 
 

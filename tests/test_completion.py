@@ -109,8 +109,8 @@ def test_files_are_left_to_the_shell(words, pattern, before, complete):
 
 @pytest.mark.parametrize("host", [["--host", FACTS], ["-H", FACTS], [f"--host={FACTS}"], [f"-H{FACTS}"]], ids=lambda words: words[0][:7])
 def test_devices_are_those_of_the_host(host, complete):
-    assert complete("plan", *host, "-d", "0009") == {"0009:01:00.0": "10de:2342 nvgrace_gpu_vfio_pci smmu3.0x0000000014000000"}
-    assert len(complete("plan", *host, "--device=")) == 20
+    assert complete("plan", *host, "-d", "0009") == {"0009:01:00.0": "10de:2941 nvgrace_gpu_vfio_pci smmu3.0x0000000005000000"}
+    assert len(complete("plan", *host, "--device=")) == 18
 
 
 def test_without_a_host_there_are_no_devices(complete):
@@ -241,7 +241,7 @@ def test_zsh_shows_descriptions(folder, build_dir):
     ("virt-vsmmu check --host ", ["grace.json", "host.json", "more/", "my facts.json"]),
     ("virt-vsmmu check --host=ho", ["--host=host.json"]),
     ("virt-vsmmu check ", ["guest.xml", "more/"]),
-    ("virt-vsmmu plan --host grace.json -d 0009", ["0009:01:00.0\t10de:2342 nvgrace_gpu_vfio_pci smmu3.0x0000000014000000"]),
+    ("virt-vsmmu plan --host grace.json -d 0009", ["0009:01:00.0\t10de:2941 nvgrace_gpu_vfio_pci smmu3.0x0000000005000000"]),
 ])
 def test_fish_offers_the_same(line, expected, folder, build_dir):
     if shutil.which("fish") is None:

@@ -138,22 +138,54 @@ def test_what_could_not_be_read_is_named(program, directory):
     assert facts["smmus"][0]["capabilities"]["canwbs"] is None
 
 
-def test_the_configuration_of_the_kernel_may_lie_in_boot(program, tmp_path):
+CONFIGS = {
+    "boot": {"boot/config-7.3.4": b"file"},
+    "link": {"boot/config-7.3.4": "../usr/lib/modules/7.3.4/config", "usr/lib/modules/7.3.4/config": b"file"},
+    "absolute-link": {"boot/config-7.3.4": "/usr/lib/modules/7.3.4/config", "usr/lib/modules/7.3.4/config": b"file"},
+    "merged-usr": {"lib": "usr/lib", "usr/lib/modules/7.3.4/config": b"file"},
+    "modules": {"lib/modules/7.3.4/config": b"file"},
+    "image": {"usr/lib/modules/7.3.4/config": b"file"},
+}
+
+
+@pytest.mark.parametrize("place", CONFIGS)
+def test_the_configuration_of_the_kernel_is_where_distributions_have_it(place, program, tmp_path):
     entries = machines.small(options=("KVM=y", "VFIO_PCI=m")).entries()
-    entries["boot/config-6.18.0"] = entries.pop("proc/config.gz")
-    options = read(program, hosts.write(entries, tmp_path / "host"))["kernel"]["options"]
+    text = entries.pop("proc/config.gz")
+    entries |= {path: text if content == b"file" else content for path, content in CONFIGS[place].items()}
+    facts = read(program, hosts.write(entries, tmp_path / "host"))
+    options = facts["kernel"]["options"]
     assert {name: fact["value"] for name, fact in options.items()} == {
         "CONFIG_ARM_SMMU_V3": "n", "CONFIG_ARM_SMMU_V3_IOMMUFD": "n", "CONFIG_IOMMUFD": "n", "CONFIG_KVM": "y",
         "CONFIG_TEGRA241_CMDQV": "n", "CONFIG_VFIO_DEVICE_CDEV": "n", "CONFIG_VFIO_PCI": "m"}
+    assert facts["unread"] == []
+
+
+def test_a_link_out_of_the_tree_is_not_followed(program, tmp_path):
+    (tmp_path / "secret").write_text("CONFIG_KVM=y\n")
+    entries = machines.small().entries()
+    del entries["proc/config.gz"]
+    for target in ("../../secret", str(tmp_path / "secret"), "../proc/self/root" + str(tmp_path / "secret")):
+        tree = tmp_path / f"host{len(target)}"
+        facts = read(program, hosts.write({**entries, "boot/config-7.3.4": target}, tree))
+        assert set(facts["kernel"]["options"].values()) == {None}, target
 
 
 @pytest.mark.parametrize("name, expected", [
-    ("grace", {"accelerated SMMUv3 supported": "PASS (yes, for all)", "SMMUv3 in use": "PASS (8 SMMUv3s)",
+    ("grace", {"nested translation": "PASS (yes, for all)", "SMMUv3 in use": "PASS (8 SMMUv3s)",
                "IOMMU groups": "PASS (44 devices, each alone in its group)", "MSI window": "PASS (0x8000000-0x80fffff)"}),
-    ("no-nesting", {"accelerated SMMUv3 supported": "FAIL (not for smmu3.0x000000000c000000)"}),
+    ("no-nesting", {"nested translation": "FAIL (not for smmu3.0x000000000c000000)"}),
     ("other-window", {"MSI window": "FAIL (0000:21:00.0 has 0xa0000000-0xa00fffff)"}),
     ("shared-group", {"IOMMU groups": "WARN (3 of 5 devices behind an SMMU share their IOMMU groups)"}),
     ("empty", {"SMMUv3 in use": "FAIL (none in /sys/class/iommu)", "arm64 machine": "WARN (unknown)"}),
+    ("gb10", {"one-to-one mappings": "FAIL (required by the firmware for 000f:01:00.0)",
+              "host kernel": "PASS (7.0.0-1019-nvidia)"}),
+    ("gb200", {"host kernel": "WARN (6.17.0-1014-nvidia-64k)", "nested translation": "PASS (yes, for all)"}),
+    ("gh200", {"nested translation": "PASS (yes, for all)", "coherent guest memory": "PASS (yes, for all)"}),
+    ("grace-java-island", {"host kernel": "FAIL (6.16.0-rc5-00056-gd7753fd13f9e)",
+                           "nested translation": "PASS (yes, for all)"}),
+    ("rk3588-dt", {"coherent guest memory": "FAIL (not for smmu3.0x00000000fc900000)",
+                   "/dev/iommu": "WARN (the module iommufd is not loaded)"}),
 ])
 def test_readiness_tells_what_is_special_about_a_machine(name, expected, program, trees):
     outcome = program.run("host", "--host", trees[name])
@@ -167,6 +199,20 @@ def test_readiness_tells_what_is_special_about_a_machine(name, expected, program
 READINESS = {
     "all": 'host.tools.libvirt="12.7.0" host.tools.qemu="11.1.0" host.tools.qemu_accel=true host.tools.qemu_auto=true',
     "x86": 'host.architecture="x86_64"',
+    "kernel-too-old": 'host.kernel.release="6.18.15"',
+    "kernel-of-a-vendor": 'host.kernel.release="6.17.0-1014-nvidia-64k"',
+    "kernel-not-known": "host.kernel.release=null",
+    "smmuv2": 'host.devices=[] host.smmus=[] host.other_iommu="smmu.0x0000000012000000"',
+    "virtual-machine": 'host.devices=[] host.smmus=[] host.other_iommu="virtio0"',
+    "intel": 'host.devices=[] host.smmus=[] host.other_iommu="dmar0"',
+    "amd": 'host.devices=[] host.smmus=[] host.other_iommu="ivhd0"',
+    "not-coherent": "smmu0.capabilities.canwbs=false",
+    "coherence-not-known": "smmu0.capabilities.canwbs=null",
+    "module-not-loaded": 'host.nodes./dev/iommu=false host.kernel.options.CONFIG_IOMMUFD="m"',
+    "one-to-one": '0000:21:00.0/group.regions=[{"start":"0x8000000","end":"0x80fffff","type":"msi"},{"start":"0x1000","end":"0x1fff","type":"direct"}]',
+    "one-to-one-for-all": '0000:21:00.0/group.regions=[{"start":"0x1000","end":"0x1fff","type":"direct"},{"start":"0x8000000","end":"0x80fffff","type":"msi"}] '
+                          '0000:22:00.0/group.regions=[{"start":"0x1000","end":"0x1fff","type":"direct"},{"start":"0x8000000","end":"0x80fffff","type":"msi"}]',
+    "two-pools": 'host.hugepages=[{"size_kib":2048,"total":64,"free":0},{"size_kib":1048576,"total":10,"free":10}]',
     "no-architecture": "host.architecture=null",
     "no-smmus-known": "host.devices=[] host.smmus=null",
     "no-smmu": "host.devices=[] host.smmus=[]",
@@ -232,7 +278,7 @@ def test_the_table_has_a_row_for_each_smmu(program, facts):
     table = program.run("host", "--host", facts.file("grace smmu3.registers.idr5=0x54")).out.split("\n\n")[1]
     header, *rows = table.splitlines()
     assert header.split("  ")[0] == "SMMU" and len(rows) == 8
-    assert rows[3].split() == [GPU_SMMU, "0", "yes", "yes", "yes", "20", "44", "4K,64K", "yes", "0x8000000-0x80fffff",
+    assert rows[3].split() == [GPU_SMMU, "0", "yes", "yes", "no", "20", "44", "4K,64K", "yes", "0x8000000-0x80fffff",
                                "0009:01:00.0"]
     assert rows[4].split()[6:8] == ["48", "4K,16K,64K"]
 

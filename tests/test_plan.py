@@ -13,6 +13,7 @@ from program import DATA
 EXAMPLES = DATA.parent.parent / "examples"
 GRACE = EXAMPLES / "grace-host.json"
 GPUS = ("0009:01:00.0", "0019:01:00.0")
+NIC = "0002:03:00.1"
 SEEDS = range(24)
 
 # The words of facts.py for a host, and what of it a guest can have.
@@ -147,7 +148,7 @@ def changes(before, after):
 
 
 def test_difference_shows_only_additions(program):
-    xml = planned(program, GRACE, GPUS[:1], "--into", "-", input=GUEST.encode())
+    xml = planned(program, GRACE, [NIC], "--into", "-", input=GUEST.encode())
     removed = [line[2:].strip() for line in changes(GUEST, xml) if line[0] == "-"]
     # Elements that were empty or on one line have a child now.
     assert removed == ["<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
@@ -175,15 +176,15 @@ def test_layout_of_the_document_is_kept(program, convert):
 
 def test_vsmmu_of_another_smmu_stays_as_it_is(program):
     guest = (EXAMPLES / "two-gpu-grace.xml").read_text()
-    xml = planned(program, GRACE, ["0008:01:00.0"], "--into", EXAMPLES / "two-gpu-grace.xml")
+    xml = planned(program, GRACE, [NIC], "--into", EXAMPLES / "two-gpu-grace.xml")
     assert xml.count("<iommu ") == 3 and not [line for line in changes(guest, xml) if line[0] == "-"]
 
 
 def test_free_ports_are_used_before_new_ones(program):
-    first = planned(program, GRACE, ["0002:01:00.2"], "--spare-ports=1")
-    second = planned(program, GRACE, ["0002:02:00.2"], "--into", "-", input=first.encode())
+    first = planned(program, GRACE, ["0008:01:00.0"], "--spare-ports=1")
+    second = planned(program, GRACE, ["0009:01:00.0"], "--into", "-", input=first.encode())
     assert second.count("<iommu ") == 1 and second.count("pcie-root-port") == first.count("pcie-root-port")
-    third = planned(program, GRACE, ["0002:02:00.2"], "--spare-ports=2", "--into", "-", input=first.encode())
+    third = planned(program, GRACE, ["0009:01:00.0"], "--spare-ports=2", "--into", "-", input=first.encode())
     assert third.count("pcie-root-port") == first.count("pcie-root-port") + 2
 
 
@@ -194,12 +195,13 @@ def driver(xml):
 
 
 @pytest.mark.parametrize("host, expected", [
-    ("small", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "48", "cmdqv": "off"}),
-    ("small smmu0.registers.idr5=0x74", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "44", "cmdqv": "off"}),
-    ("small smmu0.capabilities.ats=false", {"ats": "off", "ril": "on", "ssidsize": "0", "oas": "48", "cmdqv": "off"}),
-    ("small smmu0.capabilities.cmdqv=false", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "48"}),
-    ("small smmu0.capabilities.cmdqv=null", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "48"}),
-    ("small host.tools.qemu_cmdqv=false", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "48"}),
+    ("small", {"ats": "on", "ril": "off", "ssidsize": "20", "oas": "48", "cmdqv": "off"}),
+    ("small smmu0.registers.idr5=0x74", {"ats": "on", "ril": "off", "ssidsize": "20", "oas": "44", "cmdqv": "off"}),
+    ("small smmu0.registers.idr3=0x1400", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "48", "cmdqv": "off"}),
+    ("small smmu0.capabilities.ats=false", {"ats": "off", "ril": "off", "ssidsize": "0", "oas": "48", "cmdqv": "off"}),
+    ("small smmu0.capabilities.cmdqv=false", {"ats": "on", "ril": "off", "ssidsize": "20", "oas": "48"}),
+    ("small smmu0.capabilities.cmdqv=null", {"ats": "on", "ril": "off", "ssidsize": "20", "oas": "48"}),
+    ("small host.tools.qemu_cmdqv=false", {"ats": "on", "ril": "off", "ssidsize": "20", "oas": "48"}),
 ])
 def test_options_are_those_of_the_host(program, facts, host, expected):
     assert driver(planned(program, facts.file(host), ["0000:21:00.0"])) == expected
@@ -216,14 +218,14 @@ def hole(xml):
 
 
 @pytest.mark.parametrize("devices, expected", [
-    (["0002:01:00.2"], None), (GPUS[:1], None), (GPUS, "1024"), (["0008:01:00.0", "0018:01:00.0", *GPUS], "2048"),
+    ([NIC], None), (GPUS[:1], "1024"), (GPUS, "2048"), (["0008:01:00.0", "0018:01:00.0", *GPUS], "4096"),
 ])
 def test_hole_is_a_power_of_two_that_holds_the_bars(program, devices, expected):
     assert hole(planned(program, GRACE, devices)) == expected
 
 
 def test_hole_of_the_guest_only_grows(program):
-    for given, expected in (("512", "1024"), ("2048", "2048")):
+    for given, expected in (("512", "2048"), ("4096", "4096")):
         guest = GUEST.replace("model='pcie-root'/>", f"model='pcie-root'><pcihole64 unit='GiB'>{given}</pcihole64></controller>")
         outcome = plan(program, GRACE, GPUS, "--into", "-", input=guest.encode())
         assert hole(outcome.out) == expected and ("<pcihole64> was set" in outcome.err) == (given != expected)

@@ -46,7 +46,7 @@ def test_what_does_not_fit_beside_is_below_with_its_row(program):
     text, _ = on_terminal(program, "host", "--host", FACTS, columns=80)
     _, first, second = text.split("\n\n")
     names = re.findall(r"^smmu\S+", program.run("host", "--host", FACTS).out, re.M)
-    assert first.startswith("SMMU ") and second.startswith("SMMU ") and len(names) == 8
+    assert first.startswith("SMMU ") and second.startswith("SMMU ") and len(names) == 10
     assert re.findall(r"^smmu\S+", first, re.M) == re.findall(r"^smmu\S+", second, re.M) == names
     assert re.search(r"0002:01:00.0 0002:01:00.2\n {50,}0002:02:00.0 \+1\n", second)
 

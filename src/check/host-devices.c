@@ -219,9 +219,18 @@ check_host_driver_busy (VsmmuCheck *check)
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
     const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
 
-    if (device == NULL || vsmmu_host_device_is_bridge (device) ||
-        (device->driver != NULL && strstr (device->driver, "vfio") != NULL))
+    if (device == NULL || vsmmu_host_device_is_bridge (device))
       continue;
+    if (vsmmu_host_device_is_for_vfio (device)) {
+      if (hostdev->hostdev.is_managed && device->driver != NULL && strstr (device->driver, "vfio") == NULL)
+        vsmmu_check_report_as (
+            check, VSMMU_SEVERITY_WARNING, hostdev->line, vsmmu_device_path (hostdev, ""),
+            g_strdup (_ ("set managed='no'")),
+            _ ("the host driver '%s' itself gives %s to VFIO; with managed='yes', libvirt unbinds it "
+               "at start"),
+            device->driver, device->name);
+      continue;
+    }
     if (device->driver != NULL && hostdev->hostdev.is_managed)
       vsmmu_check_report_as (check, VSMMU_SEVERITY_NOTE, hostdev->line, vsmmu_device_path (hostdev, ""),
                              g_strdup (_ ("make sure that nothing on the host uses it, such as a mounted disk or an "
@@ -239,6 +248,70 @@ check_host_driver_busy (VsmmuCheck *check)
                           _ ("%s is not bound to a driver on the host; without managed='yes', libvirt does not bind "
                              "it"),
                           device->name);
+  }
+}
+
+static void
+check_host_direct_mapping (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
+    const VsmmuHostRegion *region =
+        device != NULL && device->group != NULL ? vsmmu_host_group_direct_region (device->group) : NULL;
+
+    if (region != NULL)
+      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                          g_strdup (_ ("use another device, or firmware that does not require the mapping")),
+                          _ ("the firmware requires that %s has 0x%" PRIx64 "-0x%" PRIx64 " mapped one to one; the "
+                             "host kernel does not assign such a device"),
+                          device->name, region->start, region->end);
+  }
+}
+
+/* The <hostdev> of the guest that is a virtual function of @physical, or %NULL. */
+static const VsmmuDevice *
+find_virtual_function (const VsmmuCheck *check, const VsmmuHostDevice *physical)
+{
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
+
+    if (device != NULL && device->physical_function == physical)
+      return hostdev;
+  }
+  return NULL;
+}
+
+static void
+check_host_physical_function (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
+    const VsmmuDevice *virtual;
+
+    if (device == NULL || !vsmmu_fact_is_true (device->vfs) || vsmmu_host_device_is_for_vfio (device))
+      continue;
+    virtual = find_virtual_function (check, device);
+    if (virtual != NULL)
+      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                          g_strdup (_ ("remove this <hostdev>, or that of the virtual function")),
+                          _ ("%s is the physical function of %s (line %u); its virtual functions disappear when it is "
+                             "unbound from its driver"),
+                          device->name, vsmmu_host_device_of (check->host, virtual)->name, virtual->line);
+    else
+      vsmmu_check_report_as (check, VSMMU_SEVERITY_WARNING, hostdev->line, vsmmu_device_path (hostdev, ""),
+                             g_strdup_printf (_ ("use a virtual function, or write 0 to "
+                                                 "/sys/bus/pci/devices/%s/sriov_numvfs when nothing uses them"),
+                                              device->name),
+                             g_dngettext (GETTEXT_PACKAGE,
+                                          "%s has %d virtual function, which disappears when it is unbound from its "
+                                          "driver",
+                                          "%s has %d virtual functions, which disappear when it is unbound from its "
+                                          "driver",
+                                          (gulong) device->vfs.value),
+                             device->name, (int) device->vfs.value);
   }
 }
 
@@ -290,11 +363,29 @@ const VsmmuRuleRow vsmmu_host_device_rules[] = {
       "QEMU build_iort_rmr_nodes(); Linux arm_smmu_get_resv_regions(): MSI_IOVA_BASE, MSI_IOVA_LENGTH; "
       "/sys/kernel/iommu_groups/*/reserved_regions" },
     check_host_msi_window },
+  { { "host-direct-mapping", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The firmware requires a one-to-one mapping for the device"),
+      N_ ("The firmware can name memory that a device uses by itself, in an RMR node of the IORT, and the kernel maps "
+          "it one to one for as long as the machine runs. A region of type 'direct' in the device's IOMMU group says "
+          "so. Such a device cannot be given to VFIO: 'Firmware has requested this device have a 1:1 IOMMU mapping, "
+          "rejecting configuring the device without a 1:1 mapping'. A region of type 'direct-relaxable' does not "
+          "matter. Seen with the GPU of NVIDIA GB10."),
+      "Linux iommu_create_device_direct_mappings(), __iommu_device_set_domain(): require_direct; "
+      "/sys/kernel/iommu_groups/*/reserved_regions" },
+    check_host_direct_mapping },
+  { { "host-physical-function", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("A physical function whose virtual functions are in use"),
+      N_ ("The driver of a physical function makes its virtual functions, and they disappear when the function is "
+          "unbound from it, which libvirt does with managed='yes'. A guest cannot have both, and other guests lose "
+          "theirs."),
+      "Linux pci_disable_sriov() in the remove functions of drivers; /sys/bus/pci/devices/*/sriov_numvfs" },
+    check_host_physical_function },
   { { "host-driver-busy", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
       N_ ("The device is bound to a driver of the host"),
-      N_ ("For VFIO, the device must be bound to vfio-pci or a variant of it. With managed='yes', libvirt unbinds "
-          "the device from its driver when the guest starts, whether or not it is in use. With managed='no', libvirt "
-          "leaves the binding alone, and the guest does not start."),
+      N_ ("For VFIO, the device must be bound to vfio-pci, a variant of it, or another driver that gives it to VFIO, "
+          "such as nvidia for a virtual GPU. With managed='yes', libvirt unbinds the device from its driver when the "
+          "guest starts, whether or not it is in use. With managed='no', libvirt leaves the binding alone, and a guest "
+          "whose device is bound to an ordinary driver does not start."),
       "libvirt virHostdevPreparePCIDevices(): not bound to vfio-pci" },
     check_host_driver_busy },
   { { NULL }, NULL },

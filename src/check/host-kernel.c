@@ -5,6 +5,7 @@
 #include "check/check.h"
 #include "domain/vsmmu.h"
 #include "host/binding.h"
+#include "host/kernel.h"
 
 static void
 check_host_no_iommufd (VsmmuCheck *check)
@@ -14,7 +15,12 @@ check_host_no_iommufd (VsmmuCheck *check)
 
   if (iommu == NULL)
     return;
-  if (vsmmu_fact_is_false (host->dev_iommu))
+  if (vsmmu_fact_is_false (host->dev_iommu) && host->options[VSMMU_HOST_OPTION_IOMMUFD].value == VSMMU_OPTION_MODULE)
+    vsmmu_check_report_as (check, VSMMU_SEVERITY_WARNING, iommu->iommu.driver_line,
+                           vsmmu_device_path (iommu, "/driver"),
+                           g_strdup (_ ("run 'modprobe iommufd' on the host, and add iommufd to /etc/modules-load.d")),
+                           _ ("the host has no /dev/iommu because the module iommufd is not loaded"));
+  else if (vsmmu_fact_is_false (host->dev_iommu))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                         g_strdup (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_IOMMUFD])
                                       ? _ ("use a kernel with CONFIG_IOMMUFD; the host kernel was built without it")
@@ -25,6 +31,31 @@ check_host_no_iommufd (VsmmuCheck *check)
                         g_strdup (_ ("use a kernel with CONFIG_ARM_SMMU_V3_IOMMUFD")),
                         _ ("the host kernel was built without CONFIG_ARM_SMMU_V3_IOMMUFD and does not support "
                            "accelerated SMMUv3s"));
+}
+
+static void
+check_host_kernel (VsmmuCheck *check)
+{
+  const VsmmuDevice *iommu = vsmmu_domain_first_accelerated (check->domain);
+  const char *since = vsmmu_kernel_feature_since (VSMMU_KERNEL_ACCEL);
+  VsmmuKernelAnswer answer = vsmmu_kernel_has (check->host->kernel, VSMMU_KERNEL_ACCEL);
+
+  if (iommu == NULL)
+    return;
+  if (answer == VSMMU_KERNEL_NO)
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                        g_strdup_printf (_ ("use Linux %s or newer on the host"), since),
+                        _ ("the host kernel %s is too old for accelerated SMMUv3s; QEMU stops with 'Failed to set "
+                           "vIOMMU: ... No such file or directory'"),
+                        check->host->kernel);
+  else if (answer == VSMMU_KERNEL_MAYBE)
+    vsmmu_check_report_as (check, VSMMU_SEVERITY_WARNING, iommu->iommu.driver_line,
+                           vsmmu_device_path (iommu, "/driver"),
+                           g_strdup (_ ("start the guest to find out: with a kernel that lacks it, QEMU stops with "
+                                        "'Failed to set vIOMMU'")),
+                           _ ("Linux supports accelerated SMMUv3s from %s, and only some older kernels of this vendor "
+                              "do; the host kernel is %s"),
+                           since, check->host->kernel);
 }
 
 static void
@@ -252,6 +283,15 @@ const VsmmuRuleRow vsmmu_host_kernel_rules[] = {
       "Linux drivers/iommu/iommufd, drivers/iommu/arm/arm-smmu-v3/Kconfig; libvirt qemu_validate.c: IOMMUFD is "
       "not supported by host kernel" },
     check_host_no_iommufd },
+  { { "host-kernel", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
+      N_ ("The host kernel is too old for accelerated SMMUv3s"),
+      N_ ("QEMU attaches the tables for bypass and abort before it makes a vDEVICE. Linux before 6.19 refuses this, "
+          "and QEMU stops: 'error attach 0000:21:00.0 (24) pasid 0 to id=6: No such file or directory', 'Failed to set "
+          "vIOMMU'. Vendors add later changes to older kernels, NVIDIA to 6.17 and 6.18, so for theirs this is a "
+          "warning."),
+      "Linux arm_smmu_attach_prepare_vmaster(), iommufd_viommu_get_vdev_id(): ENOENT; QEMU smmuv3_accel_alloc_viommu(); "
+      "tested with 6.18.15 and 7.2.13; NVIDIA/NV-Kernels pull request 305" },
+    check_host_kernel },
   { { "host-no-vfio-cdev", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host has no VFIO character devices"),
       N_ ("With iommufd, a VFIO device is opened as /dev/vfio/devices/vfioN, which exists only if the kernel was "
           "built with CONFIG_VFIO_DEVICE_CDEV. Without it, libvirt cannot start a guest that uses iommufd."),

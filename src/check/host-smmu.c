@@ -6,6 +6,7 @@
 #include "domain/vsmmu.h"
 #include "host/binding.h"
 #include "host/host-fields.h"
+#include "host/kernel.h"
 
 /* QEMU's vSMMU has these in its own IDRs and compares: smmuv3_accel_check_hw_compatible(), 11.1. */
 const VsmmuRequirement vsmmu_requirements[] = {
@@ -307,6 +308,7 @@ report_unknown_host (VsmmuCheck *check)
     const char *name;
     gboolean is_unknown;
   } needs[] = {
+    { "/proc/sys/kernel/osrelease", vsmmu_kernel_has (host->kernel, VSMMU_KERNEL_ACCEL) == VSMMU_KERNEL_UNKNOWN },
     { "/sys/class/iommu", !host->has_smmus },
     { "/sys/bus/pci", !host->has_devices },
     { "/dev/iommu", !vsmmu_fact_is_known (host->dev_iommu) },
@@ -358,7 +360,7 @@ const VsmmuRuleRow vsmmu_host_smmu_rules[] = {
   { { "host-no-nesting", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
       N_ ("The physical SMMU does not support accelerated SMMUv3s"),
       N_ ("The SMMU must support two stages of translation, and the kernel must allow their use; for MMU-600 before "
-          "r2 and for MMU-700 it does not, because of errata. Guest memory must stay coherent regardless of the "
+          "r2 and for MMU-700 before r1p1, before Linux 7.1 for every MMU-700, it does not, because of errata. Guest memory must stay coherent regardless of the "
           "guest's tables: either the SMMU supports S2FWB, or the firmware reports CANWBS for every root complex in "
           "front of it. Otherwise QEMU stops with 'IOMMU_VIOMMU_ALLOC failed: Operation not supported'."),
       "Linux arm_smmu_get_viommu_size(), arm_smmu_device_iidr_probe(); IORT root complex memory access flags; "
@@ -414,8 +416,9 @@ const VsmmuRuleRow vsmmu_host_smmu_rules[] = {
     check_host_oas },
   { { "host-cmdqv", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
       N_ ("cmdqv='on', but the physical SMMU does not support command queue virtualization"),
-      N_ ("Only the SMMUs of Tegra241 (NVIDIA Grace) have command queues that a guest can use directly, and the "
-          "kernel must be built with CONFIG_TEGRA241_CMDQV. Elsewhere, QEMU rejects cmdqv='on'. Without cmdqv, QEMU "
+      N_ ("Only the SMMUs of Tegra241 (NVIDIA Grace) and Tegra264 have command queues that a guest can use directly, "
+          "and the kernel must be built with CONFIG_TEGRA241_CMDQV. The kernel may give them up at boot, when it has no "
+          "memory for them: 'Falling back to standard SMMU CMDQ'. Elsewhere, QEMU rejects cmdqv='on'. Without cmdqv, QEMU "
           "uses the command queues if the host has them."),
       "QEMU: CMDQV requested but not supported; Linux IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV" },
     check_host_switch },

@@ -7,6 +7,7 @@
 #include "check/host.h"
 #include "domain/releases.h"
 #include "domain/virt-machine.h"
+#include "host/kernel.h"
 
 void
 vsmmu_readiness_free (VsmmuReadiness *readiness)
@@ -60,6 +61,34 @@ not_known (VsmmuReadiness *readiness, const char *hint)
   set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("unknown")), g_strdup (hint));
 }
 
+/* What an IOMMU other than an SMMUv3 is, by its name in /sys/class/iommu. */
+static const struct {
+  const char *prefix;
+  const char *message; /* translatable, as is the hint */
+  const char *hint;
+} other_iommus[] = {
+  { "smmu.0x", N_ ("none, but an SMMUv2"), N_ ("use a machine with SMMUv3; an SMMUv2 cannot translate for a guest") },
+  { "virtio", N_ ("none, but a virtio-iommu: this is a virtual machine"),
+    N_ ("run the command on the host; a guest with virtio-iommu cannot pass its devices on to a nested guest") },
+  { "dmar", N_ ("none, but an Intel IOMMU"), N_ ("use an arm64 machine with SMMUv3") },
+  { "ivhd", N_ ("none, but an AMD IOMMU"), N_ ("use an arm64 machine with SMMUv3") },
+};
+
+static void
+check_no_smmus (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  for (guint i = 0; host->other_iommu != NULL && i < G_N_ELEMENTS (other_iommus); i++)
+    if (g_str_has_prefix (host->other_iommu, other_iommus[i].prefix)) {
+      set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ (other_iommus[i].message)),
+           g_strdup (_ (other_iommus[i].hint)));
+      return;
+    }
+  set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("none in /sys/class/iommu")),
+       g_strdup (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3])
+                     ? _ ("use a kernel with CONFIG_ARM_SMMU_V3")
+                     : _ ("enable the SMMUs in the firmware, and use a kernel with CONFIG_ARM_SMMU_V3")));
+}
+
 static void
 check_smmus (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
@@ -71,16 +100,36 @@ check_smmus (const VsmmuHost *host, VsmmuReadiness *readiness)
     set (readiness, VSMMU_READINESS_PASS,
          g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u SMMUv3", "%u SMMUv3s", n), n), NULL);
   else
-    set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("none in /sys/class/iommu")),
-         g_strdup (vsmmu_fact_is_false (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3])
-                       ? _ ("use a kernel with CONFIG_ARM_SMMU_V3")
-                       : _ ("enable the SMMUs in the firmware, and use a kernel with CONFIG_ARM_SMMU_V3")));
+    check_no_smmus (host, readiness);
 }
 
-static VsmmuFact
-can_nest (const VsmmuHostSmmu *smmu)
+static void
+check_kernel (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
-  return vsmmu_host_smmu_supports_vsmmu (smmu);
+  const char *since = vsmmu_kernel_feature_since (VSMMU_KERNEL_ACCEL);
+
+  switch (vsmmu_kernel_has (host->kernel, VSMMU_KERNEL_ACCEL)) {
+  case VSMMU_KERNEL_YES:
+    pass (readiness, host->kernel);
+    break;
+  case VSMMU_KERNEL_MAYBE:
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (host->kernel),
+         g_strdup_printf (
+             _ ("start a guest with an accelerated SMMUv3: Linux supports it from %s, and some older kernels "
+                "of this vendor do; otherwise QEMU stops with 'Failed to set vIOMMU'"),
+             since));
+    break;
+  case VSMMU_KERNEL_NO:
+    set (
+        readiness, VSMMU_READINESS_FAIL, g_strdup (host->kernel),
+        g_strdup_printf (_ ("use Linux %s or newer; on this kernel, QEMU stops with 'Failed to set vIOMMU: ... No such "
+                            "file or directory'"),
+                         since));
+    break;
+  case VSMMU_KERNEL_UNKNOWN:
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("unknown")),
+         g_strdup_printf (_ ("make sure that the host kernel is Linux %s or newer"), since));
+  }
 }
 
 /* Whether QEMU's fixed IDRs are compatible with those of @smmu. */
@@ -98,56 +147,96 @@ is_compatible (const VsmmuHostSmmu *smmu)
   return fact;
 }
 
-/* (transfer full): the names of SMMUs for which the answer is known to be no, or is not known */
-static char *
-list_smmus (const VsmmuHost *host, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu), gboolean is_known, guint *n)
-{
-  g_autoptr (GString) list = g_string_new (NULL);
+/* Answers of the SMMUs that have devices for guests: the names of those with no, and with none. */
+typedef struct {
+  GString *no;
+  GString *unknown;
+  guint n_no;
+  guint n_unknown;
+  guint n;
+} Answers;
 
-  *n = 0;
+static void
+add_name (GString *names, guint *n, const char *name)
+{
+  if (++*n <= 4)
+    g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "", name);
+  else if (*n == 5)
+    g_string_append (names, ", ...");
+}
+
+/* SMMUs that have no device for a guest spoil nothing, unless none has one. */
+static gboolean
+has_some_devices (const VsmmuHost *host)
+{
+  for (guint i = 0; i < host->smmus->len; i++)
+    if (vsmmu_host_smmu_has_devices (g_ptr_array_index (host->smmus, i)))
+      return TRUE;
+  return FALSE;
+}
+
+static void
+ask_all (const VsmmuHost *host, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu), Answers *answers)
+{
+  gboolean are_all = !has_some_devices (host);
+
   for (guint i = 0; i < host->smmus->len; i++) {
     const VsmmuHostSmmu *smmu = g_ptr_array_index (host->smmus, i);
     VsmmuFact answer = ask (smmu);
 
-    if (vsmmu_fact_is_known (answer) != is_known || vsmmu_fact_is_true (answer))
+    if (!are_all && !vsmmu_host_smmu_has_devices (smmu))
       continue;
-    if ((*n)++ < 4)
-      g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", smmu->name);
+    answers->n++;
+    if (vsmmu_fact_is_false (answer))
+      add_name (answers->no, &answers->n_no, smmu->name);
+    else if (!vsmmu_fact_is_known (answer))
+      add_name (answers->unknown, &answers->n_unknown, smmu->name);
   }
-  if (*n > 4)
-    g_string_append (list, ", ...");
-  return g_string_free (g_steal_pointer (&list), FALSE);
 }
 
-/* One question for all SMMUs: if only some qualify, the others are a warning. */
+/* One question to all SMMUs: some may do, and then the others are a warning. */
 static void
 check_all (const VsmmuHost *host, VsmmuReadiness *readiness, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu),
            const char *hint)
 {
-  guint n_no = 0;
-  guint n_unknown = 0;
-  g_autofree char *no = list_smmus (host, ask, TRUE, &n_no);
-  g_autofree char *unknown = list_smmus (host, ask, FALSE, &n_unknown);
+  g_autoptr (GString) no = g_string_new (NULL);
+  g_autoptr (GString) unknown = g_string_new (NULL);
+  Answers answers = { .no = no, .unknown = unknown };
 
+  ask_all (host, ask, &answers);
   if (!host->has_smmus)
     not_known (readiness, hint);
-  else if (host->smmus->len == 0)
-    set (readiness, VSMMU_READINESS_FAIL, g_strdup (_ ("no SMMUv3")), g_strdup (hint));
-  else if (n_no > 0)
-    set (readiness, n_no == host->smmus->len ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
-         g_strdup_printf (_ ("not for %s"), no), g_strdup (hint));
-  else if (n_unknown > 0)
-    set (readiness, VSMMU_READINESS_WARN, g_strdup_printf (_ ("unknown for %s"), unknown),
+  else if (answers.n_no > 0)
+    set (readiness, answers.n_no == answers.n ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
+         g_strdup_printf (_ ("not for %s"), no->str), g_strdup (hint));
+  else if (answers.n_unknown > 0)
+    set (readiness, VSMMU_READINESS_WARN, g_strdup_printf (_ ("unknown for %s"), unknown->str),
          g_strdup (_ ("run the command as root, with an unused device behind each SMMU bound to vfio-pci")));
   else
     pass (readiness, _ ("yes, for all"));
 }
 
+static VsmmuFact
+can_nest (const VsmmuHostSmmu *smmu)
+{
+  return smmu->capabilities[VSMMU_SMMU_NESTING];
+}
+
 static void
 check_nesting (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
-  check_all (host, readiness, can_nest,
-             _ ("see 'virt-vsmmu explain host-no-nesting'; newer firmware may report CANWBS for the root complexes"));
+  check_all (
+      host, readiness, can_nest,
+      _ ("use devices behind other SMMUs; these have one stage of translation only, or the kernel disables nesting "
+         "because of an erratum, see 'virt-vsmmu explain host-no-nesting'"));
+}
+
+static void
+check_coherence (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  check_all (host, readiness, vsmmu_host_smmu_is_coherent,
+             _ ("use devices behind other SMMUs, or update the firmware: these do not support S2FWB, and the firmware "
+                "does not report CANWBS for the root complexes"));
 }
 
 /* The rule of the first requirement that an SMMU is known not to meet, or %NULL. */
@@ -175,7 +264,7 @@ check_compatible (const VsmmuHost *host, VsmmuReadiness *readiness)
   check_all (host, readiness, is_compatible, hint);
 }
 
-/* A node in /dev that exists or not. */
+/* A node in /dev that is there or not. */
 static void
 check_node (VsmmuReadiness *readiness, VsmmuFact node, const char *hint)
 {
@@ -190,7 +279,11 @@ check_node (VsmmuReadiness *readiness, VsmmuFact node, const char *hint)
 static void
 check_iommufd (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
-  check_node (readiness, host->dev_iommu, _ ("use a kernel with CONFIG_IOMMUFD, and load the module iommufd"));
+  if (vsmmu_fact_is_false (host->dev_iommu) && host->options[VSMMU_HOST_OPTION_IOMMUFD].value == VSMMU_OPTION_MODULE)
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("the module iommufd is not loaded")),
+         g_strdup (_ ("run 'modprobe iommufd', and add iommufd to /etc/modules-load.d")));
+  else
+    check_node (readiness, host->dev_iommu, _ ("use a kernel with CONFIG_IOMMUFD, and load the module iommufd"));
 }
 
 static void
@@ -205,7 +298,7 @@ check_option (VsmmuReadiness *readiness, VsmmuFact option, char *hint)
   g_autofree char *owned = hint;
 
   if (vsmmu_fact_is_true (option))
-    pass (readiness, option.value == 1 ? _ ("as a module") : _ ("built in"));
+    pass (readiness, option.value == VSMMU_OPTION_MODULE ? _ ("as a module") : _ ("built in"));
   else
     set (readiness, vsmmu_fact_is_known (option) ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
          g_strdup (vsmmu_fact_is_known (option) ? _ ("not set") : _ ("unknown")), g_steal_pointer (&owned));
@@ -305,10 +398,53 @@ check_groups (const VsmmuHost *host, VsmmuReadiness *readiness)
          NULL);
 }
 
+/* PCI Code and ID Assignment Specification: display controllers and processing accelerators. */
+static gboolean
+is_gpu (const VsmmuHostDevice *device)
+{
+  return device->class_code >> 16 == 0x03 || device->class_code >> 16 == 0x12;
+}
+
+/* Devices that the firmware wants mapped one to one cannot be assigned; when it is all GPUs, that is what matters. */
+static void
+check_direct (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+  guint n_direct = 0;
+  guint n_known = 0;
+  guint n_gpus = 0;
+  guint n_direct_gpus = 0;
+
+  for (guint i = 0; i < host->devices->len; i++) {
+    const VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
+    gboolean is_direct;
+
+    if (!is_assignable (device) || device->group == NULL || !device->group->has_regions)
+      continue;
+    is_direct = vsmmu_host_group_direct_region (device->group) != NULL;
+    n_known++;
+    n_gpus += is_gpu (device);
+    n_direct_gpus += is_gpu (device) && is_direct;
+    if (is_direct)
+      add_name (names, &n_direct, device->name);
+  }
+  if (n_direct > 0)
+    set (readiness,
+         n_direct == n_known || (n_gpus > 0 && n_direct_gpus == n_gpus) ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
+         g_strdup_printf (_ ("required by the firmware for %s"), names->str),
+         g_strdup (_ ("use other devices, or firmware that does not require them; the kernel does not assign a device "
+                      "with a region of type 'direct'")));
+  else if (n_known > 0)
+    pass (readiness, _ ("none"));
+  else
+    not_known (readiness, _ ("make sure that the host has devices behind an SMMU, with IOMMU groups"));
+}
+
 static void
 check_pages (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
   gboolean is_known = host->has_pages;
+  g_autoptr (GString) pools = g_string_new (NULL);
 
   for (guint i = 0; i < host->pages->len; i++) {
     const VsmmuHostPages *pool = &g_array_index (host->pages, VsmmuHostPages, i);
@@ -316,11 +452,12 @@ check_pages (const VsmmuHost *host, VsmmuReadiness *readiness)
     is_known = is_known && pool->total >= 0;
     if (pool->total <= 0)
       continue;
-    set (readiness, VSMMU_READINESS_PASS, g_strdup_printf (_ ("%u of %u KiB"), (guint) pool->total, (guint) pool->size),
-         NULL);
-    return;
+    g_string_append (pools, pools->len > 0 ? ", " : "");
+    g_string_append_printf (pools, _ ("%u of %u KiB"), (guint) pool->total, (guint) pool->size);
   }
-  if (!is_known)
+  if (pools->len > 0)
+    pass (readiness, pools->str);
+  else if (!is_known)
     not_known (readiness, _ ("collect the facts on the host, with /sys/kernel/mm/hugepages readable"));
   else if (vsmmu_host_has_cmdqv (host))
     set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("none reserved")),
@@ -369,16 +506,20 @@ check_qemu (const VsmmuHost *host, VsmmuReadiness *readiness)
 static const struct {
   const char *title;
   void (*check) (const VsmmuHost *host, VsmmuReadiness *readiness);
+  gboolean is_final; /* when it fails, nothing else helps and nothing more is said */
 } checks[] = {
-  { N_ ("arm64 machine"), check_architecture },
-  { N_ ("SMMUv3 in use"), check_smmus },
-  { N_ ("accelerated SMMUv3 supported"), check_nesting },
+  { N_ ("arm64 machine"), check_architecture, TRUE },
+  { N_ ("SMMUv3 in use"), check_smmus, TRUE },
+  { N_ ("host kernel"), check_kernel },
+  { N_ ("nested translation"), check_nesting },
+  { N_ ("coherent guest memory"), check_coherence },
   { N_ ("compatible with QEMU's SMMUv3"), check_compatible },
   { N_ ("/dev/kvm"), check_kvm },
   { N_ ("/dev/iommu"), check_iommufd },
   { N_ ("iommufd support for SMMUv3 in the kernel"), check_smmu_iommufd },
   { N_ ("VFIO character devices"), check_cdev },
   { N_ ("MSI window"), check_window },
+  { N_ ("one-to-one mappings"), check_direct },
   { N_ ("IOMMU groups"), check_groups },
   { N_ ("huge pages"), check_pages },
   { N_ ("QEMU"), check_qemu },
@@ -396,6 +537,8 @@ vsmmu_host_check_readiness (const VsmmuHost *host)
     readiness->title = _ (checks[i].title);
     checks[i].check (host, readiness);
     g_ptr_array_add (all, readiness);
+    if (checks[i].is_final && readiness->result == VSMMU_READINESS_FAIL)
+      break;
   }
   return all;
 }

@@ -17,6 +17,7 @@ const VsmmuField vsmmu_host_fields[] = {
   { "nodes", VSMMU_FIELD_OTHER },
   { "tools", VSMMU_FIELD_OTHER },
   { "hugepages", VSMMU_FIELD_OTHER },
+  { "other_iommu", VSMMU_FIELD_TEXT, AT (VsmmuHost, other_iommu) },
   { "smmus", VSMMU_FIELD_OTHER },
   { "groups", VSMMU_FIELD_OTHER },
   { "devices", VSMMU_FIELD_OTHER },

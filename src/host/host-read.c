@@ -337,7 +337,7 @@ check_registers (VsmmuFieldReader *reader)
     const VsmmuHostSmmu *smmu = g_ptr_array_index (reader->host->smmus, i);
     VsmmuFact decoded[VSMMU_SMMU_CAPABILITIES];
 
-    vsmmu_smmu_decode (smmu->registers, decoded);
+    vsmmu_smmu_decode (smmu->registers, reader->host->kernel, decoded);
     for (guint c = 0; c < VSMMU_SMMU_CAPABILITIES; c++) {
       VsmmuFact given = smmu->capabilities[c];
 

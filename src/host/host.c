@@ -119,6 +119,7 @@ host_clear (gpointer data)
   g_free (host->architecture);
   g_free (host->kernel);
   g_free (host->emulator);
+  g_free (host->other_iommu);
   g_array_unref (host->pages);
   g_ptr_array_unref (host->smmus);
   g_ptr_array_unref (host->groups);
@@ -291,6 +292,12 @@ vsmmu_host_device_is_bridge (const VsmmuHostDevice *device)
   return device->class_code >> 16 == 0x06;
 }
 
+gboolean
+vsmmu_host_device_is_for_vfio (const VsmmuHostDevice *device)
+{
+  return device->vfio != NULL || (device->driver != NULL && strstr (device->driver, "vfio") != NULL);
+}
+
 /* @digits characters at @text as a hexadecimal number, lower case only; -1 for anything else. */
 static gint64
 parse_hex (const char *text, gsize digits)
@@ -366,25 +373,27 @@ is_lesser (VsmmuFact fact)
   return !vsmmu_fact_is_known (fact) || fact.source == VSMMU_FACT_SOURCE_KERNEL_LOG;
 }
 
-/* Facts that are given stay; others follow from the registers, or else from the driver's feature bits. */
+/* What only the driver knows: it switches nesting off for errata, and later kernels for fewer SMMUs. */
+static const VsmmuSmmuCapability words_of_driver[] = { VSMMU_SMMU_NESTING, VSMMU_SMMU_S2FWB };
+
+/* What is given stands; what is not follows from the driver's word, the registers, and the driver's other bits. */
 static void
-finish_smmu (VsmmuHostSmmu *smmu)
+finish_smmu (const VsmmuHost *host, VsmmuHostSmmu *smmu)
 {
   VsmmuFact decoded[VSMMU_SMMU_CAPABILITIES];
   VsmmuFact logged[VSMMU_SMMU_CAPABILITIES];
-  gboolean is_nesting_lesser = is_lesser (smmu->capabilities[VSMMU_SMMU_NESTING]);
 
-  vsmmu_smmu_decode (smmu->registers, decoded);
-  vsmmu_smmu_decode_features (smmu->features, logged);
+  vsmmu_smmu_decode (smmu->registers, host->kernel, decoded);
+  vsmmu_smmu_decode_features (smmu->features, host, logged);
+  for (guint i = 0; i < G_N_ELEMENTS (words_of_driver); i++)
+    if (vsmmu_fact_is_known (logged[words_of_driver[i]]))
+      decoded[words_of_driver[i]] = logged[words_of_driver[i]];
   for (guint i = 0; i < VSMMU_SMMU_CAPABILITIES; i++) {
     if (is_lesser (smmu->capabilities[i]) && vsmmu_fact_is_known (decoded[i]))
       smmu->capabilities[i] = decoded[i];
     if (!vsmmu_fact_is_known (smmu->capabilities[i]))
       smmu->capabilities[i] = logged[i];
   }
-  /* The registers do not show errata that only the driver knows. */
-  if (is_nesting_lesser && vsmmu_fact_is_false (logged[VSMMU_SMMU_NESTING]))
-    smmu->capabilities[VSMMU_SMMU_NESTING] = logged[VSMMU_SMMU_NESTING];
 }
 
 const VsmmuHostDevice *
@@ -429,7 +438,28 @@ void
 vsmmu_host_finish (VsmmuHost *host)
 {
   for (guint i = 0; i < host->smmus->len; i++)
-    finish_smmu (g_ptr_array_index (host->smmus, i));
+    finish_smmu (host, g_ptr_array_index (host->smmus, i));
+}
+
+gboolean
+vsmmu_host_smmu_has_devices (const VsmmuHostSmmu *smmu)
+{
+  for (guint i = 0; i < smmu->devices->len; i++)
+    if (!vsmmu_host_device_is_bridge (g_ptr_array_index (smmu->devices, i)))
+      return TRUE;
+  return FALSE;
+}
+
+const VsmmuHostRegion *
+vsmmu_host_group_direct_region (const VsmmuHostGroup *group)
+{
+  for (guint i = 0; i < group->regions->len; i++) {
+    const VsmmuHostRegion *region = g_ptr_array_index (group->regions, i);
+
+    if (strcmp (region->type, "direct") == 0)
+      return region;
+  }
+  return NULL;
 }
 
 gboolean

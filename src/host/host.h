@@ -305,6 +305,10 @@ typedef enum {
   VSMMU_HOST_OPTIONS,
 } VsmmuHostOption;
 
+/* The values of an option's fact. */
+#define VSMMU_OPTION_MODULE 1
+#define VSMMU_OPTION_BUILT_IN 2
+
 /*
  * VsmmuHostPages:
  * @size: of a page, in KiB
@@ -351,6 +355,8 @@ typedef struct {
  * @qemu_cmdqv: whether its arm-smmuv3 has the property cmdqv
  * @has_smmus: whether it is known which SMMUs there are
  * @has_devices: whether it is known which PCI functions there are
+ * @other_iommu: (nullable): an IOMMU in /sys/class/iommu that is not an SMMUv3: `smmu.0x…` for an SMMUv2, `virtio0`,
+ * `dmar0`
  * @smmus: (element-type VsmmuHostSmmu): by name
  * @groups: (element-type VsmmuHostGroup): by number
  * @devices: (element-type VsmmuHostDevice): by address
@@ -378,6 +384,7 @@ struct _VsmmuHost {
   VsmmuFact qemu_cmdqv;
   gboolean has_smmus;
   gboolean has_devices;
+  char *other_iommu;
   GPtrArray *smmus;
   GPtrArray *groups;
   GPtrArray *devices;
@@ -428,6 +435,17 @@ void vsmmu_host_connect (VsmmuHost *host);
 /* Fills in the capabilities that follow from registers and feature bits. */
 void vsmmu_host_finish (VsmmuHost *host);
 
+/* Whether a device that can be assigned is known to be behind @smmu; SMMUs for platform devices only are usual. */
+gboolean vsmmu_host_smmu_has_devices (const VsmmuHostSmmu *smmu);
+
+/*
+ * vsmmu_host_group_direct_region:
+ *
+ * Returns: (nullable): a region of @group that firmware wants mapped one to one for good. The kernel gives no device
+ *   with such a region to VFIO (iommu_group_claim_dma_owner()). A region of type `direct-relaxable` is not meant.
+ */
+const VsmmuHostRegion *vsmmu_host_group_direct_region (const VsmmuHostGroup *group);
+
 /* Whether some SMMU is known to have command queues that a guest can use itself. */
 gboolean vsmmu_host_has_cmdqv (const VsmmuHost *host);
 
@@ -448,15 +466,16 @@ gboolean vsmmu_fact_source_from_string (const char *name, VsmmuFactSource *sourc
 /*
  * vsmmu_smmu_decode:
  * @registers: by #VsmmuSmmuRegister
+ * @release: (nullable): of the kernel, which switches nesting off for errata
  * @capabilities: (out): by #VsmmuSmmuCapability
  *
  * What the registers say; unknown where the register is. QEMU reads the same
  * fields, smmuv3_accel_check_hw_compatible().
  */
-void vsmmu_smmu_decode (const VsmmuFact *registers, VsmmuFact *capabilities);
+void vsmmu_smmu_decode (const VsmmuFact *registers, const char *release, VsmmuFact *capabilities);
 
-/* The same from the driver's feature bits, which are bits ARM_SMMU_FEAT_* of its own. */
-void vsmmu_smmu_decode_features (VsmmuFact features, VsmmuFact *capabilities);
+/* The same from the driver's feature bits, ARM_SMMU_FEAT_*; an old kernel of @host does not know all of them. */
+void vsmmu_smmu_decode_features (VsmmuFact features, const VsmmuHost *host, VsmmuFact *capabilities);
 
 /*
  * vsmmu_host_complete:
@@ -492,6 +511,14 @@ gboolean vsmmu_host_device_is_bridge (const VsmmuHostDevice *device);
 void vsmmu_host_get_target (const VsmmuHost *host, VsmmuTarget *target);
 
 /*
+ * vsmmu_host_device_is_for_vfio:
+ *
+ * Returns: whether the driver that @device is bound to gives it to VFIO: vfio-pci, a variant of it, or another driver
+ *   that registers with VFIO, such as nvidia for a virtual GPU
+ */
+gboolean vsmmu_host_device_is_for_vfio (const VsmmuHostDevice *device);
+
+/*
  * vsmmu_host_smmu_supports_vsmmu:
  *
  * Whether the kernel can put an accelerated vSMMU on @smmu: it must nest, and
@@ -501,6 +528,9 @@ void vsmmu_host_get_target (const VsmmuHost *host, VsmmuTarget *target);
  * Returns: a fact of 0 or 1, unknown when what is known does not decide it
  */
 VsmmuFact vsmmu_host_smmu_supports_vsmmu (const VsmmuHostSmmu *smmu);
+
+/* Whether guest memory stays coherent behind @smmu: a fact of 0 or 1, unknown when what is known does not decide it */
+VsmmuFact vsmmu_host_smmu_is_coherent (const VsmmuHostSmmu *smmu);
 
 /*
  * vsmmu_fact_source_to_string:

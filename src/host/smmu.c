@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "host/host.h"
+#include "host/kernel.h"
 
 /* Fields of the registers: SMMUv3 specification, 6.3.1 to 6.3.6. */
 static const struct {
@@ -25,48 +26,47 @@ static const guint8 output_sizes[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
 #define IDR0_S2P (1 << 0)
 #define IDR0_S1P (1 << 1)
 
-/*
- * SMMUs for which the kernel switches nesting off: arm_smmu_device_iidr_probe(),
- * Arm errata 1209401 (MMU-600 before r2) and 2268618, 2812531 (MMU-700). For the
- * latter it also forces a sync after every command, which rules a vSMMU out by
- * itself (arm_smmu_get_viommu_size()).
- */
 #define IMPLEMENTER_ARM 0x43b
-static const struct {
-  guint product;
-  guint variants; /* those below it are affected */
-} without_nesting[] = {
-  { 0x483, 2 },
-  { 0x487, G_MAXUINT },
-};
+#define PRODUCT_MMU_600 0x483
+#define PRODUCT_MMU_700 0x487
 
-static gboolean
-has_erratum (guint32 iidr)
+/*
+ * Whether the kernel lets an SMMU nest that has this IIDR: arm_smmu_device_iidr_probe(), Arm errata 1209401 (MMU-600
+ * before r2) and 2268618, 2812531 (MMU-700; r1p1 and later revisions are repaired, which older kernels do not know).
+ * For the latter it also forces a sync after every command, which rules a vSMMU out by itself
+ * (arm_smmu_get_viommu_size()).
+ */
+static VsmmuKernelAnswer
+lets_nest (guint32 iidr, const char *release)
 {
   guint product = iidr >> 20;
   guint variant = iidr >> 16 & 0xf;
+  guint revision = iidr >> 12 & 0xf;
 
-  for (guint i = 0; i < G_N_ELEMENTS (without_nesting); i++)
-    if ((iidr & 0xfff) == IMPLEMENTER_ARM && product == without_nesting[i].product &&
-        variant < without_nesting[i].variants)
-      return TRUE;
-  return FALSE;
+  if ((iidr & 0xfff) == IMPLEMENTER_ARM && product == PRODUCT_MMU_600)
+    return variant < 2 ? VSMMU_KERNEL_NO : VSMMU_KERNEL_YES;
+  if ((iidr & 0xfff) != IMPLEMENTER_ARM || product != PRODUCT_MMU_700)
+    return VSMMU_KERNEL_YES;
+  return variant == 0 || revision == 0 ? VSMMU_KERNEL_NO : vsmmu_kernel_has (release, VSMMU_KERNEL_NESTS_MMU_700_R1P1);
 }
 
 static VsmmuFact
-decode_nesting (VsmmuFact idr0, VsmmuFact iidr)
+decode_nesting (VsmmuFact idr0, VsmmuFact iidr, const char *release)
 {
+  VsmmuKernelAnswer answer;
+
   if (vsmmu_fact_is_known (idr0) && (idr0.value & (IDR0_S1P | IDR0_S2P)) != (IDR0_S1P | IDR0_S2P))
     return VSMMU_FACT (idr0.source, FALSE);
-  if (vsmmu_fact_is_known (iidr) && has_erratum ((guint32) iidr.value))
+  answer = vsmmu_fact_is_known (iidr) ? lets_nest ((guint32) iidr.value, release) : VSMMU_KERNEL_UNKNOWN;
+  if (answer == VSMMU_KERNEL_NO)
     return VSMMU_FACT (iidr.source, FALSE);
-  if (vsmmu_fact_is_known (idr0) && vsmmu_fact_is_known (iidr))
+  if (answer == VSMMU_KERNEL_YES && vsmmu_fact_is_known (idr0))
     return VSMMU_FACT (idr0.source, TRUE);
   return VSMMU_FACT (VSMMU_FACT_SOURCE_NONE, 0);
 }
 
 void
-vsmmu_smmu_decode (const VsmmuFact *registers, VsmmuFact *capabilities)
+vsmmu_smmu_decode (const VsmmuFact *registers, const char *release, VsmmuFact *capabilities)
 {
   memset (capabilities, 0, sizeof (VsmmuFact) * VSMMU_SMMU_CAPABILITIES);
   for (guint i = 0; i < G_N_ELEMENTS (fields); i++) {
@@ -79,7 +79,7 @@ vsmmu_smmu_decode (const VsmmuFact *registers, VsmmuFact *capabilities)
   if (vsmmu_fact_is_known (capabilities[VSMMU_SMMU_OAS]))
     capabilities[VSMMU_SMMU_OAS].value = output_sizes[capabilities[VSMMU_SMMU_OAS].value];
   capabilities[VSMMU_SMMU_NESTING] =
-      decode_nesting (registers[VSMMU_SMMU_REGISTER_IDR0], registers[VSMMU_SMMU_REGISTER_IIDR]);
+      decode_nesting (registers[VSMMU_SMMU_REGISTER_IDR0], registers[VSMMU_SMMU_REGISTER_IIDR], release);
 }
 
 /* Linux arm-smmu-v3.h, ARM_SMMU_FEAT_*. */
@@ -88,24 +88,34 @@ vsmmu_smmu_decode (const VsmmuFact *registers, VsmmuFact *capabilities)
 static const struct {
   VsmmuSmmuCapability capability;
   guint bit;
-  gboolean needs_option; /* the driver clears the bit when the kernel is built without it, so 0 means nothing */
+  gboolean needs_option;    /* the driver clears the bit when the kernel is built without it, so 0 says nothing */
+  VsmmuKernelFeature since; /* the bit means this, so that 0 says something; %VSMMU_KERNEL_FEATURES for always */
 } features_bits[] = {
-  { VSMMU_SMMU_STLEVEL, 0, FALSE }, { VSMMU_SMMU_PRI, 4, TRUE },       { VSMMU_SMMU_ATS, 5, TRUE },
-  { VSMMU_SMMU_RIL, 15, FALSE },    { VSMMU_SMMU_NESTING, 19, FALSE }, { VSMMU_SMMU_S2FWB, 23, FALSE },
+  { VSMMU_SMMU_STLEVEL, 0, FALSE, VSMMU_KERNEL_FEATURES },
+  { VSMMU_SMMU_PRI, 4, TRUE, VSMMU_KERNEL_FEATURES },
+  { VSMMU_SMMU_ATS, 5, TRUE, VSMMU_KERNEL_FEATURES },
+  { VSMMU_SMMU_RIL, 15, FALSE, VSMMU_KERNEL_FEATURES },
+  { VSMMU_SMMU_NESTING, 19, FALSE, VSMMU_KERNEL_LOGS_NESTING },
+  { VSMMU_SMMU_S2FWB, 23, FALSE, VSMMU_KERNEL_LOGS_S2FWB },
 };
 
 void
-vsmmu_smmu_decode_features (VsmmuFact features, VsmmuFact *capabilities)
+vsmmu_smmu_decode_features (VsmmuFact features, const VsmmuHost *host, VsmmuFact *capabilities)
 {
   gint64 endianness = features.value & (FEATURE_LITTLE_ENDIAN | FEATURE_BIG_ENDIAN);
+  /* The option is younger than both bits. */
+  gboolean has_all = vsmmu_fact_is_true (host->options[VSMMU_HOST_OPTION_ARM_SMMU_V3_IOMMUFD]);
 
   memset (capabilities, 0, sizeof (VsmmuFact) * VSMMU_SMMU_CAPABILITIES);
   if (!vsmmu_fact_is_known (features))
     return;
   for (guint i = 0; i < G_N_ELEMENTS (features_bits); i++) {
+    VsmmuKernelFeature since = features_bits[i].since;
     gint64 value = features.value >> features_bits[i].bit & 1;
+    gboolean is_in_word =
+        since == VSMMU_KERNEL_FEATURES || has_all || vsmmu_kernel_has (host->kernel, since) == VSMMU_KERNEL_YES;
 
-    if (value != 0 || !features_bits[i].needs_option)
+    if (value != 0 || (is_in_word && !features_bits[i].needs_option))
       capabilities[features_bits[i].capability] = VSMMU_FACT (features.source, value);
   }
   if (endianness == (FEATURE_LITTLE_ENDIAN | FEATURE_BIG_ENDIAN))
@@ -115,17 +125,29 @@ vsmmu_smmu_decode_features (VsmmuFact features, VsmmuFact *capabilities)
 }
 
 VsmmuFact
-vsmmu_host_smmu_supports_vsmmu (const VsmmuHostSmmu *smmu)
+vsmmu_host_smmu_is_coherent (const VsmmuHostSmmu *smmu)
 {
-  VsmmuFact nesting = smmu->capabilities[VSMMU_SMMU_NESTING];
   VsmmuFact s2fwb = smmu->capabilities[VSMMU_SMMU_S2FWB];
   VsmmuFact canwbs = smmu->capabilities[VSMMU_SMMU_CANWBS];
 
+  if (vsmmu_fact_is_true (s2fwb))
+    return s2fwb;
+  if (vsmmu_fact_is_true (canwbs) || vsmmu_fact_is_false (s2fwb))
+    return canwbs;
+  return VSMMU_FACT (VSMMU_FACT_SOURCE_NONE, 0);
+}
+
+VsmmuFact
+vsmmu_host_smmu_supports_vsmmu (const VsmmuHostSmmu *smmu)
+{
+  VsmmuFact nesting = smmu->capabilities[VSMMU_SMMU_NESTING];
+  VsmmuFact coherent = vsmmu_host_smmu_is_coherent (smmu);
+
   if (vsmmu_fact_is_false (nesting))
     return nesting;
-  if (vsmmu_fact_is_false (s2fwb) && vsmmu_fact_is_false (canwbs))
-    return canwbs;
-  if (vsmmu_fact_is_true (nesting) && (vsmmu_fact_is_true (s2fwb) || vsmmu_fact_is_true (canwbs)))
+  if (vsmmu_fact_is_false (coherent))
+    return coherent;
+  if (vsmmu_fact_is_true (nesting) && vsmmu_fact_is_true (coherent))
     return nesting;
   return VSMMU_FACT (VSMMU_FACT_SOURCE_NONE, 0);
 }

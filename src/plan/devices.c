@@ -46,12 +46,26 @@ is_usable (const VsmmuHostDevice *device, GError **error)
                                              "behind an accelerated SMMUv3 must be alone in its group",
                                              device->group->devices->len - 1),
                                 device->name, device->group->number, device->group->devices->len - 1);
-  if (vsmmu_fact_is_false (vsmmu_host_smmu_supports_vsmmu (device->smmu)))
-    return vsmmu_layout_refuse (
-        error,
-        _ ("%s is behind %s on the host, which does not support nested translation and thus no accelerated "
-           "SMMUv3"),
-        device->name, device->smmu->name);
+  if (device->group != NULL && vsmmu_host_group_direct_region (device->group) != NULL)
+    return vsmmu_layout_refuse (error,
+                                _ ("the firmware requires a one-to-one mapping for %s, and the host kernel does not "
+                                   "assign such a device"),
+                                device->name);
+  if (vsmmu_fact_is_true (device->vfs) && !vsmmu_host_device_is_for_vfio (device))
+    return vsmmu_layout_refuse (error,
+                                _ ("%s has virtual functions, which disappear when it is unbound from its driver; use "
+                                   "one of them, or write 0 to /sys/bus/pci/devices/%s/sriov_numvfs"),
+                                device->name, device->name);
+  if (vsmmu_fact_is_false (device->smmu->capabilities[VSMMU_SMMU_NESTING]))
+    return vsmmu_layout_refuse (error,
+                                _ ("%s is behind %s on the host, which does not support nested translation, or the "
+                                   "kernel disables it because of an erratum"),
+                                device->name, device->smmu->name);
+  if (vsmmu_fact_is_false (vsmmu_host_smmu_is_coherent (device->smmu)))
+    return vsmmu_layout_refuse (error,
+                                _ ("%s is behind %s on the host, which does not support S2FWB, and a root complex in "
+                                   "front of it has no CANWBS; guest memory would not stay coherent"),
+                                device->name, device->smmu->name);
   return TRUE;
 }
 

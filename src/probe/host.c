@@ -17,6 +17,7 @@
 
 #define IOMMU_CLASS "sys/class/iommu"
 #define HUGEPAGES "sys/kernel/mm/hugepages"
+#define IORT "sys/firmware/acpi/tables/IORT"
 
 /* /sys/class/iommu/NAME leads to …/platform/arm-smmu-v3.1.auto/iommu/NAME. */
 static char *
@@ -64,9 +65,12 @@ read_smmus (const VsmmuTree *tree)
   guint64 base;
 
   tree->host->has_smmus = names != NULL;
-  for (guint i = 0; top >= 0 && i < names->len && tree->host->smmus->len < VSMMU_HOST_SMMUS_MAX; i++)
+  for (guint i = 0; top >= 0 && i < names->len && tree->host->smmus->len < VSMMU_HOST_SMMUS_MAX; i++) {
     if (vsmmu_host_parse_smmu (g_ptr_array_index (names, i), &base))
       read_smmu (tree, top, g_ptr_array_index (names, i));
+    else if (tree->host->other_iommu == NULL)
+      tree->host->other_iommu = g_strdup (g_ptr_array_index (names, i));
+  }
   if (top >= 0)
     close (top);
   vsmmu_host_sort (tree->host);
@@ -84,30 +88,19 @@ find_platform (const VsmmuHost *host, const char *name, gsize length)
   return NULL;
 }
 
-/*
- * What the driver says at boot: "arm-smmu-v3 arm-smmu-v3.1.auto: oas 44-bit (features 0x01088705)"
- * (arm_smmu_device_hw_probe()) and "… found companion CMDQV device: …" (tegra241-cmdqv).
- */
-static void
-read_log_line (VsmmuHost *host, const char *line)
-{
-  static const char driver[] = "arm-smmu-v3 ";
-  const char *name = strstr (line, driver);
-  const char *end = name != NULL ? strchr (name + strlen (driver), ':') : NULL;
-  const char *features;
-  const char *oas;
-  VsmmuHostSmmu *smmu;
+/* What the lines of the kernel's log that were read so far say. */
+typedef struct {
+  VsmmuHost *host;
+  GHashTable *companions; /* name of a command queue's device → VsmmuHostSmmu, borrowed */
+} Log;
 
-  if (end == NULL)
-    return;
-  name += strlen (driver);
-  smmu = find_platform (host, name, (gsize) (end - name));
-  if (smmu == NULL)
-    return;
-  if (strstr (end, "found companion CMDQV device") != NULL)
-    smmu->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, TRUE);
-  features = strstr (end, "(features 0x");
-  oas = strstr (end, "oas ");
+/* "ias 48-bit, oas 48-bit (features 0x001e1fbf)": arm_smmu_device_hw_probe() */
+static void
+read_features (VsmmuHostSmmu *smmu, const char *text)
+{
+  const char *features = strstr (text, "(features 0x");
+  const char *oas = strstr (text, "oas ");
+
   if (features == NULL || oas == NULL)
     return;
   smmu->features = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG,
@@ -116,25 +109,91 @@ read_log_line (VsmmuHost *host, const char *line)
       VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, CLAMP (g_ascii_strtoull (oas + 4, NULL, 10), 32, 56));
 }
 
+/* "found companion CMDQV device: NVDA200C:00": tegra241-cmdqv */
+static void
+read_companion (Log *log, VsmmuHostSmmu *smmu, const char *text)
+{
+  static const char words[] = "found companion CMDQV device: ";
+  const char *name = strstr (text, words);
+
+  if (name == NULL)
+    return;
+  name += strlen (words);
+  smmu->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, TRUE);
+  g_hash_table_insert (log->companions, g_strndup (name, strcspn (name, " ")), smmu);
+}
+
+/* "acpi NVDA200C:00: tegra241_cmdqv: Falling back to standard SMMU CMDQ", after it was found: it is not used. */
+static void
+read_fallback (Log *log, const char *line)
+{
+  GHashTableIter iter;
+  gpointer name;
+  gpointer smmu;
+
+  if (strstr (line, "Falling back to standard SMMU CMDQ") == NULL)
+    return;
+  g_hash_table_iter_init (&iter, log->companions);
+  while (g_hash_table_iter_next (&iter, &name, &smmu)) {
+    g_autofree char *sender = g_strdup_printf (" %s: ", (const char *) name);
+
+    if (strstr (line, sender) != NULL)
+      ((VsmmuHostSmmu *) smmu)->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, FALSE);
+  }
+}
+
+/* What the driver says at boot: "arm-smmu-v3 arm-smmu-v3.1.auto: …". Later words count. */
+static void
+read_log_line (Log *log, const char *line)
+{
+  static const char driver[] = "arm-smmu-v3 ";
+  const char *name = strstr (line, driver);
+  const char *end = name != NULL ? strchr (name + strlen (driver), ':') : NULL;
+  VsmmuHostSmmu *smmu;
+
+  read_fallback (log, line);
+  if (end == NULL)
+    return;
+  name += strlen (driver);
+  smmu = find_platform (log->host, name, (gsize) (end - name));
+  if (smmu == NULL)
+    return;
+  read_companion (log, smmu, end);
+  read_features (smmu, end);
+}
+
 static void
 read_log (const VsmmuTree *tree)
 {
   gsize length = 0;
-  g_autofree char *log = tree->host->smmus->len > 0 ? vsmmu_tree_read_file (tree, "dev/kmsg", &length) : NULL;
+  g_autofree char *text = tree->host->smmus->len > 0 ? vsmmu_tree_read_file (tree, "dev/kmsg", &length) : NULL;
+  g_autoptr (GHashTable) companions = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  Log log = { tree->host, companions };
   char *rest = NULL;
 
-  for (char *line = log != NULL ? strtok_r (log, "\n", &rest) : NULL; line != NULL; line = strtok_r (NULL, "\n", &rest))
-    read_log_line (tree->host, line);
+  for (char *line = text != NULL ? strtok_r (text, "\n", &rest) : NULL; line != NULL;
+       line = strtok_r (NULL, "\n", &rest))
+    read_log_line (&log, line);
+}
+
+/* The kernel takes CANWBS from the IORT only, which a machine that is described by a device tree does not have. */
+static gboolean
+has_no_iort (const VsmmuTree *tree)
+{
+  return vsmmu_fact_is_true (vsmmu_tree_exists (tree, "sys/firmware/devicetree", VSMMU_FACT_SOURCE_SYSFS)) &&
+         vsmmu_fact_is_false (vsmmu_tree_exists (tree, IORT, VSMMU_FACT_SOURCE_SYSFS));
 }
 
 static void
 read_iort (const VsmmuTree *tree)
 {
   gsize length = 0;
-  g_autofree char *data =
-      tree->host->smmus->len > 0 ? vsmmu_tree_read_file (tree, "sys/firmware/acpi/tables/IORT", &length) : NULL;
+  g_autofree char *data = tree->host->smmus->len > 0 ? vsmmu_tree_read_file (tree, IORT, &length) : NULL;
   g_autoptr (GArray) nodes = data != NULL ? vsmmu_iort_parse ((const guint8 *) data, length) : NULL;
 
+  for (guint i = 0; i < tree->host->smmus->len && has_no_iort (tree); i++)
+    ((VsmmuHostSmmu *) g_ptr_array_index (tree->host->smmus, i))->capabilities[VSMMU_SMMU_CANWBS] =
+        VSMMU_FACT (VSMMU_FACT_SOURCE_SYSFS, FALSE);
   for (guint i = 0; nodes != NULL && i < nodes->len; i++) {
     const VsmmuIortSmmu *node = &g_array_index (nodes, VsmmuIortSmmu, i);
     g_autofree char *name = g_strdup_printf ("smmu3.0x%016" G_GINT64_MODIFIER "x", node->base);
@@ -162,7 +221,7 @@ read_options (VsmmuHost *host, char *config)
     *value++ = '\0';
     for (guint i = 0; i < VSMMU_HOST_OPTIONS; i++)
       if (strcmp (line, vsmmu_host_option_fields[i].name) == 0)
-        host->options[i].value = *value == 'y' ? 2 : 1;
+        host->options[i].value = *value == 'y' ? VSMMU_OPTION_BUILT_IN : VSMMU_OPTION_MODULE;
   }
 }
 
@@ -189,16 +248,24 @@ unpack (const char *data, gsize length)
   return result == G_CONVERTER_FINISHED ? g_steal_pointer (&text) : NULL;
 }
 
+/* Where the configuration of a kernel is kept: distributions, merged /usr, image mode and ostree. */
+static const char *const configs[] = { "boot/config-%s", "lib/modules/%s/config", "usr/lib/modules/%s/config" };
+
 static void
 read_config (const VsmmuTree *tree)
 {
+  const char *release = tree->host->kernel;
   gsize length = 0;
   g_autofree char *packed = vsmmu_tree_read_file (tree, "proc/config.gz", &length);
   g_autofree char *config = packed != NULL ? unpack (packed, length) : NULL;
-  g_autofree char *path = tree->host->kernel != NULL ? g_strconcat ("boot/config-", tree->host->kernel, NULL) : NULL;
 
-  if (config == NULL && path != NULL && strchr (tree->host->kernel, '/') == NULL)
-    config = vsmmu_tree_read_file (tree, path, &length);
+  for (guint i = 0; config == NULL && release != NULL && strchr (release, '/') == NULL && i < G_N_ELEMENTS (configs);
+       i++) {
+    g_auto (GStrv) parts = g_strsplit (configs[i], "%s", 2);
+    g_autofree char *path = g_strconcat (parts[0], release, parts[1], NULL);
+
+    config = vsmmu_tree_read_linked_file (tree, path, &length);
+  }
   if (config != NULL)
     read_options (tree->host, config);
 }
@@ -238,6 +305,15 @@ read_count (const VsmmuTree *tree, const char *path)
   return vsmmu_fact_is_known (count) ? MAX (count.value, -1) : -1;
 }
 
+static int
+compare_pools (gconstpointer a, gconstpointer b)
+{
+  guint64 left = ((const VsmmuHostPages *) a)->size;
+  guint64 right = ((const VsmmuHostPages *) b)->size;
+
+  return (left > right) - (left < right);
+}
+
 static void
 read_pages (const VsmmuTree *tree)
 {
@@ -258,6 +334,7 @@ read_pages (const VsmmuTree *tree)
     if (pages.size > 0)
       g_array_append_val (tree->host->pages, pages);
   }
+  g_array_sort (tree->host->pages, compare_pools);
 }
 
 /* @wanted: (nullable): names of the functions that matter */

@@ -141,16 +141,23 @@ link_base (int directory, const char *name, char *buffer, gsize size)
   return slash != NULL ? slash + 1 : buffer;
 }
 
+/*
+ * Its character device. The directory is there for each device that some driver gives to VFIO, whatever the driver is
+ * called; without CONFIG_VFIO_DEVICE_CDEV it has no number.
+ */
 static void
 read_vfio (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
 {
-  g_autoptr (GPtrArray) names = NULL;
+  g_autoptr (GPtrArray) names = device->driver != NULL ? vsmmu_tree_list (tree, directory, "vfio-dev") : NULL;
 
-  if (device->driver == NULL || strstr (device->driver, "vfio") == NULL)
-    return;
-  names = vsmmu_tree_list (tree, directory, "vfio-dev");
-  if (names != NULL && names->len > 0)
-    device->vfio = g_strdup (g_ptr_array_index (names, 0));
+  for (guint i = 0; names != NULL && i < names->len && device->vfio == NULL; i++) {
+    const char *name = g_ptr_array_index (names, i);
+    g_autofree char *number = g_strconcat ("vfio-dev/", name, "/dev", NULL);
+    g_autofree char *node = g_strconcat ("dev/vfio/devices/", name, NULL);
+
+    if (faccessat (directory, number, F_OK, 0) == 0 || faccessat (tree->fd, node, F_OK, 0) == 0)
+      device->vfio = g_strdup (name);
+  }
 }
 
 /* Only physical functions with SR-IOV have these files. */

@@ -51,6 +51,12 @@ VsmmuFact vsmmu_tree_read_number (const VsmmuTree *tree, int directory, const ch
 /* (transfer full) (nullable): a whole file, with a zero byte after it */
 char *vsmmu_tree_read_file (const VsmmuTree *tree, const char *path, gsize *length);
 
+/*
+ * (transfer full) (nullable): the same of a file that may be a link. In a tree from elsewhere a link leads to what it
+ * leads to below the root of that tree; a link out of the tree is not followed.
+ */
+char *vsmmu_tree_read_linked_file (const VsmmuTree *tree, const char *path, gsize *length);
+
 /* Reads where the symbolic link @name leads to; %FALSE when it is none. */
 gboolean vsmmu_tree_read_link (int directory, const char *name, char *buffer, gsize size);
 

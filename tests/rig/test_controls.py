@@ -32,7 +32,7 @@ def test_without_canwbs_the_kernel_offers_no_nesting():
     with conftest.boot(knobs=machine.Knobs(canwbs=False)) as host:
         assert "IOMMU_VIOMMU_ALLOC failed: Operation not supported" in refusal(host)
         ready = host.run("virt-vsmmu host", check=False)
-        assert ready.status == 1 and re.search(r"accelerated SMMUv3 supported +: FAIL", ready.out), ready.out
+        assert ready.status == 1 and re.search(r"coherent guest memory +: FAIL", ready.out), ready.out
         assert "host-no-nesting" in virsh.errors(host, DOMAIN, "--this-host")
 
 

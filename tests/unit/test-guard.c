@@ -83,10 +83,10 @@ static const VsmmuGuardOps ops = { get_target, get_domain_xml, get_host, say };
   "<controller type='pci' index='4' model='pcie-root-port'/>"
 #define END "</devices></domain>"
 #define VSMMU "<iommu model='smmuv3'><driver pciBus='1' accel='on'/></iommu>"
-#define GOOD START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) VSMMU END
+#define GOOD START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")) VSMMU END
 #define RNG(address) "<rng model='virtio'><backend model='random'>/dev/random</backend>" address "</rng>"
 #define WITHOUT_IOMMUFD                                                                                                \
-  "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0002' bus='0x02' slot='0x00' "        \
+  "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0009' bus='0x01' slot='0x00' "        \
   "function='0x0'/></source></hostdev>"
 
 static const guint8 uuid[16] = { 7 };
@@ -176,7 +176,7 @@ static void
 test_what_lowering_loses_is_noted (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_autofree char *odd = g_strdup_printf (
-      START HOSTDEV ("0x0002", "0x01",
+      START HOSTDEV ("0x0008", "0x01",
                      ADDRESS ("0x02")) "<iommu model='smmuv3'><driver pciBus='1' accel='on'/><banana/></iommu>" END,
       "");
   g_autofree char *lowered = NULL;
@@ -196,7 +196,7 @@ static void
 test_a_domain_with_errors_is_refused_and_said_why (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *broken = g_strdup_printf (START HOSTDEV ("0x0002", "0x01", "") VSMMU VSMMU END, "");
+  g_autofree char *broken = g_strdup_printf (START HOSTDEV ("0x0008", "0x01", "") VSMMU VSMMU END, "");
 
   g_assert_null (vsmmu_guard_domain (fixture->guard, broken, TRUE, &error));
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
@@ -222,7 +222,7 @@ static void
 test_a_domain_only_to_be_converted_is_not_judged (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *broken = g_strdup_printf (START HOSTDEV ("0x0002", "0x01", "") VSMMU VSMMU END, "");
+  g_autofree char *broken = g_strdup_printf (START HOSTDEV ("0x0008", "0x01", "") VSMMU VSMMU END, "");
 
   g_assert_null (vsmmu_guard_domain (fixture->guard, broken, FALSE, &error));
   g_assert_no_error (error);
@@ -354,7 +354,7 @@ test_the_domain_of_a_snapshot_is_lowered_in_its_place (Fixture *fixture, gconstp
 static void
 test_one_wrong_domain_of_two_is_enough (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-  g_autofree char *broken = g_strdup_printf (START HOSTDEV ("0x0002", "0x01", "") VSMMU VSMMU END, "");
+  g_autofree char *broken = g_strdup_printf (START HOSTDEV ("0x0008", "0x01", "") VSMMU VSMMU END, "");
   const char *const pairs[][2] = { { broken, fixture->good }, { fixture->good, broken }, { broken, broken } };
 
   fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
@@ -367,8 +367,8 @@ test_one_wrong_domain_of_two_is_enough (Fixture *fixture, gconstpointer data G_G
   }
 }
 
-#define NAMED(bus, address) HOSTDEV ("0x0002", bus, address "<alias name='ua-h'/>")
-#define TWINS NAMED ("0x01", ADDRESS ("0x02")) NAMED ("0x02", ADDRESS ("0x03"))
+#define NAMED(domain, address) HOSTDEV (domain, "0x01", address "<alias name='ua-h'/>")
+#define TWINS NAMED ("0x0008", ADDRESS ("0x02")) NAMED ("0x0009", ADDRESS ("0x03"))
 #define NAMESPACE "</devices><qemu:commandline xmlns:qemu='" URI "'/><devices>"
 
 /* It is in a namespace of QEMU's, so it may be lowered, and overrides go by aliases. */
@@ -394,7 +394,7 @@ static void
 test_an_id_does_not_change_what_an_override_is_for (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_autofree char *document = g_strdup_printf (
-      START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='other'/>") VSMMU
+      START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02") "<alias name='other'/>") VSMMU
       "</devices><qemu:override xmlns:qemu='" URI "'><qemu:device alias='hostdev0'><qemu:frontend>"
       "<qemu:property name='x' type='bool' value='true'/></qemu:frontend></qemu:device></qemu:override></domain>",
       " id='3'");
@@ -405,20 +405,20 @@ test_an_id_does_not_change_what_an_override_is_for (Fixture *fixture, gconstpoin
   g_assert_nonnull (strstr (fixture->around.said->str, "commandline-conflict"));
 }
 
-/* What is to be attached to a running guest with a device of 0002:01 on port 2 and the free ports 3, behind, and 4. */
+/* What is to be attached to a running guest with a device of 0008:01 on port 2 and the free ports 3, behind, and 4. */
 static const struct {
   const char *name;
   const char *device;
   const char *becomes; /* %NULL: it passes as it is */
   const char *refused; /* the rule */
 } attached[] = {
-  { "a-device-of-the-same-smmu-gets-the-port-behind-it", HOSTDEV ("0x0002", "0x02", ""),
-    HOSTDEV ("0x0002", "0x02", LINE (ADDRESS ("0x03"))), NULL },
-  { "a-device-with-the-right-address-passes", HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")), NULL, NULL },
-  { "a-device-of-another-smmu-is-refused", HOSTDEV ("0x0006", "0x01", ""), NULL, "smmu-mismatch" },
-  { "even-with-an-address", HOSTDEV ("0x0006", "0x01", ADDRESS ("0x03")), NULL, "hotplug-smmu-mismatch" },
+  { "a-device-of-the-same-smmu-gets-the-port-behind-it", HOSTDEV ("0x0009", "0x01", ""),
+    HOSTDEV ("0x0009", "0x01", LINE (ADDRESS ("0x03"))), NULL },
+  { "a-device-with-the-right-address-passes", HOSTDEV ("0x0009", "0x01", ADDRESS ("0x03")), NULL, NULL },
+  { "a-device-of-another-smmu-is-refused", HOSTDEV ("0x0018", "0x01", ""), NULL, "smmu-mismatch" },
+  { "even-with-an-address", HOSTDEV ("0x0018", "0x01", ADDRESS ("0x03")), NULL, "hotplug-smmu-mismatch" },
   { "a-device-without-iommufd-gets-it", WITHOUT_IOMMUFD,
-    "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0002' bus='0x02' slot='0x00' "
+    "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0009' bus='0x01' slot='0x00' "
     "function='0x0'/></source>" LINE (ADDRESS ("0x03") "\n  <driver iommufd='yes'/>") "</hostdev>",
     NULL },
   { "an-emulated-device-goes-outside", "<rng model='virtio'><backend model='random'>/dev/random</backend></rng>",
@@ -439,11 +439,11 @@ test_a_device_whose_ports_are_taken_is_refused (Fixture *fixture, gconstpointer 
   static const struct {
     const char *device;
     gboolean is_refused;
-  } rows[] = { { HOSTDEV ("0x0012", "0x01", ""), TRUE },
-               { HOSTDEV ("0x0012", "0x01", "<address type='pci'/>"), TRUE },
-               { HOSTDEV ("0x0012", "0x01", ADDRESS ("0x04")), FALSE } };
-  g_autofree char *running = g_strdup_printf (START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
-                                                  HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")) VSMMU END,
+  } rows[] = { { HOSTDEV ("0x0006", "0x03", ""), TRUE },
+               { HOSTDEV ("0x0006", "0x03", "<address type='pci'/>"), TRUE },
+               { HOSTDEV ("0x0006", "0x03", ADDRESS ("0x04")), FALSE } };
+  g_autofree char *running = g_strdup_printf (START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02"))
+                                                  HOSTDEV ("0x0009", "0x01", ADDRESS ("0x03")) VSMMU END,
                                               " id='3'");
 
   fixture->around.running = running;
@@ -482,24 +482,24 @@ static const struct {
   const char *alias;
 } plugged[] = {
   { "a-device-behind-the-vsmmu",
-    HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
-        HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03") "<alias name='hostdev9'/>"),
-    HOSTDEV ("0x0002", "0x02", ""), "hostdev9" },
-  { "the-only-device-behind-the-vsmmu", HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03") "<alias name='hostdev9'/>"),
-    HOSTDEV ("0x0002", "0x02", ""), "hostdev9" },
+    HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02"))
+        HOSTDEV ("0x0009", "0x01", ADDRESS ("0x03") "<alias name='hostdev9'/>"),
+    HOSTDEV ("0x0009", "0x01", ""), "hostdev9" },
+  { "the-only-device-behind-the-vsmmu", HOSTDEV ("0x0009", "0x01", ADDRESS ("0x03") "<alias name='hostdev9'/>"),
+    HOSTDEV ("0x0009", "0x01", ""), "hostdev9" },
   { "one-behind-no-vsmmu",
-    HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
-        HOSTDEV ("0x0002", "0x02", ADDRESS ("0x04") "<alias name='hostdev9'/>"),
-    HOSTDEV ("0x0002", "0x02", ""), NULL },
-  { "one-that-is-gone-already", HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")), HOSTDEV ("0x0002", "0x02", ""), NULL },
-  { "no-host-device", HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")), "<rng model='virtio'/>", NULL },
-  { "no-device", HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")), "<banana/>", NULL },
+    HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02"))
+        HOSTDEV ("0x0009", "0x01", ADDRESS ("0x04") "<alias name='hostdev9'/>"),
+    HOSTDEV ("0x0009", "0x01", ""), NULL },
+  { "one-that-is-gone-already", HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")), HOSTDEV ("0x0009", "0x01", ""), NULL },
+  { "no-host-device", HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")), "<rng model='virtio'/>", NULL },
+  { "no-device", HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")), "<banana/>", NULL },
   /* The host reports, and a domain may only be stricter. */
   { "ignored-in-this-domain",
-    HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03") "<alias name='hostdev9'/>") VSMMU
+    HOSTDEV ("0x0009", "0x01", ADDRESS ("0x03") "<alias name='hostdev9'/>") VSMMU
     "</devices><metadata>"
     "<p:hotplug xmlns:p='" VSMMU_POLICY_NAMESPACE "' on-mismatch='ignore'/></metadata><devices>",
-    HOSTDEV ("0x0002", "0x02", ""), "hostdev9" },
+    HOSTDEV ("0x0009", "0x01", ""), "hostdev9" },
 };
 
 static void
@@ -570,17 +570,17 @@ test_judging_an_answer (Fixture *fixture, gconstpointer data)
 #define CMDQV "<iommu model='smmuv3'><driver pciBus='1' accel='on' cmdqv='on'/></iommu>"
 
 #define TWO_HOSTDEVS                                                                                                   \
-  START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) HOSTDEV ("0x0006", "0x01", ADDRESS ("0x04")) VSMMU END
+  START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")) HOSTDEV ("0x0018", "0x01", ADDRESS ("0x04")) VSMMU END
 #define INTERFACES(one, other)                                                                                         \
   START "<interface type='hostdev'><mac address='52:54:00:00:00:ac'/><driver iommufd='yes'/><source><address "         \
-        "type='pci' domain='2' bus='1'/></source>" ADDRESS (                                                           \
+        "type='pci' domain='8' bus='1'/></source>" ADDRESS (                                                           \
             "0x02") "<alias name='" one "'/></interface>"                                                              \
                     "<interface type='user'><mac address='52:54:00:00:00:ab'/><model type='virtio'/>" ADDRESS (        \
                         "0x04") "<alias name='" other "'/></interface>" VSMMU END
 #define TWO_INTERFACES INTERFACES ("ua-h", "ua-n")
 
 #define TWO_VSMMUS                                                                                                     \
-  START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) VSMMU                                                             \
+  START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")) VSMMU                                                             \
       "\n<iommu model='smmuv3'><driver pciBus='0' accel='on'/></iommu>" END
 #define FOUR RNG ("") RNG ("") RNG ("") RNG ("")
 #define SIXTEEN FOUR FOUR FOUR FOUR
@@ -637,10 +637,10 @@ static const struct {
   { "a-disk-that-is-not-there", NULL, GOOD, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG, DISK (ADDRESS ("0x03")),
     "emulated-endpoint", 1 },
   { "a-device-that-fits-nowhere",
-    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")) VSMMU END, PLAIN,
-    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0006", "0x01", ""), "hotplug-outside-vsmmu", 1 },
+    START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")) HOSTDEV ("0x0009", "0x01", ADDRESS ("0x03")) VSMMU END, PLAIN,
+    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0018", "0x01", ""), "hotplug-outside-vsmmu", 1 },
   { "a-device-that-is-wanted-outside", GOOD, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE,
-    "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='6' bus='1'/></source>" ADDRESS (
+    "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x18' bus='1'/></source>" ADDRESS (
         "4") "</hostdev>",
     NULL, 1 },
   { "one-more-where-one-is-wrong-already", NULL, START DISK (ADDRESS ("0x03")) "\n" VSMMU END, vsmmu_guard_attach,
@@ -663,21 +663,21 @@ static const struct {
     VIR_DOMAIN_AFFECT_CONFIG, "ua-r", NULL, 1 },
   { "a-name-that-nothing-has", NULL, GOOD, detach_alias, VIR_DOMAIN_AFFECT_CONFIG, "ua-x", NULL, 1 },
   { "the-name-of-the-last-device", NULL,
-    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='ua-h'/>") VSMMU END, detach_alias,
+    START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02") "<alias name='ua-h'/>") VSMMU END, detach_alias,
     VIR_DOMAIN_AFFECT_CONFIG, "ua-h", "vsmmu-empty", 1 },
-  { "a-device-that-qemu-does-not-let-go", START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) CMDQV END, PLAIN,
-    vsmmu_guard_detach, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0002", "0x01", ""), "unplug-last-device", 1 },
+  { "a-device-that-qemu-does-not-let-go", START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")) CMDQV END, PLAIN,
+    vsmmu_guard_detach, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0008", "0x01", ""), "unplug-last-device", 1 },
   { "a-device-that-qemu-does-not-let-go-by-name",
-    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='hostdev0'/>") CMDQV END, PLAIN, detach_alias,
+    START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02") "<alias name='hostdev0'/>") CMDQV END, PLAIN, detach_alias,
     VIR_DOMAIN_AFFECT_LIVE, "hostdev0", "unplug-last-device", 1 },
-  { "an-update-of-a-device-that-qemu-does-not-let-go", START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) CMDQV END,
-    PLAIN, vsmmu_guard_update, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")), NULL, 1 },
+  { "an-update-of-a-device-that-qemu-does-not-let-go", START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")) CMDQV END,
+    PLAIN, vsmmu_guard_update, VIR_DOMAIN_AFFECT_LIVE, HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")), NULL, 1 },
   { "one-of-two-host-devices", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
-    HOSTDEV ("0x0006", "0x01", ""), NULL, 1 },
+    HOSTDEV ("0x0018", "0x01", ""), NULL, 1 },
   { "one-of-two-host-devices-wherever-it-is", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
-    HOSTDEV ("6", "1", ADDRESS ("0x09")), NULL, 1 },
+    HOSTDEV ("0x18", "1", ADDRESS ("0x09")), NULL, 1 },
   { "one-of-two-host-devices-that-is-needed", NULL, TWO_HOSTDEVS, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
-    HOSTDEV ("2", "1", ADDRESS ("0x09")), "vsmmu-empty", 1 },
+    HOSTDEV ("8", "1", ADDRESS ("0x09")), "vsmmu-empty", 1 },
   { "one-of-the-controllers", NULL, GOOD, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
     "<controller type='pci' index='3' model='pcie-root-port'/>", NULL, 1 },
   { "one-of-two-interfaces-by-address", NULL, TWO_INTERFACES, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
@@ -696,24 +696,25 @@ static const struct {
     "<interface type='user'/>", "vsmmu-empty", 1 },
   { "both-by-an-address-that-only-the-definition-has", START RNG (ADDRESS ("0x03")) VSMMU END, TWO_INTERFACES,
     vsmmu_guard_detach, BOTH, "<interface type='user'><alias name='ua-n'/></interface>", NULL, 2 },
-  { "a-name-that-another-device-has", NULL, START NAMED ("0x01", ADDRESS ("0x02")) VSMMU NAMESPACE END,
+  { "a-name-that-another-device-has", NULL, START NAMED ("0x0008", ADDRESS ("0x02")) VSMMU NAMESPACE END,
     vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG,
-    "<hostdev mode='subsystem' type='pci'><source><address domain='2' bus='2'/></source>" ADDRESS (
+    "<hostdev mode='subsystem' type='pci'><source><address domain='9' bus='1'/></source>" ADDRESS (
         "0x03") "<alias name='ua-h'/></hostdev>",
     "cannot read the XML of the domain", 1 },
-  { "a-name-that-another-device-has-without-a-vsmmu", NULL, START NAMED ("0x01", ADDRESS ("0x02")) NAMESPACE END,
-    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG, NAMED ("0x02", ADDRESS ("0x03")), "cannot read the XML of the domain",
-    1 },
+  { "a-name-that-another-device-has-without-a-vsmmu", NULL, START NAMED ("0x0008", ADDRESS ("0x02")) NAMESPACE END,
+    vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG, NAMED ("0x0009", ADDRESS ("0x03")),
+    "cannot read the XML of the domain", 1 },
   { "both-when-both-suffer", GOOD, GOOD, vsmmu_guard_attach, BOTH, RNG (ADDRESS ("0x03")), "emulated-endpoint", 2 },
   { "the-bus-under-both", GOOD, GOOD, vsmmu_guard_detach, BOTH,
     "<controller type='pci' index='1' model='pcie-expander-bus'/>", "pci-bus-missing", 2 },
   { "a-device-that-is-completed-and-wrong", GOOD, PLAIN, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_LIVE,
-    "<hostdev mode='subsystem' type='pci'><source><address domain='6' bus='1'/></source>" ADDRESS ("0x03") "</hostdev>",
+    "<hostdev mode='subsystem' type='pci'><source><address domain='0x18' bus='1'/></source>" ADDRESS (
+        "0x03") "</hostdev>",
     "hotplug-smmu-mismatch", 1 },
   { "an-update-gets-no-address", START PORT DISK (ADDRESS ("0x04")) VSMMU END, PLAIN, vsmmu_guard_update,
     VIR_DOMAIN_AFFECT_LIVE, DISK (""), NULL, 1 },
   { "a-device-that-goes-gets-no-iommufd", GOOD, PLAIN, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_LIVE,
-    "<hostdev mode='subsystem' type='pci'><source><address domain='2' bus='1'/></source>" ADDRESS ("0x02") "</hostdev>",
+    "<hostdev mode='subsystem' type='pci'><source><address domain='8' bus='1'/></source>" ADDRESS ("0x02") "</hostdev>",
     NULL, 1 },
   { "an-update-of-lines-before-what-is-wrong-already", NULL,
     START LINES (ADDRESS ("0x04")) RNG (ADDRESS ("0x03")) VSMMU END, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
@@ -724,16 +725,16 @@ static const struct {
     START DISK (ADDRESS ("0x04")) RNG (ADDRESS ("0x03")) VSMMU END, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
     LINES (ADDRESS ("0x04")), NULL, 1 },
   { "a-host-device-that-is-not-there", NULL, GOOD, vsmmu_guard_detach, VIR_DOMAIN_AFFECT_CONFIG,
-    HOSTDEV ("0x0009", "0x01", ""), "vsmmu-empty", 1 },
+    HOSTDEV ("0x0019", "0x01", ""), "vsmmu-empty", 1 },
   { "the-first-device", NULL, "<domain%s><name>smmuv3</name><devices></devices></domain>", vsmmu_guard_attach,
     VIR_DOMAIN_AFFECT_CONFIG, RNG (""), NULL, 1 },
   { "one-more-before-what-is-wrong-already", NULL,
-    START HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) VSMMU
+    START HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")) VSMMU
     "</devices>\n<qemu:commandline xmlns:qemu='" URI "'><qemu:arg value='-global'/><qemu:arg "
     "value='arm-smmuv3.accel=off'/></qemu:commandline></domain>",
     vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG, RNG (ADDRESS ("0x04")), NULL, 1 },
   { "another-vsmmu-that-is-empty", NULL, TWO_VSMMUS, vsmmu_guard_update, VIR_DOMAIN_AFFECT_CONFIG,
-    HOSTDEV ("0x0002", "0x01", ADDRESS ("0x04")), "vsmmu-empty", 1 },
+    HOSTDEV ("0x0008", "0x01", ADDRESS ("0x04")), "vsmmu-empty", 1 },
   { "a-name-where-nothing-concerns-us", NULL, PLAIN, detach_alias, VIR_DOMAIN_AFFECT_CONFIG, "ua-x", NULL, 1 },
   { "an-unknown-device-without-a-vsmmu", NULL, START NAMESPACE END, vsmmu_guard_attach, VIR_DOMAIN_AFFECT_CONFIG,
     "<banana/>", NULL, 1 },
@@ -790,7 +791,7 @@ test_what_comes_behind_the_root_bus_gets_iommufd (Fixture *fixture, gconstpointe
   fixture->around.running = running;
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
     g_autofree char *device =
-        g_strdup_printf ("<hostdev mode='subsystem' type='pci'><source><address domain='2' bus='1'/></source>"
+        g_strdup_printf ("<hostdev mode='subsystem' type='pci'><source><address domain='8' bus='1'/></source>"
                          "<address type='pci' bus='%s' slot='0x07'/></hostdev>",
                          rows[i].bus);
     g_autoptr (GError) error = NULL;
@@ -867,7 +868,7 @@ test_what_was_attached_to_a_guest_that_cannot_be_read_goes (Fixture *fixture, gc
   g_autoptr (GError) error = NULL;
 
   fixture->around.running = xml;
-  g_assert_false (vsmmu_guard_judge_attached (fixture->guard, uuid, HOSTDEV ("0x0002", "0x01", ""), &alias, &error));
+  g_assert_false (vsmmu_guard_judge_attached (fixture->guard, uuid, HOSTDEV ("0x0008", "0x01", ""), &alias, &error));
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
   g_assert_nonnull (strstr (error->message, row->said));
   g_assert_null (alias);
@@ -911,7 +912,7 @@ test_without_the_versions_nothing_that_matters_passes (Fixture *fixture, gconstp
   for (guint i = 0; i < G_N_ELEMENTS (all); i++) {
     g_autoptr (GError) error = NULL;
 
-    g_assert_null (all[i](fixture->guard, uuid, 0, HOSTDEV ("0x0002", "0x01", ""), &error));
+    g_assert_null (all[i](fixture->guard, uuid, 0, HOSTDEV ("0x0008", "0x01", ""), &error));
     g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE);
   }
 }
@@ -953,9 +954,9 @@ test_an_old_libvirt_gets_devices_without_iommufd (Fixture *fixture, gconstpointe
     Change *change;
     const char *device;
   } rows[] = {
-    { vsmmu_guard_attach, HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")) },
-    { vsmmu_guard_update, HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) },
-    { vsmmu_guard_detach, HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02")) },
+    { vsmmu_guard_attach, HOSTDEV ("0x0009", "0x01", ADDRESS ("0x03")) },
+    { vsmmu_guard_update, HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")) },
+    { vsmmu_guard_detach, HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02")) },
   };
 
   g_autofree char *lowered = NULL;
@@ -977,11 +978,11 @@ test_an_old_libvirt_gets_devices_without_iommufd (Fixture *fixture, gconstpointe
 }
 
 /* A device that was attached to a guest in which others were attached meanwhile; see grace-host.json for the SMMUs. */
-#define FIRST HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02"))
-#define OURS HOSTDEV ("0x0006", "0x01", ADDRESS ("0x03"))
+#define FIRST HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02"))
+#define OURS HOSTDEV ("0x0018", "0x01", ADDRESS ("0x03"))
 #define OURS_AS_NIC                                                                                                    \
   "<interface type='hostdev' managed='yes'><driver name='vfio' iommufd='yes'/><source><address type='pci' "            \
-  "domain='0x0006' bus='0x01' slot='0x00' function='0x0'/></source>" ADDRESS ("0x03") "</interface>"
+  "domain='0x0018' bus='0x01' slot='0x00' function='0x0'/></source>" ADDRESS ("0x03") "</interface>"
 static const struct {
   const char *name;
   const char *policy;
@@ -990,33 +991,33 @@ static const struct {
   gboolean stays;
   gboolean is_said;
 } company[] = {
-  { "of-the-same-smmu", "", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")), HOSTDEV ("0x0002", "0x02", ""), TRUE,
+  { "of-the-same-smmu", "", FIRST HOSTDEV ("0x0009", "0x01", ADDRESS ("0x03")), HOSTDEV ("0x0009", "0x01", ""), TRUE,
     FALSE },
-  { "no-wait", "[hotplug]\nwait=0\n", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")),
-    HOSTDEV ("0x0002", "0x02", ""), TRUE, FALSE },
-  { "ignored", "[hotplug]\non-mismatch=ignore\n", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x03")),
-    HOSTDEV ("0x0002", "0x02", ""), TRUE, FALSE },
-  { "of-another-smmu", "", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), FALSE, FALSE },
-  { "the-first-stays-and-says-it", "", OURS FIRST, HOSTDEV ("0x0006", "0x01", ""), TRUE, TRUE },
-  { "of-three-the-second", "", FIRST OURS HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05")), HOSTDEV ("0x0006", "0x01", ""),
+  { "no-wait", "[hotplug]\nwait=0\n", FIRST HOSTDEV ("0x0009", "0x01", ADDRESS ("0x03")),
+    HOSTDEV ("0x0009", "0x01", ""), TRUE, FALSE },
+  { "ignored", "[hotplug]\non-mismatch=ignore\n", FIRST HOSTDEV ("0x0009", "0x01", ADDRESS ("0x03")),
+    HOSTDEV ("0x0009", "0x01", ""), TRUE, FALSE },
+  { "of-another-smmu", "", FIRST OURS, HOSTDEV ("0x0018", "0x01", ""), FALSE, FALSE },
+  { "the-first-stays-and-says-it", "", OURS FIRST, HOSTDEV ("0x0018", "0x01", ""), TRUE, TRUE },
+  { "of-three-the-second", "", FIRST OURS HOSTDEV ("0x0009", "0x01", ADDRESS ("0x05")), HOSTDEV ("0x0018", "0x01", ""),
     FALSE, FALSE },
-  { "of-three-the-third", "", FIRST OURS HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05")), HOSTDEV ("0x0002", "0x02", ""),
+  { "of-three-the-third", "", FIRST OURS HOSTDEV ("0x0009", "0x01", ADDRESS ("0x05")), HOSTDEV ("0x0009", "0x01", ""),
     TRUE, FALSE },
-  { "of-three-lines-the-third", "", FIRST "\n" OURS "\n" HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05") "\n"),
-    HOSTDEV ("0x0002", "0x02", ""), TRUE, FALSE },
-  { "the-second-of-several-lines", "", FIRST HOSTDEV ("0x0002", "0x02", ADDRESS ("0x05") "\n") "\n" OURS,
-    HOSTDEV ("0x0002", "0x02", ""), TRUE, FALSE },
+  { "of-three-lines-the-third", "", FIRST "\n" OURS "\n" HOSTDEV ("0x0009", "0x01", ADDRESS ("0x05") "\n"),
+    HOSTDEV ("0x0009", "0x01", ""), TRUE, FALSE },
+  { "the-second-of-several-lines", "", FIRST HOSTDEV ("0x0009", "0x01", ADDRESS ("0x05") "\n") "\n" OURS,
+    HOSTDEV ("0x0009", "0x01", ""), TRUE, FALSE },
   { "an-interface", "", OURS_AS_NIC FIRST, OURS_AS_NIC, FALSE, FALSE },
-  { "elsewhere", "", FIRST HOSTDEV ("0x0006", "0x01", ADDRESS ("0x04")), HOSTDEV ("0x0006", "0x01", ""), TRUE, FALSE },
-  { "off", "[policy]\nmode=off\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, FALSE },
-  { "warn", "[policy]\nmode=warn\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, TRUE },
+  { "elsewhere", "", FIRST HOSTDEV ("0x0018", "0x01", ADDRESS ("0x04")), HOSTDEV ("0x0018", "0x01", ""), TRUE, FALSE },
+  { "off", "[policy]\nmode=off\n", FIRST OURS, HOSTDEV ("0x0018", "0x01", ""), TRUE, FALSE },
+  { "warn", "[policy]\nmode=warn\n", FIRST OURS, HOSTDEV ("0x0018", "0x01", ""), TRUE, TRUE },
   { "warn-and-detach", "[policy]\nmode=warn\n[hotplug]\non-mismatch=detach\n", FIRST OURS,
-    HOSTDEV ("0x0006", "0x01", ""), FALSE, FALSE },
-  { "rule-off", "[rules]\nhost-smmu-mismatch=off\n", FIRST OURS, HOSTDEV ("0x0006", "0x01", ""), TRUE, FALSE },
+    HOSTDEV ("0x0018", "0x01", ""), FALSE, FALSE },
+  { "rule-off", "[rules]\nhost-smmu-mismatch=off\n", FIRST OURS, HOSTDEV ("0x0018", "0x01", ""), TRUE, FALSE },
   { "a-domain-that-wants-it", "[policy]\nmode=warn\n",
     FIRST OURS "</devices><metadata><p:hotplug xmlns:p='" VSMMU_POLICY_NAMESPACE
                "' on-mismatch='detach'/></metadata><devices>",
-    HOSTDEV ("0x0006", "0x01", ""), FALSE, FALSE },
+    HOSTDEV ("0x0018", "0x01", ""), FALSE, FALSE },
 };
 
 /* What does not run, or not any more, has nothing attached to it. */
@@ -1131,8 +1132,8 @@ test_what_is_attached_is_undone_by_its_source (void)
     const char *given;
     const char *undone;
   } rows[] = {
-    { HOSTDEV ("0x0002", "0x01", ADDRESS ("0x02") "<alias name='ua-x'/>"),
-      "<hostdev mode='subsystem' type='pci'><source><address domain=\"0x0002\" bus=\"0x01\" slot=\"0x00\" "
+    { HOSTDEV ("0x0008", "0x01", ADDRESS ("0x02") "<alias name='ua-x'/>"),
+      "<hostdev mode='subsystem' type='pci'><source><address domain=\"0x0008\" bus=\"0x01\" slot=\"0x00\" "
       "function=\"0x0\"/></source></hostdev>" },
     { "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='u'/></source></hostdev>",
       "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid=\"u\"/></source></hostdev>" },

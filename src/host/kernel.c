@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/kernel.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "vsmmu/version.h"
+
+#define LINUX(major, minor)                                                                                            \
+  {                                                                                                                    \
+    VSMMU_VERSION_ENCODE (major, minor, 0), #major "." #minor                                                          \
+  }
+
+static const struct {
+  guint since;
+  const char *text;
+} features[] = {
+  [VSMMU_KERNEL_LOGS_NESTING] = LINUX (6, 6), /* bit 19 of the features that the driver prints */
+  [VSMMU_KERNEL_LOGS_S2FWB] = LINUX (6, 13),  /* bit 23 of them, and vIOMMUs at all */
+  /* Bypass and abort are attached before there is a vDEVICE: arm_smmu_attach_prepare_vmaster(). */
+  [VSMMU_KERNEL_ACCEL] = LINUX (6, 19),
+  [VSMMU_KERNEL_NESTS_MMU_700_R1P1] = LINUX (7, 1),  /* arm_smmu_device_iidr_probe() */
+  [VSMMU_KERNEL_STRICT_INVALIDATION] = LINUX (7, 3), /* arm_vsmmu_validate_user_cmd() */
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (features) == VSMMU_KERNEL_FEATURES);
+
+/*
+ * In releases of kernels that vendors build with later changes: NVIDIA's for Ubuntu and DGX OS, and the kernel of
+ * Jetson. NVIDIA's 6.17 and 6.18 attach without a vDEVICE (NVIDIA/NV-Kernels, pull request 305).
+ */
+static const char *const vendors[] = { "-nvidia", "-tegra" };
+
+static gboolean
+is_of_vendor (const char *release)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (vendors); i++)
+    if (strstr (release, vendors[i]) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
+VsmmuKernelAnswer
+vsmmu_kernel_has (const char *release, VsmmuKernelFeature feature)
+{
+  guint major = 0;
+  guint minor = 0;
+
+  if (release == NULL || sscanf (release, "%3u.%3u", &major, &minor) != 2)
+    return VSMMU_KERNEL_UNKNOWN;
+  if (VSMMU_VERSION_ENCODE (major, minor, 0) >= features[feature].since)
+    return VSMMU_KERNEL_YES;
+  return is_of_vendor (release) ? VSMMU_KERNEL_MAYBE : VSMMU_KERNEL_NO;
+}
+
+const char *
+vsmmu_kernel_feature_since (VsmmuKernelFeature feature)
+{
+  return features[feature].text;
+}
