@@ -123,8 +123,9 @@ check_target_libvirt_no_iommufd (VsmmuCheck *check)
 }
 
 /*
- * (transfer full): what to write into qemu.conf, where a device is allowed by its path alone: qemuSetupCgroup() and
- * qemuDomainSetupAllDevices() look each up, without patterns. The character devices are known with the facts of a host.
+ * (transfer full): what to write into qemu.conf, where a device is allowed by its path alone: qemuSetupDevicesCgroup()
+ * and qemuDomainPopulateDevices() look each up, without patterns. The character devices are known with the facts of a
+ * host.
  */
 static char *
 hint_for_acl (const VsmmuCheck *check)
