@@ -105,8 +105,9 @@ def blocks_of(path):
 
 @pytest.fixture
 def folder(tmp_path, build_dir):
-    """A place to run commands in, with the examples, and the programs in its PATH."""
-    (tmp_path / "examples").symlink_to(PROJECT / "examples")
+    """A place to run commands in, with the examples and listings of hosts, and the programs in its PATH."""
+    for place in ("examples", "tests"):
+        (tmp_path / place).symlink_to(PROJECT / place)
     for given, example in FILES.items():
         shutil.copy(PROJECT / example, tmp_path / given)
     return tmp_path

@@ -62,11 +62,11 @@ cell_node (gconstpointer data)
 }
 
 static char *
-cell_nesting (gconstpointer data)
+cell_coherent (gconstpointer data)
 {
   const VsmmuHostSmmu *smmu = data;
 
-  return flag (vsmmu_host_smmu_supports_vsmmu (smmu));
+  return flag (vsmmu_host_smmu_is_coherent (smmu));
 }
 
 /* "4K,16K,64K" */
@@ -227,7 +227,8 @@ typedef struct {
 static const Column smmu_columns[] = {
   { N_ ("SMMU"), cell_name },
   { N_ ("NUMA"), cell_node },
-  { N_ ("nesting"), cell_nesting },
+  CAPABILITY (N_ ("nesting"), flag, VSMMU_SMMU_NESTING),
+  { N_ ("coherent"), cell_coherent },
   CAPABILITY (N_ ("ATS"), flag, VSMMU_SMMU_ATS),
   CAPABILITY (N_ ("RIL"), flag, VSMMU_SMMU_RIL),
   CAPABILITY (N_ ("SSID bits"), number, VSMMU_SMMU_SSIDSIZE),

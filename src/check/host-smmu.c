@@ -234,8 +234,8 @@ check_host_no_nesting (VsmmuCheck *check)
     if (binding->smmu != NULL && cannot_nest (binding->smmu)) {
       lack = describe_lack_of_nesting (binding->smmu);
       vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
-                          g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' lists with nesting, or "
-                                       "remove accel='on'")),
+                          g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' lists as nesting and "
+                                       "coherent, or remove accel='on'")),
                           "%s", lack);
     } else if (binding->smmu == NULL && is_hopeless && check->host->has_smmus)
       vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
