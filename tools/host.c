@@ -288,6 +288,26 @@ print_devices (const VsmmuHost *host)
     print_table (devices, device_columns, G_N_ELEMENTS (device_columns));
 }
 
+/* Which functions were opened, and so reset. */
+static void
+print_probed (const VsmmuHost *host)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+
+  for (guint i = 0; i < host->smmus->len; i++) {
+    const VsmmuHostSmmu *smmu = g_ptr_array_index (host->smmus, i);
+
+    if (smmu->probed != NULL)
+      g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "", smmu->probed);
+  }
+  if (names->len > 0) {
+    g_autofree char *printable = vsmmu_render_printable (names->str);
+
+    g_print ("\n");
+    g_print (_ ("registers read through %s\n"), printable);
+  }
+}
+
 static void
 print_unread (const VsmmuHost *host)
 {
@@ -308,6 +328,7 @@ print_host (const VsmmuHost *host, gboolean with_devices)
   print_readiness (checks);
   if (host->smmus->len > 0)
     print_table (host->smmus, smmu_columns, G_N_ELEMENTS (smmu_columns));
+  print_probed (host);
   if (with_devices)
     print_devices (host);
   if (host->unread->len > 0) {

@@ -398,13 +398,6 @@ check_groups (const VsmmuHost *host, VsmmuReadiness *readiness)
          NULL);
 }
 
-/* PCI Code and ID Assignment Specification: display controllers and processing accelerators. */
-static gboolean
-is_gpu (const VsmmuHostDevice *device)
-{
-  return device->class_code >> 16 == 0x03 || device->class_code >> 16 == 0x12;
-}
-
 /* Devices that the firmware wants mapped one to one cannot be assigned; when it is all GPUs, that is what matters. */
 static void
 check_direct (const VsmmuHost *host, VsmmuReadiness *readiness)
@@ -423,8 +416,8 @@ check_direct (const VsmmuHost *host, VsmmuReadiness *readiness)
       continue;
     is_direct = vsmmu_host_group_direct_region (device->group) != NULL;
     n_known++;
-    n_gpus += is_gpu (device);
-    n_direct_gpus += is_gpu (device) && is_direct;
+    n_gpus += vsmmu_host_device_is_gpu (device);
+    n_direct_gpus += vsmmu_host_device_is_gpu (device) && is_direct;
     if (is_direct)
       add_name (names, &n_direct, device->name);
   }

@@ -76,6 +76,7 @@ const VsmmuField vsmmu_host_smmu_fields[] = {
   { "name", VSMMU_FIELD_TEXT, AT (VsmmuHostSmmu, name) },
   { "platform", VSMMU_FIELD_TEXT, AT (VsmmuHostSmmu, platform) },
   { "numa_node", VSMMU_FIELD_FACT, AT (VsmmuHostSmmu, numa_node), NODE_MIN, NODE_MAX },
+  { "probed", VSMMU_FIELD_TEXT, AT (VsmmuHostSmmu, probed) },
   { "features", VSMMU_FIELD_FACT_HEX32, AT (VsmmuHostSmmu, features) },
   { "registers", VSMMU_FIELD_OTHER },
   { "capabilities", VSMMU_FIELD_OTHER },

@@ -46,6 +46,7 @@ smmu_free (gpointer data)
 
   g_free (smmu->name);
   g_free (smmu->platform);
+  g_free (smmu->probed);
   g_ptr_array_unref (smmu->devices);
   g_free (smmu);
 }
@@ -290,6 +291,13 @@ gboolean
 vsmmu_host_device_is_bridge (const VsmmuHostDevice *device)
 {
   return device->class_code >> 16 == 0x06;
+}
+
+gboolean
+vsmmu_host_device_is_gpu (const VsmmuHostDevice *device)
+{
+  /* PCI Code and ID Assignment Specification, base classes */
+  return device->class_code >> 16 == 0x03 || device->class_code >> 16 == 0x12;
 }
 
 gboolean

@@ -167,6 +167,7 @@ typedef struct _VsmmuHostDevice VsmmuHostDevice;
  * @numa_node: NUMA node of the host, -1 for none
  * @registers: by #VsmmuSmmuRegister
  * @capabilities: by #VsmmuSmmuCapability
+ * @probed: (nullable): address of the function that was opened to read @registers
  * @features: the driver's feature bits as its line in the kernel log has them
  * @devices: (element-type VsmmuHostDevice): borrowed; the functions behind it,
  *   bridges and ports too, in the order of their addresses
@@ -178,6 +179,7 @@ typedef struct {
   guint64 base;
   char *platform;
   VsmmuFact numa_node;
+  char *probed;
   VsmmuFact registers[VSMMU_SMMU_REGISTERS];
   VsmmuFact capabilities[VSMMU_SMMU_CAPABILITIES];
   VsmmuFact features;
@@ -509,6 +511,9 @@ gboolean vsmmu_host_device_is_bridge (const VsmmuHostDevice *device);
  * @target: (out): the versions of the host's tools; what they were asked counts more than these
  */
 void vsmmu_host_get_target (const VsmmuHost *host, VsmmuTarget *target);
+
+/* Whether it is a display controller or a processing accelerator. */
+gboolean vsmmu_host_device_is_gpu (const VsmmuHostDevice *device);
 
 /*
  * vsmmu_host_device_is_for_vfio:

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #define IOMMUFD_NODE "/dev/iommu"
@@ -94,25 +95,64 @@ ask_through (const VsmmuIommufdKernel *kernel, int iommufd, const char *path, Vs
   return is_done;
 }
 
+/* Whether another function of the same device has a driver of the host, which a reset of the bus takes by surprise. */
+static gboolean
+has_busy_sibling (const VsmmuHostSmmu *smmu, const VsmmuHostDevice *device)
+{
+  for (guint i = 0; i < smmu->devices->len; i++) {
+    const VsmmuHostDevice *other = g_ptr_array_index (smmu->devices, i);
+
+    if (other != device && other->domain == device->domain && other->bus == device->bus &&
+        other->slot == device->slot && other->driver != NULL && !vsmmu_host_device_is_for_vfio (other))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/*
+ * Opening a device resets it. For a GPU with memory of its own that takes up to half a minute, a physical function
+ * loses its virtual functions, and a driver such as nvidia has more to do with a device than to give it to VFIO.
+ */
+static gboolean
+is_harmless (const VsmmuHostSmmu *smmu, const VsmmuHostDevice *device)
+{
+  return !vsmmu_host_device_is_gpu (device) && !vsmmu_fact_is_true (device->vfs) && device->driver != NULL &&
+         strstr (device->driver, "vfio") != NULL && !has_busy_sibling (smmu, device);
+}
+
+/* (transfer container): the devices of @smmu that may be opened, the harmless ones first */
+static GPtrArray *
+list_candidates (const VsmmuHostSmmu *smmu)
+{
+  GPtrArray *candidates = g_ptr_array_new ();
+
+  for (guint pass = 0; pass < 2; pass++)
+    for (guint i = 0; i < smmu->devices->len; i++) {
+      const VsmmuHostDevice *device = g_ptr_array_index (smmu->devices, i);
+
+      if (device->vfio != NULL && is_harmless (smmu, device) == (pass == 0))
+        g_ptr_array_add (candidates, (gpointer) device);
+    }
+  return candidates;
+}
+
 /* Devices in use are not reported as long as one of the others answers. */
 static void
 probe_smmu (const VsmmuIommufdKernel *kernel, int iommufd, VsmmuHost *host, VsmmuHostSmmu *smmu)
 {
+  g_autoptr (GPtrArray) candidates = list_candidates (smmu);
   g_autofree char *failed = NULL;
   int error = 0;
-  guint attempts = 0;
 
-  for (guint i = 0; i < smmu->devices->len && attempts < ATTEMPTS_MAX; i++) {
-    const VsmmuHostDevice *device = g_ptr_array_index (smmu->devices, i);
-    g_autofree char *path = NULL;
+  for (guint i = 0; i < MIN (candidates->len, ATTEMPTS_MAX); i++) {
+    const VsmmuHostDevice *device = g_ptr_array_index (candidates, i);
+    g_autofree char *path = g_build_filename ("/dev/vfio/devices", device->vfio, NULL);
 
-    if (device->vfio == NULL)
-      continue;
-    path = g_build_filename ("/dev/vfio/devices", device->vfio, NULL);
-    if (ask_through (kernel, iommufd, path, smmu))
+    if (ask_through (kernel, iommufd, path, smmu)) {
+      smmu->probed = g_strdup (device->name);
       return;
+    }
     error = errno;
-    attempts++;
     g_free (failed);
     failed = g_steal_pointer (&path);
   }

@@ -21,7 +21,8 @@ extern const VsmmuIommufdKernel vsmmu_iommufd_kernel;
  * @kernel: &vsmmu_iommufd_kernel
  *
  * Asks the kernel for the registers of every SMMU of @host, through a device
- * behind it that is bound to a VFIO driver and idle. A device that is open
+ * behind it that is bound to a VFIO driver and idle; one whose reset hurts is
+ * taken only when there is no other. A device that is open
  * elsewhere refuses to be bound, and nothing happens to it.
  */
 void vsmmu_iommufd_probe (VsmmuHost *host, const VsmmuIommufdKernel *kernel);

@@ -94,6 +94,27 @@ fake_close (int fd)
 
 static const VsmmuIommufdKernel fake_kernel = { fake_open, fake_ioctl, fake_close };
 
+/* What the first of the two devices is, and whether the other is probed instead. */
+static const struct {
+  const char *name;
+  guint32 class_code;
+  const char *driver;
+  int vfs;
+  const char *sibling; /* driver of another function of the device */
+  gboolean is_avoided;
+} firsts[] = {
+  { "nvme", 0x010802, "vfio-pci", 0, NULL, FALSE },
+  { "gpu", 0x030200, "nvgrace_gpu_vfio_pci", 0, NULL, TRUE },
+  { "accelerator", 0x120000, "vfio-pci", 0, NULL, TRUE },
+  { "virtual-gpu", 0x010802, "nvidia", 0, NULL, TRUE },
+  { "physical-function", 0x020000, "vfio-pci", 4, NULL, TRUE },
+  { "sibling-of-the-host", 0x020000, "vfio-pci", 0, "mlx5_core", TRUE },
+  { "sibling-for-vfio", 0x020000, "vfio-pci", 0, "vfio-pci", FALSE },
+  { "sibling-without-driver", 0x020000, "vfio-pci", 0, "", FALSE },
+};
+
+static const typeof (firsts[0]) *first = &firsts[0];
+
 /* One SMMU with a device of the host's, and two bound to vfio-pci. */
 static VsmmuHost *
 probe (void)
@@ -109,8 +130,20 @@ probe (void)
 
     device->bus = (guint8) i;
     device->vfio = g_strdup (nodes[i]);
+    device->driver = g_strdup (i == 1 ? first->driver : "vfio-pci");
+    device->class_code = i == 1 ? first->class_code : 0x010802;
+    device->vfs = VSMMU_FACT (VSMMU_FACT_SOURCE_SYSFS, i == 1 ? first->vfs : 0);
     device->smmu = g_ptr_array_index (host->smmus, 0);
     g_ptr_array_add (host->devices, device);
+  }
+  if (first->sibling != NULL) {
+    VsmmuHostDevice *sibling = vsmmu_host_device_new ("0000:01:00.1");
+
+    sibling->bus = 1;
+    sibling->function = 1;
+    sibling->driver = *first->sibling != '\0' ? g_strdup (first->sibling) : NULL;
+    sibling->smmu = g_ptr_array_index (host->smmus, 0);
+    g_ptr_array_add (host->devices, sibling);
   }
   vsmmu_host_sort (host);
   vsmmu_host_connect (host);
@@ -164,6 +197,27 @@ test_a_device_in_use_is_left_alone_for_the_next (void)
     g_assert_cmpuint (kernel.n_opened[2], ==, 1);
     g_assert_cmpuint (host->unread->len, ==, 0);
   }
+}
+
+static void
+test_a_device_whose_reset_hurts_is_taken_last (gconstpointer data)
+{
+  g_autoptr (VsmmuHost) host = NULL;
+
+  reset ();
+  first = data;
+  host = probe ();
+  g_assert_cmpuint (kernel.n_opened[1], ==, !first->is_avoided);
+  g_assert_cmpuint (kernel.n_opened[2], ==, first->is_avoided);
+  g_assert_cmpstr (smmu_of (host)->probed, ==, first->is_avoided ? "0000:02:00.0" : "0000:01:00.0");
+  g_clear_pointer (&host, vsmmu_host_unref);
+  /* Without another one it is. */
+  reset ();
+  kernel.bind_error[2] = EBUSY;
+  host = probe ();
+  g_assert_cmpstr (smmu_of (host)->probed, ==, "0000:01:00.0");
+  g_assert_cmpuint (host->unread->len, ==, 0);
+  first = &firsts[0];
 }
 
 static void
@@ -237,5 +291,10 @@ main (int argc, char **argv)
   g_test_add_func ("/iommufd/another-kind-of-iommu-tells-no-registers", test_another_kind_of_iommu_tells_no_registers);
   g_test_add_func ("/iommufd/cmdqv-is-there-when-the-kernel-gives-it-out",
                    test_cmdqv_is_there_when_the_kernel_gives_it_out);
+  for (guint i = 0; i < G_N_ELEMENTS (firsts); i++) {
+    g_autofree char *path = g_strdup_printf ("/iommufd/first/%s", firsts[i].name);
+
+    g_test_add_data_func (path, &firsts[i], test_a_device_whose_reset_hurts_is_taken_last);
+  }
   return g_test_run ();
 }
