@@ -274,6 +274,14 @@ def test_every_check_that_does_not_pass_says_what_to_do(program, trees):
                 assert (" : PASS (" in line) != following.startswith("    hint: "), line
 
 
+def test_the_functions_that_were_opened_are_named(program, facts):
+    host = facts.of("grace")
+    assert "registers read through" not in program.run("host", "--host", "-", input=json.dumps(host).encode()).out
+    host["smmus"][0]["probed"], host["smmus"][2]["probed"] = "0002:01:00.2", "0008:01:00.0"
+    shown = program.run("host", "--host", "-", input=json.dumps(host).encode()).out
+    assert shown.endswith("\n\nregisters read through 0002:01:00.2, 0008:01:00.0\n")
+
+
 def test_the_table_has_a_row_for_each_smmu(program, facts):
     table = program.run("host", "--host", facts.file("grace smmu3.registers.idr5=0x54")).out.split("\n\n")[1]
     header, *rows = table.splitlines()

@@ -199,6 +199,8 @@ def driver(xml):
     ("small smmu0.registers.idr5=0x74", {"ats": "on", "ril": "off", "ssidsize": "20", "oas": "44", "cmdqv": "off"}),
     ("small smmu0.registers.idr3=0x1400", {"ats": "on", "ril": "on", "ssidsize": "20", "oas": "48", "cmdqv": "off"}),
     ("small smmu0.capabilities.ats=false", {"ats": "off", "ril": "off", "ssidsize": "0", "oas": "48", "cmdqv": "off"}),
+    ("small 0000:21:00.0.ats=true 0000:21:00.0.root_ats=false", {"ats": "off", "ril": "off", "ssidsize": "0", "oas": "48", "cmdqv": "off"}),
+    ("small 0000:21:00.0.ats=true 0000:21:00.0.root_ats=true", {"ats": "on", "ril": "off", "ssidsize": "20", "oas": "48", "cmdqv": "off"}),
     ("small smmu0.capabilities.cmdqv=false", {"ats": "on", "ril": "off", "ssidsize": "20", "oas": "48"}),
     ("small smmu0.capabilities.cmdqv=null", {"ats": "on", "ril": "off", "ssidsize": "20", "oas": "48"}),
     ("small host.tools.qemu_cmdqv=false", {"ats": "on", "ril": "off", "ssidsize": "20", "oas": "48"}),

@@ -213,6 +213,24 @@ check_host_msi_window (VsmmuCheck *check)
 }
 
 static void
+check_host_root_ats (VsmmuCheck *check)
+{
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuDevice *vsmmu = vsmmu_domain_accelerated_over (check->domain, hostdev);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
+
+    if (device != NULL && vsmmu != NULL && vsmmu->iommu.ats == VSMMU_SWITCH_ON && vsmmu_host_device_loses_ats (device))
+      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                          g_strdup_printf (_ ("set ats='off' on line %u, or use a device behind another root complex"),
+                                           vsmmu->iommu.driver_line),
+                          _ ("ats='on', but the firmware reports no ATS for the root complex of %s; the host kernel "
+                             "leaves ATS of the device off"),
+                          device->name);
+  }
+}
+
+static void
 check_host_driver_busy (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
@@ -380,6 +398,13 @@ const VsmmuRuleRow vsmmu_host_device_rules[] = {
           "theirs."),
       "Linux pci_disable_sriov() in the remove functions of drivers; /sys/bus/pci/devices/*/sriov_numvfs" },
     check_host_physical_function },
+  { { "host-root-ats", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_WARNING,
+      N_ ("ats='on', but the root complex does not allow ATS"),
+      N_ ("ATS needs the device, the SMMU and the root complex between them. The kernel takes the last from the ATS "
+          "attribute of the root complex in the IORT, and leaves ATS of the device off without it, whatever the guest "
+          "is shown. The guest works, but what needs ATS does not, such as shared virtual addressing of a GPU."),
+      "Linux iort_pci_rc_supports_ats(), arm_smmu_ats_supported(); seen in the IORT of NVIDIA GB10" },
+    check_host_root_ats },
   { { "host-driver-busy", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
       N_ ("The device is bound to a driver of the host"),
       N_ ("For VFIO, the device must be bound to vfio-pci, a variant of it, or another driver that gives it to VFIO, "

@@ -74,11 +74,13 @@ vsmmu_device_describe (const VsmmuDevice *device)
   }
   if (vsmmu_device_is_pci_controller (device)) {
     shown = vsmmu_text_shorten (device->controller.model != NULL ? device->controller.model : "pci");
+    /* libvirt assigns one when it is attached, as to other controllers. */
+    if (device->controller.index < 0)
+      return g_steal_pointer (&shown);
     return g_strdup_printf (_ ("%s with index %d"), shown, device->controller.index);
   }
   if (strcmp (device->element, "controller") == 0) {
     shown = vsmmu_text_shorten (device->controller.type);
-    /* libvirt assigns one when it is attached. */
     if (device->controller.index < 0)
       return g_strdup_printf (_ ("%s controller"), shown);
     return g_strdup_printf (_ ("%s controller %d"), shown, device->controller.index);

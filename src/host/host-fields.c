@@ -140,6 +140,7 @@ const VsmmuField vsmmu_host_device_fields[] = {
   { "numa_node", VSMMU_FIELD_FACT, AT (VsmmuHostDevice, numa_node), NODE_MIN, NODE_MAX },
   { "pasid", VSMMU_FIELD_FACT, AT (VsmmuHostDevice, pasid), 0, 20 },
   { "ats", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostDevice, ats) },
+  { "root_ats", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostDevice, root_ats) },
   { "pri", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostDevice, pri) },
   { "total_vfs", VSMMU_FIELD_FACT, AT (VsmmuHostDevice, total_vfs), 0, G_MAXUINT16 },
   { "vfs", VSMMU_FIELD_FACT, AT (VsmmuHostDevice, vfs), 0, G_MAXUINT16 },

@@ -294,6 +294,12 @@ vsmmu_host_device_is_bridge (const VsmmuHostDevice *device)
 }
 
 gboolean
+vsmmu_host_device_loses_ats (const VsmmuHostDevice *device)
+{
+  return vsmmu_fact_is_true (device->ats) && vsmmu_fact_is_false (device->root_ats);
+}
+
+gboolean
 vsmmu_host_device_is_gpu (const VsmmuHostDevice *device)
 {
   /* PCI Code and ID Assignment Specification, base classes */

@@ -259,6 +259,7 @@ typedef struct {
  * @numa_node: NUMA node of the host, -1 for none
  * @pasid: bits of a PASID it can use, 1 to 20; 0 without the capability
  * @ats: whether it has the ATS capability
+ * @root_ats: whether the firmware reports ATS for its root complex; the kernel leaves ATS off without
  * @pri: whether it has the PRI capability
  * @total_vfs: how many virtual functions it can have; 0 without SR-IOV
  * @vfs: how many it has now
@@ -284,6 +285,7 @@ struct _VsmmuHostDevice {
   VsmmuFact numa_node;
   VsmmuFact pasid;
   VsmmuFact ats;
+  VsmmuFact root_ats;
   VsmmuFact pri;
   VsmmuFact total_vfs;
   VsmmuFact vfs;
@@ -511,6 +513,9 @@ gboolean vsmmu_host_device_is_bridge (const VsmmuHostDevice *device);
  * @target: (out): the versions of the host's tools; what they were asked counts more than these
  */
 void vsmmu_host_get_target (const VsmmuHost *host, VsmmuTarget *target);
+
+/* Whether it is known that @device has ATS, and that the kernel leaves it off because of the root complex. */
+gboolean vsmmu_host_device_loses_ats (const VsmmuHostDevice *device);
 
 /* Whether it is a display controller or a processing accelerator. */
 gboolean vsmmu_host_device_is_gpu (const VsmmuHostDevice *device);

@@ -63,21 +63,33 @@ is_known (const VsmmuHostSmmu *smmu, VsmmuSmmuCapability capability)
   return vsmmu_fact_is_known (smmu->capabilities[capability]);
 }
 
+/* Whether some device of @group is known to have ATS that can be used, or nothing is known against it. */
+static gboolean
+may_use_ats (const VsmmuPlanGroup *group)
+{
+  for (guint i = 0; i < group->devices->len; i++)
+    if (!vsmmu_host_device_loses_ats (g_ptr_array_index (group->devices, i)))
+      return TRUE;
+  return group->devices->len == 0;
+}
+
 /*
  * What is known of the SMMU is written down, so that the guest sees the same SMMU also when the device is gone that
  * QEMU would ask. What is not known is left to QEMU, which asks the device; oas it does not ask for, and takes 44.
  */
 static void
-write_options (GString *text, const VsmmuLayout *layout, const VsmmuHostSmmu *smmu)
+write_options (GString *text, const VsmmuLayout *layout, const VsmmuPlanGroup *group)
 {
+  const VsmmuHostSmmu *smmu = group->smmu;
   const VsmmuFact *has = smmu->capabilities;
+  gboolean is_ats_off = vsmmu_fact_is_false (has[VSMMU_SMMU_ATS]) || !may_use_ats (group);
 
-  if (is_known (smmu, VSMMU_SMMU_ATS))
-    g_string_append_printf (text, " ats='%s'", has[VSMMU_SMMU_ATS].value != 0 ? "on" : "off");
+  if (is_known (smmu, VSMMU_SMMU_ATS) || is_ats_off)
+    g_string_append_printf (text, " ats='%s'", is_ats_off ? "off" : "on");
   if (is_known (smmu, VSMMU_SMMU_RIL))
     g_string_append_printf (text, " ril='%s'", has[VSMMU_SMMU_RIL].value != 0 ? "on" : "off");
   /* Without ATS nobody can use a PASID. */
-  if (vsmmu_fact_is_false (has[VSMMU_SMMU_ATS]))
+  if (is_ats_off)
     g_string_append (text, " ssidsize='0'");
   else if (is_known (smmu, VSMMU_SMMU_SSIDSIZE))
     g_string_append_printf (text, " ssidsize='%d'", (int) CLAMP (has[VSMMU_SMMU_SSIDSIZE].value, 0, 20));
@@ -92,7 +104,7 @@ static void
 write_vsmmu (GString *text, const VsmmuLayout *layout, const VsmmuPlanGroup *group)
 {
   g_string_append_printf (text, "<iommu model='smmuv3'>\n  <driver pciBus='%u' accel='on'", group->root);
-  write_options (text, layout, group->smmu);
+  write_options (text, layout, group);
   g_string_append (text, "/>\n</iommu>\n");
 }
 

@@ -184,13 +184,32 @@ has_no_iort (const VsmmuTree *tree)
          vsmmu_fact_is_false (vsmmu_tree_exists (tree, IORT, VSMMU_FACT_SOURCE_SYSFS));
 }
 
+/* The kernel takes the root complex of a device from its segment (iort_match_node_callback()). */
+static void
+read_root_complexes (VsmmuHost *host, const GArray *root_complexes)
+{
+  for (guint i = 0; root_complexes != NULL && i < root_complexes->len; i++) {
+    const VsmmuIortRootComplex *root_complex = &g_array_index (root_complexes, VsmmuIortRootComplex, i);
+
+    for (guint d = 0; d < host->devices->len; d++) {
+      VsmmuHostDevice *device = g_ptr_array_index (host->devices, d);
+
+      if (device->domain == root_complex->segment)
+        device->root_ats = VSMMU_FACT (VSMMU_FACT_SOURCE_IORT, root_complex->has_ats);
+    }
+  }
+}
+
 static void
 read_iort (const VsmmuTree *tree)
 {
   gsize length = 0;
   g_autofree char *data = tree->host->smmus->len > 0 ? vsmmu_tree_read_file (tree, IORT, &length) : NULL;
   g_autoptr (GArray) nodes = data != NULL ? vsmmu_iort_parse ((const guint8 *) data, length) : NULL;
+  g_autoptr (GArray) root_complexes =
+      data != NULL ? vsmmu_iort_list_root_complexes ((const guint8 *) data, length) : NULL;
 
+  read_root_complexes (tree->host, root_complexes);
   for (guint i = 0; i < tree->host->smmus->len && has_no_iort (tree); i++)
     ((VsmmuHostSmmu *) g_ptr_array_index (tree->host->smmus, i))->capabilities[VSMMU_SMMU_CANWBS] =
         VSMMU_FACT (VSMMU_FACT_SOURCE_SYSFS, FALSE);

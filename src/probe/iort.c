@@ -14,7 +14,10 @@
 #define NODE_SMMUV3 4
 #define SMMUV3_BASE 16
 #define ROOT_COMPLEX_MEMORY_FLAGS 23
+#define ROOT_COMPLEX_ATS 24
+#define ROOT_COMPLEX_SEGMENT 28
 #define MEMORY_FLAG_CANWBS (1 << 2)
+#define ATS_SUPPORTED (1 << 0)
 #define MAPPING_LENGTH 20
 #define MAPPING_OUTPUT_REFERENCE 12
 
@@ -26,6 +29,7 @@ typedef struct {
   const guint8 *data;
   gsize length;
   GArray *smmus;
+  GArray *root_complexes;
   GHashTable *by_offset; /* of a node → 1 + index in smmus */
   guint n_mappings;
 } Table;
@@ -61,6 +65,18 @@ add_smmu (Table *table, gsize offset)
   smmu.base = get64 (table, offset + SMMUV3_BASE);
   g_array_append_val (table->smmus, smmu);
   g_hash_table_insert (table->by_offset, GSIZE_TO_POINTER (offset), GUINT_TO_POINTER (table->smmus->len));
+}
+
+static void
+list_root_complex (Table *table, gsize offset)
+{
+  VsmmuIortRootComplex root_complex = { 0 };
+
+  if (node_length (table, offset) < ROOT_COMPLEX_SEGMENT + 4)
+    return;
+  root_complex.segment = get32 (table, offset + ROOT_COMPLEX_SEGMENT);
+  root_complex.has_ats = (get32 (table, offset + ROOT_COMPLEX_ATS) & ATS_SUPPORTED) != 0;
+  g_array_append_val (table->root_complexes, root_complex);
 }
 
 /* A root complex: its mappings say which SMMUs are behind it. */
@@ -108,20 +124,38 @@ for_each_node (Table *table, guint8 type, void (*add) (Table *table, gsize offse
   }
 }
 
+/* Whether @data is an IORT; its header may say less than what was read, but never more. */
+static gboolean
+is_iort (Table *table)
+{
+  if (table->length < TABLE_HEADER || memcmp (table->data, "IORT", 4) != 0)
+    return FALSE;
+  table->length = MIN (table->length, get32 (table, 4));
+  return table->length >= TABLE_HEADER;
+}
+
 GArray *
 vsmmu_iort_parse (const guint8 *data, gsize length)
 {
   g_autoptr (GHashTable) by_offset = g_hash_table_new (NULL, NULL);
   Table table = { .data = data, .length = length, .by_offset = by_offset };
 
-  if (length < TABLE_HEADER || memcmp (data, "IORT", 4) != 0)
-    return NULL;
-  /* What the header says may be less than what was read, but never more. */
-  table.length = MIN (length, get32 (&table, 4));
-  if (table.length < TABLE_HEADER)
+  if (!is_iort (&table))
     return NULL;
   table.smmus = g_array_new (FALSE, TRUE, sizeof (VsmmuIortSmmu));
   for_each_node (&table, NODE_SMMUV3, add_smmu);
   for_each_node (&table, NODE_ROOT_COMPLEX, add_root_complex);
   return table.smmus;
+}
+
+GArray *
+vsmmu_iort_list_root_complexes (const guint8 *data, gsize length)
+{
+  Table table = { .data = data, .length = length };
+
+  if (!is_iort (&table))
+    return NULL;
+  table.root_complexes = g_array_new (FALSE, TRUE, sizeof (VsmmuIortRootComplex));
+  for_each_node (&table, NODE_ROOT_COMPLEX, list_root_complex);
+  return table.root_complexes;
 }

@@ -10,6 +10,12 @@ typedef struct {
   guint n_canwbs;         /* those of root complexes with the flag CANWBS */
 } VsmmuIortSmmu;
 
+/* What the IORT has for one root complex, which has a PCI segment of its own. */
+typedef struct {
+  guint32 segment;
+  gboolean has_ats; /* without it, the kernel leaves ATS of the devices below off */
+} VsmmuIortRootComplex;
+
 /*
  * vsmmu_iort_parse:
  * @data: the ACPI table IORT (Arm DEN 0049)
@@ -20,3 +26,8 @@ typedef struct {
  * Returns: (transfer full) (element-type VsmmuIortSmmu): the SMMUv3 nodes, or %NULL when this is not an IORT
  */
 GArray *vsmmu_iort_parse (const guint8 *data, gsize length);
+
+/* (transfer full) (element-type VsmmuIortRootComplex): the root complexes in the same table; %NULL when it is not an
+ * IORT
+ */
+GArray *vsmmu_iort_list_root_complexes (const guint8 *data, gsize length);

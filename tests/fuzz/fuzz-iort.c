@@ -12,6 +12,10 @@ int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   g_autoptr (GArray) smmus = vsmmu_iort_parse (data, size);
+  g_autoptr (GArray) root_complexes = vsmmu_iort_list_root_complexes (data, size);
+
+  if ((smmus == NULL) != (root_complexes == NULL))
+    g_error ("an IORT for one and not for the other");
 
   for (guint i = 0; smmus != NULL && i < smmus->len; i++)
     if (g_array_index (smmus, VsmmuIortSmmu, i).n_canwbs > g_array_index (smmus, VsmmuIortSmmu, i).n_root_complexes)

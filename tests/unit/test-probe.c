@@ -173,6 +173,25 @@ test_the_iort_says_which_root_complexes_have_canwbs (void)
 }
 
 static void
+test_the_iort_says_which_root_complexes_have_ats (void)
+{
+  Table table = make_table (7, 7, 7);
+  g_autoptr (GArray) all = NULL;
+
+  /* The root complexes are the last three nodes, of 80 bytes each. */
+  for (guint i = 0; i < 3; i++) {
+    put32 (&table, table.length - (3 - i) * 80 + 24, i == 1 ? 2 : 3 - i);
+    put32 (&table, table.length - (3 - i) * 80 + 28, 8 + i);
+  }
+  all = vsmmu_iort_list_root_complexes (table.bytes, table.length);
+  g_assert_cmpuint (all->len, ==, 3);
+  for (guint i = 0; i < 3; i++) {
+    g_assert_cmpuint (g_array_index (all, VsmmuIortRootComplex, i).segment, ==, 8 + i);
+    g_assert_cmpint (g_array_index (all, VsmmuIortRootComplex, i).has_ats, ==, i != 1);
+  }
+}
+
+static void
 test_an_iort_that_is_cut_off_is_read_within_its_bounds (void)
 {
   Table table = make_table (7, 7, 7);
@@ -182,7 +201,10 @@ test_an_iort_that_is_cut_off_is_read_within_its_bounds (void)
     g_autofree guint8 *copy = g_memdup2 (table.bytes, length);
     g_autoptr (GArray) smmus = vsmmu_iort_parse (copy, length);
 
+    g_autoptr (GArray) root_complexes = vsmmu_iort_list_root_complexes (copy, length);
+
     g_assert_cmpint (smmus != NULL, ==, length >= 48);
+    g_assert_cmpint (root_complexes != NULL, ==, length >= 48);
   }
 }
 
@@ -197,11 +219,14 @@ test_lengths_in_an_iort_are_not_believed (void)
       Table table = make_table (7, 7, 7);
       g_autofree guint8 *copy = NULL;
       g_autoptr (GArray) smmus = NULL;
+      g_autoptr (GArray) root_complexes = NULL;
 
       put32 (&table, places[p], values[v]);
       copy = g_memdup2 (table.bytes, table.length);
       smmus = vsmmu_iort_parse (copy, table.length);
       g_assert_true (smmus == NULL || smmus->len <= 2);
+      root_complexes = vsmmu_iort_list_root_complexes (copy, table.length);
+      g_assert_true (root_complexes == NULL || root_complexes->len <= 3);
     }
   }
 }
@@ -282,6 +307,8 @@ main (int argc, char **argv)
   g_test_add_func ("/probe/broken-resources-are-none", test_broken_resources_are_none);
   g_test_add_func ("/probe/the-iort-says-which-root-complexes-have-canwbs",
                    test_the_iort_says_which_root_complexes_have_canwbs);
+  g_test_add_func ("/probe/the-iort-says-which-root-complexes-have-ats",
+                   test_the_iort_says_which_root_complexes_have_ats);
   g_test_add_func ("/probe/an-iort-that-is-cut-off-is-read-within-its-bounds",
                    test_an_iort_that_is_cut_off_is_read_within_its_bounds);
   g_test_add_func ("/probe/lengths-in-an-iort-are-not-believed", test_lengths_in_an_iort_are_not_believed);
