@@ -158,6 +158,9 @@ check_host_ssidsize (VsmmuCheck *check)
   }
 }
 
+/* IDR3.BBML of QEMU's SMMUv3 (smmuv3.c). */
+#define QEMU_BBML 2
+
 /* QEMU's default, which it does not take from the host. */
 #define OAS_DEFAULT 44
 
@@ -242,6 +245,39 @@ check_host_no_nesting (VsmmuCheck *check)
                           g_strdup (_ ("use another host, or remove accel='on'")), "%s",
                           check->host->smmus->len == 0 ? _ ("the host has no SMMUv3")
                                                        : _ ("no SMMU of the host supports accelerated SMMUv3s"));
+  }
+}
+
+/* What QEMU's SMMUv3 shows the guest without a look at the SMMU of the host. */
+static void
+check_host_not_compared (VsmmuCheck *check)
+{
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
+    const VsmmuBinding *binding = &check->bindings[i];
+    const VsmmuFact *has = binding->smmu != NULL ? binding->smmu->capabilities : NULL;
+    guint line = binding->smmu != NULL ? binding->iommu->iommu.driver_line : 0;
+
+    if (has == NULL)
+      continue;
+    if (vsmmu_fact_is_false (has[VSMMU_SMMU_ASID16]))
+      vsmmu_check_report (check, line, vsmmu_device_path (binding->iommu, "/driver"),
+                          g_strdup (_ ("use a device behind another SMMU")),
+                          _ ("%s has ASIDs of 8 bits, but QEMU shows the guest 16 bits; with more than 256 address "
+                             "spaces, its invalidations fail"),
+                          binding->smmu->name);
+    if (is_too_much (binding->smmu, VSMMU_SMMU_BBML, QEMU_BBML))
+      vsmmu_check_report (check, line, vsmmu_device_path (binding->iommu, "/driver"),
+                          g_strdup (_ ("use a device behind another SMMU")),
+                          _ ("%s has BBML %d, but QEMU shows the guest BBML %d; the guest may change tables in a way "
+                             "that the SMMU does not allow"),
+                          binding->smmu->name, (int) has[VSMMU_SMMU_BBML].value, QEMU_BBML);
+    if (vsmmu_fact_is_true (has[VSMMU_SMMU_REPEAT_TLBI]))
+      vsmmu_check_report (check, line, vsmmu_device_path (binding->iommu, "/driver"),
+                          g_strdup (_ ("use a QEMU that issues invalidations twice for this SMMU, or a device behind "
+                                       "another SMMU")),
+                          _ ("%s has an erratum that requires invalidations to be issued twice; devices may use "
+                             "mappings that the guest has removed"),
+                          binding->smmu->name);
   }
 }
 
@@ -422,6 +458,15 @@ const VsmmuRuleRow vsmmu_host_smmu_rules[] = {
           "uses the command queues if the host has them."),
       "QEMU: CMDQV requested but not supported; Linux IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV" },
     check_host_switch },
+  { { "host-not-compared", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_WARNING,
+      N_ ("QEMU shows the guest more than the physical SMMU has"),
+      N_ ("QEMU compares some features of its SMMUv3 with the SMMU of the host and refuses what does not fit. It does "
+          "not compare the width of ASIDs, which is always 16 bits, and the level of break-before-make, which is "
+          "always 2. It does not know the erratum of Tegra264 that requires invalidations to be issued twice either, "
+          "which Linux leaves to QEMU from 7.3 on."),
+      "QEMU smmuv3.c: IDR0.ASID16, IDR3.BBML; smmuv3_accel_check_hw_compatible(); Linux arm_vsmmu_validate_user_cmd(), "
+      "IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI; not tried on hardware" },
+    check_host_not_compared },
   { { "host-fact-unknown", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_NOTE, N_ ("A fact about the host is unknown"),
       N_ ("Facts that could not be read are unknown, and rules that depend on them report nothing. Only root can "
           "read the registers of an SMMU, and only through a device behind it that is bound to vfio-pci and not used "

@@ -110,6 +110,9 @@ const VsmmuField vsmmu_host_capability_fields[VSMMU_SMMU_CAPABILITIES + 1] = {
   COUNT (VSMMU_SMMU_TTF, "ttf", 0, 3),
   COUNT (VSMMU_SMMU_TTENDIAN, "ttendian", 0, 3),
   FLAG (VSMMU_SMMU_CMDQV, "cmdqv"),
+  FLAG (VSMMU_SMMU_ASID16, "asid16"),
+  COUNT (VSMMU_SMMU_BBML, "bbml", 0, 3),
+  FLAG (VSMMU_SMMU_REPEAT_TLBI, "repeat_tlbi"),
 };
 
 const VsmmuField vsmmu_host_group_fields[] = {

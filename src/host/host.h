@@ -132,6 +132,10 @@ typedef enum {
  * @VSMMU_SMMU_TTF: translation table formats: 1 AArch32, 2 AArch64, 3 both: IDR0.TTF
  * @VSMMU_SMMU_TTENDIAN: endianness of tables: 0 both, 2 little, 3 big: IDR0.TTENDIAN
  * @VSMMU_SMMU_CMDQV: command queue virtualization of Tegra241
+ * @VSMMU_SMMU_ASID16: ASIDs of 16 bits and not of 8: IDR0.ASID16
+ * @VSMMU_SMMU_BBML: what tables may change without break-before-make, 0 to 2: IDR3.BBML
+ * @VSMMU_SMMU_REPEAT_TLBI: whether invalidations must be issued twice, by the erratum T264-SMMU-3
+ *   (IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI)
  *
  * What a physical SMMU can do, as far as it matters to a vSMMU. Where nothing
  * else is said, 0 is no and 1 is yes.
@@ -153,6 +157,9 @@ typedef enum {
   VSMMU_SMMU_TTF,
   VSMMU_SMMU_TTENDIAN,
   VSMMU_SMMU_CMDQV,
+  VSMMU_SMMU_ASID16,
+  VSMMU_SMMU_BBML,
+  VSMMU_SMMU_REPEAT_TLBI,
   VSMMU_SMMU_CAPABILITIES,
 } VsmmuSmmuCapability;
 

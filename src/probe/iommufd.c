@@ -16,6 +16,8 @@ vsmmu_iommufd_decode (const VsmmuHwInfoSmmuv3 *info, VsmmuHostSmmu *smmu)
 {
   for (guint i = 0; i < G_N_ELEMENTS (info->idr); i++)
     smmu->registers[VSMMU_SMMU_REGISTER_IDR0 + i] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, info->idr[i]);
+  smmu->capabilities[VSMMU_SMMU_REPEAT_TLBI] =
+      VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, (info->flags & VSMMU_HW_INFO_REPEAT_TLBI_CFGI) != 0);
   smmu->registers[VSMMU_SMMU_REGISTER_IIDR] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, info->iidr);
   smmu->registers[VSMMU_SMMU_REGISTER_AIDR] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, info->aidr);
 }

@@ -42,6 +42,9 @@ typedef struct {
 #define VSMMU_HW_INFO_ARM_SMMUV3 2
 #define VSMMU_HW_INFO_TEGRA241_CMDQV 3
 
+/* enum iommu_hw_info_arm_smmuv3_flags: IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI (Linux 7.3) */
+#define VSMMU_HW_INFO_REPEAT_TLBI_CFGI (1 << 0)
+
 /* struct iommu_hw_info_arm_smmuv3 */
 typedef struct {
   guint32 flags;

@@ -13,10 +13,11 @@ static const struct {
   VsmmuSmmuCapability capability;
   gint64 value;
 } emulated_capabilities[] = {
-  { VSMMU_SMMU_NESTING, 1 }, { VSMMU_SMMU_S2FWB, 0 },    { VSMMU_SMMU_ATS, 0 },      { VSMMU_SMMU_PRI, 0 },
-  { VSMMU_SMMU_RIL, 1 },     { VSMMU_SMMU_SSIDSIZE, 0 }, { VSMMU_SMMU_SIDSIZE, 16 }, { VSMMU_SMMU_OAS, 44 },
-  { VSMMU_SMMU_GRAN4K, 1 },  { VSMMU_SMMU_GRAN16K, 1 },  { VSMMU_SMMU_GRAN64K, 1 },  { VSMMU_SMMU_STLEVEL, 1 },
-  { VSMMU_SMMU_TTF, 2 },     { VSMMU_SMMU_TTENDIAN, 2 },
+  { VSMMU_SMMU_NESTING, 1 },     { VSMMU_SMMU_S2FWB, 0 },    { VSMMU_SMMU_ATS, 0 },      { VSMMU_SMMU_PRI, 0 },
+  { VSMMU_SMMU_RIL, 1 },         { VSMMU_SMMU_SSIDSIZE, 0 }, { VSMMU_SMMU_SIDSIZE, 16 }, { VSMMU_SMMU_OAS, 44 },
+  { VSMMU_SMMU_GRAN4K, 1 },      { VSMMU_SMMU_GRAN16K, 1 },  { VSMMU_SMMU_GRAN64K, 1 },  { VSMMU_SMMU_STLEVEL, 1 },
+  { VSMMU_SMMU_TTF, 2 },         { VSMMU_SMMU_TTENDIAN, 2 }, { VSMMU_SMMU_ASID16, 1 },   { VSMMU_SMMU_BBML, 2 },
+  { VSMMU_SMMU_REPEAT_TLBI, 0 },
 };
 
 static void
