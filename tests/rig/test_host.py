@@ -28,7 +28,7 @@ def test_registers_are_those_the_kernel_gives(emulated_host, facts):
         said = json.loads(emulated_host.run(f"/rig/hw-info {bdf}").out)
         found = smmus[name]["registers"]
         assert [found[f"idr{number}"]["value"] for number in range(6)] == said["idr"]
-        assert found["idr0"]["source"] == "iommufd"
+        assert found["idr0"]["source"] == "iommufd" and smmus[name]["probed"] in {device["address"] for device in facts["devices"] if device["smmu"] == name}
 
 
 def test_each_device_is_behind_its_smmu(emulated_host, facts):
