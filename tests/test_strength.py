@@ -81,5 +81,5 @@ def test_no_case_passes_with_a_program_that_says_nothing(status, build_dir, tmp_
 
 
 # Files whose tests drive no program, or one that they build themselves.
-NOT_DRIVING = {"test_fuzz.py", "test_guide.py", "test_mutants.py", "test_options.py", "test_releases.py", "test_tests.py",
+NOT_DRIVING = {"test_fuzz.py", "test_guide.py", "test_language.py", "test_mutants.py", "test_options.py", "test_releases.py", "test_tests.py",
                "test_translations.py", "test_virt_machine.py"}
