@@ -240,7 +240,7 @@ check_host_driver_busy (VsmmuCheck *check)
     if (device == NULL || vsmmu_host_device_is_bridge (device))
       continue;
     if (vsmmu_host_device_is_for_vfio (device)) {
-      if (hostdev->hostdev.is_managed && device->driver != NULL && strstr (device->driver, "vfio") == NULL)
+      if (hostdev->hostdev.is_managed && device->driver != NULL && !vsmmu_host_device_has_vfio_driver (device))
         vsmmu_check_report_as (
             check, VSMMU_SEVERITY_WARNING, hostdev->line, vsmmu_device_path (hostdev, ""),
             g_strdup (_ ("set managed='no'")),

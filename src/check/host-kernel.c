@@ -15,7 +15,7 @@ check_host_no_iommufd (VsmmuCheck *check)
 
   if (iommu == NULL)
     return;
-  if (vsmmu_fact_is_false (host->dev_iommu) && host->options[VSMMU_HOST_OPTION_IOMMUFD].value == VSMMU_OPTION_MODULE)
+  if (vsmmu_host_needs_iommufd_module (host))
     vsmmu_check_report_as (check, VSMMU_SEVERITY_WARNING, iommu->iommu.driver_line,
                            vsmmu_device_path (iommu, "/driver"),
                            g_strdup (_ ("run 'modprobe iommufd' on the host, and add iommufd to /etc/modules-load.d")),
@@ -74,7 +74,7 @@ check_host_no_vfio_cdev (VsmmuCheck *check)
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
     const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
 
-    if (device != NULL && device->vfio == NULL && device->driver != NULL && strstr (device->driver, "vfio") != NULL &&
+    if (device != NULL && device->vfio == NULL && vsmmu_host_device_has_vfio_driver (device) &&
         vsmmu_domain_accelerated_over (check->domain, hostdev) != NULL)
       vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
                           g_strdup (_ ("use a kernel with CONFIG_VFIO_DEVICE_CDEV, and a driver that supports it")),

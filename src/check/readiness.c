@@ -279,7 +279,7 @@ check_node (VsmmuReadiness *readiness, VsmmuFact node, const char *hint)
 static void
 check_iommufd (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
-  if (vsmmu_fact_is_false (host->dev_iommu) && host->options[VSMMU_HOST_OPTION_IOMMUFD].value == VSMMU_OPTION_MODULE)
+  if (vsmmu_host_needs_iommufd_module (host))
     set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("the module iommufd is not loaded")),
          g_strdup (_ ("run 'modprobe iommufd', and add iommufd to /etc/modules-load.d")));
   else

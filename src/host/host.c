@@ -307,9 +307,15 @@ vsmmu_host_device_is_gpu (const VsmmuHostDevice *device)
 }
 
 gboolean
+vsmmu_host_device_has_vfio_driver (const VsmmuHostDevice *device)
+{
+  return device->driver != NULL && strstr (device->driver, "vfio") != NULL;
+}
+
+gboolean
 vsmmu_host_device_is_for_vfio (const VsmmuHostDevice *device)
 {
-  return device->vfio != NULL || (device->driver != NULL && strstr (device->driver, "vfio") != NULL);
+  return device->vfio != NULL || vsmmu_host_device_has_vfio_driver (device);
 }
 
 /* @digits characters at @text as a hexadecimal number, lower case only; -1 for anything else. */
@@ -474,6 +480,12 @@ vsmmu_host_group_direct_region (const VsmmuHostGroup *group)
       return region;
   }
   return NULL;
+}
+
+gboolean
+vsmmu_host_needs_iommufd_module (const VsmmuHost *host)
+{
+  return vsmmu_fact_is_false (host->dev_iommu) && host->options[VSMMU_HOST_OPTION_IOMMUFD].value == VSMMU_OPTION_MODULE;
 }
 
 gboolean

@@ -457,6 +457,9 @@ gboolean vsmmu_host_smmu_has_devices (const VsmmuHostSmmu *smmu);
  */
 const VsmmuHostRegion *vsmmu_host_group_direct_region (const VsmmuHostGroup *group);
 
+/* Whether there is no /dev/iommu because the module iommufd, which the kernel has, is not loaded. */
+gboolean vsmmu_host_needs_iommufd_module (const VsmmuHost *host);
+
 /* Whether some SMMU is known to have command queues that a guest can use itself. */
 gboolean vsmmu_host_has_cmdqv (const VsmmuHost *host);
 
@@ -526,6 +529,9 @@ gboolean vsmmu_host_device_loses_ats (const VsmmuHostDevice *device);
 
 /* Whether it is a display controller or a processing accelerator. */
 gboolean vsmmu_host_device_is_gpu (const VsmmuHostDevice *device);
+
+/* Whether it is bound to vfio-pci or a variant of it, which all have vfio in their names. */
+gboolean vsmmu_host_device_has_vfio_driver (const VsmmuHostDevice *device);
 
 /*
  * vsmmu_host_device_is_for_vfio:

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #define IOMMUFD_NODE "/dev/iommu"
@@ -118,8 +117,8 @@ has_busy_sibling (const VsmmuHostSmmu *smmu, const VsmmuHostDevice *device)
 static gboolean
 is_harmless (const VsmmuHostSmmu *smmu, const VsmmuHostDevice *device)
 {
-  return !vsmmu_host_device_is_gpu (device) && !vsmmu_fact_is_true (device->vfs) && device->driver != NULL &&
-         strstr (device->driver, "vfio") != NULL && !has_busy_sibling (smmu, device);
+  return !vsmmu_host_device_is_gpu (device) && !vsmmu_fact_is_true (device->vfs) &&
+         vsmmu_host_device_has_vfio_driver (device) && !has_busy_sibling (smmu, device);
 }
 
 /* (transfer container): the devices of @smmu that may be opened, the harmless ones first */
