@@ -188,15 +188,19 @@ has_no_iort (const VsmmuTree *tree)
 static void
 read_root_complexes (VsmmuHost *host, const GArray *root_complexes)
 {
+  g_autoptr (GHashTable) by_segment = g_hash_table_new (NULL, NULL);
+
   for (guint i = 0; root_complexes != NULL && i < root_complexes->len; i++) {
     const VsmmuIortRootComplex *root_complex = &g_array_index (root_complexes, VsmmuIortRootComplex, i);
 
-    for (guint d = 0; d < host->devices->len; d++) {
-      VsmmuHostDevice *device = g_ptr_array_index (host->devices, d);
+    g_hash_table_insert (by_segment, GUINT_TO_POINTER (root_complex->segment), (gpointer) root_complex);
+  }
+  for (guint i = 0; i < host->devices->len; i++) {
+    VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);
+    const VsmmuIortRootComplex *root_complex = g_hash_table_lookup (by_segment, GUINT_TO_POINTER (device->domain));
 
-      if (device->domain == root_complex->segment)
-        device->root_ats = VSMMU_FACT (VSMMU_FACT_SOURCE_IORT, root_complex->has_ats);
-    }
+    if (root_complex != NULL)
+      device->root_ats = VSMMU_FACT (VSMMU_FACT_SOURCE_IORT, root_complex->has_ats);
   }
 }
 
@@ -209,8 +213,10 @@ read_iort (const VsmmuTree *tree)
   g_autoptr (GArray) root_complexes =
       data != NULL ? vsmmu_iort_list_root_complexes ((const guint8 *) data, length) : NULL;
 
+  gboolean is_without = data == NULL && has_no_iort (tree);
+
   read_root_complexes (tree->host, root_complexes);
-  for (guint i = 0; i < tree->host->smmus->len && has_no_iort (tree); i++)
+  for (guint i = 0; i < tree->host->smmus->len && is_without; i++)
     ((VsmmuHostSmmu *) g_ptr_array_index (tree->host->smmus, i))->capabilities[VSMMU_SMMU_CANWBS] =
         VSMMU_FACT (VSMMU_FACT_SOURCE_SYSFS, FALSE);
   for (guint i = 0; nodes != NULL && i < nodes->len; i++) {
