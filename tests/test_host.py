@@ -265,6 +265,18 @@ def test_each_answer_of_each_check_is_the_one_that_was_found_right(program, fact
     golden.compare(DATA / "readiness.txt", "\n\n".join(texts) + "\n")
 
 
+def test_an_smmu_without_devices_decides_nothing(program):
+    """On a GB200 the SMMU at 0x16000000 has none: what it cannot do is neither counted nor explained."""
+    host = json.loads((DATA.parent.parent / "examples" / "grace-host.json").read_text(encoding="utf-8"))
+    smmu(host, "smmu3.0x0000000016000000")["capabilities"]["stlevel"] = known(0, "iommufd")
+    title = "compatible with QEMU's SMMUv3"
+    assert readiness(program.run("host", "--host", "-", input=json.dumps(host).encode()))[title] == "PASS (yes, for all)"
+    smmu(host, "smmu3.0x0000100012000000")["capabilities"]["gran16k"] = known(False, "iommufd")
+    outcome = program.run("host", "--host", "-", input=json.dumps(host).encode())
+    assert readiness(outcome)[title] == "WARN (not for smmu3.0x0000100012000000)"
+    assert "explain host-granule'" in outcome.out and "host-stlevel" not in outcome.out
+
+
 def test_every_check_that_does_not_pass_says_what_to_do(program, trees):
     for root in trees.values():
         lines = program.run("host", "--host", root).out.split("\n\n")[0].splitlines()

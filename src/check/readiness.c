@@ -153,7 +153,6 @@ typedef struct {
   GString *unknown;
   guint n_no;
   guint n_unknown;
-  guint n;
 } Answers;
 
 static void
@@ -175,18 +174,26 @@ has_some_devices (const VsmmuHost *host)
   return FALSE;
 }
 
-static void
-ask_all (const VsmmuHost *host, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu), Answers *answers)
+/* (transfer container) (element-type VsmmuHostSmmu): those that matter */
+static GPtrArray *
+list_smmus (const VsmmuHost *host)
 {
   gboolean are_all = !has_some_devices (host);
+  GPtrArray *smmus = g_ptr_array_new ();
 
-  for (guint i = 0; i < host->smmus->len; i++) {
-    const VsmmuHostSmmu *smmu = g_ptr_array_index (host->smmus, i);
+  for (guint i = 0; i < host->smmus->len; i++)
+    if (are_all || vsmmu_host_smmu_has_devices (g_ptr_array_index (host->smmus, i)))
+      g_ptr_array_add (smmus, g_ptr_array_index (host->smmus, i));
+  return smmus;
+}
+
+static void
+ask_all (const GPtrArray *smmus, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu), Answers *answers)
+{
+  for (guint i = 0; i < smmus->len; i++) {
+    const VsmmuHostSmmu *smmu = g_ptr_array_index (smmus, i);
     VsmmuFact answer = ask (smmu);
 
-    if (!are_all && !vsmmu_host_smmu_has_devices (smmu))
-      continue;
-    answers->n++;
     if (vsmmu_fact_is_false (answer))
       add_name (answers->no, &answers->n_no, smmu->name);
     else if (!vsmmu_fact_is_known (answer))
@@ -194,7 +201,7 @@ ask_all (const VsmmuHost *host, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu), An
   }
 }
 
-/* One question to all SMMUs: some may do, and then the others are a warning. */
+/* One question to all SMMUs: some may do, and then the others are a warning. @hint: for those that do not */
 static void
 check_all (const VsmmuHost *host, VsmmuReadiness *readiness, VsmmuFact (*ask) (const VsmmuHostSmmu *smmu),
            const char *hint)
@@ -202,12 +209,13 @@ check_all (const VsmmuHost *host, VsmmuReadiness *readiness, VsmmuFact (*ask) (c
   g_autoptr (GString) no = g_string_new (NULL);
   g_autoptr (GString) unknown = g_string_new (NULL);
   Answers answers = { .no = no, .unknown = unknown };
+  g_autoptr (GPtrArray) smmus = list_smmus (host);
 
-  ask_all (host, ask, &answers);
+  ask_all (smmus, ask, &answers);
   if (!host->has_smmus)
-    not_known (readiness, hint);
+    not_known (readiness, _ ("make sure that /sys/class/iommu is readable"));
   else if (answers.n_no > 0)
-    set (readiness, answers.n_no == answers.n ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
+    set (readiness, answers.n_no == smmus->len ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
          g_strdup_printf (_ ("not for %s"), no->str), g_strdup (hint));
   else if (answers.n_unknown > 0)
     set (readiness, VSMMU_READINESS_WARN, g_strdup_printf (_ ("unknown for %s"), unknown->str),
@@ -243,9 +251,11 @@ check_coherence (const VsmmuHost *host, VsmmuReadiness *readiness)
 static const char *
 broken_rule (const VsmmuHost *host)
 {
-  for (guint i = 0; i < host->smmus->len; i++)
+  g_autoptr (GPtrArray) smmus = list_smmus (host);
+
+  for (guint i = 0; i < smmus->len; i++)
     for (const VsmmuRequirement *row = vsmmu_requirements; row->rule != NULL; row++)
-      if (vsmmu_requirement_is_broken (row, g_ptr_array_index (host->smmus, i)))
+      if (vsmmu_requirement_is_broken (row, g_ptr_array_index (smmus, i)))
         return row->rule;
   return NULL;
 }
@@ -254,12 +264,10 @@ static void
 check_compatible (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
   const char *rule = broken_rule (host);
-  const char *none = host->has_smmus ? _ ("enable the SMMUs in the firmware, and use a kernel with CONFIG_ARM_SMMU_V3")
-                                     : _ ("make sure that /sys/class/iommu is readable");
   g_autofree char *hint = rule != NULL ? g_strdup_printf (_ ("use devices behind other SMMUs, because QEMU rejects "
                                                              "those behind these; see 'virt-vsmmu explain %s'"),
                                                           rule)
-                                       : g_strdup (none);
+                                       : NULL;
 
   check_all (host, readiness, is_compatible, hint);
 }
