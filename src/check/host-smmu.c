@@ -24,6 +24,16 @@ vsmmu_requirement_is_broken (const VsmmuRequirement *requirement, const VsmmuHos
   return vsmmu_fact_is_known (fact) && (fact.value < requirement->min || fact.value > requirement->max);
 }
 
+/* (transfer full): of pages of @size KiB, whose field is @value */
+static char *
+describe_granule (const char *smmu, int size, int value)
+{
+  return g_strdup_printf (
+      _ ("%s does not support pages of %d KiB (IDR5.GRAN%dK is %d), which QEMU's accelerated SMMUv3 "
+         "requires"),
+      smmu, size, size, value);
+}
+
 /* (transfer full): what is wrong with @smmu, whose @capability is @value */
 static char *
 describe_lack (const char *smmu, VsmmuSmmuCapability capability, int value)
@@ -46,18 +56,22 @@ describe_lack (const char *smmu, VsmmuSmmuCapability capability, int value)
                                "16 or more"),
                             smmu, value);
   case VSMMU_SMMU_GRAN4K:
-    return g_strdup_printf (_ ("%s does not support pages of 4 KiB (IDR5.GRAN4K is %d), which QEMU's accelerated "
-                               "SMMUv3 requires"),
-                            smmu, value);
+    return describe_granule (smmu, 4, value);
   case VSMMU_SMMU_GRAN16K:
-    return g_strdup_printf (_ ("%s does not support pages of 16 KiB (IDR5.GRAN16K is %d), which QEMU's accelerated "
-                               "SMMUv3 requires"),
-                            smmu, value);
+    return describe_granule (smmu, 16, value);
   default:
-    return g_strdup_printf (_ ("%s does not support pages of 64 KiB (IDR5.GRAN64K is %d), which QEMU's accelerated "
-                               "SMMUv3 requires"),
-                            smmu, value);
+    return describe_granule (smmu, 64, value);
   }
+}
+
+/* @hint and @message: (transfer full) */
+static void
+report_vsmmu (VsmmuCheck *check, const VsmmuBinding *binding, char *hint, char *message)
+{
+  g_autofree char *owned = message;
+
+  vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"), hint,
+                      "%s", owned);
 }
 
 static void
@@ -67,14 +81,10 @@ check_host_requirement (VsmmuCheck *check)
     const VsmmuBinding *binding = &check->bindings[i];
 
     for (const VsmmuRequirement *row = vsmmu_requirements; binding->smmu != NULL && row->rule != NULL; row++) {
-      g_autofree char *lack = NULL;
-
-      if (strcmp (row->rule, check->rule->id) != 0 || !vsmmu_requirement_is_broken (row, binding->smmu))
-        continue;
-      lack = describe_lack (binding->smmu->name, row->capability,
-                            (int) binding->smmu->capabilities[row->capability].value);
-      vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"),
-                          g_strdup (_ ("use a device behind another SMMU, or remove accel='on'")), "%s", lack);
+      if (strcmp (row->rule, check->rule->id) == 0 && vsmmu_requirement_is_broken (row, binding->smmu))
+        report_vsmmu (check, binding, g_strdup (_ ("use a device behind another SMMU, or remove accel='on'")),
+                      describe_lack (binding->smmu->name, row->capability,
+                                     (int) binding->smmu->capabilities[row->capability].value));
     }
   }
 }
@@ -86,16 +96,6 @@ is_too_much (const VsmmuHostSmmu *smmu, VsmmuSmmuCapability capability, gint64 a
   VsmmuFact fact = smmu->capabilities[capability];
 
   return vsmmu_fact_is_known (fact) && fact.value < asked;
-}
-
-/* @hint and @message: (transfer full) */
-static void
-report_option (VsmmuCheck *check, const VsmmuBinding *binding, char *hint, char *message)
-{
-  g_autofree char *owned = message;
-
-  vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"), hint,
-                      "%s", owned);
 }
 
 /* (transfer full): what is wrong with the option that @smmu cannot do */
@@ -136,8 +136,8 @@ check_host_switch (VsmmuCheck *check)
       if (strcmp (switches[row].rule, check->rule->id) == 0 &&
           G_STRUCT_MEMBER (VsmmuSwitch, &binding->iommu->iommu, switches[row].option) == VSMMU_SWITCH_ON &&
           is_too_much (binding->smmu, switches[row].capability, 1))
-        report_option (check, binding, g_strdup (_ (switches[row].hint)),
-                       describe_switch (binding->smmu->name, switches[row].capability));
+        report_vsmmu (check, binding, g_strdup (_ (switches[row].hint)),
+                      describe_switch (binding->smmu->name, switches[row].capability));
   }
 }
 
@@ -151,10 +151,10 @@ check_host_ssidsize (VsmmuCheck *check)
     if (binding->smmu == NULL || !is_too_much (binding->smmu, VSMMU_SMMU_SSIDSIZE, binding->iommu->iommu.ssidsize))
       continue;
     has = (int) binding->smmu->capabilities[VSMMU_SMMU_SSIDSIZE].value;
-    report_option (check, binding, g_strdup_printf (_ ("set ssidsize='%d' or less, or remove ssidsize"), has),
-                   g_strdup_printf (_ ("ssidsize='%d', but %s supports at most %d SubstreamID bits; QEMU rejects the "
-                                       "device"),
-                                    binding->iommu->iommu.ssidsize, binding->smmu->name, has));
+    report_vsmmu (check, binding, g_strdup_printf (_ ("set ssidsize='%d' or less, or remove ssidsize"), has),
+                  g_strdup_printf (_ ("ssidsize='%d', but %s supports at most %d SubstreamID bits; QEMU rejects the "
+                                      "device"),
+                                   binding->iommu->iommu.ssidsize, binding->smmu->name, has));
   }
 }
 
@@ -185,10 +185,10 @@ check_host_oas (VsmmuCheck *check)
       message = g_strdup_printf (_ ("without oas, the guest has addresses of %d bits, but %s supports at most %d; QEMU "
                                     "rejects the device"),
                                  asked, binding->smmu->name, has);
-    report_option (check, binding,
-                   g_strdup (has >= OAS_DEFAULT ? _ ("set oas='44'")
-                                                : _ ("use a device behind another SMMU, or remove accel='on'")),
-                   message);
+    report_vsmmu (check, binding,
+                  g_strdup (has >= OAS_DEFAULT ? _ ("set oas='44'")
+                                               : _ ("use a device behind another SMMU, or remove accel='on'")),
+                  message);
   }
 }
 
@@ -228,23 +228,16 @@ check_host_no_nesting (VsmmuCheck *check)
 
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
-    g_autofree char *path = NULL;
-    g_autofree char *lack = NULL;
 
-    if (binding->iommu == NULL)
-      continue;
-    path = vsmmu_device_path (binding->iommu, "/driver");
-    if (binding->smmu != NULL && cannot_nest (binding->smmu)) {
-      lack = describe_lack_of_nesting (binding->smmu);
-      vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
-                          g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' lists as nesting and "
-                                       "coherent, or remove accel='on'")),
-                          "%s", lack);
-    } else if (binding->smmu == NULL && is_hopeless && check->host->has_smmus)
-      vsmmu_check_report (check, binding->iommu->iommu.driver_line, g_steal_pointer (&path),
-                          g_strdup (_ ("use another host, or remove accel='on'")), "%s",
-                          check->host->smmus->len == 0 ? _ ("the host has no SMMUv3")
-                                                       : _ ("no SMMU of the host supports accelerated SMMUv3s"));
+    if (binding->smmu != NULL && cannot_nest (binding->smmu))
+      report_vsmmu (check, binding,
+                    g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' lists as nesting and coherent, or "
+                                 "remove accel='on'")),
+                    describe_lack_of_nesting (binding->smmu));
+    else if (binding->iommu != NULL && binding->smmu == NULL && is_hopeless && check->host->has_smmus)
+      report_vsmmu (check, binding, g_strdup (_ ("use another host, or remove accel='on'")),
+                    g_strdup (check->host->smmus->len == 0 ? _ ("the host has no SMMUv3")
+                                                           : _ ("no SMMU of the host supports accelerated SMMUv3s")));
   }
 }
 
@@ -254,30 +247,27 @@ check_host_not_compared (VsmmuCheck *check)
 {
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &check->bindings[i];
-    const VsmmuFact *has = binding->smmu != NULL ? binding->smmu->capabilities : NULL;
-    guint line = binding->smmu != NULL ? binding->iommu->iommu.driver_line : 0;
+    const VsmmuHostSmmu *smmu = binding->smmu;
 
-    if (has == NULL)
+    if (smmu == NULL)
       continue;
-    if (vsmmu_fact_is_false (has[VSMMU_SMMU_ASID16]))
-      vsmmu_check_report (check, line, vsmmu_device_path (binding->iommu, "/driver"),
-                          g_strdup (_ ("use a device behind another SMMU")),
-                          _ ("%s has ASIDs of 8 bits, but QEMU shows the guest 16 bits; with more than 256 address "
-                             "spaces, its invalidations fail"),
-                          binding->smmu->name);
-    if (is_too_much (binding->smmu, VSMMU_SMMU_BBML, QEMU_BBML))
-      vsmmu_check_report (check, line, vsmmu_device_path (binding->iommu, "/driver"),
-                          g_strdup (_ ("use a device behind another SMMU")),
-                          _ ("%s has BBML %d, but QEMU shows the guest BBML %d; the guest may change tables in a way "
-                             "that the SMMU does not allow"),
-                          binding->smmu->name, (int) has[VSMMU_SMMU_BBML].value, QEMU_BBML);
-    if (vsmmu_fact_is_true (has[VSMMU_SMMU_REPEAT_TLBI]))
-      vsmmu_check_report (check, line, vsmmu_device_path (binding->iommu, "/driver"),
-                          g_strdup (_ ("use a QEMU that issues invalidations twice for this SMMU, or a device behind "
-                                       "another SMMU")),
-                          _ ("%s has an erratum that requires invalidations to be issued twice; devices may use "
-                             "mappings that the guest has removed"),
-                          binding->smmu->name);
+    if (is_too_much (smmu, VSMMU_SMMU_ASID16, 1))
+      report_vsmmu (check, binding, g_strdup (_ ("use a device behind another SMMU")),
+                    g_strdup_printf (_ ("%s has ASIDs of 8 bits, but QEMU shows the guest 16 bits; with more than 256 "
+                                        "address spaces, its invalidations fail"),
+                                     smmu->name));
+    if (is_too_much (smmu, VSMMU_SMMU_BBML, QEMU_BBML))
+      report_vsmmu (check, binding, g_strdup (_ ("use a device behind another SMMU")),
+                    g_strdup_printf (_ ("%s has BBML %d, but QEMU shows the guest BBML %d; the guest may change tables "
+                                        "in a way that the SMMU does not allow"),
+                                     smmu->name, (int) smmu->capabilities[VSMMU_SMMU_BBML].value, QEMU_BBML));
+    if (vsmmu_fact_is_true (smmu->capabilities[VSMMU_SMMU_REPEAT_TLBI]))
+      report_vsmmu (check, binding,
+                    g_strdup (_ ("use a QEMU that issues invalidations twice for this SMMU, or a device behind another "
+                                 "SMMU")),
+                    g_strdup_printf (_ ("%s has an erratum that requires invalidations to be issued twice; devices may "
+                                        "use mappings that the guest has removed"),
+                                     smmu->name));
   }
 }
 
@@ -317,11 +307,11 @@ report_unknown_smmus (VsmmuCheck *check)
     g_autofree char *unknown = binding->smmu != NULL ? list_unknown (binding) : NULL;
 
     if (unknown != NULL && *unknown != '\0')
-      vsmmu_check_report (check, binding->iommu->iommu.driver_line, vsmmu_device_path (binding->iommu, "/driver"),
-                          g_strdup (_ ("collect the facts as root, with an unused device behind this SMMU bound to "
-                                       "vfio-pci")),
-                          _ ("these facts about %s are unknown and were not checked: %s"), binding->smmu->name,
-                          unknown);
+      report_vsmmu (check, binding,
+                    g_strdup (_ ("collect the facts as root, with an unused device behind this SMMU bound to "
+                                 "vfio-pci")),
+                    g_strdup_printf (_ ("these facts about %s are unknown and were not checked: %s"),
+                                     binding->smmu->name, unknown));
   }
 }
 
