@@ -5,6 +5,7 @@
 #include "check/check.h"
 #include "check/port.h"
 #include "domain/acceleration.h"
+#include "domain/numbering.h"
 #include "domain/vsmmu.h"
 
 /* (transfer full): an index for a controller, above those of all others */
@@ -287,7 +288,7 @@ find_numbers (const VsmmuDomain *domain, guint self, int start, int numbers[VSMM
   numbers[0] = 0;
   for (guint i = 1; i < domain->n_buses; i++)
     if (domain->buses[i].controller != NULL && domain->buses[i].model->is_root && numbers[i] < 0)
-      numbers[i] = lowest -= 2;
+      numbers[i] = lowest -= VSMMU_AUTO_BUS_NUMBERS;
 }
 
 /* Whether no two root buses would have a bus number in common if @self had @start. */

@@ -3,7 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
-/* libvirt counts down from 256 in twos: one number for the pxb, one for a bridge. */
+/* libvirt counts down from 256. */
 static void
 assign_bus_numbers (VsmmuPciSlots *slots)
 {
@@ -21,12 +21,12 @@ assign_bus_numbers (VsmmuPciSlots *slots)
 
     if (!(device->controller.pci->demands & VSMMU_CONNECT_PCIE_EXPANDER) || device->controller.bus_nr >= 0)
       continue;
-    if (lowest <= 2) {
+    if (lowest <= VSMMU_AUTO_BUS_NUMBERS) {
       vsmmu_pci_slots_refuse (slots, device, _ ("no bus number below %d is left for it; set busNr in <target>"),
                               lowest);
       return;
     }
-    lowest -= 2;
+    lowest -= VSMMU_AUTO_BUS_NUMBERS;
     device->controller.bus_nr = lowest;
   }
 }
