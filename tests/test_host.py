@@ -265,6 +265,19 @@ def test_each_answer_of_each_check_is_the_one_that_was_found_right(program, fact
     golden.compare(DATA / "readiness.txt", "\n\n".join(texts) + "\n")
 
 
+@pytest.mark.parametrize("line", [
+    "oas 44-bit (features 0x", "oas 44-bit (features 0x010", "oas 44-bit (features 0xzzz)", "oas 44-bit (features 0x-1)", "oas 44-bit (features )",
+    "oas 99999999999-bit (features 0x00088705)", "oas 0-bit (features 0x00000000)", "oas -4-bit (features 0x00000000)",
+    "oas 44-bit (features 0x10108870500)", "oas 44-bit", "(features 0x00000000)", "found companion CMDQV device: "])
+def test_a_garbled_line_of_the_log_says_nothing(line, program, tmp_path):
+    """A word that is cut off has fewer bits, which would be what the SMMU cannot do."""
+    entries = machines.small().entries()
+    entries["dev/kmsg"] = f"6,1,1,-;arm-smmu-v3 arm-smmu-v3.0.auto: {line}\n6,2,2,-;acpi : Falling back to standard SMMU CMDQ\n".encode()
+    found = read(program, hosts.write(entries, tmp_path / "host"))["smmus"][0]
+    assert found["features"] is None
+    assert {name for name, fact in found["capabilities"].items() if fact} == {"canwbs"}
+
+
 def test_an_smmu_without_devices_decides_nothing(program):
     """On a GB200 the SMMU at 0x16000000 has none: what it cannot do is neither counted nor explained."""
     host = json.loads((DATA.parent.parent / "examples" / "grace-host.json").read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 #include "host/kernel.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vsmmu/version.h"
@@ -42,12 +43,13 @@ is_of_vendor (const char *release)
 VsmmuKernelAnswer
 vsmmu_kernel_has (const char *release, VsmmuKernelFeature feature)
 {
-  guint major = 0;
-  guint minor = 0;
+  char major[4];
+  char minor[4];
 
-  if (release == NULL || sscanf (release, "%3u.%3u", &major, &minor) != 2)
+  /* Not %u, which takes a sign. */
+  if (release == NULL || sscanf (release, "%3[0-9].%3[0-9]", major, minor) != 2)
     return VSMMU_KERNEL_UNKNOWN;
-  if (VSMMU_VERSION_ENCODE (major, minor, 0) >= features[feature].since)
+  if (VSMMU_VERSION_ENCODE ((guint) atoi (major), (guint) atoi (minor), 0) >= features[feature].since)
     return VSMMU_KERNEL_YES;
   return is_of_vendor (release) ? VSMMU_KERNEL_MAYBE : VSMMU_KERNEL_NO;
 }

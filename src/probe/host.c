@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gi18n-lib.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -94,19 +96,28 @@ typedef struct {
   GHashTable *companions; /* name of a command queue's device → VsmmuHostSmmu, borrowed */
 } Log;
 
-/* "ias 48-bit, oas 48-bit (features 0x001e1fbf)": arm_smmu_device_hw_probe() */
+/*
+ * "ias 48-bit, oas 48-bit (features 0x001e1fbf)": arm_smmu_device_hw_probe(). Of a line that is cut off or garbled
+ * nothing is believed: bits that are not there would say that the SMMU cannot do something.
+ */
 static void
 read_features (VsmmuHostSmmu *smmu, const char *text)
 {
-  const char *features = strstr (text, "(features 0x");
-  const char *oas = strstr (text, "oas ");
+  const char *start = strstr (text, "oas ");
+  char digits[3];
+  char word[9];
+  int length = 0;
+  int oas;
 
-  if (features == NULL || oas == NULL)
+  /* Not %u and %x, which take signs. */
+  if (start == NULL || sscanf (start, "oas %2[0-9]-bit (features 0x%8[0-9a-f])%n", digits, word, &length) != 2 ||
+      length == 0)
     return;
-  smmu->features = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG,
-                               g_ascii_strtoull (features + strlen ("(features 0x"), NULL, 16) & G_MAXUINT32);
-  smmu->capabilities[VSMMU_SMMU_OAS] =
-      VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, CLAMP (g_ascii_strtoull (oas + 4, NULL, 10), 32, 56));
+  oas = atoi (digits);
+  if (oas < 32 || oas > 56)
+    return;
+  smmu->features = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, g_ascii_strtoull (word, NULL, 16));
+  smmu->capabilities[VSMMU_SMMU_OAS] = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, oas);
 }
 
 /* "found companion CMDQV device: NVDA200C:00": tegra241-cmdqv */
@@ -116,7 +127,7 @@ read_companion (Log *log, VsmmuHostSmmu *smmu, const char *text)
   static const char words[] = "found companion CMDQV device: ";
   const char *name = strstr (text, words);
 
-  if (name == NULL)
+  if (name == NULL || name[strlen (words)] == '\0')
     return;
   name += strlen (words);
   smmu->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, TRUE);

@@ -92,6 +92,9 @@ static const struct {
   { 0x00000fef, VSMMU_SMMU_NESTING, TRUE, 0, "6.6.1" },
   { 0x00000fef, VSMMU_SMMU_NESTING, FALSE, 0, "" },
   { 0x00000fef, VSMMU_SMMU_NESTING, FALSE, 0, "mainline" },
+  { 0x00000fef, VSMMU_SMMU_NESTING, FALSE, 0, "-1.19.0" },
+  { 0x00000fef, VSMMU_SMMU_NESTING, FALSE, 0, "6.-1" },
+  { 0x00000fef, VSMMU_SMMU_NESTING, FALSE, 0, "7" },
 };
 
 static void
