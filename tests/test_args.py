@@ -101,7 +101,7 @@ def belongs_to_us(argument, arguments):
 
 
 def for_this_machine(xml):
-    """The same domain without what libvirt cannot offer on a build machine: KVM, the host's CPU and GIC, huge pages, a TPM."""
+    """The same domain without what libvirt cannot offer on a build machine: KVM, the host's CPU, GIC and NUMA nodes, huge pages, a TPM."""
     root = ET.fromstring(xml)
     root.set("type", "qemu")
     cpu = root.find("cpu")
@@ -109,6 +109,8 @@ def for_this_machine(xml):
         cpu.set("mode", "maximum")
     for gic in root.iterfind("features/gic"):
         gic.set("version", gic.get("version").replace("host", "3"))
+    for node in root.iterfind("numatune/*"):
+        node.set("nodeset", "0")
     for parent, tag in (("memoryBacking", "hugepages"), ("devices", "tpm")):
         for element in root.findall(f"{parent}/{tag}"):
             root.find(parent).remove(element)

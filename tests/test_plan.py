@@ -1,6 +1,7 @@
 """What virt-vsmmu plan writes passes check with its host, is stable, and leaves the rest of a guest alone."""
 
 import difflib
+import json
 import random
 import re
 import xml.etree.ElementTree as ET
@@ -37,14 +38,14 @@ def planned(program, host, devices, *options, **rest):
     return outcome.out
 
 
-def assert_sound(program, host, devices, spare, xml):
-    """It has no errors and warnings, one vSMMU for each SMMU, the spare ports, and planning it again changes nothing."""
+def assert_sound(program, host, devices, spare, xml, *options):
+    """It has no errors and warnings, one vSMMU for each SMMU or device, the spare ports, and planning it again changes nothing."""
     outcome = program.check("--host", host, "-", input=xml.encode())
     assert [finding for finding in outcome.findings if finding["severity"] != "note"] == []
     if spare:
         assert "no-free-hotplug-port" not in outcome.rules
-    assert "host-smmu-shared" not in outcome.rules
-    again = plan(program, host, devices, f"--spare-ports={spare}", "--into", "-", input=xml.encode())
+    assert xml.count("<iommu ") == len(set(devices)) if options else "host-smmu-shared" not in outcome.rules
+    again = plan(program, host, devices, f"--spare-ports={spare}", "--into", "-", *options, input=xml.encode())
     assert (again.status, again.out) == (0, xml)
     assert again.err.count("behind an accelerated SMMUv3, on line ") == len(devices) and "nothing was changed" in again.err
 
@@ -62,6 +63,25 @@ def test_new_guest_is_sound(program, facts, host, seed):
     devices, spare = choice(seed, HOSTS[host])
     path = facts.file(host)
     assert_sound(program, path, devices, spare, planned(program, path, devices, f"--spare-ports={spare}"))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_device_can_have_a_vsmmu_of_its_own(program, facts, seed):
+    devices, spare = choice(seed, HOSTS["grace"])
+    # A guest has 256 bus numbers.
+    spare = min(spare, 2)
+    path = facts.file("grace")
+    xml = planned(program, path, devices, f"--spare-ports={spare}", "--per-device")
+    assert_sound(program, path, devices, spare, xml, "--per-device")
+
+
+def test_devices_that_share_a_vsmmu_stay_behind_it(program):
+    shared = planned(program, GRACE, ["0008:01:00.0", "0009:01:00.0"], "--spare-ports=1")
+    outcome = plan(program, GRACE, ["0008:01:00.0", "0009:01:00.0"], "--spare-ports=1", "--per-device", "--into", "-", input=shared.encode())
+    assert (outcome.status, outcome.out) == (0, shared)
+    more = planned(program, GRACE, ["0008:01:00.0"], "--per-device")
+    more = planned(program, GRACE, ["0009:01:00.0"], "--per-device", "--into", "-", input=more.encode())
+    assert more.count("<iommu ") == 2
 
 
 # Guests without anything of a host, as a user would bring them.
@@ -226,6 +246,59 @@ def test_hole_is_a_power_of_two_that_holds_the_bars(program, devices, expected):
     assert hole(planned(program, GRACE, devices)) == expected
 
 
+def managed(xml):
+    return [hostdev.get("managed") for hostdev in ET.fromstring(xml).iterfind("devices/hostdev")]
+
+
+@pytest.mark.parametrize("options, host, expected", [
+    ([], "small", "yes"),
+    (["--managed=yes"], "small 0000:21:00.0.driver=\"nvme\"", "yes"),
+    (["--managed=no"], "small", "no"),
+    # The driver of a virtual GPU gives it to VFIO itself.
+    ([], "small 0000:21:00.0.driver=\"nvidia\" 0000:21:00.0.vfio=\"vfio0\"", "no"),
+    ([], "small 0000:21:00.0.driver=\"nvme\" 0000:21:00.0.vfio=null", "yes"),
+])
+def test_libvirt_binds_the_device_unless_told_otherwise(program, facts, options, host, expected):
+    assert managed(planned(program, facts.file(host), ["0000:21:00.0"], *options)) == [expected]
+
+
+def test_a_device_of_another_driver_is_not_left_to_nobody(program, facts):
+    outcome = plan(program, facts.file("small 0000:21:00.0.driver=\"nvme\" 0000:21:00.0.vfio=null"), ["0000:21:00.0"], "--managed=no")
+    assert (outcome.status, outcome.out) == (1, "") and "host-driver-busy" in outcome.err
+
+
+def test_new_guest_has_a_numa_node_for_each_of_the_host_with_a_device(program, facts):
+    guest = ET.fromstring(planned(program, facts.file("grace"), ["0008:01:00.0", "0018:01:00.0"], "--memory=9", "--vcpus=7"))
+    assert guest.findtext("memory") == "9" and guest.findtext("vcpu") == "7"
+    assert [(node.get("cellid"), node.get("mode"), node.get("nodeset")) for node in guest.iterfind("numatune/memnode")] == \
+        [("0", "strict", "0"), ("1", "strict", "1")]
+    cells = [(cell.get("cpus"), cell.get("memory"), cell.get("unit")) for cell in guest.iterfind("cpu/numa/cell")]
+    assert cells[:2] == [("0-3", "5", "GiB"), ("4-6", "4", "GiB")] and guest.find("cpu/topology") is None
+    assert [bus.text for bus in guest.iterfind("devices/controller/target/node")] == ["0", "1"]
+    one = ET.fromstring(planned(program, facts.file("grace"), ["0018:01:00.0"]))
+    assert [node.get("nodeset") for node in one.iterfind("numatune/memnode")] == ["1"]
+    assert [bus.text for bus in one.iterfind("devices/controller/target/node")] == ["0"]
+
+
+def test_host_without_numa_nodes_has_a_guest_without(program, facts):
+    guest = ET.fromstring(planned(program, facts.file("small smmu0.numa_node=null 0000:21:00.0.numa_node=null"), ["0000:21:00.0"]))
+    assert guest.find("numatune") is None and guest.find("cpu/numa") is None
+
+
+POOLS = "grace host.hugepages=" + json.dumps([{"size_kib": size, "total": free, "free": free} for size, free in (
+    (2048, 64 * 512), (1048576, 20), (524288, 64), (16777216, 64))], separators=(",", ":"))
+
+
+@pytest.mark.parametrize("options, devices, expected", [
+    # 16 GiB of one node; half of them on each of two nodes; odd sizes.
+    ([], GPUS[:1], "16777216"), ([], GPUS, "1048576"), (["--memory=21"], GPUS, "524288"), (["--memory=48"], GPUS, "2048"),
+    (["--memory=100"], GPUS, None),
+])
+def test_huge_pages_are_the_largest_of_which_the_host_has_enough(program, facts, options, devices, expected):
+    page = ET.fromstring(planned(program, facts.file(POOLS), devices, *options)).find("memoryBacking/hugepages/page")
+    assert (page.get("size") if page is not None else None) == expected
+
+
 def test_hole_of_the_guest_only_grows(program):
     for given, expected in (("512", "2048"), ("4096", "4096")):
         guest = GUEST.replace("model='pcie-root'/>", f"model='pcie-root'><pcihole64 unit='GiB'>{given}</pcihole64></controller>")
@@ -294,6 +367,10 @@ def test_an_impossible_plan_is_refused(program, facts, host, device, guest, reas
     (["--host", GRACE, "--device", GPUS[0], "--name", "a/b"], "invalid guest name 'a/b'"),
     (["--host", GRACE, "--device", GPUS[0], "--name", "a\nb"], "libvirt rejects"),
     (["--host", GRACE, "--device", GPUS[0], "--name", ""], "invalid guest name ''"),
+    (["--host", GRACE, "--device", GPUS[0], "--into", "-", "--memory", "4"], "--memory and --vcpus cannot be used"),
+    (["--host", GRACE, "--device", GPUS[0], "--memory", "-1"], "1 to 65536"),
+    (["--host", GRACE, "--device", GPUS[0], "--vcpus", "513"], "1 to 512"),
+    (["--host", GRACE, "--device", GPUS[0], "--managed", "maybe"], "auto, yes, no"),
     (["--host", "/nonexistent", "--device", GPUS[0]], "/nonexistent"),
     (["--host", "-", "--device", GPUS[0], "--into", "-"], "standard input"),
     (["--host", GRACE, "--passive", "--device", GPUS[0]], "--this-host"),
@@ -314,6 +391,11 @@ def test_document_that_cannot_be_edited_is_an_error(program, guest):
 def test_devices_may_be_named_shortly_and_twice(program, facts):
     host = facts.file("small")
     assert planned(program, host, ["21:00.0", "0000:21:00.0"]) == planned(program, host, ["0000:21:00.0"])
+
+
+def test_guest_is_not_too_small_for_its_numa_nodes(program):
+    outcome = plan(program, GRACE, GPUS, "--vcpus=1")
+    assert (outcome.status, outcome.out) == (1, "") and "at least 1 GiB and 1 vCPU" in outcome.err
 
 
 def test_guest_has_the_name_that_is_given(program):

@@ -13,9 +13,16 @@ typedef struct {
   VsmmuFactsOptions host;
   GStrv devices;
   int spare_ports;
+  gboolean is_per_device;
+  int managed;
+  int memory;
+  int vcpus;
   char *into;
   char *name;
 } Arguments;
+
+/* By VsmmuPlanManaged. */
+static const char *const managers[] = { "auto", "yes", "no", NULL };
 
 /* (nullable): translated: why the options do not go together */
 static const char *
@@ -33,10 +40,16 @@ find_fault (const Arguments *arguments, int n_operands)
     return _ ("specify at least one --device; 'virt-vsmmu host --devices' lists the devices of a host");
   if (arguments->into != NULL && arguments->name != NULL)
     return _ ("--name cannot be used with --into; the guest already has a name");
+  if (arguments->into != NULL && (arguments->memory != 0 || arguments->vcpus != 0))
+    return _ ("--memory and --vcpus cannot be used with --into; the guest already has both");
   if (g_strcmp0 (arguments->host.path, "-") == 0 && g_strcmp0 (arguments->into, "-") == 0)
     return _ ("standard input can be used only once, for the host facts or the domain");
   if (arguments->spare_ports < 0 || arguments->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX)
     return _ ("--spare-ports requires a number from 0 to 128");
+  if (arguments->memory < 0 || arguments->memory > VSMMU_PLAN_MEMORY_MAX)
+    return _ ("--memory requires a number of GiB from 1 to 65536");
+  if (arguments->vcpus < 0 || arguments->vcpus > VSMMU_PLAN_VCPUS_MAX)
+    return _ ("--vcpus requires a number from 1 to 512");
   return NULL;
 }
 
@@ -89,7 +102,12 @@ make_plan (const Arguments *arguments)
   g_autoptr (VsmmuHost) host = vsmmu_facts_load_chosen (&arguments->host, &error);
   g_autoptr (VsmmuPlan) plan = NULL;
   const char *const *devices = (const char *const *) arguments->devices;
-  const VsmmuPlanOptions options = { .spare_ports = (guint) arguments->spare_ports, .name = arguments->name };
+  const VsmmuPlanOptions options = { .spare_ports = (guint) arguments->spare_ports,
+                                     .is_per_device = arguments->is_per_device,
+                                     .managed = (VsmmuPlanManaged) arguments->managed,
+                                     .memory = (guint) arguments->memory,
+                                     .vcpus = (guint) arguments->vcpus,
+                                     .name = arguments->name };
 
   if (host != NULL && arguments->into != NULL)
     plan = vsmmu_plan_new_into_file (host, devices, &options, arguments->into, &error);
@@ -120,6 +138,13 @@ static const VsmmuOption options[] = {
     N_ ("PCI function of the host; may be repeated"), N_ ("ADDRESS") },
   { "spare-ports", 's', G_OPTION_ARG_INT, G_STRUCT_OFFSET (Arguments, spare_ports),
     N_ ("spare ports behind each vSMMU (default 0)"), N_ ("NUMBER") },
+  { "per-device", 'p', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_per_device),
+    N_ ("a bus and a vSMMU for each device") },
+  { "managed", 'm', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, managed),
+    N_ ("libvirt binds devices: auto (default), yes, no"), N_ ("WHO"), managers },
+  { "memory", 0, G_OPTION_ARG_INT, G_STRUCT_OFFSET (Arguments, memory), N_ ("memory of the new guest, in GiB"),
+    N_ ("NUMBER") },
+  { "vcpus", 0, G_OPTION_ARG_INT, G_STRUCT_OFFSET (Arguments, vcpus), N_ ("vCPUs of the new guest"), N_ ("NUMBER") },
   { "into", 'i', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, into),
     N_ ("add to this domain; '-' is standard input"), N_ ("XML") },
   { "name", 'n', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, name), N_ ("name of the new guest"), N_ ("NAME") },

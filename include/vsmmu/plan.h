@@ -16,6 +16,41 @@ G_BEGIN_DECLS
 #define VSMMU_PLAN_SPARE_PORTS_MAX 128
 
 /**
+ * VSMMU_PLAN_MEMORY_MAX:
+ *
+ * The largest memory of a new guest, in GiB.
+ *
+ * Since: 0.1
+ */
+#define VSMMU_PLAN_MEMORY_MAX 65536
+
+/**
+ * VSMMU_PLAN_VCPUS_MAX:
+ *
+ * The largest number of vCPUs of a new guest, as many as QEMU's machine has.
+ *
+ * Since: 0.1
+ */
+#define VSMMU_PLAN_VCPUS_MAX 512
+
+/**
+ * VsmmuPlanManaged:
+ * @VSMMU_PLAN_MANAGED_AUTO: libvirt does it, unless the driver that a device is bound to gives it to VFIO itself, or
+ *   the device is a GPU with memory of its own that is bound to its VFIO driver already
+ * @VSMMU_PLAN_MANAGED_YES: libvirt does it
+ * @VSMMU_PLAN_MANAGED_NO: the host's administrator does it before the guest starts
+ *
+ * Who binds the devices to their VFIO drivers.
+ *
+ * Since: 0.1
+ */
+typedef enum {
+  VSMMU_PLAN_MANAGED_AUTO,
+  VSMMU_PLAN_MANAGED_YES,
+  VSMMU_PLAN_MANAGED_NO,
+} VsmmuPlanManaged;
+
+/**
  * VsmmuPlanOptions:
  *
  * What to plan beyond the devices.
@@ -55,6 +90,25 @@ VSMMU_PUBLIC void vsmmu_plan_options_unref (VsmmuPlanOptions *options);
 VSMMU_PUBLIC void vsmmu_plan_options_set_spare_ports (VsmmuPlanOptions *options, guint spare_ports);
 
 /**
+ * vsmmu_plan_options_set_per_device:
+ * @options: options
+ * @is_per_device: whether each device gets a root bus and a vSMMU of its own, rather than one for all devices behind
+ *   one SMMU of the host
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC void vsmmu_plan_options_set_per_device (VsmmuPlanOptions *options, gboolean is_per_device);
+
+/**
+ * vsmmu_plan_options_set_managed:
+ * @options: options
+ * @managed: who binds the devices to their VFIO drivers: the attribute managed of <hostdev>
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC void vsmmu_plan_options_set_managed (VsmmuPlanOptions *options, VsmmuPlanManaged managed);
+
+/**
  * vsmmu_plan_options_set_name:
  * @options: options
  * @name: (nullable): name of the new guest, without a slash; copied; ignored after vsmmu_plan_options_set_guest()
@@ -62,6 +116,19 @@ VSMMU_PUBLIC void vsmmu_plan_options_set_spare_ports (VsmmuPlanOptions *options,
  * Since: 0.1
  */
 VSMMU_PUBLIC void vsmmu_plan_options_set_name (VsmmuPlanOptions *options, const char *name);
+
+/**
+ * vsmmu_plan_options_set_size:
+ * @options: options
+ * @memory: memory of the new guest in GiB, 1 to %VSMMU_PLAN_MEMORY_MAX; 0 for a placeholder
+ * @vcpus: its vCPUs, 1 to %VSMMU_PLAN_VCPUS_MAX; 0 for a placeholder
+ *
+ * Both are split evenly among the NUMA nodes of the host that the devices are on. Ignored after
+ * vsmmu_plan_options_set_guest().
+ *
+ * Since: 0.1
+ */
+VSMMU_PUBLIC void vsmmu_plan_options_set_size (VsmmuPlanOptions *options, guint memory, guint vcpus);
 
 /**
  * vsmmu_plan_options_set_guest:

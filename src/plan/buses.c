@@ -129,7 +129,7 @@ add_root (const VsmmuLayout *layout, Buses *buses, VsmmuPlanGroup *group, GError
 static gboolean
 place_group (const VsmmuLayout *layout, Buses *buses, VsmmuPlanGroup *group, GError **error)
 {
-  guint needed = group->devices->len + layout->spare_ports;
+  guint needed = group->devices->len + layout->options->spare_ports;
 
   use_free_ports (layout, buses, group);
   if (group->vsmmu == NULL && !add_root (layout, buses, group, error))

@@ -5,9 +5,8 @@
 #include "host/binding.h"
 #include "plan/layout.h"
 
-/* The function of the host called @name, with or without its domain. */
-static const VsmmuHostDevice *
-find_device (const VsmmuHost *host, const char *name, GError **error)
+const VsmmuHostDevice *
+vsmmu_layout_find_device (const VsmmuHost *host, const char *name, GError **error)
 {
   g_autofree char *lower = g_ascii_strdown (name, -1);
   const char *colon = strchr (lower, ':');
@@ -82,19 +81,35 @@ find_hostdev (const VsmmuLayout *layout, const VsmmuHostDevice *device)
   return NULL;
 }
 
-/* (transfer none): the group of @smmu, which is made when there is none yet */
+/* Whether @device goes into @group; @vsmmu is what it is behind in the guest, or %NULL. */
+static gboolean
+belongs_to (const VsmmuLayout *layout, const VsmmuPlanGroup *group, const VsmmuHostDevice *device,
+            const VsmmuDevice *vsmmu)
+{
+  if (!layout->options->is_per_device)
+    return group->smmu == device->smmu;
+  return vsmmu != NULL ? group->vsmmu == vsmmu : group->owner == device;
+}
+
+/* (transfer none): the group of @device, which is made when there is none yet */
 static VsmmuPlanGroup *
-group_of (VsmmuLayout *layout, const VsmmuHostSmmu *smmu)
+group_of (VsmmuLayout *layout, const VsmmuHostDevice *device, const VsmmuDevice *vsmmu)
 {
   VsmmuPlanGroup *group;
 
   for (guint i = 0; i < layout->groups->len; i++) {
     group = g_ptr_array_index (layout->groups, i);
-    if (group->smmu == smmu)
+    if (belongs_to (layout, group, device, vsmmu))
       return group;
   }
   group = g_new0 (VsmmuPlanGroup, 1);
-  group->smmu = smmu;
+  group->smmu = device->smmu;
+  if (layout->options->is_per_device)
+    group->owner = device;
+  if (layout->options->is_per_device && vsmmu != NULL) {
+    group->vsmmu = vsmmu;
+    group->root = (guint) vsmmu->iommu.pci_bus;
+  }
   group->node = -1;
   group->devices = g_ptr_array_new ();
   group->ports = g_array_new (FALSE, TRUE, sizeof (VsmmuPlanPort));
@@ -105,16 +120,18 @@ group_of (VsmmuLayout *layout, const VsmmuHostSmmu *smmu)
 static gboolean
 add_device (VsmmuLayout *layout, const VsmmuHostDevice *device, const VsmmuBinding *bindings, GError **error)
 {
-  VsmmuPlanGroup *group = group_of (layout, device->smmu);
   const VsmmuDevice *hostdev = find_hostdev (layout, device);
   const VsmmuDevice *vsmmu = hostdev != NULL ? vsmmu_domain_vsmmu_of (layout->domain, hostdev) : NULL;
+  VsmmuPlanGroup *group = NULL;
 
   if (hostdev == NULL) {
+    group = group_of (layout, device, NULL);
     if (!g_ptr_array_find (group->devices, device, NULL))
       g_ptr_array_add (group->devices, (gpointer) device);
     return TRUE;
   }
   if (vsmmu != NULL && vsmmu_iommu_is_accelerated (vsmmu) && bindings[vsmmu->iommu.pci_bus].smmu == device->smmu) {
+    group_of (layout, device, vsmmu);
     vsmmu_layout_note (layout, _ ("the guest already has %s behind an accelerated SMMUv3, on line %u"), device->name,
                        hostdev->line);
     return TRUE;
@@ -141,7 +158,7 @@ reuse_vsmmus (VsmmuLayout *layout, const VsmmuBinding *bindings, GError **error)
     for (guint g = 0; g < layout->groups->len && binding->iommu != NULL; g++) {
       VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, g);
 
-      if (group->smmu != binding->smmu || group->vsmmu != NULL)
+      if (group->smmu != binding->smmu || group->vsmmu != NULL || group->owner != NULL)
         continue;
       group->vsmmu = binding->iommu;
       group->root = i;
@@ -157,7 +174,7 @@ vsmmu_layout_choose_devices (VsmmuLayout *layout, const char *const *names, GErr
 
   vsmmu_bindings_find (layout->domain, layout->host, bindings);
   for (guint i = 0; names[i] != NULL; i++) {
-    const VsmmuHostDevice *device = find_device (layout->host, names[i], error);
+    const VsmmuHostDevice *device = vsmmu_layout_find_device (layout->host, names[i], error);
 
     if (device == NULL || !is_usable (device, error) || !add_device (layout, device, bindings, error))
       return FALSE;

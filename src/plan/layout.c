@@ -12,11 +12,12 @@ group_free (gpointer data)
 }
 
 void
-vsmmu_layout_init (VsmmuLayout *layout, const VsmmuHost *host, const VsmmuDomain *domain, guint spare_ports)
+vsmmu_layout_init (VsmmuLayout *layout, const VsmmuHost *host, const VsmmuDomain *domain,
+                   const VsmmuPlanOptions *options)
 {
   layout->host = host;
   layout->domain = domain;
-  layout->spare_ports = spare_ports;
+  layout->options = options;
   layout->groups = g_ptr_array_new_with_free_func (group_free);
   layout->notes = g_ptr_array_new_with_free_func (g_free);
 }

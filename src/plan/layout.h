@@ -3,6 +3,7 @@
 
 #include "domain/domain.h"
 #include "host/host.h"
+#include "plan/plan.h"
 
 /* A port for one VFIO device, there already or to be added. */
 typedef struct {
@@ -11,29 +12,31 @@ typedef struct {
   VsmmuPciAddress address; /* new ones: of the port itself */
 } VsmmuPlanPort;
 
-/* What goes behind one SMMU of the host. */
+/* What goes behind one vSMMU. */
 typedef struct {
   const VsmmuHostSmmu *smmu;
-  const VsmmuDevice *vsmmu; /* (nullable): the guest has it already */
-  GPtrArray *devices;       /* (element-type VsmmuHostDevice): borrowed; to be added */
-  guint root;               /* index of its root bus */
-  guint slot;               /* new ones, on pcie-root */
-  guint bus_nr;             /* new ones */
-  int node;                 /* NUMA node of the guest; new ones, -1 for none */
-  GArray *ports;            /* VsmmuPlanPort: for @devices in their order, then spare ones */
+  const VsmmuHostDevice *owner; /* (nullable): the only device, when each has a vSMMU of its own */
+  const VsmmuDevice *vsmmu;     /* (nullable): the guest has it already */
+  GPtrArray *devices;           /* (element-type VsmmuHostDevice): borrowed; to be added */
+  guint root;                   /* index of its root bus */
+  guint slot;                   /* new ones, on pcie-root */
+  guint bus_nr;                 /* new ones */
+  int node;                     /* NUMA node of the guest; new ones, -1 for none */
+  GArray *ports;                /* VsmmuPlanPort: for @devices in their order, then spare ones */
 } VsmmuPlanGroup;
 
 /* A plan in the making. */
 typedef struct {
   const VsmmuHost *host;
   const VsmmuDomain *domain;
-  guint spare_ports;
+  const VsmmuPlanOptions *options;
   GPtrArray *groups; /* (element-type VsmmuPlanGroup) */
   guint64 hole;      /* KiB that the 64-bit PCI hole must have, a power of two; 0 when QEMU's own is enough */
   GPtrArray *notes;  /* (element-type utf8) */
 } VsmmuLayout;
 
-void vsmmu_layout_init (VsmmuLayout *layout, const VsmmuHost *host, const VsmmuDomain *domain, guint spare_ports);
+void vsmmu_layout_init (VsmmuLayout *layout, const VsmmuHost *host, const VsmmuDomain *domain,
+                        const VsmmuPlanOptions *options);
 void vsmmu_layout_clear (VsmmuLayout *layout);
 
 /* Adds a translated sentence to the notes. */
@@ -49,9 +52,12 @@ gboolean vsmmu_layout_adds_something (const VsmmuLayout *layout);
  * vsmmu_layout_choose_devices:
  * @names: %NULL-terminated
  *
- * Makes a group for each SMMU that @names are behind: devices.c
+ * Makes a group for each SMMU that @names are behind, or for each of them: devices.c
  */
 gboolean vsmmu_layout_choose_devices (VsmmuLayout *layout, const char *const *names, GError **error);
+
+/* (transfer none): the function of the host called @name, with or without its PCI domain: devices.c */
+const VsmmuHostDevice *vsmmu_layout_find_device (const VsmmuHost *host, const char *name, GError **error);
 
 /* Gives root buses, ports and bus numbers to the groups: buses.c */
 gboolean vsmmu_layout_place (VsmmuLayout *layout, GError **error);
@@ -60,13 +66,23 @@ gboolean vsmmu_layout_place (VsmmuLayout *layout, GError **error);
 gboolean vsmmu_layout_size_hole (VsmmuLayout *layout, GError **error);
 void vsmmu_layout_find_nodes (VsmmuLayout *layout);
 
+/* The NUMA node of the host that @device, which is behind an SMMU, is on, or -1: memory.c */
+gint64 vsmmu_layout_host_node (const VsmmuHostDevice *device);
+
 /* (transfer full): the elements that the groups add to <devices>: write.c */
 char *vsmmu_layout_write (const VsmmuLayout *layout);
 
 /* (transfer full): <address type='pci'> of a guest: write.c */
 char *vsmmu_layout_write_address (const VsmmuPciAddress *address);
 
-/* (transfer full): a small guest without VFIO devices: template.c */
-char *vsmmu_plan_template (const VsmmuHost *host, const char *name);
+/*
+ * vsmmu_plan_template:
+ * @devices: %NULL-terminated: names of those that the guest will have
+ * @error: %VSMMU_ERROR_UNSUPPORTED
+ *
+ * Returns: (transfer full): a guest without VFIO devices, on the NUMA nodes of @devices: template.c
+ */
+char *vsmmu_plan_template (const VsmmuHost *host, const char *const *devices, const VsmmuPlanOptions *options,
+                           GError **error);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VsmmuLayout, vsmmu_layout_clear)

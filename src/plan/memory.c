@@ -160,16 +160,24 @@ find_node (VsmmuLayout *layout, VsmmuPlanGroup *group, gint64 node)
                        group->smmu->name, (int) node);
 }
 
+gint64
+vsmmu_layout_host_node (const VsmmuHostDevice *device)
+{
+  VsmmuFact node = device->smmu->numa_node;
+
+  /* The firmware may give a node to the root complex only. */
+  if (!vsmmu_fact_is_known (node) || node.value < 0)
+    node = device->numa_node;
+  return vsmmu_fact_is_known (node) ? node.value : -1;
+}
+
 /* The NUMA node of the host that @group is on, or -1. */
 static gint64
 host_node (const VsmmuPlanGroup *group)
 {
-  VsmmuFact node = group->smmu->numa_node;
-
-  /* The firmware may give a node to the root complex only. */
-  if ((!vsmmu_fact_is_known (node) || node.value < 0) && group->devices->len > 0)
-    node = ((const VsmmuHostDevice *) g_ptr_array_index (group->devices, 0))->numa_node;
-  return vsmmu_fact_is_known (node) ? node.value : -1;
+  if (group->devices->len > 0)
+    return vsmmu_layout_host_node (g_ptr_array_index (group->devices, 0));
+  return vsmmu_fact_is_known (group->smmu->numa_node) ? group->smmu->numa_node.value : -1;
 }
 
 void

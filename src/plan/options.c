@@ -33,10 +33,29 @@ vsmmu_plan_options_set_spare_ports (VsmmuPlanOptions *options, guint spare_ports
 }
 
 void
+vsmmu_plan_options_set_per_device (VsmmuPlanOptions *options, gboolean is_per_device)
+{
+  options->is_per_device = is_per_device;
+}
+
+void
+vsmmu_plan_options_set_managed (VsmmuPlanOptions *options, VsmmuPlanManaged managed)
+{
+  options->managed = managed;
+}
+
+void
 vsmmu_plan_options_set_name (VsmmuPlanOptions *options, const char *name)
 {
   g_free ((char *) options->name);
   options->name = g_strdup (name);
+}
+
+void
+vsmmu_plan_options_set_size (VsmmuPlanOptions *options, guint memory, guint vcpus)
+{
+  options->memory = memory;
+  options->vcpus = vcpus;
 }
 
 void

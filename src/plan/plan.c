@@ -343,7 +343,7 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const char *const *devices, const 
   if (domain == NULL)
     return FALSE;
   guest = lifted;
-  vsmmu_layout_init (&layout, host, domain, options->spare_ports);
+  vsmmu_layout_init (&layout, host, domain, options);
   if (!make_layout (&layout, devices, error))
     return FALSE;
   plan->is_unchanged = !vsmmu_layout_adds_something (&layout);
@@ -361,31 +361,48 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const char *const *devices, const 
   return planned->address_error != NULL || stays_in_place (domain, planned, error);
 }
 
+/* Whether @options are in their ranges, and there is a device. */
+static gboolean
+are_valid (const char *const *devices, const VsmmuPlanOptions *options, GError **error)
+{
+  if (options->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX || devices[0] == NULL) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
+                 _ ("a plan requires at least one device, and at most %d spare "
+                    "ports"),
+                 VSMMU_PLAN_SPARE_PORTS_MAX);
+    return FALSE;
+  }
+  if (options->memory > VSMMU_PLAN_MEMORY_MAX || options->vcpus > VSMMU_PLAN_VCPUS_MAX) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE, _ ("a guest has at most %d GiB of memory and %d vCPUs"),
+                 VSMMU_PLAN_MEMORY_MAX, VSMMU_PLAN_VCPUS_MAX);
+    return FALSE;
+  }
+  if (options->guest == NULL && options->name != NULL && (*options->name == '\0' || strpbrk (options->name, "/\n"))) {
+    g_autofree char *shown = vsmmu_text_shorten (options->name);
+
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
+                 _ ("invalid guest name '%s': libvirt rejects an empty name, and slashes and newlines in a name"),
+                 shown);
+    return FALSE;
+  }
+  return TRUE;
+}
+
 VsmmuPlan *
 vsmmu_plan_new (const VsmmuHost *host, const char *const *devices, const VsmmuPlanOptions *options, GError **error)
 {
   static const VsmmuPlanOptions defaults;
   const VsmmuPlanOptions *chosen = options != NULL ? options : &defaults;
   g_autoptr (VsmmuPlan) plan = g_atomic_rc_box_new0 (VsmmuPlan);
-  g_autofree char *template = chosen->guest == NULL ? vsmmu_plan_template (host, chosen->name) : NULL;
+  g_autofree char *template = NULL;
 
-  if (chosen->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX || devices[0] == NULL) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                 _ ("a plan requires at least one device, and at most %d spare "
-                    "ports"),
-                 VSMMU_PLAN_SPARE_PORTS_MAX);
+  if (!are_valid (devices, chosen, error))
     return NULL;
-  }
-  if (template != NULL && chosen->name != NULL && (*chosen->name == '\0' || strpbrk (chosen->name, "/\n") != NULL)) {
-    g_autofree char *shown = vsmmu_text_shorten (chosen->name);
-
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
-                 _ ("invalid guest name '%s': libvirt rejects an empty name, and slashes and newlines in a name"),
-                 shown);
-    return NULL;
-  }
-  if (template != NULL ? !fill (plan, host, devices, chosen, template, strlen (template), error)
-                       : !fill (plan, host, devices, chosen, chosen->guest, chosen->guest_length, error))
+  if (chosen->guest == NULL)
+    template = vsmmu_plan_template (host, devices, chosen, error);
+  if (chosen->guest != NULL
+          ? !fill (plan, host, devices, chosen, chosen->guest, chosen->guest_length, error)
+          : template == NULL || !fill (plan, host, devices, chosen, template, strlen (template), error))
     return NULL;
   return g_steal_pointer (&plan);
 }

@@ -6,6 +6,10 @@
 /* All is borrowed by those who fill it in themselves, and owned by vsmmu_plan_options_new(). */
 struct _VsmmuPlanOptions {
   guint spare_ports;
+  guint memory; /* GiB; 0 for a placeholder */
+  guint vcpus;  /* 0 for a placeholder */
+  gboolean is_per_device;
+  VsmmuPlanManaged managed;
   const char *name;       /* (nullable) */
   const char *guest;      /* (nullable): %NULL for a small guest with placeholders */
   gsize guest_length;     /* bytes */

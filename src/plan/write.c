@@ -37,8 +37,18 @@ write_ports (GString *text, const VsmmuPlanGroup *group)
   }
 }
 
+/* Whether libvirt is to bind @device to a VFIO driver at start, and back to its own at the end. */
+static gboolean
+is_managed (const VsmmuHostDevice *device, VsmmuPlanManaged managed)
+{
+  if (managed != VSMMU_PLAN_MANAGED_AUTO)
+    return managed == VSMMU_PLAN_MANAGED_YES;
+  /* A driver that gives the device to VFIO itself is to stay. */
+  return !vsmmu_host_device_is_for_vfio (device) || vsmmu_host_device_has_vfio_driver (device);
+}
+
 static void
-write_devices (GString *text, const VsmmuPlanGroup *group)
+write_devices (GString *text, const VsmmuLayout *layout, const VsmmuPlanGroup *group)
 {
   for (guint i = 0; i < group->devices->len; i++) {
     const VsmmuHostDevice *device = g_ptr_array_index (group->devices, i);
@@ -46,14 +56,15 @@ write_devices (GString *text, const VsmmuPlanGroup *group)
     g_autofree char *element = vsmmu_layout_write_address (&address);
 
     g_string_append_printf (text,
-                            "<hostdev mode='subsystem' type='pci' managed='yes'>\n"
+                            "<hostdev mode='subsystem' type='pci' managed='%s'>\n"
                             "  <driver name='vfio' iommufd='yes'/>\n"
                             "  <source>\n"
                             "    <address domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>\n"
                             "  </source>\n"
                             "  %s\n"
                             "</hostdev>\n",
-                            device->domain, device->bus, device->slot, device->function, element);
+                            is_managed (device, layout->options->managed) ? "yes" : "no", device->domain, device->bus,
+                            device->slot, device->function, element);
   }
 }
 
@@ -131,7 +142,7 @@ vsmmu_layout_write (const VsmmuLayout *layout)
     if (group->vsmmu == NULL)
       write_root (text, group);
     write_ports (text, group);
-    write_devices (text, group);
+    write_devices (text, layout, group);
     if (group->vsmmu == NULL)
       write_vsmmu (text, layout, group);
   }

@@ -116,6 +116,45 @@ test_a_plan_is_of_what_was_set (void)
   g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE);
 }
 
+static guint
+count_vsmmus (const VsmmuPlan *plan)
+{
+  gsize length;
+  g_auto (GStrv) parts = g_strsplit (vsmmu_plan_get_xml (plan, &length), "<iommu ", -1);
+
+  return g_strv_length (parts) - 1;
+}
+
+static void
+test_a_plan_has_the_shape_and_size_that_were_set (void)
+{
+  static const char *const devices[] = { "0008:01:00.0", "0009:01:00.0", NULL };
+  g_autoptr (VsmmuHost) host = read_host ();
+  g_autoptr (VsmmuPlanOptions) options = vsmmu_plan_options_new ();
+  g_autoptr (VsmmuPlan) shared = vsmmu_plan_new (host, devices, options, NULL);
+  g_autoptr (VsmmuPlan) plan = NULL;
+  g_autoptr (VsmmuPlan) refused = NULL;
+  g_autoptr (GError) error = NULL;
+  const char *xml;
+  gsize length;
+
+  g_assert_cmpuint (count_vsmmus (shared), ==, 1);
+  vsmmu_plan_options_set_per_device (options, TRUE);
+  vsmmu_plan_options_set_managed (options, VSMMU_PLAN_MANAGED_NO);
+  vsmmu_plan_options_set_size (options, 32, 12);
+  plan = vsmmu_plan_new (host, devices, options, NULL);
+  xml = vsmmu_plan_get_xml (plan, &length);
+  g_assert_cmpuint (count_vsmmus (plan), ==, 2);
+  g_assert_nonnull (strstr (xml, "managed='no'"));
+  g_assert_nonnull (strstr (xml, "<memory unit='GiB'>32</memory>"));
+  g_assert_nonnull (strstr (xml, "<vcpu>12</vcpu>"));
+
+  vsmmu_plan_options_set_size (options, VSMMU_PLAN_MEMORY_MAX + 1, 0);
+  refused = vsmmu_plan_new (host, devices, options, &error);
+  g_assert_null (refused);
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -123,5 +162,7 @@ main (int argc, char **argv)
   g_test_add_func ("/library-options/what-is-set-last-counts", test_what_is_set_last_counts);
   g_test_add_func ("/library-options/what-cannot-be-set-changes-nothing", test_what_cannot_be_set_changes_nothing);
   g_test_add_func ("/library-options/a-plan-is-of-what-was-set", test_a_plan_is_of_what_was_set);
+  g_test_add_func ("/library-options/a-plan-has-the-shape-and-size-that-were-set",
+                   test_a_plan_has_the_shape_and_size_that_were_set);
   return g_test_run ();
 }

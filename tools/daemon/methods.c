@@ -305,9 +305,10 @@ plan_to_variant (const VsmmuPlan *plan)
 static GVariant *
 run_plan (VsmmuRequest *request, GError **error)
 {
-  static const VsmmuRequestOption known[] = {
-    { "devices", "as" }, { "spare-ports", "u" }, { "guest", "*" }, { "name", "s" }, { 0 }
-  };
+  static const VsmmuRequestOption known[] = { { "devices", "as" },   { "spare-ports", "u" },
+                                              { "per-device", "b" }, { "memory", "u" },
+                                              { "vcpus", "u" },      { "guest", "*" },
+                                              { "name", "s" },       { 0 } };
   g_autoptr (GVariant) given = g_variant_get_child_value (request->parameters, 0);
   g_autoptr (VsmmuHostSnapshot) host = NULL;
   g_autofree const char **devices = NULL;
@@ -329,6 +330,9 @@ run_plan (VsmmuRequest *request, GError **error)
     return NULL;
   }
   g_variant_lookup (given, "spare-ports", "u", &options.spare_ports);
+  g_variant_lookup (given, "per-device", "b", &options.is_per_device);
+  g_variant_lookup (given, "memory", "u", &options.memory);
+  g_variant_lookup (given, "vcpus", "u", &options.vcpus);
   g_variant_lookup (given, "name", "&s", &options.name);
   if (guest != NULL)
     options.guest = g_bytes_get_data (guest, &options.guest_length);
