@@ -71,7 +71,7 @@ def test_the_options_of_a_command_are_those_of_its_help(command, complete, progr
 
 
 @pytest.mark.parametrize("words, candidates", [
-    (["check", "--format", ""], ["text", "json", "sarif"]),
+    (["check", "--format", ""], ["text", "json", "sarif", "checkstyle", "gitlab"]),
     (["check", "-f", "j"], ["json"]),
     (["check", "-sf", "j"], ["json"]),
     (["check", "--format=s"], ["--format=sarif"]),
@@ -236,7 +236,7 @@ def test_zsh_shows_descriptions(folder, build_dir):
 
 @pytest.mark.parametrize("line, expected", [
     ("virt-vsmmu expl", ["explain\texplain a rule and how to fix its findings"]),
-    ("virt-vsmmu check --form", ["--format=\toutput format: text (default), json or sarif"]),
+    ("virt-vsmmu check --form", ["--format=\ttext (default), json, sarif, checkstyle or gitlab"]),
     ("virt-vsmmu check --format=sa", ["--format=sarif"]),
     ("virt-vsmmu check --host ", ["grace.json", "host.json", "more/", "my facts.json"]),
     ("virt-vsmmu check --host=ho", ["--host=host.json"]),

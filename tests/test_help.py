@@ -75,7 +75,7 @@ def test_help_alone_is_that_of_the_program(program):
     (["check", "--frobnicate"], "unknown option '--frobnicate'; see 'virt-vsmmu check --help'"),
     (["check", "-Z"], "unknown option '-Z'; see 'virt-vsmmu check --help'"),
     (["check", "--format", "jsn", "-"], "invalid value 'jsn' for --format; did you mean 'json'?"),
-    (["check", "--format=yaml", "-"], "invalid value 'yaml' for --format; use one of text, json, sarif"),
+    (["check", "--format=yaml", "-"], "invalid value 'yaml' for --format; use one of text, json, sarif, checkstyle, gitlab"),
     (["check", "--color=olways", "-"], "invalid value 'olways' for --color; did you mean 'always'?"),
     (["graph", "-f", "sgv", "-"], "invalid value 'sgv' for --format; did you mean 'svg'?"),
     (["args", "--syntax=legcay", "-"], "invalid value 'legcay' for --syntax; did you mean 'legacy'?"),

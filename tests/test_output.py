@@ -1,10 +1,11 @@
-"""The three formats of the findings: their form, and that nothing in a document can break or abuse them."""
+"""The formats of the findings: their form, and that nothing in a document can break or abuse them."""
 
 import json
 import os
 import re
 import unicodedata
 import urllib.parse
+import xml.etree.ElementTree as ET
 
 import jsonschema
 import pytest
@@ -34,6 +35,7 @@ DANGEROUS = {
     "byte-order-mark": "\ufeff",
     "tag": "\U000e0041",
 }
+FORMATS = ("json", "sarif", "checkstyle", "gitlab")
 SEVERITIES = ("error", "warning", "note")
 HARMLESS = "\u00fcml\u00e4ut \u2603 \u4e2d\u6587 \U0001f600 a\u0301"
 
@@ -176,6 +178,83 @@ def test_sarif_without_findings_has_no_results(program):
     assert run["results"] == []
 
 
+def test_sarif_says_where_a_rule_is_explained(program):
+    [run] = sarif(program, GRACE)["runs"]
+    driver = run["tool"]["driver"]
+    assert (driver["informationUri"], driver["semanticVersion"]) == ("man:virt-vsmmu(1)", driver["version"])
+    assert {rule["helpUri"] for rule in driver["rules"]} == {"man:vsmmu-rules(7)"}
+
+
+# Formats of other programs
+
+def test_checkstyle_holds_the_same_findings(program):
+    root = ET.fromstring(program.run("check", "-f", "checkstyle", *MIXED).out)
+    assert (root.tag, root.attrib) == ("checkstyle", {"version": "4.3"})
+    assert [file.get("name") for file in root] == [str(path) for path in MIXED]
+    shown = [{"file": file.get("name"), **error.attrib} for file in root for error in file]
+    assert shown == [{"file": finding["file"], "line": str(finding["line"]), "source": f"virt-vsmmu.{finding['rule']}",
+                      "severity": {"note": "info"}.get(finding["severity"], finding["severity"]),
+                      "message": f"{finding['message']}; hint: {finding['hint']}"}
+                     for finding in program.check(*MIXED).findings]
+
+
+def test_gitlab_holds_the_same_findings(program):
+    shown = json.loads(program.run("check", "-f", "gitlab", *MIXED, MIXED[0]).out)
+    findings = program.check(*MIXED, MIXED[0]).findings
+    assert [{name: value for name, value in issue.items() if name != "fingerprint"} for issue in shown] == [
+        {"description": f"{finding['message']}; {finding['hint']}", "check_name": finding["rule"],
+         "severity": {"note": "info", "warning": "minor", "error": "major"}[finding["severity"]],
+         "location": {"path": finding["file"], "lines": {"begin": finding["line"]}}} for finding in findings]
+    prints = [issue["fingerprint"] for issue in shown]
+    assert len(set(prints)) == len(prints) > 5 and all(re.fullmatch("[0-9a-f]{64}", text) for text in prints)
+
+
+def test_gitlab_knows_a_finding_again_below_new_lines(program, tmp_path):
+    document, seen = MIXED[0].read_text(encoding="utf-8"), []
+    for text in (document, document.replace("<devices>", "<devices>\n\n")):
+        (tmp_path / "guest.xml").write_text(text, encoding="utf-8")
+        seen.append(json.loads(program.run("check", "-f", "gitlab", "guest.xml", cwd=tmp_path).out))
+    before, after = ([issue["fingerprint"] for issue in issues] for issues in seen)
+    lines = [[issue["location"]["lines"]["begin"] for issue in issues] for issues in seen]
+    assert before == after and lines[0] != lines[1]
+
+
+@pytest.mark.parametrize("format", ["checkstyle", "gitlab"])
+def test_without_findings_there_is_an_empty_report(format, program):
+    out = program.run("check", "-f", format, "--ignore=not-migratable", GRACE).out
+    assert len(ET.fromstring(out)) == 0 if format == "checkstyle" else json.loads(out) == []
+
+
+# What is shown
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_only_what_is_severe_enough_is_shown(severity, format, program):
+    wanted = [finding for finding in program.check(*MIXED).findings
+              if SEVERITIES.index(finding["severity"]) <= SEVERITIES.index(severity)]
+    outcome = program.run("check", "-f", format, "--severity", severity, *MIXED)
+    if format == "json":
+        assert json.loads(outcome.out)["findings"] == wanted
+    else:
+        findings, total = parse_text(outcome.out)
+        assert [finding["message"] for finding in findings] == [finding["message"] for finding in wanted]
+        assert total == (len(MIXED), *(count(wanted, name) for name in SEVERITIES))
+    assert outcome.status == 1
+
+
+def test_a_severity_that_hides_all_leaves_the_status_of_what_is_left(program):
+    assert program.run("check", "-S", "error", GRACE).out == "1 document checked: 0 errors, 0 warnings, 0 notes\n"
+    assert program.run("check", "-S", "fatal", GRACE).status == 2
+
+
+def test_quiet_shows_findings_and_nothing_else(program, tmp_path):
+    (tmp_path / "network.xml").write_text("<network/>", encoding="utf-8")
+    loud, quiet = (program.run("check", *more, "-r", tmp_path, *MIXED) for more in ([], ["--quiet"]))
+    assert quiet.out and loud.out == quiet.out + "".join(loud.out.splitlines(keepends=True)[-2:])
+    assert (quiet.err, quiet.status) == (loud.err, loud.status)
+    assert program.run("check", "-q", "-S", "warning", GRACE).out == ""
+
+
 # Names of files
 
 NAMES = [
@@ -210,7 +289,7 @@ def test_a_name_that_is_not_utf8_is_shown_with_replacements(name, program, tmp_p
     assert missing.status == 2 and "\ufffd" in missing.err
 
 
-@pytest.mark.parametrize("arguments", [["check"], ["args"], ["check", "-f", "json"], ["check", "-f", "sarif"]])
+@pytest.mark.parametrize("arguments", [["check"], ["args"], *(["check", "-f", name] for name in FORMATS)])
 def test_a_name_with_control_characters_does_not_reach_the_terminal_raw(arguments, program, tmp_path):
     for content in ("<domain", None):
         name = "\x1b[31mred\u202e\x9b1m\r.xml"
@@ -229,7 +308,7 @@ def test_a_name_with_control_characters_does_not_reach_the_terminal_raw(argument
 
 @pytest.mark.parametrize("name", DANGEROUS)
 @pytest.mark.parametrize("arguments", [
-    ["check"], ["check", "--color=always"], ["check", "-f", "json"], ["check", "-f", "sarif"],
+    ["check"], ["check", "--color=always"], *(["check", "-f", name] for name in FORMATS),
     ["args"], ["args", "--force"],
 ], ids=" ".join)
 def test_a_control_character_in_a_value_does_not_reach_the_terminal_raw(name, arguments, program):

@@ -10,16 +10,20 @@
 #include "command.h"
 #include "documents.h"
 #include "facts.h"
+#include "render/report.h"
 
-typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF } Format;
+typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF, FORMAT_CHECKSTYLE, FORMAT_GITLAB } Format;
 typedef enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } Colour;
 
-static const char *const formats[] = { "text", "json", "sarif", NULL };
+static const char *const formats[] = { "text", "json", "sarif", "checkstyle", "gitlab", NULL };
+static const char *const severities[] = { "note", "warning", "error", NULL };
 static const char *const colours[] = { "auto", "always", "never", NULL };
 
 typedef struct {
   int format;
   int colour;
+  int severity;
+  gboolean is_quiet;
   char *target_text;
   char *uri;
   VsmmuFactsOptions host;
@@ -43,6 +47,8 @@ typedef struct {
 typedef struct {
   Format format;
   gboolean colour;
+  gboolean is_quiet;
+  VsmmuSeverity severity; /* the least that is shown */
   VsmmuCheckOptions options;
   char **ignored;
   const VsmmuPolicy *policy; /* (nullable) */
@@ -56,8 +62,8 @@ typedef struct {
   guint n_checked;
   guint n_skipped;
   guint n_failed;
-  guint counts[VSMMU_SEVERITY_ERROR + 1];
-  GPtrArray *findings; /* (element-type VsmmuFinding): of all documents, for JSON and SARIF */
+  guint counts[VSMMU_SEVERITY_ERROR + 1]; /* of what is shown */
+  GPtrArray *findings;                    /* (element-type VsmmuFinding): of all documents, for JSON and SARIF */
 } Run;
 
 static void
@@ -74,6 +80,8 @@ check_document (Run *run, guint number)
     vsmmu_findings_remove (findings, (const char *const *) run->ignored);
   if (findings != NULL && run->policy != NULL)
     vsmmu_policy_apply (run->policy, findings);
+  if (findings != NULL)
+    vsmmu_findings_remove_below (findings, run->severity);
 
   g_mutex_lock (&run->mutex);
   result->findings = findings;
@@ -101,19 +109,26 @@ check_next_documents (gpointer data)
 }
 
 /* Progress belongs on a terminal, and only once somebody may wonder. */
+static gboolean
+is_progress_shown (const Run *run, gint64 start)
+{
+  return !run->is_quiet && g_get_monotonic_time () - start >= 2 * G_USEC_PER_SEC &&
+         vsmmu_command_is_terminal (STDERR_FILENO);
+}
+
 static void
 show_progress (const Run *run, gint64 start)
 {
   g_autofree char *text = g_strdup_printf (_ ("%u of %u documents checked"), run->n_done, run->n_results);
 
-  if (g_get_monotonic_time () - start >= 2 * G_USEC_PER_SEC && vsmmu_command_is_terminal (STDERR_FILENO))
+  if (is_progress_shown (run, start))
     g_printerr ("\r%s", text);
 }
 
 static void
-clear_progress (gint64 start)
+clear_progress (const Run *run, gint64 start)
 {
-  if (g_get_monotonic_time () - start >= 2 * G_USEC_PER_SEC && vsmmu_command_is_terminal (STDERR_FILENO))
+  if (is_progress_shown (run, start))
     g_printerr ("\r\033[K");
 }
 
@@ -158,7 +173,7 @@ collect_results (Run *run)
       show_progress (run, start);
     }
     g_mutex_unlock (&run->mutex);
-    clear_progress (start);
+    clear_progress (run, start);
     finish_result (run, &run->results[i]);
   }
 }
@@ -209,7 +224,7 @@ print_findings (const Run *run)
 
   switch (run->format) {
   case FORMAT_TEXT:
-    if (run->n_failed == 0 || run->n_checked > 0)
+    if (!run->is_quiet && (run->n_failed == 0 || run->n_checked > 0))
       print_summary (run);
     return;
   case FORMAT_JSON:
@@ -217,6 +232,12 @@ print_findings (const Run *run)
     break;
   case FORMAT_SARIF:
     text = vsmmu_render_sarif (run->findings);
+    break;
+  case FORMAT_CHECKSTYLE:
+    text = vsmmu_render_checkstyle (run->findings);
+    break;
+  case FORMAT_GITLAB:
+    text = vsmmu_render_gitlab (run->findings);
     break;
   }
   /* Not g_print(), which converts to the encoding of the locale: JSON is UTF-8. */
@@ -229,6 +250,8 @@ choose_output (Run *run, const Arguments *arguments)
   const char *fault;
 
   run->format = (Format) arguments->format;
+  run->is_quiet = arguments->is_quiet;
+  run->severity = (VsmmuSeverity) arguments->severity;
   run->colour =
       arguments->colour == COLOUR_ALWAYS ||
       (arguments->colour == COLOUR_AUTO && vsmmu_command_is_terminal (STDOUT_FILENO) && g_getenv ("NO_COLOR") == NULL);
@@ -335,7 +358,7 @@ check (gconstpointer data, int n_operands, char **operands)
 
 static const VsmmuOption options[] = {
   { "format", 'f', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, format),
-    N_ ("output format: text (default), json or sarif"), N_ ("FORMAT"), formats },
+    N_ ("text (default), json, sarif, checkstyle or gitlab"), N_ ("FORMAT"), formats },
   { "host", 'H', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, host.path),
     N_ ("check against facts from 'virt-vsmmu host --json'"), N_ ("FACTS") },
   { "this-host", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_this_host), N_ ("check against this host") },
@@ -357,6 +380,10 @@ static const VsmmuOption options[] = {
     N_ ("search directories for domain XML in *.xml") },
   { "ignore", 'i', G_OPTION_ARG_STRING_ARRAY, G_STRUCT_OFFSET (Arguments, ignored),
     N_ ("ignore findings of this rule; may be repeated"), N_ ("RULE") },
+  { "severity", 'S', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, severity),
+    N_ ("omit what is less severe than 'warning' or 'error'"), N_ ("LEVEL"), severities },
+  { "quiet", 'q', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_quiet),
+    N_ ("show findings only, without a summary") },
   { "policy", 'p', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, use_policy),
     N_ ("use the severities in virt-vsmmu.conf") },
   { "color", 0, G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, colour), N_ ("color: auto (default), always or never"),

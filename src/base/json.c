@@ -23,15 +23,11 @@ plain_length (const char *text)
 }
 
 static char *
-to_string (JsonObject *object, gboolean is_pretty)
+node_to_string (JsonNode *node, gboolean is_pretty)
 {
-  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
-  g_autofree char *text = NULL;
-  GString *json;
+  g_autofree char *text = json_to_string (node, is_pretty);
+  GString *json = g_string_sized_new (strlen (text) + 2);
 
-  json_node_take_object (node, object);
-  text = json_to_string (node, is_pretty);
-  json = g_string_sized_new (strlen (text) + 2);
   for (const char *p = text; *p != '\0';) {
     gsize plain = plain_length (p);
     gunichar c = g_utf8_get_char (p + plain);
@@ -50,16 +46,34 @@ to_string (JsonObject *object, gboolean is_pretty)
   return g_string_free (json, FALSE);
 }
 
+static char *
+object_to_string (JsonObject *object, gboolean is_pretty)
+{
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
+
+  json_node_take_object (node, object);
+  return node_to_string (node, is_pretty);
+}
+
 char *
 vsmmu_json_to_string (JsonObject *object)
 {
-  return to_string (object, TRUE);
+  return object_to_string (object, TRUE);
 }
 
 char *
 vsmmu_json_to_line (JsonObject *object)
 {
-  return to_string (object, FALSE);
+  return object_to_string (object, FALSE);
+}
+
+char *
+vsmmu_json_array_to_string (JsonArray *array)
+{
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_ARRAY);
+
+  json_node_take_array (node, array);
+  return node_to_string (node, TRUE);
 }
 
 void

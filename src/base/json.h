@@ -9,6 +9,9 @@ char *vsmmu_json_to_string (JsonObject *object);
 /* The same on one line. */
 char *vsmmu_json_to_line (JsonObject *object);
 
+/* (transfer full): @array (transfer full) as indented JSON that ends in a newline */
+char *vsmmu_json_array_to_string (JsonArray *array);
+
 /* Sets a string that may not be UTF-8, such as the name of a file; @value is (nullable). */
 void vsmmu_json_set_string (JsonObject *object, const char *name, const char *value);
 

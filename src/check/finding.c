@@ -95,19 +95,43 @@ vsmmu_findings_count (const GPtrArray *findings, VsmmuSeverity severity)
   return count;
 }
 
-void
-vsmmu_findings_remove (GPtrArray *findings, const char *const *rules)
+/* Findings to remove are moved to the end. */
+static void
+keep (GPtrArray *findings, gboolean (*is_kept) (const VsmmuFinding *finding, gconstpointer data), gconstpointer data)
 {
   guint n_kept = 0;
 
-  /* Findings to remove are moved to the end. */
   for (guint i = 0; i < findings->len; i++) {
     VsmmuFinding *finding = findings->pdata[i];
 
-    if (g_strv_contains (rules, finding->rule->id))
+    if (!is_kept (finding, data))
       continue;
     findings->pdata[i] = findings->pdata[n_kept];
     findings->pdata[n_kept++] = finding;
   }
   g_ptr_array_set_size (findings, (int) n_kept);
+}
+
+static gboolean
+is_of_other_rule (const VsmmuFinding *finding, gconstpointer rules)
+{
+  return !g_strv_contains (rules, finding->rule->id);
+}
+
+void
+vsmmu_findings_remove (GPtrArray *findings, const char *const *rules)
+{
+  keep (findings, is_of_other_rule, rules);
+}
+
+static gboolean
+is_as_severe (const VsmmuFinding *finding, gconstpointer severity)
+{
+  return finding->severity >= *(const VsmmuSeverity *) severity;
+}
+
+void
+vsmmu_findings_remove_below (GPtrArray *findings, VsmmuSeverity severity)
+{
+  keep (findings, is_as_severe, &severity);
 }

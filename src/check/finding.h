@@ -28,5 +28,8 @@ VsmmuFinding *vsmmu_finding_new (const VsmmuRule *rule, VsmmuSeverity severity, 
 /* Removes the findings of @rules (array zero-terminated=1) from @findings, which holds a reference to each. */
 void vsmmu_findings_remove (GPtrArray *findings, const char *const *rules);
 
+/* Removes the findings that are less severe than @severity from @findings, which holds a reference to each. */
+void vsmmu_findings_remove_below (GPtrArray *findings, VsmmuSeverity severity);
+
 /* How many findings have exactly @severity; @findings: (element-type VsmmuFinding) */
 guint vsmmu_findings_count (const GPtrArray *findings, VsmmuSeverity severity);

@@ -19,6 +19,7 @@ text_object (const char *text)
 static JsonObject *
 rule_to_sarif (const VsmmuRule *rule)
 {
+  g_autofree char *uri = g_str_has_suffix (RULES_URI, "#") ? g_strconcat (RULES_URI, rule->id, NULL) : NULL;
   JsonObject *object = json_object_new ();
   JsonObject *configuration = json_object_new ();
   JsonObject *properties = json_object_new ();
@@ -26,6 +27,7 @@ rule_to_sarif (const VsmmuRule *rule)
   json_object_set_string_member (object, "id", rule->id);
   json_object_set_object_member (object, "shortDescription", text_object (_ (rule->title)));
   json_object_set_object_member (object, "fullDescription", text_object (_ (rule->explanation)));
+  json_object_set_string_member (object, "helpUri", uri != NULL ? uri : RULES_URI);
   json_object_set_object_member (object, "help", text_object (_ (rule->explanation)));
   json_object_set_string_member (configuration, "level", vsmmu_severity_to_string (rule->severity));
   json_object_set_object_member (object, "defaultConfiguration", configuration);
@@ -104,6 +106,8 @@ driver_to_sarif (void)
 
   json_object_set_string_member (driver, "name", "virt-vsmmu");
   json_object_set_string_member (driver, "version", PACKAGE_VERSION);
+  json_object_set_string_member (driver, "semanticVersion", PACKAGE_VERSION);
+  json_object_set_string_member (driver, "informationUri", PROGRAM_URI);
   for (guint i = 0; (rule = vsmmu_rules_get (i)) != NULL; i++)
     json_array_add_object_element (rules, rule_to_sarif (rule));
   json_object_set_array_member (driver, "rules", rules);
