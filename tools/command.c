@@ -123,6 +123,31 @@ count_options (const VsmmuCommand *command)
   return n;
 }
 
+/* What the options of a command are read into. */
+typedef struct {
+  const VsmmuCommand *command;
+  gpointer arguments;
+} Reading;
+
+/* GLib's for an option whose value is optional: adds the value to its strings. */
+static gboolean
+add_value (const char *name, const char *value, gpointer data, GError **error G_GNUC_UNUSED)
+{
+  const Reading *reading = data;
+  const VsmmuOption *option = reading->command->options;
+  GStrv *values;
+  guint n_values;
+
+  while (strcmp (option->name, name + strlen ("--")) != 0)
+    option++;
+  values = &G_STRUCT_MEMBER (GStrv, reading->arguments, option->offset);
+  n_values = *values != NULL ? g_strv_length (*values) : 0;
+  *values = g_renew (char *, *values, n_values + 2);
+  (*values)[n_values] = g_strdup (value != NULL ? value : "");
+  (*values)[n_values + 1] = NULL;
+  return TRUE;
+}
+
 /*
  * @chosen: (array): what is given for the options that have words
  *
@@ -144,19 +169,28 @@ make_entries (const VsmmuCommand *command, gpointer arguments, char **chosen)
       .description = option->description,
       .arg_description = option->value,
     };
+    if (option->is_optional) {
+      entries[i].flags = G_OPTION_FLAG_OPTIONAL_ARG;
+      entries[i].arg = G_OPTION_ARG_CALLBACK;
+      entries[i].arg_data = (gpointer) add_value;
+    }
   }
   return entries;
 }
 
+/* @reading: (nullable): for --help */
 static GOptionContext *
-make_context (const VsmmuCommand *command, const GOptionEntry *entries)
+make_context (const VsmmuCommand *command, const GOptionEntry *entries, Reading *reading)
 {
   GOptionContext *context = g_option_context_new (command->operands);
+  GOptionGroup *group = g_option_group_new (NULL, NULL, NULL, reading, NULL);
 
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   g_option_context_set_summary (context, command->explanation);
   g_option_context_set_description (context, command->epilogue);
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  g_option_group_add_entries (group, entries);
+  g_option_group_set_translation_domain (group, GETTEXT_PACKAGE);
+  g_option_context_set_main_group (context, group);
   return context;
 }
 
@@ -165,7 +199,8 @@ static gboolean
 parse (const VsmmuCommand *command, gpointer arguments, char **chosen, int *argc, char ***argv)
 {
   g_autofree GOptionEntry *entries = make_entries (command, arguments, chosen);
-  g_autoptr (GOptionContext) context = make_context (command, entries);
+  Reading reading = { command, arguments };
+  g_autoptr (GOptionContext) context = make_context (command, entries, &reading);
   g_autoptr (GError) error = NULL;
   g_autofree char *message = NULL;
 
@@ -230,7 +265,7 @@ vsmmu_command_print_help (const VsmmuCommand *command)
   g_autofree gpointer arguments = g_malloc0 (command->arguments_size);
   g_autofree char **chosen = g_new0 (char *, count_options (command));
   g_autofree GOptionEntry *entries = make_entries (command, arguments, chosen);
-  g_autoptr (GOptionContext) context = make_context (command, entries);
+  g_autoptr (GOptionContext) context = make_context (command, entries, NULL);
   g_autofree char *help = NULL;
 
   set_program (command);

@@ -20,6 +20,7 @@ enum {
  * @description: (translatable): for --help
  * @value: (translatable) (nullable): placeholder of the value for --help; what completes it is known by this
  * @words: (nullable): NULL-terminated: the values there are, first the default
+ * @is_optional: the value may be left out, and is "" then; with %G_OPTION_ARG_STRING_ARRAY
  */
 typedef struct {
   const char *name;
@@ -29,6 +30,7 @@ typedef struct {
   const char *description;
   const char *value;
   const char *const *words;
+  gboolean is_optional;
 } VsmmuOption;
 
 /*

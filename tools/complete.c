@@ -304,6 +304,13 @@ take_option_word (Request *request, const char *word)
   return NULL;
 }
 
+/* Whether the option before @word, if any, is complete without it. */
+static gboolean
+needs_no_value (const Request *request, const char *word)
+{
+  return request->option != NULL && request->option->is_optional && word[0] == '-';
+}
+
 /* The last word; it is known whether options have ended. */
 static void
 take_last_word (Request *request, const char *word, gboolean are_options_over)
@@ -311,6 +318,8 @@ take_last_word (Request *request, const char *word, gboolean are_options_over)
   const char *equals = strchr (word, '=');
 
   request->word = word;
+  if (needs_no_value (request, word))
+    request->option = NULL;
   if (request->option != NULL || are_options_over || word[0] != '-')
     return;
   request->is_option = TRUE;
@@ -328,6 +337,8 @@ take_words (Request *request, int n_words, char **words)
   gboolean are_options_over = FALSE;
 
   for (int i = 0; i + 1 < n_words; i++) {
+    if (needs_no_value (request, words[i]))
+      request->option = NULL;
     if (request->option != NULL) {
       take_option (request, request->option, words[i]);
       request->option = NULL;

@@ -18,6 +18,7 @@ typedef struct {
   int memory;
   int vcpus;
   char *into;
+  GStrv adopted;
   char *name;
 } Arguments;
 
@@ -36,7 +37,9 @@ find_fault (const Arguments *arguments, int n_operands)
     return _ ("specify the host of the guest with --host or --this-host");
   if (fault != NULL)
     return fault;
-  if (arguments->devices == NULL)
+  if (arguments->adopted != NULL && arguments->into == NULL)
+    return _ ("--adopt requires --into, with the domain that has the devices");
+  if (arguments->devices == NULL && arguments->adopted == NULL)
     return _ ("specify at least one --device; 'virt-vsmmu host --devices' lists the devices of a host");
   if (arguments->into != NULL && arguments->name != NULL)
     return _ ("--name cannot be used with --into; the guest already has a name");
@@ -95,19 +98,39 @@ fail (const GError *error)
   return g_error_matches (error, VSMMU_ERROR, VSMMU_ERROR_UNSUPPORTED) ? VSMMU_EXIT_FINDINGS : VSMMU_EXIT_FAILED;
 }
 
+/* (transfer full) (nullable): the addresses in @given, where one word may have several; %NULL for all devices */
+static GStrv
+split_addresses (const GStrv given)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint i = 0; given != NULL && given[i] != NULL; i++) {
+    g_auto (GStrv) addresses = g_strsplit (given[i], ",", -1);
+
+    if (given[i][0] == '\0')
+      return NULL;
+    g_strv_builder_addv (builder, (const char **) addresses);
+  }
+  return g_strv_builder_end (builder);
+}
+
 static int
 make_plan (const Arguments *arguments)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VsmmuHost) host = vsmmu_facts_load_chosen (&arguments->host, &error);
   g_autoptr (VsmmuPlan) plan = NULL;
-  const char *const *devices = (const char *const *) arguments->devices;
+  static const char *const no_devices[] = { NULL };
+  const char *const *devices = arguments->devices != NULL ? (const char *const *) arguments->devices : no_devices;
+  g_auto (GStrv) adopted = split_addresses (arguments->adopted);
   const VsmmuPlanOptions options = { .spare_ports = (guint) arguments->spare_ports,
                                      .is_per_device = arguments->is_per_device,
                                      .managed = (VsmmuPlanManaged) arguments->managed,
                                      .memory = (guint) arguments->memory,
                                      .vcpus = (guint) arguments->vcpus,
-                                     .name = arguments->name };
+                                     .name = arguments->name,
+                                     .adopts = arguments->adopted != NULL,
+                                     .adopted = (const char *const *) adopted };
 
   if (host != NULL && arguments->into != NULL)
     plan = vsmmu_plan_new_into_file (host, devices, &options, arguments->into, &error);
@@ -147,6 +170,8 @@ static const VsmmuOption options[] = {
   { "vcpus", 0, G_OPTION_ARG_INT, G_STRUCT_OFFSET (Arguments, vcpus), N_ ("vCPUs of the new guest"), N_ ("NUMBER") },
   { "into", 'i', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, into),
     N_ ("add to this domain; '-' is standard input"), N_ ("XML") },
+  { "adopt", 0, G_OPTION_ARG_STRING_ARRAY, G_STRUCT_OFFSET (Arguments, adopted),
+    N_ ("put devices it has behind vSMMUs (default all)"), N_ ("ADDRESS"), NULL, TRUE },
   { "name", 'n', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, name), N_ ("name of the new guest"), N_ ("NAME") },
   { NULL },
 };

@@ -501,3 +501,67 @@ vsmmu_domain_new_from_node (const xmlNode *node, const char *name)
   complete_domain (domain, node);
   return domain;
 }
+
+/* Where a node was before it was taken out of its document. */
+typedef struct {
+  xmlNode *parent;
+  xmlNode *next; /* (nullable) */
+} Place;
+
+static void
+take_out (const GPtrArray *nodes, Place *places)
+{
+  for (guint i = 0; i < nodes->len; i++) {
+    xmlNode *node = g_ptr_array_index (nodes, i);
+
+    places[i] = (Place){ node->parent, node->next };
+    xmlUnlinkNode (node);
+  }
+}
+
+/* In the opposite order, so that what comes next is there again. */
+static void
+put_back (const GPtrArray *nodes, const Place *places)
+{
+  for (guint i = nodes->len; i-- > 0;) {
+    if (places[i].next != NULL)
+      xmlAddPrevSibling (places[i].next, g_ptr_array_index (nodes, i));
+    else
+      xmlAddChild (places[i].parent, g_ptr_array_index (nodes, i));
+  }
+}
+
+/* The number that each device has in the document, with those that are left out. */
+static void
+keep_ordinals (VsmmuDomain *domain, const VsmmuDomain *whole)
+{
+  g_autoptr (GHashTable) ordinals = g_hash_table_new (NULL, NULL);
+
+  for (guint i = 0; i < whole->devices->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (whole->devices, i);
+
+    if (device->node != NULL)
+      g_hash_table_insert (ordinals, (gpointer) device->node, GUINT_TO_POINTER (device->ordinal));
+  }
+  for (guint i = 0; i < domain->devices->len; i++) {
+    VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+
+    if (device->node != NULL)
+      device->ordinal = GPOINTER_TO_UINT (g_hash_table_lookup (ordinals, device->node));
+  }
+}
+
+VsmmuDomain *
+vsmmu_domain_new_without (const VsmmuDomain *domain, const GPtrArray *nodes)
+{
+  g_autofree Place *places = g_new (Place, nodes->len + 1);
+  VsmmuDomain *rest;
+
+  take_out (nodes, places);
+  rest = vsmmu_domain_new_from_node (xmlDocGetRootElement (domain->document), domain->file);
+  put_back (nodes, places);
+  rest->document = domain->document;
+  rest->borrows_document = TRUE;
+  keep_ordinals (rest, domain);
+  return rest;
+}

@@ -24,5 +24,14 @@ VsmmuDomain *vsmmu_domain_new_raw (const char *data, gsize length, const char *n
  */
 VsmmuDomain *vsmmu_domain_new_from_node (const xmlNode *node, const char *name);
 
+/*
+ * vsmmu_domain_new_without:
+ * @domain: a domain with a document, which must outlive the result
+ * @nodes: (element-type xmlNode): some of its devices
+ *
+ * Returns: (transfer full): the domain that the document would be without @nodes; it has the same document, with them
+ */
+VsmmuDomain *vsmmu_domain_new_without (const VsmmuDomain *domain, const GPtrArray *nodes);
+
 /* Gives devices the ids that they have when the document of a running guest is used for a new one. */
 void vsmmu_domain_forget_run (VsmmuDomain *domain);

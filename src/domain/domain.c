@@ -67,7 +67,8 @@ domain_clear (gpointer data)
   g_array_unref (domain->reaches);
   g_free (domain->address_error);
   g_free (domain->file);
-  xmlFreeDoc (domain->document);
+  if (!domain->borrows_document)
+    xmlFreeDoc (domain->document);
 }
 
 void

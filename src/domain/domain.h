@@ -77,6 +77,7 @@ typedef struct {
 struct _VsmmuDomain {
   char *file;
   xmlDocPtr document;
+  gboolean borrows_document;
   guint line; /* of <domain> */
   const char *name;
   const char *type;

@@ -26,9 +26,8 @@ vsmmu_layout_find_device (const VsmmuHost *host, const char *name, GError **erro
   return device;
 }
 
-/* Whether the host can give @device to a guest behind an accelerated SMMUv3. */
-static gboolean
-is_usable (const VsmmuHostDevice *device, GError **error)
+gboolean
+vsmmu_layout_is_usable (const VsmmuHostDevice *device, GError **error)
 {
   if (vsmmu_host_device_is_bridge (device))
     return vsmmu_layout_refuse (error, _ ("%s is a bridge or port of the host and cannot be assigned to a guest"),
@@ -138,9 +137,51 @@ add_device (VsmmuLayout *layout, const VsmmuHostDevice *device, const VsmmuBindi
   }
   return vsmmu_layout_refuse (
       error,
-      _ ("%s:%u: the guest already has %s, but not behind an accelerated SMMUv3 for its physical SMMU; remove this "
-         "<hostdev>, and plan again"),
-      layout->domain->file, hostdev->line, device->name);
+      _ ("%s:%u: the guest already has %s, but not behind an accelerated SMMUv3 for its physical SMMU; use "
+         "--adopt=%s instead of --device"),
+      layout->domain->file, hostdev->line, device->name, device->name);
+}
+
+/* Those that the guest has already, but not where they can be used. */
+static void
+add_adopted (VsmmuLayout *layout)
+{
+  for (guint i = 0; layout->adoption != NULL && i < layout->adoption->devices->len; i++) {
+    const VsmmuAdopted *adopted = &g_array_index (layout->adoption->devices, VsmmuAdopted, i);
+    VsmmuPlanGroup *group = group_of (layout, adopted->device, NULL);
+
+    if (!g_ptr_array_find (group->devices, adopted->device, NULL))
+      g_ptr_array_add (group->devices, (gpointer) adopted->device);
+  }
+}
+
+/* (nullable): a group that needs a vSMMU still */
+static VsmmuPlanGroup *
+find_needy (const VsmmuLayout *layout)
+{
+  for (guint i = 0; i < layout->groups->len; i++) {
+    VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
+
+    if (group->vsmmu == NULL)
+      return group;
+  }
+  return NULL;
+}
+
+/* A vSMMU that a generator wrote for the devices it has, and put none of them behind it, goes to any of them. */
+static void
+take_empty_vsmmus (const VsmmuLayout *layout, const VsmmuBinding *bindings)
+{
+  VsmmuBehind behind[VSMMU_PCI_BUSES_MAX];
+  VsmmuPlanGroup *group;
+
+  vsmmu_host_look_behind_all (layout->domain, layout->host, behind);
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX && (group = find_needy (layout)) != NULL; i++) {
+    if (bindings[i].iommu == NULL || behind[i].count > 0)
+      continue;
+    group->vsmmu = bindings[i].iommu;
+    group->root = i;
+  }
 }
 
 /* Only a device behind a vSMMU says which SMMU of the host it is over. */
@@ -150,7 +191,7 @@ reuse_vsmmus (VsmmuLayout *layout, const VsmmuBinding *bindings, GError **error)
   for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++) {
     const VsmmuBinding *binding = &bindings[i];
 
-    if (binding->iommu != NULL && binding->smmu == NULL)
+    if (binding->iommu != NULL && binding->smmu == NULL && layout->adoption == NULL)
       return vsmmu_layout_refuse (error,
                                   _ ("%s:%u: the physical SMMU of an accelerated SMMUv3 is unknown because no device "
                                      "is behind it; add a device, or remove the SMMUv3"),
@@ -176,8 +217,13 @@ vsmmu_layout_choose_devices (VsmmuLayout *layout, const char *const *names, GErr
   for (guint i = 0; names[i] != NULL; i++) {
     const VsmmuHostDevice *device = vsmmu_layout_find_device (layout->host, names[i], error);
 
-    if (device == NULL || !is_usable (device, error) || !add_device (layout, device, bindings, error))
+    if (device == NULL || !vsmmu_layout_is_usable (device, error) || !add_device (layout, device, bindings, error))
       return FALSE;
   }
-  return reuse_vsmmus (layout, bindings, error);
+  add_adopted (layout);
+  if (!reuse_vsmmus (layout, bindings, error))
+    return FALSE;
+  if (layout->adoption != NULL)
+    take_empty_vsmmus (layout, bindings);
+  return TRUE;
 }

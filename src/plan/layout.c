@@ -64,3 +64,12 @@ vsmmu_layout_adds_something (const VsmmuLayout *layout)
   }
   return FALSE;
 }
+
+gboolean
+vsmmu_layout_adopts (const VsmmuLayout *layout, const VsmmuHostDevice *device)
+{
+  for (guint i = 0; layout->adoption != NULL && i < layout->adoption->devices->len; i++)
+    if (g_array_index (layout->adoption->devices, VsmmuAdopted, i).device == device)
+      return TRUE;
+  return FALSE;
+}

@@ -25,14 +25,35 @@ typedef struct {
   GArray *ports;                /* VsmmuPlanPort: for @devices in their order, then spare ones */
 } VsmmuPlanGroup;
 
+/* A VFIO device that the guest has already, but not where it can be used. */
+typedef struct {
+  const VsmmuHostDevice *device;
+  const VsmmuDevice *hostdev; /* of the whole guest */
+} VsmmuAdopted;
+
+/*
+ * VsmmuAdoption:
+ *
+ * The devices that a document has already and that go behind vSMMUs. The layout is made for @rest: it gives them ports
+ * as it gives devices that are new, and everything else its place as if they had never been there.
+ */
+typedef struct {
+  const VsmmuDomain *guest; /* whole */
+  VsmmuDomain *rest;        /* without @devices and @replaced */
+  GArray *devices;          /* VsmmuAdopted */
+  GArray *stay;             /* VsmmuAdopted: behind the right vSMMU, but without iommufd */
+  GPtrArray *replaced;      /* (element-type VsmmuDevice): SMMUv3s that no VFIO device can use */
+} VsmmuAdoption;
+
 /* A plan in the making. */
 typedef struct {
   const VsmmuHost *host;
   const VsmmuDomain *domain;
   const VsmmuPlanOptions *options;
-  GPtrArray *groups; /* (element-type VsmmuPlanGroup) */
-  guint64 hole;      /* KiB that the 64-bit PCI hole must have, a power of two; 0 when QEMU's own is enough */
-  GPtrArray *notes;  /* (element-type utf8) */
+  const VsmmuAdoption *adoption; /* (nullable) */
+  GPtrArray *groups;             /* (element-type VsmmuPlanGroup) */
+  guint64 hole;     /* KiB that the 64-bit PCI hole must have, a power of two; 0 when QEMU's own is enough */
+  GPtrArray *notes; /* (element-type utf8) */
 } VsmmuLayout;
 
 void vsmmu_layout_init (VsmmuLayout *layout, const VsmmuHost *host, const VsmmuDomain *domain,
@@ -48,16 +69,22 @@ gboolean vsmmu_layout_refuse (GError **error, const char *format, ...) G_GNUC_PR
 /* Whether the guest needs anything that it does not have. */
 gboolean vsmmu_layout_adds_something (const VsmmuLayout *layout);
 
+/* Whether the host can give @device to a guest behind an accelerated SMMUv3: devices.c */
+gboolean vsmmu_layout_is_usable (const VsmmuHostDevice *device, GError **error);
+
 /*
  * vsmmu_layout_choose_devices:
  * @names: %NULL-terminated
  *
- * Makes a group for each SMMU that @names are behind, or for each of them: devices.c
+ * Makes a group for each SMMU that @names and the devices to adopt are behind, or for each of them: devices.c
  */
 gboolean vsmmu_layout_choose_devices (VsmmuLayout *layout, const char *const *names, GError **error);
 
 /* (transfer none): the function of the host called @name, with or without its PCI domain: devices.c */
 const VsmmuHostDevice *vsmmu_layout_find_device (const VsmmuHost *host, const char *name, GError **error);
+
+/* Whether @device is one to adopt, so that its element is in the document. */
+gboolean vsmmu_layout_adopts (const VsmmuLayout *layout, const VsmmuHostDevice *device);
 
 /* Gives root buses, ports and bus numbers to the groups: buses.c */
 gboolean vsmmu_layout_place (VsmmuLayout *layout, GError **error);

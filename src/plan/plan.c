@@ -12,7 +12,7 @@
 #include "domain/acceleration.h"
 #include "domain/domain-read.h"
 #include "domain/reach.h"
-#include "plan/layout.h"
+#include "plan/adopt.h"
 #include "xml/edit.h"
 
 static void
@@ -201,23 +201,33 @@ enlarge_hole (VsmmuLayout *layout, VsmmuEdit *edit)
                      root->controller.pcihole64_line, layout->hole / VSMMU_KIB_PER_GIB);
 }
 
-static gboolean
-edit_guest (VsmmuLayout *layout, VsmmuPlan *plan, const char *guest, gsize length, GError **error)
+static void
+add_to_guest (VsmmuLayout *layout, VsmmuEdit *edit, const xmlNode *devices)
 {
-  const xmlNode *devices = vsmmu_xml_child (xmlDocGetRootElement (layout->domain->document), "devices");
-  g_autoptr (VsmmuEdit) edit = vsmmu_edit_new (guest, length, layout->domain->document, layout->domain->file, error);
   g_autoptr (GString) implied = g_string_new (NULL);
   g_autofree char *planned = vsmmu_layout_write (layout);
 
-  if (edit == NULL)
-    return FALSE;
-  if (devices == NULL)
-    return vsmmu_layout_refuse (error, _ ("%s: the guest has no <devices>"), layout->domain->file);
   enlarge_hole (layout, edit);
   keep_the_rest (layout, edit);
   write_implied_buses (layout, implied);
   vsmmu_edit_append (edit, devices, implied->str);
   vsmmu_edit_append (edit, devices, planned);
+}
+
+static gboolean
+edit_guest (VsmmuLayout *layout, VsmmuPlan *plan, const char *guest, gsize length, GError **error)
+{
+  const xmlNode *devices = vsmmu_xml_child (xmlDocGetRootElement (layout->domain->document), "devices");
+  g_autoptr (VsmmuEdit) edit = vsmmu_edit_new (guest, length, layout->domain->document, layout->domain->file, error);
+
+  if (edit == NULL)
+    return FALSE;
+  if (devices == NULL)
+    return vsmmu_layout_refuse (error, _ ("%s: the guest has no <devices>"), layout->domain->file);
+  if (vsmmu_layout_adds_something (layout))
+    add_to_guest (layout, edit, devices);
+  if (layout->adoption != NULL)
+    vsmmu_adoption_edit (layout->adoption, layout, edit);
   plan->xml = vsmmu_edit_finish (edit, &plan->length);
   return TRUE;
 }
@@ -338,15 +348,20 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const char *const *devices, const 
   g_autofree char *lifted = vsmmu_lift (guest, length, name, notes, &length, error);
   g_autoptr (VsmmuDomain) domain = lifted != NULL ? vsmmu_domain_new_raw (lifted, length, name, error) : NULL;
   g_autoptr (VsmmuDomain) planned = NULL;
+  g_autoptr (VsmmuAdoption) adoption = NULL;
   g_auto (VsmmuLayout) layout = { 0 };
 
   if (domain == NULL)
     return FALSE;
   guest = lifted;
-  vsmmu_layout_init (&layout, host, domain, options);
+  if (options->adopts && (adoption = vsmmu_adoption_new (domain, host, options->adopted, error)) == NULL)
+    return FALSE;
+  vsmmu_layout_init (&layout, host, adoption != NULL ? adoption->rest : domain, options);
+  layout.adoption = adoption;
   if (!make_layout (&layout, devices, error))
     return FALSE;
-  plan->is_unchanged = !vsmmu_layout_adds_something (&layout);
+  plan->is_unchanged =
+      !vsmmu_layout_adds_something (&layout) && (adoption == NULL || !vsmmu_adoption_changes_something (adoption));
   if (plan->is_unchanged) {
     plan->xml = g_strndup (guest, length);
     plan->length = length;
@@ -358,14 +373,14 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const char *const *devices, const 
   if (planned == NULL)
     return FALSE;
   plan->findings = vsmmu_check_domain (planned, &check);
-  return planned->address_error != NULL || stays_in_place (domain, planned, error);
+  return planned->address_error != NULL || stays_in_place (layout.domain, planned, error);
 }
 
 /* Whether @options are in their ranges, and there is a device. */
 static gboolean
 are_valid (const char *const *devices, const VsmmuPlanOptions *options, GError **error)
 {
-  if (options->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX || devices[0] == NULL) {
+  if (options->spare_ports > VSMMU_PLAN_SPARE_PORTS_MAX || (devices[0] == NULL && !options->adopts)) {
     g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_VALUE,
                  _ ("a plan requires at least one device, and at most %d spare "
                     "ports"),

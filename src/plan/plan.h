@@ -10,10 +10,12 @@ struct _VsmmuPlanOptions {
   guint vcpus;  /* 0 for a placeholder */
   gboolean is_per_device;
   VsmmuPlanManaged managed;
-  const char *name;       /* (nullable) */
-  const char *guest;      /* (nullable): %NULL for a small guest with placeholders */
-  gsize guest_length;     /* bytes */
-  const char *guest_name; /* (nullable): what messages call the document in @guest */
+  const char *name;           /* (nullable) */
+  const char *guest;          /* (nullable): %NULL for a small guest with placeholders */
+  gsize guest_length;         /* bytes */
+  const char *guest_name;     /* (nullable): what messages call the document in @guest */
+  gboolean adopts;            /* devices that @guest has already */
+  const char *const *adopted; /* (nullable): their addresses on the host; %NULL for all */
 };
 
 struct _VsmmuPlan {

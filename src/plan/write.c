@@ -55,6 +55,8 @@ write_devices (GString *text, const VsmmuLayout *layout, const VsmmuPlanGroup *g
     const VsmmuPciAddress address = { .bus = (guint8) g_array_index (group->ports, VsmmuPlanPort, i).index };
     g_autofree char *element = vsmmu_layout_write_address (&address);
 
+    if (vsmmu_layout_adopts (layout, device))
+      continue;
     g_string_append_printf (text,
                             "<hostdev mode='subsystem' type='pci' managed='%s'>\n"
                             "  <driver name='vfio' iommufd='yes'/>\n"
