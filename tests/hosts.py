@@ -1,6 +1,7 @@
 """Hosts for the tests: a listing of what virt-vsmmu reads of a machine, made into a directory to read from.
 
-tests/data/hosts/NAME.sysfs holds a host; tests/capture-host prints one of the running machine. Line by line:
+tests/data/hosts/NAME.sysfs holds a host; 'virt-vsmmu host --collect FILE' writes one of the running machine, and --host
+reads it without unpacking. src/probe/listing.h has the format. Line by line:
 
   [DIRECTORY]        what follows is in DIRECTORY, which is made
   NAME = TEXT        a file with one line, or an empty one
@@ -8,7 +9,8 @@ tests/data/hosts/NAME.sysfs holds a host; tests/capture-host prints one of the r
   NAME -> TARGET     a symbolic link
   NAME : SIZE        a binary file of so many bytes, zero where nothing else is said
   NAME @ OFFSET HEX  some of its bytes
-  NAME/              an empty directory
+  NAME/              a directory
+  NAME ! ERROR       what could not be read there; nothing is made, since root reads everything
   # COMMENT          nothing, as is an empty line
 
 On the command line: tests/hosts.py LISTING DIRECTORY.
@@ -24,7 +26,7 @@ LISTINGS = pathlib.Path(__file__).parent / "data" / "hosts"
 
 SECTION = re.compile(r"\[(.+)\]")
 EMPTY_DIRECTORY = re.compile(r"(\S+)/")
-ENTRY = re.compile(r"(\S+) (=|\||->|:|@)(?: (.*))?")
+ENTRY = re.compile(r"(\S+) (=|\||->|:|@|!)(?: (.*))?")
 
 
 def entries_of(listing):
@@ -35,11 +37,12 @@ def entries_of(listing):
             continue
         if match := SECTION.fullmatch(line):
             directory = match[1].strip("/")
-            entries.setdefault(directory, None)
+            if directory:
+                entries.setdefault(directory, None)
         elif match := EMPTY_DIRECTORY.fullmatch(line):
-            entries[f"{directory}/{match[1]}"] = None
+            entries[f"{directory}/{match[1]}".lstrip("/")] = None
         elif match := ENTRY.fullmatch(line):
-            add(entries, f"{directory}/{match[1]}", match[2], match[3] or "")
+            add(entries, f"{directory}/{match[1]}".lstrip("/"), match[2], match[3] or "")
         else:
             raise ValueError(f"line {number} is no entry: {line}")
     return entries
@@ -52,6 +55,8 @@ def add(entries, path, kind, value):
         entries[path] = entries.get(path, b"") + value.encode() + b"\n"
     elif kind == "->":
         entries[path] = value
+    elif kind == "!":
+        pass
     elif kind == ":":
         entries[path] = bytes(int(value))
     else:

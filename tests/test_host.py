@@ -734,3 +734,126 @@ def test_another_qemu_is_not_taken_for_more_than_it_is(script, expected, program
 def test_a_qemu_that_fails_is_unknown(script, program, tmp_path):
     qemu, *capabilities = tools_with(program, tmp_path, script)
     assert capabilities == [None, None, None]
+
+
+LISTINGS = sorted(listing.stem for listing in hosts.LISTINGS.glob("*.sysfs"))
+
+
+def collect(program, root, path):
+    outcome = program.run("host", "--host", root, "--collect", path)
+    assert (outcome.status, outcome.out) == (0, "")
+    return outcome.err
+
+
+@pytest.mark.parametrize("name", [*LISTINGS, "grace", "empty"])
+def test_what_is_collected_has_the_facts_of_the_host(program, trees, name, tmp_path):
+    facts = read(program, trees[name])
+    collect(program, trees[name], tmp_path / "host.sysfs")
+    assert read(program, tmp_path / "host.sysfs") == {**facts, "name": facts["name"] and "host"}
+    unpacked = hosts.unpack((tmp_path / "host.sysfs").read_text(encoding="utf-8"), tmp_path / "unpacked")
+    assert read(program, unpacked) == {**facts, "name": facts["name"] and "host"}
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_a_listing_is_read_as_what_it_unpacks_to(program, trees, name):
+    assert read(program, hosts.LISTINGS / f"{name}.sysfs") == read(program, trees[name])
+
+
+def test_what_is_collected_twice_is_the_same(program, trees, tmp_path):
+    for name in ("first", "second"):
+        collect(program, trees["grace"], tmp_path / name)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_this_host_can_be_collected(program, tmp_path):
+    outcome = program.run("host", "--passive", "--collect", tmp_path / "this.sysfs")
+    assert outcome.status == 0 and "left out" in outcome.err and "replaced" in outcome.err
+    facts = json.loads(program.run("host", "--passive", "--json").out)
+    collected = read(program, tmp_path / "this.sysfs")
+    for volatile in ("name", "hugepages", "unread"):
+        del facts[volatile], collected[volatile]
+    assert collected == facts
+
+
+def test_what_is_collected_stands_for_no_one_host(program, tmp_path):
+    entries = machines.grace().entries()
+    uevent = "sys/devices/pci0009:00/0009:00:00.0/0009:01:00.0/uevent"
+    private = {
+        "proc/sys/kernel/hostname": b"customer-17\n",
+        uevent: entries[uevent] + b"SERIAL=0123456789\n",
+        "dev/kmsg": b"6,1,1,-;DMI: Board of customer-17, serial 0123456789\n"
+                    b"6,2,2,-;arm-smmu-v3 arm-smmu-v3.0.auto: 6c1e7f0a-1d1c-4e0a-9f5a-0d7e2b8a4c11 52:54:00:12:34:56\n",
+        "sys/class/net/eth0/address": b"52:54:00:12:34:56\n",
+        "sys/class/dmi/id/product_serial": b"0123456789\n",
+    }
+    said = collect(program, hosts.write({**entries, **private}, tmp_path / "host"), tmp_path / "host.sysfs")
+    listing = (tmp_path / "host.sysfs").read_text(encoding="utf-8")
+    for word in ("customer-17", "0123456789", "52:54", "6c1e7f0a", "dmi"):
+        assert word not in listing
+    assert "00000000-0000-0000-0000-000000000000 00:00:00:00:00:00" in listing
+    assert "hardware addresses (3)" in said
+
+
+def test_serial_numbers_in_configuration_space_are_not_collected(program, tmp_path):
+    entries = machines.grace().entries()
+    path = "sys/devices/pci0009:00/0009:00:00.0/0009:01:00.0/config"
+    # The capability of a serial number, at the beginning of the list and before what was there.
+    config = bytearray(entries[path])
+    first = bytes(config[0x100:0x104])
+    config[0xf00:0xf0c] = first + b"\xaa" * 8
+    config[0x100:0x10c] = struct.pack("<I", 0x0003 | 1 << 16 | 0xf00 << 20) + b"\x5e\x71\xa1\x5e\x71\xa1\x5e\x71"
+    collect(program, hosts.write({**entries, path: bytes(config)}, tmp_path / "host"), tmp_path / "host.sysfs")
+    listing = (tmp_path / "host.sysfs").read_text(encoding="utf-8")
+    assert "03 00 01 f0" in listing and "5e 71" not in listing and "aa aa" not in listing
+
+
+def test_what_cannot_be_read_is_in_what_is_collected(program, directory):
+    if os.geteuid() != 0:
+        give_up("root reads everything, and only root can stop being root")
+    root = hosts.write(machines.small().entries(), directory / "host")
+    (root / "sys/firmware/acpi/tables/IORT").chmod(0)
+    outcome = program.run("host", "--host", root, "--collect", "-", user=65534, group=65534, extra_groups=[])
+    assert outcome.status == 0 and "IORT ! EACCES\n" in outcome.out and "root can read more" in outcome.err
+    facts = json.loads(program.run("host", "--host", "-", "--json", input=outcome.out.encode()).out)
+    assert facts["unread"] == [{"path": "/sys/firmware/acpi/tables/IORT", "reason": "Permission denied"}]
+
+
+def test_every_command_takes_a_listing_for_a_host(program, tmp_path):
+    listing = hosts.LISTINGS / "gb200.sysfs"
+    planned = program.run("plan", "--host", listing, "--device", "0009:01:00.0")
+    assert planned.status in (0, 1) and "0009:01:00.0" in planned.out + planned.err
+    guest = DATA.parent.parent / "examples" / "nic-only.xml"
+    assert program.run("check", "--host", listing, guest).status in (0, 1)
+    assert "host-device-missing" in program.run("check", "--host", listing, guest).out
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--devices"], ["--host", "examples/grace-host.json"]])
+def test_options_that_do_not_go_with_collect(program, tmp_path, options):
+    options = [DATA.parent.parent / option if "/" in option else option for option in options]
+    outcome = program.run("host", "--collect", tmp_path / "x", *options)
+    assert (outcome.status, outcome.out) == (2, "") and "--collect" in outcome.err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_listing_that_cannot_be_written_leaves_what_was_there(program, trees, tmp_path):
+    outcome = program.run("host", "--host", trees["empty"], "--collect", tmp_path / "none" / "x")
+    assert outcome.status == 2 and "No such file" in outcome.err
+    outcome = program.run("host", "--host", tmp_path, "--collect", tmp_path / "x")
+    assert outcome.status == 2 and not (tmp_path / "x").exists()
+
+
+BROKEN_LISTINGS = {
+    "truncated": lambda text: text[:len(text) // 2].rpartition("\n")[0],
+    "binary": lambda text: text.replace("uevent", "uev\0nt", 1),
+    "hostile-path": lambda text: text.replace("[sys/class]", "[sys/../etc]", 1) + "[../etc]\n",
+    "hostile-link": lambda text: text.replace(" -> ../../", " -> ../../../../../", 1),
+    "huge": lambda text: text + "#" * (33 << 20),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_LISTINGS)
+def test_a_broken_listing_is_refused_with_a_reason(program, trees, tmp_path, name):
+    collect(program, trees["grace"], tmp_path / "whole")
+    (tmp_path / "broken").write_text(BROKEN_LISTINGS[name]((tmp_path / "whole").read_text(encoding="utf-8")), encoding="utf-8")
+    outcome = program.run("host", "--host", tmp_path / "broken")
+    assert (outcome.status, outcome.out) == (2, "") and "broken" in outcome.err and outcome.err.count("\n") == 1

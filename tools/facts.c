@@ -4,17 +4,28 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "base/input.h"
 #include "host/host.h"
+#include "probe/host.h"
+#include "probe/listing.h"
 #include "probe/target.h"
 
 VsmmuHost *
 vsmmu_facts_load (const char *path, VsmmuHostProbeFlags flags, GError **error)
 {
+  g_autofree char *name = path != NULL ? vsmmu_read_name (path) : NULL;
+  g_autofree char *data = NULL;
+  gsize length = 0;
+
   if (path == NULL)
     return vsmmu_host_probe (NULL, flags, error);
   if (g_file_test (path, G_FILE_TEST_IS_DIR))
     return vsmmu_host_probe (path, VSMMU_HOST_PROBE_NONE, error);
-  return vsmmu_host_new_from_file (path, error);
+  if (!vsmmu_read_document (path, &data, &length, error))
+    return NULL;
+  if (vsmmu_listing_is_one (data, length))
+    return vsmmu_host_new_from_listing (data, length, name, error);
+  return vsmmu_host_new_from_data (data, length, name, error);
 }
 
 VsmmuHost *

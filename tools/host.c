@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "check/readiness.h"
+#include "collect.h"
 #include "command.h"
 #include "facts.h"
 #include "render/text.h"
@@ -343,10 +344,24 @@ print_host (const VsmmuHost *host, gboolean with_devices)
 
 typedef struct {
   char *path;
+  char *collected;
   gboolean is_json;
   gboolean with_devices;
   gboolean is_passive;
 } Arguments;
+
+/* (nullable): why the options do not go together */
+static const char *
+find_fault (const Arguments *arguments)
+{
+  if (arguments->collected == NULL)
+    return NULL;
+  if (arguments->is_json || arguments->with_devices)
+    return _ ("--collect cannot be used together with --json and --devices");
+  if (arguments->path != NULL && !g_file_test (arguments->path, G_FILE_TEST_IS_DIR))
+    return _ ("--collect needs a directory with /sys, /proc and /dev for --host, or this host without --host");
+  return NULL;
+}
 
 static int
 report (gconstpointer data, int n_operands, char **operands)
@@ -360,8 +375,14 @@ report (gconstpointer data, int n_operands, char **operands)
     vsmmu_command_complain (_ ("unexpected argument '%s'; see 'virt-vsmmu host --help'"), operands[0]);
     return VSMMU_EXIT_FAILED;
   }
+  if (find_fault (arguments) != NULL) {
+    vsmmu_command_complain ("%s", find_fault (arguments));
+    return VSMMU_EXIT_FAILED;
+  }
   if (!arguments->is_passive)
     flags |= VSMMU_HOST_PROBE_DEVICES;
+  if (arguments->collected != NULL)
+    return vsmmu_collect (arguments->path, flags, arguments->collected);
   host = vsmmu_facts_load (arguments->path, flags, &error);
   if (host == NULL) {
     vsmmu_command_complain ("%s", error->message);
@@ -379,8 +400,10 @@ report (gconstpointer data, int n_operands, char **operands)
 
 static const VsmmuOption options[] = {
   { "host", 'H', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, path),
-    N_ ("use host facts, or a directory with /sys, /proc and /dev"), N_ ("FACTS") },
+    N_ ("use host facts, a listing, or a directory with /sys"), N_ ("FACTS") },
   { "json", 'j', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_json), N_ ("print the facts as JSON, for --host") },
+  { "collect", 'c', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, collected),
+    N_ ("write what is read to a listing, for --host"), N_ ("FILE") },
   { "devices", 'd', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, with_devices),
     N_ ("also list the devices that can be assigned to a guest") },
   { "passive", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_passive),

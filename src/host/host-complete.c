@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/host-fields.h"
 
-static gboolean
-is_fact (VsmmuFieldKind kind)
-{
-  return kind == VSMMU_FIELD_FACT || kind == VSMMU_FIELD_FACT_FLAG || kind == VSMMU_FIELD_FACT_HEX32 ||
-         kind == VSMMU_FIELD_FACT_YMN;
-}
-
 /* Copies facts of one structure that are unknown in another of the same type. */
 static void
 complete (gpointer structure, gconstpointer saved, const VsmmuField *fields)
@@ -15,7 +8,7 @@ complete (gpointer structure, gconstpointer saved, const VsmmuField *fields)
   for (; fields->name != NULL; fields++) {
     VsmmuFact *fact = (VsmmuFact *) ((char *) structure + fields->offset);
 
-    if (is_fact (fields->kind) && !vsmmu_fact_is_known (*fact))
+    if (vsmmu_field_is_fact (fields->kind) && !vsmmu_fact_is_known (*fact))
       *fact = *(const VsmmuFact *) ((const char *) saved + fields->offset);
   }
 }

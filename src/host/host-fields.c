@@ -9,6 +9,13 @@
 
 const char *const vsmmu_field_ymn[3] = { "n", "m", "y" };
 
+gboolean
+vsmmu_field_is_fact (VsmmuFieldKind kind)
+{
+  return kind == VSMMU_FIELD_FACT || kind == VSMMU_FIELD_FACT_FLAG || kind == VSMMU_FIELD_FACT_HEX32 ||
+         kind == VSMMU_FIELD_FACT_YMN;
+}
+
 const VsmmuField vsmmu_host_fields[] = {
   { "version", VSMMU_FIELD_OTHER },
   { "name", VSMMU_FIELD_TEXT, AT (VsmmuHost, name) },

@@ -47,5 +47,8 @@ extern const VsmmuField vsmmu_host_device_fields[];
 extern const VsmmuField vsmmu_host_bar_fields[];
 extern const VsmmuField vsmmu_host_unread_fields[];
 
+/* Whether a member of this kind is a VsmmuFact. */
+gboolean vsmmu_field_is_fact (VsmmuFieldKind kind);
+
 /* The values of VSMMU_FIELD_FACT_YMN, in the order of #VsmmuHostOption's 0 to 2. */
 extern const char *const vsmmu_field_ymn[3];

@@ -503,6 +503,17 @@ void vsmmu_smmu_decode_features (VsmmuFact features, const VsmmuHost *host, Vsmm
 void vsmmu_host_complete (VsmmuHost *host, const VsmmuHost *saved);
 
 /*
+ * vsmmu_host_extract_answers:
+ *
+ * Returns: (transfer full) (nullable): of @host what no file says, but the kernel, libvirt and QEMU answered; %NULL
+ * when nobody was asked
+ */
+VsmmuHost *vsmmu_host_extract_answers (const VsmmuHost *host);
+
+/* Takes such answers for a host that was just read from files, and is not finished. */
+void vsmmu_host_take_answers (VsmmuHost *host, const VsmmuHost *answers);
+
+/*
  * vsmmu_host_find_device:
  * @name: address as sysfs writes it, `0009:01:00.0`
  *

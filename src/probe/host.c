@@ -1,35 +1,37 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <fcntl.h>
-#include <gio/gio.h>
 #include <glib/gi18n-lib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include "domain/domain.h"
 #include "host/host-fields.h"
+#include "probe/directory.h"
+#include "probe/gzip.h"
 #include "probe/host.h"
 #include "probe/iommufd.h"
 #include "probe/iort.h"
+#include "probe/listing.h"
 #include "probe/pci.h"
 #include "probe/tools.h"
 
 #define IOMMU_CLASS "sys/class/iommu"
 #define HUGEPAGES "sys/kernel/mm/hugepages"
 #define IORT "sys/firmware/acpi/tables/IORT"
+#define ARCHITECTURE "proc/sys/kernel/arch"
+#define ANSWERS "virt-vsmmu/answers.json"
 
 /* /sys/class/iommu/NAME leads to …/platform/arm-smmu-v3.1.auto/iommu/NAME. */
 static char *
-read_platform (int top, const char *name)
+read_platform (const VsmmuTree *tree, int top, const char *name)
 {
   char path[4096];
   char *end;
   char *start;
 
-  if (!vsmmu_tree_read_link (top, name, path, sizeof (path)))
+  if (!vsmmu_tree_read_link (tree, top, name, path, sizeof (path)))
     return NULL;
   end = g_strrstr (path, "/iommu/");
   if (end == NULL)
@@ -48,7 +50,7 @@ read_smmu (const VsmmuTree *tree, int top, const char *name)
   g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, top, devices);
 
   vsmmu_host_parse_smmu (name, &smmu->base);
-  smmu->platform = read_platform (top, name);
+  smmu->platform = read_platform (tree, top, name);
   smmu->numa_node = vsmmu_tree_read_number (tree, top, node);
   for (guint i = 0; names != NULL && i < names->len; i++) {
     VsmmuHostDevice *device = vsmmu_host_device_named (tree->host, g_ptr_array_index (names, i));
@@ -62,8 +64,8 @@ read_smmu (const VsmmuTree *tree, int top, const char *name)
 static void
 read_smmus (const VsmmuTree *tree)
 {
-  g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, tree->fd, IOMMU_CLASS);
-  int top = names != NULL && names->len > 0 ? vsmmu_tree_enter (tree, tree->fd, IOMMU_CLASS) : -1;
+  g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, tree->source->root, IOMMU_CLASS);
+  int top = names != NULL && names->len > 0 ? vsmmu_tree_enter (tree, tree->source->root, IOMMU_CLASS) : -1;
   guint64 base;
 
   tree->host->has_smmus = names != NULL;
@@ -74,7 +76,7 @@ read_smmus (const VsmmuTree *tree)
       tree->host->other_iommu = g_strdup (g_ptr_array_index (names, i));
   }
   if (top >= 0)
-    close (top);
+    vsmmu_tree_close (tree, top);
   vsmmu_host_sort (tree->host);
 }
 
@@ -261,29 +263,6 @@ read_options (VsmmuHost *host, char *config)
   }
 }
 
-/* (transfer full) (nullable): what the gzip file @data unpacks to, up to %VSMMU_TREE_FILE_MAX */
-static char *
-unpack (const char *data, gsize length)
-{
-  g_autoptr (GZlibDecompressor) decompressor = g_zlib_decompressor_new (G_ZLIB_COMPRESSOR_FORMAT_GZIP);
-  g_autofree char *text = g_malloc (VSMMU_TREE_FILE_MAX + 1);
-  gsize n_in = 0;
-  gsize n_out = 0;
-  GConverterResult result = G_CONVERTER_CONVERTED;
-
-  while (result == G_CONVERTER_CONVERTED && n_out < VSMMU_TREE_FILE_MAX) {
-    gsize got_in = 0;
-    gsize got_out = 0;
-
-    result = g_converter_convert (G_CONVERTER (decompressor), data + n_in, length - n_in, text + n_out,
-                                  VSMMU_TREE_FILE_MAX - n_out, G_CONVERTER_INPUT_AT_END, &got_in, &got_out, NULL);
-    n_in += got_in;
-    n_out += got_out;
-  }
-  text[n_out] = '\0';
-  return result == G_CONVERTER_FINISHED ? g_steal_pointer (&text) : NULL;
-}
-
 /* Where the configuration of a kernel is kept: distributions, merged /usr, image mode and ostree. */
 static const char *const configs[] = { "boot/config-%s", "lib/modules/%s/config", "usr/lib/modules/%s/config" };
 
@@ -293,7 +272,7 @@ read_config (const VsmmuTree *tree)
   const char *release = tree->host->kernel;
   gsize length = 0;
   g_autofree char *packed = vsmmu_tree_read_file (tree, "proc/config.gz", &length);
-  g_autofree char *config = packed != NULL ? unpack (packed, length) : NULL;
+  g_autofree char *config = packed != NULL ? vsmmu_gzip_unpack (packed, length, &length) : NULL;
 
   for (guint i = 0; config == NULL && release != NULL && strchr (release, '/') == NULL && i < G_N_ELEMENTS (configs);
        i++) {
@@ -312,7 +291,9 @@ read_name (const VsmmuTree *tree, const char *path)
 {
   char text[256];
 
-  return vsmmu_tree_read_small (tree, tree->fd, path, text, sizeof (text)) && text[0] != '\0' ? g_strdup (text) : NULL;
+  return vsmmu_tree_read_small (tree, tree->source->root, path, text, sizeof (text)) && text[0] != '\0'
+             ? g_strdup (text)
+             : NULL;
 }
 
 static void
@@ -323,7 +304,7 @@ read_machine (const VsmmuTree *tree, gboolean is_this)
 
   host->name = read_name (tree, "proc/sys/kernel/hostname");
   host->kernel = read_name (tree, "proc/sys/kernel/osrelease");
-  host->architecture = read_name (tree, "proc/sys/kernel/arch");
+  host->architecture = read_name (tree, ARCHITECTURE);
   if (host->architecture == NULL && is_this && uname (&names) == 0)
     host->architecture = g_strdup (names.machine);
   read_config (tree);
@@ -336,7 +317,7 @@ read_machine (const VsmmuTree *tree, gboolean is_this)
 static gint64
 read_count (const VsmmuTree *tree, const char *path)
 {
-  VsmmuFact count = vsmmu_tree_read_number (tree, tree->fd, path);
+  VsmmuFact count = vsmmu_tree_read_number (tree, tree->source->root, path);
 
   return vsmmu_fact_is_known (count) ? MAX (count.value, -1) : -1;
 }
@@ -353,7 +334,7 @@ compare_pools (gconstpointer a, gconstpointer b)
 static void
 read_pages (const VsmmuTree *tree)
 {
-  g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, tree->fd, HUGEPAGES);
+  g_autoptr (GPtrArray) names = vsmmu_tree_list (tree, tree->source->root, HUGEPAGES);
 
   tree->host->has_pages = names != NULL;
   for (guint i = 0; names != NULL && i < names->len && i < VSMMU_HOST_PAGES_MAX; i++) {
@@ -373,25 +354,29 @@ read_pages (const VsmmuTree *tree)
   g_array_sort (tree->host->pages, compare_pools);
 }
 
-/* @wanted: (nullable): names of the functions that matter */
-static VsmmuHost *
-probe (const char *root, VsmmuHostProbeFlags flags, const GPtrArray *wanted, GError **error)
+/* What no file has: the answers of the host that a listing is of, beside its files. */
+static void
+read_answers (const VsmmuTree *tree)
 {
-  g_autoptr (VsmmuHost) host = vsmmu_host_new ();
-  gboolean is_this = root == NULL || strcmp (root, "/") == 0;
-  g_autofree char *shown = g_filename_display_name (is_this ? "/" : root);
-  GMutex mutex;
-  VsmmuTree tree = { .host = host, .mutex = &mutex };
+  gsize length = 0;
+  g_autofree char *text = vsmmu_tree_read_file (tree, ANSWERS, &length);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuHost) answers = text != NULL ? vsmmu_host_new_from_data (text, length, ANSWERS, &error) : NULL;
 
-  tree.fd = open (is_this ? "/" : root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (tree.fd < 0 || faccessat (tree.fd, "sys", F_OK, 0) < 0) {
-    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
-                 _ ("'%s' is not the root of a host, because it has no directory 'sys': %s"), shown,
-                 g_strerror (errno));
-    if (tree.fd >= 0)
-      close (tree.fd);
-    return NULL;
-  }
+  if (answers != NULL)
+    vsmmu_host_take_answers (tree->host, answers);
+  else if (error != NULL)
+    vsmmu_host_add_unread (tree->host, ANSWERS, error->message);
+}
+
+/* (transfer full): what is in the files of a host; @wanted: (nullable): names of the functions that matter */
+static VsmmuHost *
+read_files (const VsmmuSource *source, gboolean is_this, const GPtrArray *wanted)
+{
+  VsmmuHost *host = vsmmu_host_new ();
+  GMutex mutex;
+  const VsmmuTree tree = { .source = source, .host = host, .mutex = &mutex };
+
   g_mutex_init (&mutex);
   read_machine (&tree, is_this);
   read_pages (&tree);
@@ -399,15 +384,119 @@ probe (const char *root, VsmmuHostProbeFlags flags, const GPtrArray *wanted, GEr
   read_smmus (&tree);
   read_log (&tree);
   read_iort (&tree);
-  close (tree.fd);
-  g_mutex_clear (&mutex);
   vsmmu_host_connect (host);
-  if (is_this && (flags & VSMMU_HOST_PROBE_DEVICES) != 0)
+  if (!is_this)
+    read_answers (&tree);
+  g_mutex_clear (&mutex);
+  return host;
+}
+
+/* Asks the kernel and the tools of this host what its files do not say, and completes @host. */
+static void
+ask (VsmmuHost *host, VsmmuHostProbeFlags flags)
+{
+  if ((flags & VSMMU_HOST_PROBE_DEVICES) != 0)
     vsmmu_iommufd_probe (host, &vsmmu_iommufd_kernel);
   vsmmu_host_finish (host);
-  if (is_this && (flags & VSMMU_HOST_PROBE_TOOLS) != 0)
+  if ((flags & VSMMU_HOST_PROBE_TOOLS) != 0)
     vsmmu_tools_probe (host);
-  return g_steal_pointer (&host);
+}
+
+static gboolean
+is_this_host (const char *root)
+{
+  return root == NULL || strcmp (root, "/") == 0;
+}
+
+/* @source: (out): reads below @root, for vsmmu_directory_close() */
+static gboolean
+open_root (const char *root, VsmmuSource *source, GError **error)
+{
+  const char *path = is_this_host (root) ? "/" : root;
+  g_autofree char *shown = NULL;
+  int saved;
+
+  if (vsmmu_directory_open (path, source) && source->has (source, source->root, "sys"))
+    return TRUE;
+  saved = errno;
+  shown = g_filename_display_name (path);
+  g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_PROBE,
+               _ ("'%s' is not the root of a host, because it has no directory 'sys': %s"), shown, g_strerror (saved));
+  if (source->root >= 0)
+    vsmmu_directory_close (source);
+  return FALSE;
+}
+
+static VsmmuHost *
+probe (const char *root, VsmmuHostProbeFlags flags, const GPtrArray *wanted, GError **error)
+{
+  gboolean is_this = is_this_host (root);
+  VsmmuSource source;
+  VsmmuHost *host;
+
+  if (!open_root (root, &source, error))
+    return NULL;
+  host = read_files (&source, is_this, wanted);
+  vsmmu_directory_close (&source);
+  ask (host, is_this ? flags : VSMMU_HOST_PROBE_NONE);
+  return host;
+}
+
+VsmmuHost *
+vsmmu_host_new_from_listing (const char *data, gsize length, const char *name, GError **error)
+{
+  g_autoptr (VsmmuListing) listing = vsmmu_listing_parse (data, length, name, error);
+  const VsmmuSource *source = listing != NULL ? vsmmu_listing_get_source (listing) : NULL;
+  VsmmuHost *host;
+
+  if (listing == NULL)
+    return NULL;
+  if (!source->has (source, source->root, "sys")) {
+    g_set_error (error, VSMMU_ERROR, VSMMU_ERROR_FACTS,
+                 _ ("'%s' is not a listing of a host: it has no directory 'sys'"), name);
+    return NULL;
+  }
+  host = read_files (source, FALSE, NULL);
+  ask (host, VSMMU_HOST_PROBE_NONE);
+  return host;
+}
+
+/* Adds to @recording what is read of this host but from no file, and what the host was asked. */
+static void
+record_answers (VsmmuRecording *recording, const VsmmuHost *host)
+{
+  g_autoptr (VsmmuHost) answers = vsmmu_host_extract_answers (host);
+  g_autofree char *text = answers != NULL ? vsmmu_host_to_json (answers) : NULL;
+
+  if (host->architecture != NULL)
+    vsmmu_recording_add (recording, ARCHITECTURE, host->architecture);
+  if (text != NULL)
+    vsmmu_recording_add (recording, ANSWERS, text);
+}
+
+char *
+vsmmu_host_collect (const char *root, VsmmuHostProbeFlags flags, VsmmuHost **host, VsmmuRecordingCount *count,
+                    GError **error)
+{
+  gboolean is_this = is_this_host (root);
+  g_autoptr (VsmmuRecording) recording = NULL;
+  const VsmmuSource *recorded;
+  VsmmuSource source;
+  char *listing;
+
+  if (!open_root (root, &source, error))
+    return NULL;
+  recording = vsmmu_recording_new (&source);
+  recorded = vsmmu_recording_get_source (recording);
+  /* A host whose /sys is empty is one all the same. */
+  recorded->has (recorded, recorded->root, "sys");
+  *host = read_files (recorded, is_this, NULL);
+  ask (*host, is_this ? flags : VSMMU_HOST_PROBE_NONE);
+  if (is_this)
+    record_answers (recording, *host);
+  listing = vsmmu_recording_write (recording, count);
+  vsmmu_directory_close (&source);
+  return listing;
 }
 
 VsmmuHost *

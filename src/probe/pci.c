@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PCI_DEVICES "sys/bus/pci/devices"
 #define IOMMU_GROUPS "sys/kernel/iommu_groups"
@@ -47,9 +46,9 @@ vsmmu_pci_read_resource (char *text, VsmmuHostBar *bars)
 }
 
 static gboolean
-read32 (int fd, guint offset, guint32 *value)
+read32 (const VsmmuTree *tree, int file, guint offset, guint32 *value)
 {
-  if (pread (fd, value, sizeof (*value), offset) != (gssize) sizeof (*value))
+  if (vsmmu_tree_read (tree, file, value, sizeof (*value), offset) != (gssize) sizeof (*value))
     return FALSE;
   *value = GUINT32_FROM_LE (*value);
   return TRUE;
@@ -57,7 +56,7 @@ read32 (int fd, guint offset, guint32 *value)
 
 /* Reads the headers only: on hardware every four bytes are an access to the device. Takes the first, read already. */
 static void
-walk_extended (int fd, VsmmuHostDevice *device, guint32 header)
+walk_extended (const VsmmuTree *tree, int file, VsmmuHostDevice *device, guint32 header)
 {
   guint offset = EXTENDED_START;
 
@@ -71,10 +70,10 @@ walk_extended (int fd, VsmmuHostDevice *device, guint32 header)
       device->ats.value = TRUE;
     else if ((header & 0xffff) == CAPABILITY_PRI)
       device->pri.value = TRUE;
-    else if ((header & 0xffff) == CAPABILITY_PASID && read32 (fd, offset + 4, &value))
+    else if ((header & 0xffff) == CAPABILITY_PASID && read32 (tree, file, offset + 4, &value))
       device->pasid.value = MIN (value >> 8 & 0x1f, 20);
     offset = header >> 20 & ~3u;
-    if (offset < EXTENDED_START || !read32 (fd, offset, &header))
+    if (offset < EXTENDED_START || !read32 (tree, file, offset, &header))
       return;
   }
 }
@@ -82,15 +81,15 @@ walk_extended (int fd, VsmmuHostDevice *device, guint32 header)
 static void
 read_config (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
 {
-  int fd = vsmmu_tree_open (tree, directory, "config");
+  int file = vsmmu_tree_open (tree, directory, "config");
   gboolean is_extended;
   guint32 header = 0;
 
-  if (fd < 0)
+  if (file < 0)
     return;
-  is_extended = read32 (fd, EXTENDED_START, &header);
+  is_extended = read32 (tree, file, EXTENDED_START, &header);
   /* Conventional PCI has 256 bytes, and a user sees 64 of either. */
-  if (is_extended || read32 (fd, CONFIG_UNPRIVILEGED, &header)) {
+  if (is_extended || read32 (tree, file, CONFIG_UNPRIVILEGED, &header)) {
     device->ats = VSMMU_FACT (VSMMU_FACT_SOURCE_CONFIG_SPACE, FALSE);
     device->pri = device->ats;
     device->pasid = device->ats;
@@ -98,8 +97,8 @@ read_config (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
     vsmmu_tree_note_unread (tree, PCI_DEVICES "/*/config", EACCES);
   }
   if (is_extended)
-    walk_extended (fd, device, header);
-  close (fd);
+    walk_extended (tree, file, device, header);
+  vsmmu_tree_close (tree, file);
 }
 
 /* KEY=VALUE, line by line: driver, class and ids at once, and those of virtual functions too. */
@@ -131,11 +130,11 @@ read_uevent (char *text, VsmmuHostDevice *device)
 
 /* The last component of where a link leads to, or %NULL. */
 static const char *
-link_base (int directory, const char *name, char *buffer, gsize size)
+link_base (const VsmmuTree *tree, int directory, const char *name, char *buffer, gsize size)
 {
   const char *slash;
 
-  if (!vsmmu_tree_read_link (directory, name, buffer, size))
+  if (!vsmmu_tree_read_link (tree, directory, name, buffer, size))
     return NULL;
   slash = strrchr (buffer, '/');
   return slash != NULL ? slash + 1 : buffer;
@@ -155,7 +154,7 @@ read_vfio (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
     g_autofree char *number = g_strconcat ("vfio-dev/", name, "/dev", NULL);
     g_autofree char *node = g_strconcat ("dev/vfio/devices/", name, NULL);
 
-    if (faccessat (directory, number, F_OK, 0) == 0 || faccessat (tree->fd, node, F_OK, 0) == 0)
+    if (vsmmu_tree_has (tree, directory, number) || vsmmu_tree_has (tree, tree->source->root, node))
       device->vfio = g_strdup (name);
   }
 }
@@ -188,13 +187,13 @@ read_files (const VsmmuTree *tree, int directory, VsmmuHostDevice *device)
   if (vsmmu_tree_read_small (tree, directory, "resource", buffer, sizeof (buffer)))
     vsmmu_pci_read_resource (buffer, device->bars);
   device->numa_node = vsmmu_tree_read_number (tree, directory, "numa_node");
-  base = link_base (directory, "iommu_group", buffer, sizeof (buffer));
+  base = link_base (tree, directory, "iommu_group", buffer, sizeof (buffer));
   if (base != NULL)
     group = (gint64) (g_ascii_strtoull (base, NULL, 10) & G_MAXINT32);
   read_vfio (tree, directory, device);
   if (!vsmmu_host_device_is_bridge (device))
     read_config (tree, directory, device);
-  base = link_base (directory, "physfn", buffer, sizeof (buffer));
+  base = link_base (tree, directory, "physfn", buffer, sizeof (buffer));
   if (base != NULL)
     device->physical_function = vsmmu_host_device_named (tree->host, base);
   read_sriov (tree, directory, device);
@@ -260,10 +259,10 @@ read_device (gpointer data, guint i)
   reading->groups[i] = -1;
   if (directory < 0)
     return;
-  if (vsmmu_tree_read_link (reading->top, device->name, path, sizeof (path)))
+  if (vsmmu_tree_read_link (reading->tree, reading->top, device->name, path, sizeof (path)))
     device->parent = parent_in (host, path);
   reading->groups[i] = read_files (reading->tree, directory, device);
-  close (directory);
+  vsmmu_tree_close (reading->tree, directory);
 }
 
 static void
@@ -334,9 +333,9 @@ list_wanted (const VsmmuTree *tree, const GPtrArray *wanted)
     const char *name = g_ptr_array_index (wanted, i);
     g_autofree char *path = g_strconcat (PCI_DEVICES "/", name, NULL);
     g_autofree char *others = g_strconcat (path, "/iommu_group/devices", NULL);
-    g_autoptr (GPtrArray) group = vsmmu_tree_list (tree, tree->fd, others);
+    g_autoptr (GPtrArray) group = vsmmu_tree_list (tree, tree->source->root, others);
 
-    if (group == NULL || faccessat (tree->fd, path, F_OK, 0) < 0)
+    if (group == NULL || !vsmmu_tree_has (tree, tree->source->root, path))
       continue;
     g_ptr_array_add (group, g_strdup (name));
     for (guint k = 0; k < group->len; k++) {
@@ -354,26 +353,26 @@ vsmmu_pci_probe (const VsmmuTree *tree, const GPtrArray *wanted)
 {
   VsmmuHost *host = tree->host;
   g_autoptr (GPtrArray) names =
-      wanted != NULL ? list_wanted (tree, wanted) : vsmmu_tree_list (tree, tree->fd, PCI_DEVICES);
+      wanted != NULL ? list_wanted (tree, wanted) : vsmmu_tree_list (tree, tree->source->root, PCI_DEVICES);
   g_autofree gint64 *groups = NULL;
   Reading reading = { .tree = tree };
 
   host->has_devices = names != NULL;
-  reading.top = names != NULL && names->len > 0 ? vsmmu_tree_enter (tree, tree->fd, PCI_DEVICES) : -1;
+  reading.top = names != NULL && names->len > 0 ? vsmmu_tree_enter (tree, tree->source->root, PCI_DEVICES) : -1;
   if (reading.top < 0)
     return;
   add_devices (host, names);
   reading.groups = groups = g_new0 (gint64, host->devices->len);
   vsmmu_tree_for_each (host->devices->len, read_device, &reading);
-  close (reading.top);
+  vsmmu_tree_close (tree, reading.top);
   vsmmu_host_cut_circles (host);
   for (guint i = 0; i < host->devices->len; i++)
     inherit (g_ptr_array_index (host->devices, i));
   add_groups (host, groups);
   vsmmu_host_sort (host);
-  reading.top = host->groups->len > 0 ? vsmmu_tree_enter (tree, tree->fd, IOMMU_GROUPS) : -1;
+  reading.top = host->groups->len > 0 ? vsmmu_tree_enter (tree, tree->source->root, IOMMU_GROUPS) : -1;
   if (reading.top < 0)
     return;
   vsmmu_tree_for_each (host->groups->len, read_group, &reading);
-  close (reading.top);
+  vsmmu_tree_close (tree, reading.top);
 }

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "probe/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* Fewer things than this for each thread are not worth one. */
 #define SHARE_MIN 256
@@ -66,45 +61,61 @@ vsmmu_tree_note_unread (const VsmmuTree *tree, const char *path, int error)
   g_mutex_unlock (tree->mutex);
 }
 
-/*
- * Never waits, even if somebody put a pipe there; and follows no link, for
- * nothing that is read here is one, and a link in a tree from elsewhere might
- * lead to files of this host.
- */
 int
 vsmmu_tree_open (const VsmmuTree *tree, int directory, const char *name)
 {
-  int fd = openat (directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+  int file = tree->source->open (tree->source, directory, name);
 
-  if (fd < 0)
+  if (file < 0)
     vsmmu_tree_note_unread (tree, name, errno);
-  return fd;
+  return file;
 }
 
 int
 vsmmu_tree_enter (const VsmmuTree *tree, int directory, const char *path)
 {
-  int fd = openat (directory, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int entered = tree->source->enter (tree->source, directory, path);
 
-  if (fd < 0)
+  if (entered < 0)
     vsmmu_tree_note_unread (tree, path, errno);
-  return fd;
+  return entered;
+}
+
+void
+vsmmu_tree_close (const VsmmuTree *tree, int descriptor)
+{
+  tree->source->close (tree->source, descriptor);
+}
+
+gssize
+vsmmu_tree_read (const VsmmuTree *tree, int file, gpointer buffer, gsize size, gsize offset)
+{
+  gssize got;
+
+  do {
+    got = tree->source->read (tree->source, file, buffer, size, offset);
+  } while (got < 0 && errno == EINTR);
+  return got;
+}
+
+gboolean
+vsmmu_tree_has (const VsmmuTree *tree, int directory, const char *path)
+{
+  return tree->source->has (tree->source, directory, path);
 }
 
 gboolean
 vsmmu_tree_read_small (const VsmmuTree *tree, int directory, const char *name, char *buffer, gsize size)
 {
-  int fd = vsmmu_tree_open (tree, directory, name);
+  int file = vsmmu_tree_open (tree, directory, name);
   gssize got;
 
-  if (fd < 0)
+  if (file < 0)
     return FALSE;
-  do {
-    got = read (fd, buffer, size - 1);
-  } while (got < 0 && errno == EINTR);
+  got = vsmmu_tree_read (tree, file, buffer, size - 1, 0);
   if (got < 0)
     vsmmu_tree_note_unread (tree, name, errno);
-  close (fd);
+  vsmmu_tree_close (tree, file);
   buffer[MAX (got, 0)] = '\0';
   if (got > 0 && buffer[got - 1] == '\n')
     buffer[got - 1] = '\0';
@@ -124,9 +135,9 @@ vsmmu_tree_read_number (const VsmmuTree *tree, int directory, const char *name)
   return VSMMU_FACT (end != text && *end == '\0' ? VSMMU_FACT_SOURCE_SYSFS : VSMMU_FACT_SOURCE_NONE, value);
 }
 
-/* (transfer full) (nullable): what there is to read from @fd, which is closed */
+/* (transfer full) (nullable): what there is to read from @file, which is closed */
 static char *
-read_all (const VsmmuTree *tree, int fd, const char *path, gsize *length)
+read_all (const VsmmuTree *tree, int file, const char *path, gsize *length)
 {
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   gssize got = 0;
@@ -135,16 +146,16 @@ read_all (const VsmmuTree *tree, int fd, const char *path, gsize *length)
   do {
     if (bytes->len - *length < 16 * 1024)
       g_byte_array_set_size (bytes, MAX (bytes->len * 2, 64 * 1024));
-    got = read (fd, bytes->data + *length, bytes->len - *length - 1);
+    got = vsmmu_tree_read (tree, file, bytes->data + *length, bytes->len - *length - 1, *length);
     *length += (gsize) MAX (got, 0);
     /* The log says EPIPE when it ran over since the last record. */
-  } while ((got > 0 || (got < 0 && (errno == EINTR || errno == EPIPE))) && *length < VSMMU_TREE_FILE_MAX);
+  } while ((got > 0 || (got < 0 && errno == EPIPE)) && *length < VSMMU_TREE_FILE_MAX);
   if (got < 0 && errno != EAGAIN) {
     vsmmu_tree_note_unread (tree, path, errno);
-    close (fd);
+    vsmmu_tree_close (tree, file);
     return NULL;
   }
-  close (fd);
+  vsmmu_tree_close (tree, file);
   bytes->data[*length] = '\0';
   return (char *) g_byte_array_free (g_steal_pointer (&bytes), FALSE);
 }
@@ -152,32 +163,27 @@ read_all (const VsmmuTree *tree, int fd, const char *path, gsize *length)
 char *
 vsmmu_tree_read_file (const VsmmuTree *tree, const char *path, gsize *length)
 {
-  int fd = vsmmu_tree_open (tree, tree->fd, path);
+  int file = vsmmu_tree_open (tree, tree->source->root, path);
 
-  return fd >= 0 ? read_all (tree, fd, path, length) : NULL;
+  return file >= 0 ? read_all (tree, file, path, length) : NULL;
 }
 
 char *
 vsmmu_tree_read_linked_file (const VsmmuTree *tree, const char *path, gsize *length)
 {
-  struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                          .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-  int fd = (int) syscall (SYS_openat2, tree->fd, path, &how, sizeof (how));
+  int file = tree->source->open_linked (tree->source, path);
 
-  /* A container's filter of system calls may not know this one. */
-  if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-    return vsmmu_tree_read_file (tree, path, length);
-  if (fd < 0) {
+  if (file < 0) {
     vsmmu_tree_note_unread (tree, path, errno);
     return NULL;
   }
-  return read_all (tree, fd, path, length);
+  return read_all (tree, file, path, length);
 }
 
 gboolean
-vsmmu_tree_read_link (int directory, const char *name, char *buffer, gsize size)
+vsmmu_tree_read_link (const VsmmuTree *tree, int directory, const char *name, char *buffer, gsize size)
 {
-  gssize got = readlinkat (directory, name, buffer, size - 1);
+  gssize got = tree->source->read_link (tree->source, directory, name, buffer, size - 1);
 
   buffer[MAX (got, 0)] = '\0';
   return got > 0;
@@ -186,31 +192,19 @@ vsmmu_tree_read_link (int directory, const char *name, char *buffer, gsize size)
 GPtrArray *
 vsmmu_tree_list (const VsmmuTree *tree, int directory, const char *path)
 {
-  int fd = openat (directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-  int error = fd < 0 ? errno : 0;
-  DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
-  const struct dirent *entry;
-  GPtrArray *names;
+  GPtrArray *names = tree->source->list (tree->source, directory, path);
 
-  if (stream == NULL && error != ENOENT) {
-    vsmmu_tree_note_unread (tree, path, error != 0 ? error : ENOMEM);
-    if (fd >= 0)
-      close (fd);
-    return NULL;
-  }
-  names = g_ptr_array_new_with_free_func (g_free);
-  while (stream != NULL && (entry = readdir (stream)) != NULL)
-    if (entry->d_name[0] != '.')
-      g_ptr_array_add (names, g_strdup (entry->d_name));
-  if (stream != NULL)
-    closedir (stream);
+  if (names == NULL && errno == ENOENT)
+    return g_ptr_array_new_with_free_func (g_free);
+  if (names == NULL)
+    vsmmu_tree_note_unread (tree, path, errno);
   return names;
 }
 
 VsmmuFact
 vsmmu_tree_exists (const VsmmuTree *tree, const char *path, VsmmuFactSource source)
 {
-  if (faccessat (tree->fd, path, F_OK, 0) == 0)
+  if (vsmmu_tree_has (tree, tree->source->root, path))
     return VSMMU_FACT (source, TRUE);
   return VSMMU_FACT (errno == ENOENT || errno == ENOTDIR ? source : VSMMU_FACT_SOURCE_NONE, FALSE);
 }

@@ -2,13 +2,14 @@
 #pragma once
 
 #include "host/host.h"
+#include "probe/source.h"
 
 /* The largest file that is read whole: a kernel's configuration, a log. */
 #define VSMMU_TREE_FILE_MAX (4u * 1024 * 1024)
 
 /* Where the files of a host are read. Paths have no slash at the start: sys/class/iommu. */
 typedef struct {
-  int fd;          /* of the root directory */
+  const VsmmuSource *source;
   VsmmuHost *host; /* what is there and cannot be read is added to it */
   GMutex *mutex;   /* for that, since several threads read */
 } VsmmuTree;
@@ -31,6 +32,15 @@ int vsmmu_tree_enter (const VsmmuTree *tree, int directory, const char *path);
 
 /* Opens a file for reading, not through a link; -1 when it cannot be opened. */
 int vsmmu_tree_open (const VsmmuTree *tree, int directory, const char *name);
+
+/* Closes what vsmmu_tree_enter() or vsmmu_tree_open() returned. */
+void vsmmu_tree_close (const VsmmuTree *tree, int descriptor);
+
+/* Reads from an open file; how many bytes there were, -1 with errno for none. */
+gssize vsmmu_tree_read (const VsmmuTree *tree, int file, gpointer buffer, gsize size, gsize offset);
+
+/* Whether there is such a file, link or directory, with errno when not. */
+gboolean vsmmu_tree_has (const VsmmuTree *tree, int directory, const char *path);
 
 /*
  * vsmmu_tree_read_small:
@@ -58,7 +68,7 @@ char *vsmmu_tree_read_file (const VsmmuTree *tree, const char *path, gsize *leng
 char *vsmmu_tree_read_linked_file (const VsmmuTree *tree, const char *path, gsize *length);
 
 /* Reads where the symbolic link @name leads to; %FALSE when it is none. */
-gboolean vsmmu_tree_read_link (int directory, const char *name, char *buffer, gsize size);
+gboolean vsmmu_tree_read_link (const VsmmuTree *tree, int directory, const char *name, char *buffer, gsize size);
 
 /*
  * (transfer full) (nullable): the names in a directory, without those that
