@@ -100,6 +100,25 @@ add_passthrough (GPtrArray *lines, const VsmmuDomain *domain)
 }
 
 static void
+add_cells (GPtrArray *lines, const VsmmuDomain *domain)
+{
+  for (guint i = 0; i < domain->cells->len; i++) {
+    const VsmmuCell *cell = &g_array_index (domain->cells, VsmmuCell, i);
+    g_autoptr (GString) distances = g_string_new (NULL);
+
+    for (guint sibling = 0; cell->has_distances && sibling < domain->cells->len; sibling++)
+      g_string_append_printf (distances, " %u", cell->distances[sibling]);
+    add (lines, "cell %u cpus %d memory %" G_GUINT64_FORMAT " distances%s", i, cell->has_cpus, cell->memory,
+         distances->str);
+  }
+  for (guint i = 0; i < domain->memory_nodes->len; i++) {
+    const VsmmuMemoryNodes *nodes = &g_array_index (domain->memory_nodes, VsmmuMemoryNodes, i);
+
+    add (lines, "memory of cell %d on %" G_GINT64_MODIFIER "x", nodes->cell, nodes->nodes.bits[0]);
+  }
+}
+
+static void
 add_domain (GPtrArray *lines, const VsmmuDomain *domain)
 {
   /* libvirt gives the machine the version that it has. */
@@ -109,11 +128,7 @@ add_domain (GPtrArray *lines, const VsmmuDomain *domain)
        domain->vcpus, domain->n_cells, domain->iommufd);
   add (lines, "memory %" G_GUINT64_FORMAT " max %" G_GUINT64_FORMAT " slots %u hugepages %d %" G_GUINT64_FORMAT,
        domain->memory, domain->memory_max, domain->memory_slots, domain->has_hugepages, domain->huge_page);
-  for (guint i = 0; i < domain->memory_nodes->len; i++) {
-    const VsmmuMemoryNodes *nodes = &g_array_index (domain->memory_nodes, VsmmuMemoryNodes, i);
-
-    add (lines, "memory of cell %d on %" G_GINT64_MODIFIER "x", nodes->cell, nodes->nodes.bits[0]);
-  }
+  add_cells (lines, domain);
   for (guint i = 0; i < domain->devices->len; i++)
     add_device (lines, domain, g_ptr_array_index (domain->devices, i));
   add_passthrough (lines, domain);

@@ -211,6 +211,10 @@ def in_port(text):
     return PORT.replace("/>", f">{text}</controller>")
 
 
+def in_numa(text):
+    return f"<cpu><numa>{text}</numa></cpu><vcpu>"
+
+
 NOTATIONS = [
     Notation("pciBus", DRIVER, "pciBus='{}' accel='on'",
              ("2", "02", "+2", " 2"), (*NOT_WHOLE, "0x2", "256"), False),
@@ -264,7 +268,26 @@ NOTATIONS = [
     Notation("acpi index", GUEST_ADDRESS, "<acpi index='{}'/>" + GUEST_ADDRESS,
              ("1", "16383"), (*NOT_WHOLE, "0", "0x1")),
     Notation("acpi nodeset", GUEST_ADDRESS, "<acpi nodeset='{}'/>" + GUEST_ADDRESS,
-             ("1", "2-9", "0,3", "2-9,^4", "127"), ("x", "9-2", "-1", "1-", "0-128"), False),
+             ("1", "2-9", "0,3", "2-9,^4", "2-9,3-5", "127", " 1 - 2 ", "1,"),
+             ("x", "9-2", "-1", "1-", "0-128", "16384", "", "^3", "^2-3", "^ 2", ",1", "1,,2", "1 2", "+2", "0x2",
+              ",".join(["0-127"] * 2000) + ",128"), False),
+    Notation("cell", "<vcpu>", in_numa("<cell id='{}' memory='4'/><cell memory='0'/>"),
+             ("0", "+0", " 0", "00"), (*NOT_WHOLE, "0x0", "2", "1")),
+    Notation("cell cpus", "<vcpu>", in_numa("<cell cpus='{}' memory='4'/>"),
+             ("0-3", "0,3", "^1", " 0 - 3 ", "15", "0,"), ("", "x", "3-0", "^0-1", "16384", "0x1", "0 1")),
+    Notation("sibling", "<vcpu>", in_numa("<cell memory='4'><distances><sibling id='{}' value='20'/></distances></cell>"
+                                          "<cell memory='0'/>"),
+             ("1", "+1", "01"), (*NOT_WHOLE, "2", "0", "0x1"), False),
+    Notation("distance", "<vcpu>", in_numa("<cell memory='4'><distances><sibling id='1' value='{}'/></distances></cell>"
+                                           "<cell memory='0'/>"),
+             ("11", "255", "+20"), (*NOT_WHOLE, "10", "0", "256", "0x14"), False),
+    Notation("distance to itself", "<vcpu>", in_numa("<cell memory='4'><distances><sibling id='0' value='{}'/></distances>"
+                                                     "</cell>"),
+             ("10", "+10"), (*NOT_WHOLE, "11", "0", "256"), False),
+    Notation("numatune", "<vcpu>", "<numatune><memory mode='strict' nodeset='{}'/></numatune><vcpu>",
+             ("0", "0-1", "0,1", "0,"), ("", "x", "^0", "1-0", "16384")),
+    Notation("memnode", "<vcpu>", "<numatune><memnode cellid='{}' nodeset='0'/></numatune>" + in_numa("<cell memory='4'/>"),
+             ("0", "+0"), (*NOT_WHOLE, "0x0")),
     Notation("gic", "<gic version='3'/>", "<gic version='{}'/>", ("host", "2", "3"), ("", "03", "4", "HOST")),
     Notation("vcpu", "<vcpu>16</vcpu>", "<vcpu>{}</vcpu>",
              ("8", "+8", " 8", "08", "8<!-- all -->"), (*NOT_WHOLE, "0", "0x8"), False),

@@ -238,7 +238,7 @@ take_initiators (VsmmuLifting *lifting)
 static gboolean
 has_node (const Nodes *nodes, guint node)
 {
-  return node < VSMMU_NODES_MAX && (nodes->bits[node / 64] >> (node % 64) & 1);
+  return node < VSMMU_NODES_MAX && vsmmu_nodes_contain (nodes->bits, node);
 }
 
 /* (transfer full): like "2-9,12" */

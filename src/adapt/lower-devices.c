@@ -111,7 +111,7 @@ add_initiators (VsmmuLowering *lowering, const VsmmuDevice *hostdev, guint *numb
   for (guint node = 0; node < VSMMU_NODES_MAX; node++) {
     g_autofree char *value = NULL;
 
-    if (!(hostdev->hostdev.acpi_nodes[node / 64] >> (node % 64) & 1))
+    if (!vsmmu_nodes_contain (hostdev->hostdev.acpi_nodes, node))
       continue;
     value = g_strdup_printf ("acpi-generic-initiator,id=" VSMMU_INITIATOR_ID "%u,pci-dev=%s,node=%u", (*number)++,
                              hostdev->id, node);

@@ -255,7 +255,7 @@ static void
 add_initiators (Builder *builder, const VsmmuDevice *device)
 {
   for (guint node = 0; node < VSMMU_NODES_MAX; node++)
-    if (device->hostdev.acpi_nodes[node / 64] >> (node % 64) & 1)
+    if (vsmmu_nodes_contain (device->hostdev.acpi_nodes, node))
       add_initiator (builder, device->id, node);
 }
 

@@ -23,35 +23,91 @@ vsmmu_number_parse (const char *text, guint base, guint64 *value)
   return errno == 0 && end != digits && *end == '\0';
 }
 
+static void
+skip_spaces (const char **text)
+{
+  while (g_ascii_isspace (**text))
+    (*text)++;
+}
+
+/* A number below @max, and the spaces after it. */
+static gboolean
+take_number (const char **text, guint64 *value, guint max)
+{
+  char *end = NULL;
+
+  *value = g_ascii_strtoull (*text, &end, 10);
+  if (end == *text || *value >= max || memchr (*text, '-', (gsize) (end - *text)) != NULL)
+    return FALSE;
+  *text = end;
+  skip_spaces (text);
+  return TRUE;
+}
+
+/* Whole words at a time, so that a long list of wide ranges costs no more than reading it. */
+static void
+change_bits (guint64 *bits, guint64 first, guint64 last, gboolean is_set)
+{
+  for (guint64 word = first / 64; word <= last / 64; word++) {
+    guint64 mask = G_MAXUINT64;
+
+    if (word == first / 64)
+      mask &= G_MAXUINT64 << first % 64;
+    if (word == last / 64)
+      mask &= G_MAXUINT64 >> (63 - last % 64);
+    bits[word] = is_set ? bits[word] | mask : bits[word] & ~mask;
+  }
+}
+
+/* One of "4", "2-9" and "^4", and the spaces after it. */
+static gboolean
+take_range (const char **text, guint64 *bits, guint max)
+{
+  gboolean removes = **text == '^';
+  guint64 first;
+  guint64 last;
+
+  *text += removes;
+  if (!g_ascii_isdigit (**text) || !take_number (text, &first, max))
+    return FALSE;
+  last = first;
+  if (**text == '-') {
+    (*text)++;
+    if (removes || !take_number (text, &last, max) || last < first)
+      return FALSE;
+  }
+  change_bits (bits, first, last, !removes);
+  return TRUE;
+}
+
+gboolean
+vsmmu_number_parse_set (const char *text, guint64 *bits, guint max)
+{
+  skip_spaces (&text);
+  if (*text == '\0')
+    return FALSE;
+  while (*text != '\0') {
+    if (!take_range (&text, bits, max))
+      return FALSE;
+    if (*text == '\0')
+      break;
+    /* One comma may end the list. */
+    if (*text++ != ',')
+      return FALSE;
+    skip_spaces (&text);
+  }
+  return TRUE;
+}
+
 gboolean
 vsmmu_number_parse_nodes (const char *text, guint64 *nodes, guint max)
 {
-  g_auto (GStrv) parts = g_strsplit (text, ",", -1);
-
-  for (guint i = 0; parts[i] != NULL; i++) {
-    char *part = g_strstrip (parts[i]);
-    gboolean removes = *part == '^';
-    char *dash = strchr (part, '-');
-    guint64 first;
-    guint64 last;
-
-    if (dash != NULL)
-      *dash++ = '\0';
-    if (!vsmmu_number_parse (part + removes, 10, &first) ||
-        !vsmmu_number_parse (dash != NULL ? dash : part + removes, 10, &last) || first > last || last >= max)
-      return FALSE;
-    /* Whole words at a time, so that a long list of wide ranges costs no more than reading it. */
-    for (guint64 word = first / 64; word <= last / 64; word++) {
-      guint64 mask = G_MAXUINT64;
-
-      if (word == first / 64)
-        mask &= G_MAXUINT64 << first % 64;
-      if (word == last / 64)
-        mask &= G_MAXUINT64 >> (63 - last % 64);
-      nodes[word] = removes ? nodes[word] & ~mask : nodes[word] | mask;
-    }
-  }
-  return TRUE;
+  if (!vsmmu_number_parse_set (text, nodes, max))
+    return FALSE;
+  for (guint word = 0; word < max / 64; word++)
+    if (nodes[word] != 0)
+      return TRUE;
+  return FALSE;
 }
 
 gboolean

@@ -24,13 +24,17 @@
 gboolean vsmmu_number_parse (const char *text, guint base, guint64 *value);
 
 /*
- * vsmmu_number_parse_nodes:
- * @text: NUMA nodes as virBitmapParse() takes them: "2-9,^4,12"
- * @nodes: (inout): one bit for each node, of @max bits
- * @max: nodes from this one on are refused; a multiple of 64
+ * vsmmu_number_parse_set:
+ * @text: numbers as virBitmapParse() takes them: "2-9,^4,12"; what a caret takes away may be taken away before it is
+ *   there, and not more than one at a time
+ * @bits: (inout): one bit for each number, of @max bits
+ * @max: numbers from this one on are refused; a multiple of 64
  *
- * Returns: %FALSE for anything else; @nodes may have changed then
+ * Returns: %FALSE for anything else; @bits may have changed then
  */
+gboolean vsmmu_number_parse_set (const char *text, guint64 *bits, guint max);
+
+/* The same for a set of NUMA nodes, where libvirt refuses the empty one. */
 gboolean vsmmu_number_parse_nodes (const char *text, guint64 *nodes, guint max);
 
 /*

@@ -95,7 +95,7 @@ check_host_no_kvm (VsmmuCheck *check)
 static gboolean
 has_node (const VsmmuMemoryNodes *memory, gint64 node)
 {
-  return node < VSMMU_HOST_NODES_MAX && (memory->nodes.bits[node / 64] >> node % 64 & 1) != 0;
+  return node < VSMMU_HOST_NODES_MAX && vsmmu_nodes_contain (memory->nodes.bits, (guint) node);
 }
 
 /* Where the memory of guest node @cell is, or that of the whole guest; %NULL when the document does not say. */

@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "base/number.h"
+#include "domain/numa-read.h"
 #include "domain/options.h"
 #include "domain/read.h"
 
@@ -91,15 +92,6 @@ read_host_address (const VsmmuReader *reader, const xmlNode *address, const char
   host->function = (guint8) vsmmu_read_integer (reader, address, suffix, "function", 0, 0, 7, 0);
 }
 
-static void
-read_nodeset (const VsmmuReader *reader, const xmlNode *acpi, guint64 *nodes)
-{
-  const char *text = vsmmu_xml_attribute (acpi, "nodeset");
-
-  if (!vsmmu_number_parse_nodes (text, nodes, VSMMU_NODES_MAX))
-    vsmmu_read_problem (reader, acpi, "/acpi", "nodeset", text, _ ("NUMA nodes such as 2-9 or 0,3"));
-}
-
 /* What <hostdev> and <interface type='hostdev'> have in common. */
 static void
 read_hostdev_parts (const VsmmuReader *reader, VsmmuDevice *device)
@@ -132,8 +124,10 @@ read_hostdev_parts (const VsmmuReader *reader, VsmmuDevice *device)
     hostdev->boot_order = (int) vsmmu_read_integer (reader, boot, "/boot", "order", 10, 1, G_MAXINT, 0);
   if (acpi != NULL)
     hostdev->acpi_index = vsmmu_read_integer (reader, acpi, "/acpi", "index", 10, 1, G_MAXUINT32, 0);
-  if (acpi != NULL && vsmmu_xml_attribute (acpi, "nodeset") != NULL)
-    read_nodeset (reader, acpi, hostdev->acpi_nodes);
+  if (acpi != NULL && vsmmu_xml_attribute (acpi, "nodeset") != NULL) {
+    hostdev->acpi_line = vsmmu_xml_line (acpi);
+    hostdev->has_acpi_nodes = vsmmu_numa_read_set (reader, acpi, "/acpi", hostdev->acpi_nodes, VSMMU_NODES_MAX);
+  }
 }
 
 static void

@@ -3,6 +3,7 @@
 
 #include <libxml/tree.h>
 
+#include "domain/numa.h"
 #include "domain/pci.h"
 
 /*
@@ -40,9 +41,6 @@ typedef enum {
   VSMMU_SWITCH_ON,
   VSMMU_SWITCH_INVALID,
 } VsmmuSwitch;
-
-/* NUMA nodes that a guest can have; QEMU's MAX_NODES is 128. */
-#define VSMMU_NODES_MAX 128
 
 typedef enum {
   VSMMU_ADDRESS_NONE,
@@ -82,6 +80,8 @@ typedef struct {
   const char *rom_file;
   int boot_order;                           /* 0 when not given */
   gint64 acpi_index;                        /* 0 when not given */
+  guint acpi_line;                          /* of <acpi> with a nodeset; 0 without */
+  gboolean has_acpi_nodes;                  /* and there is at least one node in it */
   guint64 acpi_nodes[VSMMU_NODES_MAX / 64]; /* <acpi nodeset=…>: one bit for each NUMA node */
 } VsmmuHostdev;
 

@@ -8,6 +8,7 @@
 #include "domain/acceleration.h"
 #include "domain/device-read.h"
 #include "domain/implicit.h"
+#include "domain/numa-read.h"
 #include "domain/reach.h"
 #include "domain/read.h"
 #include "domain/slots.h"
@@ -118,42 +119,6 @@ read_memory_max (VsmmuDomain *domain, const xmlNode *memory)
 }
 
 static void
-read_cpu (VsmmuDomain *domain, const xmlNode *cpu)
-{
-  const VsmmuReader reader = { .domain = domain };
-  const xmlNode *numa = vsmmu_read_child (&reader, cpu, "/cpu", "numa");
-
-  for (xmlNode *node = numa != NULL ? vsmmu_xml_element (numa->children) : NULL; node != NULL;
-       node = vsmmu_xml_element (node->next))
-    domain->n_cells += vsmmu_xml_is (node, "cell");
-}
-
-static void
-read_numatune (VsmmuDomain *domain, const xmlNode *numatune)
-{
-  const VsmmuReader reader = { .domain = domain };
-
-  vsmmu_read_child (&reader, numatune, "/numatune", "memory");
-  for (xmlNode *node = vsmmu_xml_element (numatune->children); node != NULL; node = vsmmu_xml_element (node->next)) {
-    const char *nodeset = vsmmu_xml_attribute (node, "nodeset");
-    const char *cell = vsmmu_xml_attribute (node, "cellid");
-    VsmmuMemoryNodes memory = { .cell = -1, .line = vsmmu_xml_line (node) };
-    guint64 number;
-
-    if (nodeset == NULL || !vsmmu_number_parse_nodes (nodeset, memory.nodes.bits, VSMMU_HOST_NODES_MAX))
-      continue;
-    if (vsmmu_xml_is (node, "memnode")) {
-      if (cell == NULL || !vsmmu_number_parse (cell, 10, &number) || number > G_MAXINT16)
-        continue;
-      memory.cell = (int) number;
-    } else if (!vsmmu_xml_is (node, "memory")) {
-      continue;
-    }
-    g_array_append_val (domain->memory_nodes, memory);
-  }
-}
-
-static void
 read_iommufd (VsmmuDomain *domain, const xmlNode *iommufd)
 {
   const VsmmuReader reader = { .domain = domain };
@@ -191,8 +156,8 @@ static const struct {
   { "vcpu", read_vcpu },
   { "memoryBacking", read_memory_backing },
   { "memory", read_memory },
-  { "cpu", read_cpu },
-  { "numatune", read_numatune },
+  { "cpu", vsmmu_numa_read_cells },
+  { "numatune", vsmmu_numa_read_memory },
   { "maxMemory", read_memory_max },
 };
 

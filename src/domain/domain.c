@@ -60,6 +60,7 @@ domain_clear (gpointer data)
     return;
   g_ptr_array_unref (domain->iommus);
   g_ptr_array_unref (domain->controllers);
+  g_array_unref (domain->cells);
   g_array_unref (domain->memory_nodes);
   g_array_unref (domain->arguments);
   g_array_unref (domain->overrides);
@@ -91,6 +92,7 @@ vsmmu_domain_new_empty (xmlDocPtr document, const char *file)
   domain->iommus = g_ptr_array_new ();
   domain->hostdevs = g_ptr_array_new ();
   domain->controllers = g_ptr_array_new ();
+  domain->cells = g_array_new (FALSE, TRUE, sizeof (VsmmuCell));
   domain->memory_nodes = g_array_new (FALSE, FALSE, sizeof (VsmmuMemoryNodes));
   domain->problems = g_array_new (FALSE, FALSE, sizeof (VsmmuValueProblem));
   g_array_set_clear_func (domain->problems, value_problem_clear);

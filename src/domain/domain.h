@@ -2,6 +2,7 @@
 #pragma once
 
 #include "domain/device.h"
+#include "domain/numa.h"
 #include "vsmmu/domain.h"
 #include "xml/xml.h"
 
@@ -31,19 +32,6 @@ typedef struct {
   const char *property; /* overrides only */
   char *element;
 } VsmmuPassthrough;
-
-/* NUMA nodes of the host that libvirt can name, in bits. */
-#define VSMMU_HOST_NODES_MAX 1024
-typedef struct {
-  guint64 bits[VSMMU_HOST_NODES_MAX / 64];
-} VsmmuNodeSet;
-
-/* Where on the host the memory of one guest NUMA node, or of all, is: <numatune>. */
-typedef struct {
-  int cell; /* -1 for the whole guest */
-  guint line;
-  VsmmuNodeSet nodes;
-} VsmmuMemoryNodes;
 
 /* One PCI bus of the guest: the bus behind the controller with that index. */
 typedef struct {
@@ -99,7 +87,8 @@ struct _VsmmuDomain {
   guint64 memory;       /* KiB; 0 when not given; with that of memory devices */
   guint64 memory_max;   /* KiB; 0 when no memory can be plugged: <maxMemory> */
   guint memory_slots;   /* for memory devices, in <maxMemory> */
-  guint n_cells;        /* guest NUMA nodes: <cpu><numa><cell> */
+  guint n_cells;        /* guest NUMA nodes in the document: <cpu><numa><cell> */
+  GArray *cells;        /* VsmmuCell: by their numbers, %VSMMU_NODES_MAX of them at most */
   GArray *memory_nodes; /* VsmmuMemoryNodes */
   VsmmuSwitch iommufd;  /* <iommufd enabled=…> */
   guint iommufd_line;
