@@ -2,39 +2,16 @@
 #include <glib/gi18n-lib.h>
 
 #include "domain/virt-machine.h"
+#include "host/pci-hole.h"
 #include "plan/layout.h"
-
-/* More no processor addresses. */
-#define HOLE_MAX_KIB (128 * 1024 * VSMMU_KIB_PER_GIB)
 
 /* For emulated devices, and for what the firmware keeps free behind the ports. */
 #define HOLE_RESERVE_KIB (32 * VSMMU_KIB_PER_GIB)
 
-/* Room for the BARs of @device that go into the 64-bit hole, in KiB; they are aligned to the largest of them. */
-static guint64
-device_need (const VsmmuHostDevice *device)
-{
-  guint64 largest = 1;
-  guint64 sum = 0;
-
-  for (guint i = 0; i < VSMMU_HOST_BARS_MAX; i++) {
-    const VsmmuHostBar *bar = &device->bars[i];
-    guint64 size = MIN (bar->size / 1024 + (bar->size % 1024 != 0), HOLE_MAX_KIB);
-
-    /* A bridge has one 64-bit window, and it is prefetchable. */
-    if (bar->is_io || !bar->is_64bit || !bar->is_prefetchable)
-      continue;
-    largest = MAX (largest, size);
-    sum += size;
-  }
-  return (sum + largest - 1) / largest * largest;
-}
-
-/* In KiB, saturated. */
-static guint64
+static VsmmuPciHole
 hole_need (const VsmmuLayout *layout)
 {
-  guint64 need = HOLE_RESERVE_KIB;
+  VsmmuPciHole hole = { 0 };
 
   for (guint i = 0; i < layout->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = g_ptr_array_index (layout->domain->hostdevs, i);
@@ -42,30 +19,28 @@ hole_need (const VsmmuLayout *layout)
         hostdev->hostdev.is_pci ? vsmmu_host_device_at (layout->host, &hostdev->hostdev.host) : NULL;
 
     if (device != NULL)
-      need = MIN (need + device_need (device), 2 * HOLE_MAX_KIB);
+      vsmmu_pci_hole_add (&hole, device);
   }
   for (guint i = 0; i < layout->groups->len; i++) {
     const VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
 
     for (guint d = 0; d < group->devices->len; d++)
-      need = MIN (need + device_need (g_ptr_array_index (group->devices, d)), 2 * HOLE_MAX_KIB);
+      vsmmu_pci_hole_add (&hole, g_ptr_array_index (group->devices, d));
   }
-  return need;
+  return hole;
 }
 
 gboolean
 vsmmu_layout_size_hole (VsmmuLayout *layout, GError **error)
 {
-  guint64 need = hole_need (layout);
-  guint64 size = VSMMU_VIRT_HOLE_MIN;
+  VsmmuPciHole need = hole_need (layout);
+  guint64 size = vsmmu_pci_hole_size (&need, HOLE_RESERVE_KIB);
 
-  if (need > HOLE_MAX_KIB)
+  if (size == 0)
     return vsmmu_layout_refuse (error,
                                 _ ("the memory of the devices does not fit into a 64-bit PCI hole of %d TiB, which is "
                                    "the maximum"),
-                                (int) (HOLE_MAX_KIB / VSMMU_KIB_PER_GIB / 1024));
-  while (size < need)
-    size *= 2;
+                                (int) (VSMMU_PCI_HOLE_MAX / VSMMU_KIB_PER_GIB / 1024));
   layout->hole = size > VSMMU_VIRT_HOLE_MIN ? size : 0;
   return TRUE;
 }
@@ -74,21 +49,11 @@ vsmmu_layout_size_hole (VsmmuLayout *layout, GError **error)
 static guint
 list_cells (const VsmmuDomain *domain, int cells[VSMMU_NODES_MAX])
 {
-  const xmlNode *cpu = vsmmu_xml_child (xmlDocGetRootElement (domain->document), "cpu");
-  const xmlNode *numa = cpu != NULL ? vsmmu_xml_child (cpu, "numa") : NULL;
   guint count = 0;
 
-  for (xmlNode *cell = numa != NULL ? numa->children : NULL; cell != NULL && count < VSMMU_NODES_MAX;
-       cell = cell->next) {
-    const char *id = vsmmu_xml_is (cell, "cell") ? vsmmu_xml_attribute (cell, "id") : NULL;
-    const char *memory = id != NULL ? vsmmu_xml_attribute (cell, "memory") : NULL;
-    guint64 number = 0;
-    guint64 size = 0;
-
-    if (memory != NULL && vsmmu_number_parse (id, 10, &number) && number < VSMMU_NODES_MAX &&
-        vsmmu_number_parse (memory, 10, &size) && size > 0)
-      cells[count++] = (int) number;
-  }
+  for (guint i = 0; i < domain->cells->len; i++)
+    if (g_array_index (domain->cells, VsmmuCell, i).memory > 0)
+      cells[count++] = (int) i;
   return count;
 }
 
@@ -105,7 +70,7 @@ is_on (const VsmmuDomain *domain, int cell, gint64 node)
       found = memory;
   }
   for (guint i = 0; found != NULL && i < VSMMU_HOST_NODES_MAX; i++)
-    if ((found->nodes.bits[i / 64] >> i % 64 & 1) != (i == node))
+    if (vsmmu_nodes_contain (found->nodes.bits, i) != (i == node))
       return FALSE;
   return found != NULL;
 }

@@ -12,6 +12,7 @@
 #include "domain/acceleration.h"
 #include "domain/domain-read.h"
 #include "domain/reach.h"
+#include "host/device-model.h"
 #include "plan/adopt.h"
 #include "xml/edit.h"
 
@@ -232,9 +233,6 @@ edit_guest (VsmmuLayout *layout, VsmmuPlan *plan, const char *guest, gsize lengt
   return TRUE;
 }
 
-/* NUMA nodes of one GPU, which can have eight partitions (MIG). */
-#define GPU_NODES 8
-
 /* What neither the XML nor a rule says. */
 static void
 note_what_is_left (VsmmuLayout *layout)
@@ -247,15 +245,16 @@ note_what_is_left (VsmmuLayout *layout)
 
     for (guint d = 0; d < group->devices->len; d++) {
       const VsmmuHostDevice *device = g_ptr_array_index (group->devices, d);
+      guint n_nodes = vsmmu_host_device_memory_nodes (device);
 
-      if (g_strcmp0 (device->driver, "nvgrace_gpu_vfio_pci") != 0)
+      if (n_nodes == 0)
         continue;
       vsmmu_layout_note (
           layout,
           _ ("%s has memory of its own, which the guest sees as NUMA nodes: add cells %u to %u without "
              "memory to <numa> in <cpu> after the cells with memory, and <acpi nodeset='%u-%u'/> to the <hostdev>"),
-          device->name, next, next + GPU_NODES - 1, next, next + GPU_NODES - 1);
-      next += GPU_NODES;
+          device->name, next, next + n_nodes - 1, next, next + n_nodes - 1);
+      next += n_nodes;
     }
   }
 }
