@@ -28,6 +28,7 @@ static const char *const answers[] = { "no", "yes", NULL };
 struct _VsmmuPolicy {
   guint mode;
   guint iommufd;
+  guint adopt;
   guint domains_decide;
   guint on_mismatch;
   guint wait;         /* seconds */
@@ -45,13 +46,14 @@ static const struct {
 } keys[] = {
   { "policy", "mode", modes, G_STRUCT_OFFSET (VsmmuPolicy, mode), 0 },
   { "policy", "domains-decide", answers, G_STRUCT_OFFSET (VsmmuPolicy, domains_decide), 0 },
+  { "define", "adopt", answers, G_STRUCT_OFFSET (VsmmuPolicy, adopt), 0 },
   { "attach", "iommufd", iommufds, G_STRUCT_OFFSET (VsmmuPolicy, iommufd), 0 },
   { "hotplug", "on-mismatch", mismatches, G_STRUCT_OFFSET (VsmmuPolicy, on_mismatch), 0 },
   { "hotplug", "wait", NULL, G_STRUCT_OFFSET (VsmmuPolicy, wait), 0 },
   { "hook", "timeout", NULL, G_STRUCT_OFFSET (VsmmuPolicy, timeout), 1 },
 };
 #define RULES_GROUP "rules"
-static const char *const group_names[] = { "policy", "attach", "hotplug", "hook", RULES_GROUP, NULL };
+static const char *const group_names[] = { "policy", "define", "attach", "hotplug", "hook", RULES_GROUP, NULL };
 
 /* One file, while it is read. */
 typedef struct {
@@ -279,6 +281,12 @@ VsmmuPolicyIommufd
 vsmmu_policy_get_iommufd (const VsmmuPolicy *policy)
 {
   return (VsmmuPolicyIommufd) policy->iommufd;
+}
+
+gboolean
+vsmmu_policy_adopts (const VsmmuPolicy *policy)
+{
+  return policy->adopt != 0;
 }
 
 VsmmuPolicyMismatch

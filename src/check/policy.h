@@ -99,6 +99,13 @@ const char *vsmmu_policy_mode_to_string (VsmmuPolicyMode mode);
 VsmmuPolicyIommufd vsmmu_policy_get_iommufd (const VsmmuPolicy *policy);
 
 /*
+ * vsmmu_policy_adopts:
+ *
+ * Returns: whether the PCI devices of a domain that is defined or created are to be put behind vSMMUs
+ */
+gboolean vsmmu_policy_adopts (const VsmmuPolicy *policy);
+
+/*
  * vsmmu_policy_get_on_mismatch:
  *
  * Returns: what the host's configuration says; a domain can be stricter for itself, see #VSMMU_POLICY_NAMESPACE

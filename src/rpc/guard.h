@@ -50,6 +50,14 @@ void vsmmu_guard_free (VsmmuGuard *guard);
 char *vsmmu_guard_domain (VsmmuGuard *guard, const char *xml, gboolean is_kept, GError **error);
 
 /*
+ * vsmmu_guard_new_domain:
+ * @xml: a domain to define or create
+ *
+ * As vsmmu_guard_domain(), but puts the PCI devices that the domain has behind vSMMUs before, if the policy says so.
+ */
+char *vsmmu_guard_new_domain (VsmmuGuard *guard, const char *xml, GError **error);
+
+/*
  * vsmmu_guard_attach:
  * @uuid: of the domain, 16 bytes
  * @flags: virDomainDeviceModifyFlags

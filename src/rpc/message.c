@@ -34,9 +34,9 @@ static const VsmmuProcedure procedures[] = {
   /* virDomainAttachDevice */
   { 8, VSMMU_XML_ATTACHES, STRING (rpc_domain_xml), DOMAIN (rpc_domain_xml), NONE },
   /* virDomainCreateXML */
-  { 10, VSMMU_XML_DEFINES, STRING (rpc_xml_flags), NONE, FLAGS (rpc_xml_flags) },
+  { 10, VSMMU_XML_IS_NEW, STRING (rpc_xml_flags), NONE, FLAGS (rpc_xml_flags) },
   /* virDomainDefineXML */
-  { 11, VSMMU_XML_DEFINES, STRING (rpc_xml), NONE, NONE },
+  { 11, VSMMU_XML_IS_NEW, STRING (rpc_xml), NONE, NONE },
   /* virDomainDetachDevice */
   { 13, VSMMU_XML_DETACHES, STRING (rpc_domain_xml), DOMAIN (rpc_domain_xml), NONE },
   /* virDomainGetXMLDesc */
@@ -90,9 +90,9 @@ static const VsmmuProcedure procedures[] = {
   { 305, VSMMU_XML_DEFINES, PARAMETERS (rpc_migrate_perform3_parameters), DOMAIN (rpc_migrate_perform3_parameters),
     FLAGS (rpc_migrate_perform3_parameters) },
   /* virDomainCreateXMLWithFiles */
-  { 309, VSMMU_XML_DEFINES, STRING (rpc_xml_flags), NONE, FLAGS (rpc_xml_flags) },
+  { 309, VSMMU_XML_IS_NEW, STRING (rpc_xml_flags), NONE, FLAGS (rpc_xml_flags) },
   /* virDomainDefineXMLFlags */
-  { 350, VSMMU_XML_DEFINES, STRING (rpc_xml_flags), NONE, FLAGS (rpc_xml_flags) },
+  { 350, VSMMU_XML_IS_NEW, STRING (rpc_xml_flags), NONE, FLAGS (rpc_xml_flags) },
   /* virDomainManagedSaveGetXMLDesc */
   { 388, VSMMU_XML_IS_ASKED, STRING (rpc_xml), NONE, NONE },
   /* virDomainManagedSaveDefineXML */

@@ -202,6 +202,8 @@ convert (VsmmuSession *session, const VsmmuFrameHeader *header, const VsmmuMessa
          const char *xml, GError **error)
 {
   switch (role) {
+  case VSMMU_XML_IS_NEW:
+    return vsmmu_guard_new_domain (session->guard, xml, error);
   case VSMMU_XML_DEFINES:
   case VSMMU_XML_CONVERTS:
     return vsmmu_guard_domain (session->guard, xml, role == VSMMU_XML_DEFINES, error);

@@ -171,6 +171,90 @@ test_a_good_domain_is_lowered_where_libvirt_does_not (Fixture *fixture, gconstpo
   g_assert_cmpstr (lifted, ==, fixture->good);
 }
 
+/* A domain of a program that knows no vSMMU, with a device of the host and an SMMUv3 that it cannot use. */
+#define UNPREPARED(machine, domain)                                                                                    \
+  "<domain type='kvm'><name>guest</name><memory unit='GiB'>4</memory><vcpu>4</vcpu><os firmware='efi'>"                \
+  "<type " machine ">hvm</type></os><features><acpi/><gic version='3'/></features><devices>\n"                         \
+  "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='" domain "' bus='0x01' slot='0x00' "    \
+  "function='0x0'/></source></hostdev>\n<iommu model='smmuv3'/>\n</devices></domain>"
+#define VIRT "arch='aarch64' machine='virt'"
+
+static void
+test_devices_of_a_new_domain_stay_where_they_are (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (vsmmu_guard_new_domain (fixture->guard, UNPREPARED (VIRT, "0x0009"), &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (fixture->around.n_hosts, ==, 0);
+}
+
+static void
+test_devices_of_a_new_domain_go_behind_vsmmus_if_the_policy_says_so (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *adopted = NULL;
+  g_autofree char *lowered = NULL;
+  g_autofree char *shown = NULL;
+
+  set_policy (fixture, "[define]\nadopt=yes\n");
+  adopted = vsmmu_guard_new_domain (fixture->guard, UNPREPARED (VIRT, "0x0009"), &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (adopted, "accel='on'"));
+  g_assert_nonnull (strstr (adopted, "iommufd='yes'"));
+  g_assert_null (strstr (adopted, "<iommu model='smmuv3'/>"));
+  g_assert_nonnull (strstr (fixture->around.said->str, "0009:01:00.0 was moved to "));
+  g_assert_nonnull (strstr (fixture->around.said->str, "was removed"));
+  g_assert_null (vsmmu_guard_new_domain (fixture->guard, adopted, &error));
+  g_assert_no_error (error);
+
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (11, 3, 0);
+  lowered = vsmmu_guard_new_domain (fixture->guard, UNPREPARED (VIRT, "0x0009"), &error);
+  g_assert_no_error (error);
+  shown = vsmmu_guard_lift (fixture->guard, lowered);
+  g_assert_nonnull (strstr (shown, "accel='on'"));
+  g_assert_null (vsmmu_guard_new_domain (fixture->guard, lowered, &error));
+  g_assert_no_error (error);
+  fixture->around.target.libvirt = VSMMU_VERSION_ENCODE (12, 8, 0);
+  g_assert_null (vsmmu_guard_new_domain (fixture->guard, shown, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_what_cannot_go_behind_a_vsmmu_is_refused_or_said (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  set_policy (fixture, "[define]\nadopt=yes\n");
+  g_assert_null (vsmmu_guard_new_domain (fixture->guard, UNPREPARED (VIRT, "0x0077"), &error));
+  g_assert_error (error, VSMMU_ERROR, VSMMU_ERROR_REFUSED);
+  g_assert_nonnull (strstr (error->message, "domain:2: the host has no PCI function 0077:01:00.0"));
+  g_clear_error (&error);
+  set_policy (fixture, "[policy]\nmode=warn\n[define]\nadopt=yes\n");
+  g_assert_null (vsmmu_guard_new_domain (fixture->guard, UNPREPARED (VIRT, "0x0077"), &error));
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (fixture->around.said->str, "cannot be put behind vSMMUs: domain:2: "));
+}
+
+static void
+test_domains_of_other_machines_and_without_devices_are_not_touched (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const char *const documents[] = { UNPREPARED ("arch='x86_64' machine='q35'", "0x0009"), "<domain",
+                                           "<network/>",
+                                           "<domain type='kvm'><name>g</name><os><type " VIRT
+                                           ">hvm</type></os><devices><hostdev mode='subsystem' type='usb'/>"
+                                           "<iommu model='smmuv3'/></devices></domain>" };
+
+  set_policy (fixture, "[define]\nadopt=yes\n");
+  for (gsize i = 0; i < G_N_ELEMENTS (documents); i++) {
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (vsmmu_guard_new_domain (fixture->guard, documents[i], &error));
+    g_assert_no_error (error);
+  }
+  g_assert_cmpuint (fixture->around.n_hosts, ==, 0);
+}
+
 /* Nothing is changed without a word. */
 static void
 test_what_lowering_loses_is_noted (Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -1164,6 +1248,10 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("native", NULL, test_a_good_domain_passes_as_it_is_where_libvirt_knows_it);
   ADD ("lowered", NULL, test_a_good_domain_is_lowered_where_libvirt_does_not);
+  ADD ("stays", NULL, test_devices_of_a_new_domain_stay_where_they_are);
+  ADD ("adopted", NULL, test_devices_of_a_new_domain_go_behind_vsmmus_if_the_policy_says_so);
+  ADD ("not-adopted", NULL, test_what_cannot_go_behind_a_vsmmu_is_refused_or_said);
+  ADD ("untouched", NULL, test_domains_of_other_machines_and_without_devices_are_not_touched);
   ADD ("refused", NULL, test_a_domain_with_errors_is_refused_and_said_why);
   ADD ("lost", NULL, test_what_lowering_loses_is_noted);
   ADD ("no-port", NULL, test_a_device_whose_ports_are_taken_is_refused);

@@ -62,8 +62,8 @@ static const struct {
   gboolean has_flags;
 } procedures[] = {
   { "DomainAttachDevice", 8, VSMMU_XML_ATTACHES, PAYLOAD (rpc_domain_xml, domain_xml), 1, TRUE, FALSE },
-  { "DomainCreateXML", 10, VSMMU_XML_DEFINES, PAYLOAD (rpc_xml_flags, xml_flags), 1, FALSE, TRUE },
-  { "DomainDefineXML", 11, VSMMU_XML_DEFINES, PAYLOAD (rpc_xml, xml), 1, FALSE, FALSE },
+  { "DomainCreateXML", 10, VSMMU_XML_IS_NEW, PAYLOAD (rpc_xml_flags, xml_flags), 1, FALSE, TRUE },
+  { "DomainDefineXML", 11, VSMMU_XML_IS_NEW, PAYLOAD (rpc_xml, xml), 1, FALSE, FALSE },
   { "DomainDetachDevice", 13, VSMMU_XML_DETACHES, PAYLOAD (rpc_domain_xml, domain_xml), 1, TRUE, FALSE },
   { "DomainGetXMLDesc", 14, VSMMU_XML_IS_ASKED, PAYLOAD (rpc_xml, xml), 1, FALSE, FALSE },
   { "DomainMigratePrepare2", 108, VSMMU_XML_DEFINES, PAYLOAD (rpc_migrate_prepare2, prepare2), 1, FALSE, FALSE },
@@ -98,8 +98,8 @@ static const struct {
     N_XML_PARAMETERS, FALSE, TRUE },
   { "DomainMigratePerform3Params", 305, VSMMU_XML_DEFINES,
     PAYLOAD (rpc_migrate_perform3_parameters, perform3_parameters), N_XML_PARAMETERS, TRUE, TRUE },
-  { "DomainCreateXMLWithFiles", 309, VSMMU_XML_DEFINES, PAYLOAD (rpc_xml_flags, xml_flags), 1, FALSE, TRUE },
-  { "DomainDefineXMLFlags", 350, VSMMU_XML_DEFINES, PAYLOAD (rpc_xml_flags, xml_flags), 1, FALSE, TRUE },
+  { "DomainCreateXMLWithFiles", 309, VSMMU_XML_IS_NEW, PAYLOAD (rpc_xml_flags, xml_flags), 1, FALSE, TRUE },
+  { "DomainDefineXMLFlags", 350, VSMMU_XML_IS_NEW, PAYLOAD (rpc_xml_flags, xml_flags), 1, FALSE, TRUE },
   { "DomainManagedSaveGetXMLDesc", 388, VSMMU_XML_IS_ASKED, PAYLOAD (rpc_xml, xml), 1, FALSE, FALSE },
   { "DomainManagedSaveDefineXML", 389, VSMMU_XML_DEFINES, PAYLOAD (rpc_domain_optional_flags, domain_optional_flags), 1,
     TRUE, TRUE },

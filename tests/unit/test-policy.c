@@ -44,7 +44,7 @@ static const struct {
     VSMMU_POLICY_WARN },
   { "[policy]\nmode[de]=warn\n", "unknown key 'mode[de]' in [policy]", VSMMU_POLICY_ENFORCE },
   { "[policy]\nmode=off\niommufd=add\n", "unknown key 'iommufd' in [policy]", VSMMU_POLICY_OFF },
-  { "[policies]\nmode=warn\n", "unknown group [policies]; use one of policy, attach, hotplug, hook, rules",
+  { "[policies]\nmode=warn\n", "unknown group [policies]; use one of policy, define, attach, hotplug, hook, rules",
     VSMMU_POLICY_ENFORCE },
   { "[policy]\nmode=warn\n[x]\n", "unknown group [x]", VSMMU_POLICY_WARN },
   { "[hotplug]\non-mismatch=destroy\n", "use one of ignore, report, detach", VSMMU_POLICY_ENFORCE },
@@ -58,6 +58,7 @@ static const struct {
   { "[policy]\ndomains-decide=maybe\n", "use one of no, yes", VSMMU_POLICY_ENFORCE },
   { "[hotplug]\nwaits=5\n", "unknown key 'waits' in [hotplug]; use one of 'on-mismatch', 'wait'",
     VSMMU_POLICY_ENFORCE },
+  { "[define]\nadopt=on\n", "invalid value 'on' for 'adopt' in [define]; use one of no, yes", VSMMU_POLICY_ENFORCE },
   { "[attach]\niommufd=yes\n", "use one of add, refuse", VSMMU_POLICY_ENFORCE },
   { "[policy]\nmode=warn\n[rules]\nhost-num=off\n", "unknown rule 'host-num'; did you mean 'host-numa'?",
     VSMMU_POLICY_WARN },
@@ -154,6 +155,20 @@ test_keys_of_the_user_count_over_those_of_the_host (Files *files, gconstpointer 
     g_assert_cmpint (vsmmu_policy_get_mode (policy), ==, policies[i].mode);
     g_assert_cmpint (vsmmu_policy_get_iommufd (policy), ==, policies[i].iommufd);
     g_assert_cmpint (vsmmu_policy_load_mode (TRUE), ==, policies[i].mode);
+  }
+}
+
+static void
+test_devices_stay_where_they_are_unless_a_file_says_otherwise (Files *files, gconstpointer data G_GNUC_UNUSED)
+{
+  static const char *const texts[] = { "", "[define]\nadopt=no\n", "[define]\nadopt=yes\n" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autoptr (VsmmuPolicy) policy = NULL;
+
+    put (files->host, texts[i]);
+    policy = vsmmu_policy_load (FALSE, NULL);
+    g_assert_cmpint (vsmmu_policy_adopts (policy), ==, i == 2);
   }
 }
 
@@ -376,6 +391,8 @@ main (int argc, char **argv)
     void (*run) (Files *files, gconstpointer data);
   } tests[] = {
     { "/policy/keys-of-the-user-count-over-those-of-the-host", test_keys_of_the_user_count_over_those_of_the_host },
+    { "/policy/devices-stay-where-they-are-unless-a-file-says-otherwise",
+      test_devices_stay_where_they_are_unless_a_file_says_otherwise },
     { "/policy/the-user-does-not-count-for-others", test_the_user_does_not_count_for_others },
     { "/policy/a-wrong-mode-after-a-lenient-one-is-the-strictest",
       test_a_wrong_mode_after_a_lenient_one_is_the_strictest },
