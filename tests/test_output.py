@@ -1,5 +1,6 @@
 """The formats of the findings: their form, and that nothing in a document can break or abuse them."""
 
+import collections
 import json
 import os
 import re
@@ -245,6 +246,78 @@ def test_only_what_is_severe_enough_is_shown(severity, format, program):
 def test_a_severity_that_hides_all_leaves_the_status_of_what_is_left(program):
     assert program.run("check", "-S", "error", GRACE).out == "1 document checked: 0 errors, 0 warnings, 0 notes\n"
     assert program.run("check", "-S", "fatal", GRACE).status == 2
+
+
+BROKEN = (DATA.parent.parent / "examples" / "broken-topology.xml").read_text(encoding="utf-8")
+VSMMU = "    <iommu model='smmuv3'>\n      <driver pciBus='5'"
+
+
+def silenced(program, document):
+    """What is not found any more: rules."""
+    before, after = (collections.Counter((finding["rule"], finding["element"]) for finding in
+                                         program.check("-", input=text.encode()).findings) for text in (BROKEN, document))
+    assert not after - before
+    return sorted(rule for rule, _ in before - after)
+
+
+@pytest.mark.parametrize("rules, wanted", [
+    ("pci-bus-not-root", ["pci-bus-not-root"]), ("not-migratable,pci-bus-not-root see ticket 4", ["pci-bus-not-root"]),
+    ("pci-bus-shared", []), ("vsmmu-empty", [])])
+def test_a_comment_silences_a_rule_for_the_element_that_follows(rules, wanted, program):
+    assert VSMMU in BROKEN
+    assert silenced(program, BROKEN.replace(VSMMU, f"    <!-- virt-vsmmu ignore={rules} -->\n{VSMMU}")) == wanted
+
+
+def test_a_comment_before_the_root_is_about_everything(program):
+    document = BROKEN.replace("<domain", "<!-- virt-vsmmu ignore=vsmmu-empty,pci-bus-shared -->\n<domain", 1)
+    assert silenced(program, document) == ["pci-bus-shared", "vsmmu-empty"]
+    assert silenced(program, document.replace(" ignore=", " ignore =")) == []
+
+
+@pytest.mark.parametrize("old, new", [("</name>", "{}</name>"), ("</devices>", "{}</devices>"), ("<devices>", "<devices><x>{}</x>")])
+def test_a_comment_without_an_element_after_it_silences_nothing(old, new, program):
+    document = BROKEN.replace(old, new.format("<!-- virt-vsmmu ignore=pci-bus-not-root -->"), 1)
+    assert document != BROKEN and silenced(program, document) == []
+
+
+QEMU = [path for path in sorted((DATA / "rules" / "commandline-not-understood").glob("fires*.xml"))
+        if "<qemu:commandline>" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", QEMU, ids=lambda path: path.stem)
+def test_a_comment_at_an_element_of_qemus_is_about_that(path, program):
+    text = path.read_text(encoding="utf-8")
+    silent = text.replace("<qemu:commandline>", "<!-- virt-vsmmu ignore=commandline-not-understood --><qemu:commandline>")
+    before, after = (program.check("-", input=version.encode()).findings for version in (text, silent))
+    assert after == [finding for finding in before if finding["rule"] != "commandline-not-understood"
+                     or not finding["element"].startswith("/domain/qemu:commandline")]
+
+
+def test_what_the_hook_would_say_no_comment_changes(program, tmp_path):
+    path = tmp_path / "guest.xml"
+    path.write_text(BROKEN.replace("<domain", "<!-- virt-vsmmu ignore=pci-bus-not-root -->\n<domain", 1), encoding="utf-8")
+    assert "pci-bus-not-root" not in program.check(path).rules
+    assert "pci-bus-not-root" in program.check("--policy", path).rules
+
+
+ODD = {
+    "deep": "<metadata>" + "<x>" * 5000 + "<!-- virt-vsmmu ignore=vsmmu-empty -->" + "</x>" * 5000 + "</metadata>",
+    "many": "<!-- virt-vsmmu ignore=vsmmu-empty -->" * 20_000,
+    "many-unknown": "<!-- virt-vsmmu ignore=" + ",".join(["nonsense"] * 100_000) + " -->",
+    "no-rule": "<!-- virt-vsmmu ignore= -->", "empty-rules": "<!-- virt-vsmmu ignore=,,, -->", "empty": "<!---->",
+    "elsewhere": "<x><!-- virt-vsmmu ignore=vsmmu-empty --><iommu/></x>"}
+
+
+@pytest.mark.parametrize("comments", ODD.values(), ids=ODD)
+def test_odd_comments_silence_nothing(comments, program):
+    plain, found = (program.check("-", input=text.encode()).findings for text in (BROKEN, BROKEN.replace("</domain>", f"{comments}</domain>")))
+    unknown = [finding for finding in found if finding["rule"] == "ignored-rule-unknown"]
+    assert [finding for finding in found if finding not in unknown] == plain and len(unknown) <= 20
+
+
+def test_comments_in_utf16_are_read_too(program):
+    document = re.sub(r"<\?xml.*?\?>\s*", "", BROKEN).replace("<domain", "<!-- virt-vsmmu ignore=vsmmu-empty -->\n<domain", 1)
+    assert "vsmmu-empty" not in program.check("-", input=document.encode("utf-16")).rules
 
 
 def test_quiet_shows_findings_and_nothing_else(program, tmp_path):

@@ -186,6 +186,12 @@ const VsmmuRuleRow vsmmu_document_rules[] = {
           "either. Nothing else in the file is checked."),
       "libvirt virDomainDefParse(); libxml2" },
     NULL },
+  { { "ignored-rule-unknown", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_WARNING,
+      N_ ("A comment silences a rule that does not exist"),
+      N_ ("A comment <!-- virt-vsmmu ignore=RULE --> before an element silences the findings of a rule about that "
+          "element and everything in it. A rule that does not exist silences nothing."),
+      "virt-vsmmu" },
+    NULL },
   { { "schema-violation", VSMMU_RULE_GROUP_DOCUMENT, VSMMU_SEVERITY_ERROR,
       N_ ("An element or attribute does not match the schema"),
       N_ ("Only with --schema. libvirt ignores elements and attributes that it does not support, so a misspelled one "

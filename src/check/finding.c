@@ -95,16 +95,16 @@ vsmmu_findings_count (const GPtrArray *findings, VsmmuSeverity severity)
   return count;
 }
 
-/* Findings to remove are moved to the end. */
-static void
-keep (GPtrArray *findings, gboolean (*is_kept) (const VsmmuFinding *finding, gconstpointer data), gconstpointer data)
+void
+vsmmu_findings_remove_if (GPtrArray *findings, VsmmuFindingTest is_removed, gconstpointer data)
 {
   guint n_kept = 0;
 
+  /* Findings to remove are moved to the end. */
   for (guint i = 0; i < findings->len; i++) {
     VsmmuFinding *finding = findings->pdata[i];
 
-    if (!is_kept (finding, data))
+    if (is_removed (finding, data))
       continue;
     findings->pdata[i] = findings->pdata[n_kept];
     findings->pdata[n_kept++] = finding;
@@ -113,25 +113,25 @@ keep (GPtrArray *findings, gboolean (*is_kept) (const VsmmuFinding *finding, gco
 }
 
 static gboolean
-is_of_other_rule (const VsmmuFinding *finding, gconstpointer rules)
+is_of_rules (const VsmmuFinding *finding, gconstpointer rules)
 {
-  return !g_strv_contains (rules, finding->rule->id);
+  return g_strv_contains (rules, finding->rule->id);
 }
 
 void
 vsmmu_findings_remove (GPtrArray *findings, const char *const *rules)
 {
-  keep (findings, is_of_other_rule, rules);
+  vsmmu_findings_remove_if (findings, is_of_rules, rules);
 }
 
 static gboolean
-is_as_severe (const VsmmuFinding *finding, gconstpointer severity)
+is_less_severe (const VsmmuFinding *finding, gconstpointer severity)
 {
-  return finding->severity >= *(const VsmmuSeverity *) severity;
+  return finding->severity < *(const VsmmuSeverity *) severity;
 }
 
 void
 vsmmu_findings_remove_below (GPtrArray *findings, VsmmuSeverity severity)
 {
-  keep (findings, is_as_severe, &severity);
+  vsmmu_findings_remove_if (findings, is_less_severe, &severity);
 }

@@ -25,10 +25,15 @@ struct _VsmmuFinding {
 VsmmuFinding *vsmmu_finding_new (const VsmmuRule *rule, VsmmuSeverity severity, const char *file, guint line,
                                  char *element, char *message, char *hint);
 
-/* Removes the findings of @rules (array zero-terminated=1) from @findings, which holds a reference to each. */
+typedef gboolean (*VsmmuFindingTest) (const VsmmuFinding *finding, gconstpointer data);
+
+/* Removes those that pass @is_removed from @findings, which holds a reference to each. */
+void vsmmu_findings_remove_if (GPtrArray *findings, VsmmuFindingTest is_removed, gconstpointer data);
+
+/* Removes the findings of @rules (array zero-terminated=1). */
 void vsmmu_findings_remove (GPtrArray *findings, const char *const *rules);
 
-/* Removes the findings that are less severe than @severity from @findings, which holds a reference to each. */
+/* Removes the findings that are less severe than @severity. */
 void vsmmu_findings_remove_below (GPtrArray *findings, VsmmuSeverity severity);
 
 /* How many findings have exactly @severity; @findings: (element-type VsmmuFinding) */

@@ -6,6 +6,7 @@
 #include "check/check.h"
 #include "check/finding.h"
 #include "check/run.h"
+#include "check/suppression.h"
 #include "domain/hotplug.h"
 #include "host/binding.h"
 #include "schema/violation.h"
@@ -109,8 +110,14 @@ vsmmu_check_data (const char *data, gsize length, const char *name, const VsmmuC
   GPtrArray *findings;
   const char *message;
 
-  if (domain != NULL)
-    return vsmmu_check_domain (domain, options);
+  if (domain != NULL) {
+    findings = vsmmu_check_domain (domain, options);
+    if (options != NULL && options->honors_comments) {
+      vsmmu_suppressions_apply (data, length, name, findings);
+      g_ptr_array_sort (findings, compare_places);
+    }
+    return findings;
+  }
   if (!g_error_matches (parse_error, VSMMU_ERROR, VSMMU_ERROR_XML) &&
       (!g_error_matches (parse_error, VSMMU_ERROR, VSMMU_ERROR_NOT_DOMAIN) ||
        (options != NULL && options->domains_only))) {

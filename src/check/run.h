@@ -15,6 +15,8 @@ struct _VsmmuCheckOptions {
   /* Make a document that is not a domain the error VSMMU_ERROR_NOT_DOMAIN instead of a finding, for callers that come
    * across networks and storage pools. */
   gboolean domains_only;
+  /* Let comments in the document silence rules; see vsmmu_suppressions_apply(). */
+  gboolean honors_comments;
 };
 
 /*

@@ -13,10 +13,12 @@
 #include <libxml/parser.h>
 
 #include "check/run.h"
+#include "check/suppression.h"
 #include "domain/concern.h"
 #include "domain/domain.h"
 #include "domain/hotplug.h"
 #include "plan/plan.h"
+#include "render/report.h"
 #include "schema/schema.h"
 #include "stop.h"
 #include "turn.h"
@@ -168,8 +170,11 @@ render (const GPtrArray *findings, guint32 hash)
     expect_utf8 (vsmmu_render_text (findings, TRUE));
   if (has_turn (hash, TURN_JSON))
     expect_utf8 (vsmmu_render_json (findings, 1));
-  if (has_turn (hash, TURN_SARIF))
+  if (has_turn (hash, TURN_SARIF)) {
     expect_utf8 (vsmmu_render_sarif (findings));
+    expect_utf8 (vsmmu_render_checkstyle (findings));
+    expect_utf8 (vsmmu_render_gitlab (findings));
+  }
 }
 
 /* A document that is no domain has findings too; one that is has been read already. */
@@ -279,6 +284,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (text, size, NAME, NULL);
   g_autoptr (GPtrArray) findings = check (text, size, domain, &options);
 
+  if (domain != NULL)
+    vsmmu_suppressions_apply (text, size, NAME, findings);
   if (findings != NULL)
     render (findings, hash);
   if (domain != NULL) {
