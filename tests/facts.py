@@ -3,8 +3,8 @@
 A test says which host it means in a few words: the name of a machine, then changes to its facts:
 
   grace                                the two-socket machine of machines.py
-  grace smmu3.registers.idr5=0x55      a member of the SMMU with that number; registers in this short form
-  grace smmu3.numa_node=1              a fact; its source becomes "given", and null makes it unknown
+  grace smmu0.registers.idr5=0x55      a member of the SMMU with that number; registers in this short form
+  grace smmu0.numa_node=1              a fact; its source becomes "given", and null makes it unknown
   grace 0009:01:00.0.driver="nvme"     a member of a device
   grace 0009:01:00.0/group.regions=[]  a member of the device's group
   grace host.nodes./dev/kvm=false      a member of the whole
@@ -19,9 +19,11 @@ import hosts
 import machines
 
 MACHINES = {"grace": machines.grace, "small": machines.small, "shared-group": machines.shared_group}
+# What IOMMU_GET_HW_INFO says of the command queues of a Grace.
+CMDQV = {"cmdqv": True, "cmdqv_version": 1, "cmdqv_queues_log2": 1, "cmdqv_sids_log2": 4}
 DEVICE = re.compile(r"([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])(/group)?\.(.*)")
 PLAIN = {"driver", "vfio", "smmu", "group", "parent", "regions", "type", "hugepages", "architecture", "name",
-         "libvirt", "qemu", "smmus", "devices", "release", "other_iommu"}
+         "libvirt", "qemu", "smmus", "devices", "release", "other_iommu", "vendor", "device"}
 
 
 class Facts:
@@ -58,14 +60,15 @@ def as_root(smmu, **fields):
     for name, value in machines.registers(**fields).items():
         smmu["registers"][name] = {"value": f"0x{value:08x}", "source": "iommufd"}
     derive(smmu)
-    smmu["capabilities"]["cmdqv"] = {"value": True, "source": "iommufd"}
+    for name, value in CMDQV.items():
+        smmu["capabilities"][name] = {"value": value, "source": "iommufd"}
 
 
 def derive(smmu):
     """Forgets what follows from registers and the log, so that the program works it out again."""
     smmu["features"] = None
     for name, fact in smmu["capabilities"].items():
-        if name != "cmdqv" and fact and fact["source"] in ("iommufd", "kernel-log"):
+        if name not in CMDQV and fact and fact["source"] in ("iommufd", "kernel-log"):
             smmu["capabilities"][name] = None
 
 

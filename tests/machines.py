@@ -7,18 +7,25 @@ import struct
 from dataclasses import dataclass, field
 
 ROOT_PORT = dict(vendor=0x1B36, device=0x000C, class_code=0x060400, driver="pcieport")
-GPU = dict(vendor=0x10DE, device=0x2342, class_code=0x030200, bars=((0x662000000000, 16 << 20, 0x14220C),
-                                                                     (0x660000000000, 128 << 30, 0x14220C)),
-           ats=True, pri=True, pasid=20)
+# What `lspci` shows of a GH200: registers 0, 2 and 4, since each takes two.
+GPU = dict(vendor=0x10DE, device=0x2342, class_code=0x030200,
+           bars=((0x662000000000, 16 << 20, 0x14220C), None, (0x660000000000, 128 << 30, 0x14220C), None,
+                 (0x662002000000, 32 << 20, 0x14220C)), ats=True, pri=True, pasid=20)
 NIC = dict(vendor=0x15B3, device=0x1021, class_code=0x020000, bars=((0x500000000000, 32 << 20, 0x14220C),), ats=True)
 NVME = dict(vendor=0x1B36, device=0x0010, class_code=0x010802, bars=((0x10200000, 16 << 10, 0x140204),))
 
 MSI_WINDOW = "0x0000000008000000 0x00000000080fffff msi"
 
 # Bits of the feature word that the driver prints, ARM_SMMU_FEAT_*.
-FEATURES = {"2lvl": 0, "cd2l": 1, "le": 2, "pri": 4, "ats": 5, "sev": 6, "msi": 7, "coherency": 8, "s1": 9, "s2": 10,
-            "stalls": 11, "hyp": 12, "ril": 15, "nesting": 19, "s2fwb": 23}
-GRACE_FEATURES = ("2lvl", "cd2l", "le", "pri", "ats", "msi", "coherency", "s1", "s2", "hyp", "nesting")
+FEATURES = {"2lvl": 0, "cd2l": 1, "le": 2, "be": 3, "pri": 4, "ats": 5, "sev": 6, "msi": 7, "coherency": 8, "s1": 9,
+            "s2": 10, "stalls": 11, "hyp": 12, "ril": 15, "sva": 17, "e2h": 18, "nesting": 19, "attr": 20, "s2fwb": 23}
+# 0x001e1fbf, which the logs of three machines have: neither range invalidation nor S2FWB.
+GRACE_FEATURES = ("2lvl", "cd2l", "le", "be", "pri", "ats", "msi", "coherency", "s1", "s2", "stalls", "hyp", "sva", "e2h",
+                  "nesting", "attr")
+
+
+# An SMMU with little more than nesting.
+SMALL_FEATURES = ("2lvl", "cd2l", "le", "pri", "ats", "msi", "coherency", "s1", "s2", "hyp", "nesting")
 
 
 def feature_word(names):
@@ -27,7 +34,7 @@ def feature_word(names):
 
 def registers(**changed):
     """The registers that IOMMU_GET_HW_INFO returns, by the fields that matter; a Grace where nothing else is said."""
-    value = dict(s1p=1, s2p=1, ttf=2, ats=1, pri=1, ttendian=2, stlevel=1, sidsize=32, ssidsize=20, fwb=0, ril=0, oas=5,
+    value = dict(s1p=1, s2p=1, ttf=2, ats=1, pri=1, ttendian=0, stlevel=1, sidsize=32, ssidsize=20, fwb=0, ril=0, oas=5,
                  gran4k=1, gran16k=1, gran64k=1, iidr=0x2410036B) | changed
     return {
         "idr0": value["s2p"] | value["s1p"] << 1 | value["ttf"] << 2 | 1 << 4 | value["ats"] << 10 | 1 << 12 | 1 << 13
@@ -92,10 +99,11 @@ class Machine:
     smmus: list
     functions: list
     window: str = MSI_WINDOW
-    hugepages: tuple = ((2048, 0, 0), (524288, 128, 128))
+    hugepages: tuple = ((2048, 0, 0), (524288, 128, 128), (16777216, 0, 0))   # those of a kernel with 64 KiB pages
     options: tuple = ("ARM_SMMU_V3=y", "ARM_SMMU_V3_IOMMUFD=y", "IOMMUFD=m", "KVM=y", "TEGRA241_CMDQV=y",
                       "VFIO_DEVICE_CDEV=y", "VFIO_PCI=m")
     nodes: tuple = ("iommu", "kvm", "vfio/vfio")
+    first_platform: int = 0   # the number of the first SMMU among the platform devices
 
     def entries(self):
         """What hosts.py writes."""
@@ -121,7 +129,7 @@ class Machine:
 
     def log_lines(self):
         for number, smmu in enumerate(self.smmus):
-            device = f"arm-smmu-v3 arm-smmu-v3.{number}.auto"
+            device = f"arm-smmu-v3 {self.platform(smmu)}"
             yield f"6,{100 + number},526771,-;{device}: option mask 0x0\n"
             yield (f"6,{200 + number},527401,-;{device}: ias 48-bit, oas {smmu.oas}-bit "
                    f"(features 0x{feature_word(smmu.features):08x})\n")
@@ -129,7 +137,7 @@ class Machine:
                 yield f"6,{300 + number},527500,-;{device}: found companion CMDQV device: NVDA200C:{number:02x}\n"
 
     def iort(self):
-        """One SMMUv3 node for each SMMU, and one root complex node for each time it says CANWBS or not."""
+        """A node for each SMMU, and root complex nodes for its segments, for each time that it says CANWBS or not."""
         nodes, offset, count = b"", 48, 0
 
         def add(kind, revision, body, mappings=b""):
@@ -142,15 +150,16 @@ class Machine:
         for number, smmu in enumerate(self.smmus):
             start = add(4, 5, struct.pack("<QIIQIIIIIIII", smmu.base, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
             for canwbs in smmu.canwbs if isinstance(smmu.canwbs, tuple) else (smmu.canwbs,):
-                add(2, 4, struct.pack("<IBHBIIBHB", 1, 0, 0, 0x3 | 0x4 * canwbs, 1, number, 64, 0, 0),
-                    struct.pack("<IIIII", 0, 0xFFFF, 0, start, 0))
+                for segment in smmu.segments or [number]:
+                    add(2, 4, struct.pack("<IBHBIIBHB", 1, 0, 0, 0x3 | 0x4 * canwbs, 1, segment, 64, 0, 0),
+                        struct.pack("<IIIII", 0, 0xFFFF, 0, start, 0))
         header = struct.pack("<4sIBB6s8sI4sIIII", b"IORT", 48 + len(nodes), 5, 0, b"TESTS ", b"MADE-UP ", 1, b"TEST", 1,
                              count, 48, 0)
         return header + nodes
 
     def add_smmus(self, entries):
-        for number, smmu in enumerate(self.smmus):
-            platform = f"arm-smmu-v3.{number}.auto"
+        for smmu in self.smmus:
+            platform = self.platform(smmu)
             entry = f"sys/devices/platform/{platform}/iommu/{smmu.name}"
             entries[f"sys/class/iommu/{smmu.name}"] = f"../../devices/platform/{platform}/iommu/{smmu.name}"
             entries[f"sys/devices/platform/{platform}/numa_node"] = f"{smmu.node}\n".encode()
@@ -158,6 +167,9 @@ class Machine:
             for function in self.functions:
                 if function.smmu is smmu:
                     entries[f"{entry}/devices/{function.address}"] = f"../../../../../{self.path(function)}"
+
+    def platform(self, smmu):
+        return f"arm-smmu-v3.{self.first_platform + self.smmus.index(smmu)}.auto"
 
     def path(self, function):
         """Below sys/devices: pci0009:00/0009:00:00.0/0009:01:00.0."""
@@ -199,7 +211,7 @@ class Machine:
         entries[f"{path}/config"] = config_space(**kind)
         if function.smmu:
             entries[f"{path}/iommu_group"] = f"{up}kernel/iommu_groups/{group}"
-            platform = f"arm-smmu-v3.{self.smmus.index(function.smmu)}.auto"
+            platform = self.platform(function.smmu)
             entries[f"{path}/iommu"] = f"{up}devices/platform/{platform}/iommu/{function.smmu.name}"
         if function.physical:
             entries[f"{path}/physfn"] = f"../{function.physical}"
@@ -226,25 +238,30 @@ def nic_with_vfs(smmu, segment, bus, vfs):
                        "mlx5_core" if number else "vfio-pci", physical=physical)
 
 
-def grace(vfs=4):
-    """Two sockets with four SMMUs each; four GPUs, each behind an SMMU of its own, and eight NICs with VFs."""
+# The SMMUs of one Grace in the order of its IORT, and the segments behind each. Those of two have no functions.
+GRACE_SMMUS = ((0x11000000, (0x0,)), (0x12000000, (0x2,)), (0x15000000, (0x6,)), (0x16000000, (0x7,)),
+               (0x05000000, (0x8, 0x9)))
+
+
+def grace(vfs=8):
+    """Two sockets with five SMMUs each; four GPUs, those of a socket behind the same SMMU, and eight NICs with VFs."""
     smmus, functions = [], []
     for socket in range(2):
-        for index, segment in enumerate((0x2, 0x6, 0x8, 0x9)):
-            smmu = Smmu((0x11000000 + index * 0x1000000) | socket << 44, socket, cmdqv=True)
+        for base, segments in GRACE_SMMUS:
+            smmu = Smmu(base | socket << 44, socket, cmdqv=True, segments=[one | socket << 4 for one in segments])
             smmus.append(smmu)
-            domain = segment | socket << 4
-            if segment in (0x8, 0x9):
-                functions.append(root_port(smmu, f"{domain:04x}:00:00.0"))
-                functions.append(Function(f"{domain:04x}:01:00.0", smmu, GPU, f"{domain:04x}:00:00.0",
-                                          "nvgrace_gpu_vfio_pci"))
-            else:
-                for nic in range(2):
-                    functions += nic_with_vfs(smmu, domain, nic + 1, vfs)
-    return Machine(smmus, functions)
+            for domain in smmu.segments:
+                if base == 0x05000000:
+                    functions.append(root_port(smmu, f"{domain:04x}:00:00.0"))
+                    functions.append(Function(f"{domain:04x}:01:00.0", smmu, GPU, f"{domain:04x}:00:00.0",
+                                              "nvgrace_gpu_vfio_pci"))
+                elif base in (0x12000000, 0x15000000):
+                    for nic in range(2):
+                        functions += nic_with_vfs(smmu, domain, nic + 1, vfs)
+    return Machine(smmus, functions, first_platform=10)
 
 
-def small(features=GRACE_FEATURES, canwbs=True, window=MSI_WINDOW, **options):
+def small(features=SMALL_FEATURES, canwbs=True, window=MSI_WINDOW, **options):
     """One SMMU with two NVMe disks behind it, and one without any."""
     smmu = Smmu(0x0C000000, -1, features, 44, canwbs)
     functions = [root_port(smmu, "0000:20:00.0"), Function("0000:21:00.0", smmu, NVME, "0000:20:00.0"),
@@ -285,7 +302,7 @@ def large(n_smmus=16, n_functions=4096):
 
 
 SMALL = {
-    "no-nesting": lambda: small([name for name in GRACE_FEATURES if name != "nesting"], canwbs=False),
+    "no-nesting": lambda: small([name for name in SMALL_FEATURES if name != "nesting"], canwbs=False),
     "other-window": lambda: small(window="0x00000000a0000000 0x00000000a00fffff msi"),
     "shared-group": shared_group,
 }
