@@ -19,7 +19,9 @@ from test_rules import FIRING, HOST, TARGET
 LITERAL = {
     "accel-without-pci-bus", "ambiguous-xml", "cmdqv-small-pages", "emulated-endpoint", "endpoint-auto-placed",
     "gic-version-implicit", "gicv2-limits", "hostdev-outside-vsmmu", "invalid-attribute-value",
-    "host-ats", "host-cmdqv", "host-ril", "host-ssidsize", "hostdev-without-iommufd", "iommu-has-address", "iommu-models-mixed",
+    "host-ats", "host-cmdqv", "host-cmdqv-devices", "host-device-ats", "host-device-pasid", "host-ril", "host-root-ats",
+    "host-ssidsize", "hostdev-without-iommufd", "iommu-has-address",
+    "iommu-models-mixed",
     "iommufd-disabled", "machine-not-virt", "needs-acpi", "needs-kvm", "needs-uefi", "no-free-hotplug-port", "option-without-accel",
     "pasid-without-ats", "pci-bus-missing", "pci-bus-not-root", "pci-bus-shared", "pcihole64-not-power-of-two",
     "pxb-bus-range-overlap", "unknown-driver-attribute",

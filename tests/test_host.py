@@ -19,7 +19,7 @@ from means import give_up
 from program import DATA
 
 SCHEMA = json.loads((DATA.parent.parent / "schemas" / "host-facts.schema.json").read_text(encoding="utf-8"))
-GPU_SMMU = "smmu3.0x0000000014000000"
+GPU_SMMU = "smmu3.0x0000000005000000"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_two_socket_machine_is_read_as_it_was_made(program, trees):
     facts = read(program, trees["grace"])
     machine = machines.grace()
     assert [one["name"] for one in facts["smmus"]] == sorted(one.name for one in machine.smmus)
-    assert len(facts["smmus"]) == 8
+    assert len(facts["smmus"]) == 10
     assert {one["address"]: one["smmu"] for one in facts["devices"]} == {
         function.address: function.smmu.name for function in machine.functions}
     assert {one["address"]: one["parent"] for one in facts["devices"]} == {
@@ -84,7 +84,7 @@ def test_each_fact_has_its_source(program, trees):
     assert facts["kernel"]["options"]["CONFIG_IOMMUFD"] == known("m", "kernel-config")
     assert facts["nodes"]["/dev/iommu"] == known(True, "devfs")
     assert smmu(facts)["numa_node"] == known(0, "sysfs")
-    assert smmu(facts)["platform"] == "arm-smmu-v3.3.auto"
+    assert smmu(facts)["platform"] == "arm-smmu-v3.14.auto"
     assert capabilities["nesting"] == known(True, "kernel-log")
     assert capabilities["canwbs"] == known(True, "iort")
     assert capabilities["cmdqv"] == known(True, "kernel-log")
@@ -92,11 +92,11 @@ def test_each_fact_has_its_source(program, trees):
     assert capabilities["gran16k"] is None and smmu(facts)["registers"]["idr0"] is None
     assert (gpu["ats"], gpu["pri"], gpu["pasid"]) == (
         known(True, "config-space"), known(True, "config-space"), known(20, "config-space"))
-    assert gpu["bars"][1] == {"index": 1, "start": "0x660000000000", "size": 128 << 30, "io": False, "64bit": True,
+    assert gpu["bars"][1] == {"index": 2, "start": "0x660000000000", "size": 128 << 30, "io": False, "64bit": True,
                               "prefetchable": True}
     assert (gpu["driver"], gpu["vfio"]) == ("nvgrace_gpu_vfio_pci", gpu["vfio"]) and gpu["vfio"].startswith("vfio")
     assert device(facts, "0002:01:00.0")["total_vfs"] == known(16, "sysfs")
-    assert device(facts, "0002:01:00.0")["vfs"] == known(4, "sysfs")
+    assert device(facts, "0002:01:00.0")["vfs"] == known(8, "sysfs")
 
 
 def test_a_virtual_function_has_the_pasid_of_its_physical_function(program, tmp_path):
@@ -172,8 +172,8 @@ def test_a_link_out_of_the_tree_is_not_followed(program, tmp_path):
 
 
 @pytest.mark.parametrize("name, expected", [
-    ("grace", {"nested translation": "PASS (yes, for all)", "SMMUv3 in use": "PASS (8 SMMUv3s)",
-               "IOMMU groups": "PASS (44 devices, each alone in its group)", "MSI window": "PASS (0x8000000-0x80fffff)"}),
+    ("grace", {"nested translation": "PASS (yes, for all)", "SMMUv3 in use": "PASS (10 SMMUv3s)",
+               "IOMMU groups": "PASS (76 devices, each alone in its group)", "MSI window": "PASS (0x8000000-0x80fffff)"}),
     ("no-nesting", {"nested translation": "FAIL (not for smmu3.0x000000000c000000)"}),
     ("other-window", {"MSI window": "FAIL (0000:21:00.0 has 0xa0000000-0xa00fffff)"}),
     ("shared-group", {"IOMMU groups": "WARN (3 of 5 devices behind an SMMU share their IOMMU groups)"}),
@@ -308,11 +308,12 @@ def test_the_functions_that_were_opened_are_named(program, facts):
 
 
 def test_the_table_has_a_row_for_each_smmu(program, facts):
-    table = program.run("host", "--host", facts.file("grace smmu3.registers.idr5=0x54")).out.split("\n\n")[1]
+    table = program.run("host", "--host", facts.file("grace smmu0.registers.idr5=0x54")).out.split("\n\n")[1]
     header, *rows = table.splitlines()
-    assert header.split("  ")[0] == "SMMU" and len(rows) == 8
-    assert rows[3].split() == [GPU_SMMU, "0", "yes", "yes", "yes", "no", "20", "44", "4K,64K", "yes", "0x8000000-0x80fffff",
-                               "0009:01:00.0"]
+    assert header.split("  ")[0] == "SMMU" and len(rows) == 10
+    assert rows[0].split() == [GPU_SMMU, "0", "yes", "yes", "yes", "no", "20", "44", "4K,64K", "yes", "(16)",
+                               "0x8000000-0x80fffff", "0008:01:00.0", "0009:01:00.0"]
+    assert rows[1].split()[7:9] == ["48", "4K,16K,64K"] and rows[1].split()[-2:] == ["?", "-"]
     assert rows[4].split()[7:9] == ["48", "4K,16K,64K"]
 
 
@@ -337,7 +338,7 @@ def test_the_kernel_knows_of_errata_that_the_registers_do_not_tell(program, fact
 
 
 @pytest.mark.parametrize("words", ["grace", "small", "shared-group", "grace host.hugepages=null",
-                                   "grace 0009:01:00.0/group.regions=null smmu3.capabilities.canwbs=null"])
+                                   "grace 0009:01:00.0/group.regions=null smmu0.capabilities.canwbs=null"])
 def test_facts_that_are_read_and_written_again_are_the_same(words, program, facts, tmp_path):
     first = program.run("host", "--host", facts.file(words), "--json").out
     path = tmp_path / "facts.json"
@@ -642,10 +643,10 @@ def test_devices_are_listed_with_what_a_guest_gets(program, facts):
     table = program.run("host", "--devices", "--host", facts.file("grace")).out.split("\n\n")[2]
     header, *rows = table.splitlines()
     rows = {row.split()[0]: row.split() for row in rows}
-    assert len(rows) == 44 and header.split()[0] == "device"
+    assert len(rows) == 76 and header.split()[0] == "device"
     assert rows["0009:01:00.0"][1:] == ["10de:2342", "nvgrace_gpu_vfio_pci", GPU_SMMU, rows["0009:01:00.0"][4], "yes",
                                         "0", "yes", "20", "0", "128", "GiB"]
-    assert rows["0002:01:00.2"][1:4] == ["15b3:101e", "vfio-pci", "smmu3.0x0000000011000000"]
+    assert rows["0002:01:00.2"][1:4] == ["15b3:101e", "vfio-pci", "smmu3.0x0000000012000000"]
     assert "0009:00:00.0" not in rows
 
 

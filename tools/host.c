@@ -93,6 +93,18 @@ cell_granules (gconstpointer data)
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
+/* "yes", and for how many devices behind one vSMMU */
+static char *
+cell_queues (gconstpointer data)
+{
+  const VsmmuHostSmmu *smmu = data;
+  VsmmuFact supported = vsmmu_host_smmu_supports_cmdqv (smmu);
+
+  if (!vsmmu_fact_is_true (supported) || !vsmmu_fact_is_known (smmu->capabilities[VSMMU_SMMU_CMDQV_SIDS]))
+    return flag (supported);
+  return g_strdup_printf ("%s (%u)", _ ("yes"), vsmmu_host_smmu_cmdqv_devices (smmu));
+}
+
 /* The window of the first group behind it that has one; all have the same, or readiness says so. */
 static char *
 cell_window (gconstpointer data)
@@ -235,7 +247,7 @@ static const Column smmu_columns[] = {
   CAPABILITY (N_ ("SSID bits"), number, VSMMU_SMMU_SSIDSIZE),
   CAPABILITY (N_ ("OAS"), number, VSMMU_SMMU_OAS),
   { N_ ("granules"), cell_granules },
-  CAPABILITY (N_ ("CMDQV"), flag, VSMMU_SMMU_CMDQV),
+  { N_ ("CMDQV"), cell_queues },
   { N_ ("MSI window"), cell_window },
   { N_ ("devices"), cell_devices },
 };

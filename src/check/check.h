@@ -35,6 +35,9 @@ void vsmmu_check_report (VsmmuCheck *check, guint line, char *element, char *hin
 void vsmmu_check_report_as (VsmmuCheck *check, VsmmuSeverity severity, guint line, char *element, char *hint,
                             const char *format, ...) G_GNUC_PRINTF (6, 7);
 
+/* The same at the <driver> of the vSMMU of @binding. @message: (transfer full): translated */
+void vsmmu_check_report_vsmmu (VsmmuCheck *check, const VsmmuBinding *binding, char *hint, char *message);
+
 /* One row of the table of rules. */
 typedef struct {
   VsmmuRule rule;
@@ -50,8 +53,10 @@ extern const VsmmuRuleRow vsmmu_endpoint_rules[];    /* endpoints.c: devices bel
 extern const VsmmuRuleRow vsmmu_vsmmu_rules[];       /* vsmmu.c: a vSMMU, its options and its ports */
 extern const VsmmuRuleRow vsmmu_commandline_rules[]; /* commandline.c: what libvirt passes to QEMU unchanged */
 extern const VsmmuRuleRow vsmmu_host_device_rules[]; /* host-devices.c: devices of the host and what is around them */
+extern const VsmmuRuleRow vsmmu_host_ats_rules[];    /* host-ats.c: ATS and PASIDs of devices of the host */
 extern const VsmmuRuleRow vsmmu_host_kernel_rules[]; /* host-kernel.c: kernel and memory of the host */
 extern const VsmmuRuleRow vsmmu_host_smmu_rules[];   /* host-smmu.c: what an SMMU of the host can do */
+extern const VsmmuRuleRow vsmmu_host_cmdqv_rules[];  /* host-cmdqv.c: command queues of an SMMU for a guest */
 extern const VsmmuRuleRow vsmmu_target_rules[];      /* target.c: versions of libvirt and QEMU */
 extern const VsmmuRuleRow vsmmu_hotplug_rules[];     /* hotplug.c: a device that is attached or detached */
 extern const VsmmuRuleRow vsmmu_msi_rules[];         /* msi.c: interrupts of a running guest */

@@ -8,6 +8,7 @@
 #include "domain/virt-machine.h"
 #include "domain/vsmmu.h"
 #include "host/binding.h"
+#include "host/kernel.h"
 
 /* Names that a message lists before it says how many more there are. */
 #define NAMES_MAX 3
@@ -213,24 +214,6 @@ check_host_msi_window (VsmmuCheck *check)
 }
 
 static void
-check_host_root_ats (VsmmuCheck *check)
-{
-  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
-    const VsmmuDevice *vsmmu = vsmmu_domain_accelerated_over (check->domain, hostdev);
-    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
-
-    if (device != NULL && vsmmu != NULL && vsmmu->iommu.ats == VSMMU_SWITCH_ON && vsmmu_host_device_loses_ats (device))
-      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
-                          g_strdup_printf (_ ("set ats='off' on line %u, or use a device behind another root complex"),
-                                           vsmmu->iommu.driver_line),
-                          _ ("ats='on', but the firmware reports no ATS for the root complex of %s; the host kernel "
-                             "leaves ATS of the device off"),
-                          device->name);
-  }
-}
-
-static void
 check_host_driver_busy (VsmmuCheck *check)
 {
   for (guint i = 0; i < check->domain->hostdevs->len; i++) {
@@ -266,6 +249,34 @@ check_host_driver_busy (VsmmuCheck *check)
                           _ ("%s is not bound to a driver on the host; without managed='yes', libvirt does not bind "
                              "it"),
                           device->name);
+  }
+}
+
+static void
+check_host_stream_ids (VsmmuCheck *check)
+{
+  const char *since = vsmmu_kernel_feature_since (VSMMU_KERNEL_ONE_STREAM_ID);
+  gboolean is_refused = vsmmu_kernel_has (check->host->kernel, VSMMU_KERNEL_ONE_STREAM_ID) == VSMMU_KERNEL_YES;
+
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
+
+    if (device == NULL || !vsmmu_host_device_has_dma_alias (device) ||
+        vsmmu_domain_accelerated_over (check->domain, hostdev) == NULL)
+      continue;
+    if (is_refused)
+      vsmmu_check_report (check, hostdev->line, vsmmu_device_path (hostdev, ""),
+                          g_strdup (_ ("use another device, or place it outside the SMMUv3")),
+                          _ ("%s uses more than one StreamID, and the host kernel rejects such a device behind an "
+                             "accelerated SMMUv3"),
+                          device->name);
+    else
+      vsmmu_check_report_as (check, VSMMU_SEVERITY_WARNING, hostdev->line, vsmmu_device_path (hostdev, ""),
+                             g_strdup (_ ("use another device, or place it outside the SMMUv3")),
+                             _ ("%s uses more than one StreamID, but invalidations of the guest reach only one of "
+                                "them; Linux %s and newer reject such a device"),
+                             device->name, since);
   }
 }
 
@@ -398,13 +409,15 @@ const VsmmuRuleRow vsmmu_host_device_rules[] = {
           "theirs."),
       "Linux pci_disable_sriov() in the remove functions of drivers; /sys/bus/pci/devices/*/sriov_numvfs" },
     check_host_physical_function },
-  { { "host-root-ats", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_WARNING,
-      N_ ("ats='on', but the root complex does not allow ATS"),
-      N_ ("ATS needs the device, the SMMU and the root complex between them. The kernel takes the last from the ATS "
-          "attribute of the root complex in the IORT, and leaves ATS of the device off without it, whatever the guest "
-          "is shown. The guest works, but what needs ATS does not, such as shared virtual addressing of a GPU."),
-      "Linux iort_pci_rc_supports_ats(), arm_smmu_ats_supported(); seen in the IORT of NVIDIA GB10" },
-    check_host_root_ats },
+  { { "host-stream-ids", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("A device with more than one StreamID"),
+      N_ ("Some devices send requests in the name of a function that is not theirs, or does not exist, such as SATA "
+          "controllers of Marvell. The kernel knows them by their ids and gives them two StreamIDs. A guest's SMMUv3 "
+          "knows only one: from Linux 7.1 on, the kernel rejects the device, and QEMU stops with 'IOMMU_VDEVICE_ALLOC "
+          "failed: Operation not supported'. Before, it passes invalidations on for one of them. Devices below a "
+          "PCIe-to-PCI bridge share their IOMMU group with it; see host-group-shared."),
+      "Linux quirk_dma_func0_alias(), quirk_dma_func1_alias(), arm_vsmmu_vdevice_init(), arm_vsmmu_vsid_to_sid(); not "
+      "tried on hardware" },
+    check_host_stream_ids },
   { { "host-driver-busy", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
       N_ ("The device is bound to a driver of the host"),
       N_ ("For VFIO, the device must be bound to vfio-pci, a variant of it, or another driver that gives it to VFIO, "

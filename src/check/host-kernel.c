@@ -58,6 +58,47 @@ check_host_kernel (VsmmuCheck *check)
                            since, check->host->kernel);
 }
 
+/* Whether a guest may switch between bypass and translation for a device of @binding that has ATS. */
+static gboolean
+may_use_ats (const VsmmuCheck *check, const VsmmuBinding *binding)
+{
+  if (binding->smmu == NULL || binding->iommu->iommu.ats == VSMMU_SWITCH_OFF ||
+      vsmmu_fact_is_false (binding->smmu->capabilities[VSMMU_SMMU_ATS]))
+    return FALSE;
+  for (guint i = 0; i < check->domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (check->domain, i);
+    const VsmmuHostDevice *device = vsmmu_host_device_of (check->host, hostdev);
+
+    if (device != NULL && vsmmu_domain_accelerated_over (check->domain, hostdev) == binding->iommu &&
+        vsmmu_fact_is_true (device->ats) && !vsmmu_host_device_loses_ats (device))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void
+check_host_ste_update (VsmmuCheck *check)
+{
+  const char *since = vsmmu_kernel_feature_since (VSMMU_KERNEL_HITLESS_STE);
+  VsmmuKernelAnswer answer = vsmmu_kernel_has (check->host->kernel, VSMMU_KERNEL_HITLESS_STE);
+
+  /* A kernel without accelerated SMMUv3s starts no guest at all; see host-kernel. */
+  if ((answer != VSMMU_KERNEL_NO && answer != VSMMU_KERNEL_MAYBE) ||
+      vsmmu_kernel_has (check->host->kernel, VSMMU_KERNEL_ACCEL) == VSMMU_KERNEL_NO)
+    return;
+  for (guint i = 0; i < VSMMU_PCI_BUSES_MAX; i++)
+    if (may_use_ats (check, &check->bindings[i]))
+      vsmmu_check_report_vsmmu (
+          check, &check->bindings[i],
+          g_strdup_printf (_ ("do not boot the guest with iommu.passthrough=1, use Linux %s or newer on the host, or "
+                              "set ats='off'"),
+                           since),
+          g_strdup_printf (
+              _ ("with iommu.passthrough=1 in the guest, devices that use ATS may have translation faults, "
+                 "which Linux %s repaired; the host kernel is %s"),
+              since, check->host->kernel));
+}
+
 static void
 check_host_no_vfio_cdev (VsmmuCheck *check)
 {
@@ -292,6 +333,14 @@ const VsmmuRuleRow vsmmu_host_kernel_rules[] = {
       "Linux arm_smmu_attach_prepare_vmaster(), iommufd_viommu_get_vdev_id(): ENOENT; QEMU smmuv3_accel_alloc_viommu(); "
       "tested with 6.18.15 and 7.2.13; NVIDIA/NV-Kernels pull request 305" },
     check_host_kernel },
+  { { "host-ste-update", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_NOTE,
+      N_ ("The host kernel makes stream table entries invalid for a moment"),
+      N_ ("A guest that boots with iommu.passthrough=1 switches devices between bypass and translation. The kernel "
+          "changes the stream table entry of the device for that, which older kernels make invalid for a moment. A "
+          "device under load that uses ATS has translation faults then. Repaired in Linux 6.19.14; vendors "
+          "have added it to older kernels, NVIDIA to its own."),
+      "Linux arm_smmu_write_entry(): EATS and MEV; NVIDIA/NV-Kernels pull request 338; not tried on hardware" },
+    check_host_ste_update },
   { { "host-no-vfio-cdev", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR, N_ ("The host has no VFIO character devices"),
       N_ ("With iommufd, a VFIO device is opened as /dev/vfio/devices/vfioN, which exists only if the kernel was "
           "built with CONFIG_VFIO_DEVICE_CDEV. Without it, libvirt cannot start a guest that uses iommufd."),

@@ -64,9 +64,8 @@ describe_lack (const char *smmu, VsmmuSmmuCapability capability, int value)
   }
 }
 
-/* @hint and @message: (transfer full) */
-static void
-report_vsmmu (VsmmuCheck *check, const VsmmuBinding *binding, char *hint, char *message)
+void
+vsmmu_check_report_vsmmu (VsmmuCheck *check, const VsmmuBinding *binding, char *hint, char *message)
 {
   g_autofree char *owned = message;
 
@@ -82,9 +81,10 @@ check_host_requirement (VsmmuCheck *check)
 
     for (const VsmmuRequirement *row = vsmmu_requirements; binding->smmu != NULL && row->rule != NULL; row++) {
       if (strcmp (row->rule, check->rule->id) == 0 && vsmmu_requirement_is_broken (row, binding->smmu))
-        report_vsmmu (check, binding, g_strdup (_ ("use a device behind another SMMU, or remove accel='on'")),
-                      describe_lack (binding->smmu->name, row->capability,
-                                     (int) binding->smmu->capabilities[row->capability].value));
+        vsmmu_check_report_vsmmu (check, binding,
+                                  g_strdup (_ ("use a device behind another SMMU, or remove accel='on'")),
+                                  describe_lack (binding->smmu->name, row->capability,
+                                                 (int) binding->smmu->capabilities[row->capability].value));
     }
   }
 }
@@ -102,16 +102,9 @@ is_too_much (const VsmmuHostSmmu *smmu, VsmmuSmmuCapability capability, gint64 a
 static char *
 describe_switch (const char *smmu, VsmmuSmmuCapability capability)
 {
-  switch (capability) {
-  case VSMMU_SMMU_ATS:
+  if (capability == VSMMU_SMMU_ATS)
     return g_strdup_printf (_ ("ats='on', but %s does not support ATS; QEMU rejects the device"), smmu);
-  case VSMMU_SMMU_RIL:
-    return g_strdup_printf (_ ("ril='on', but %s does not support range invalidation; QEMU rejects the device"), smmu);
-  default:
-    return g_strdup_printf (_ ("cmdqv='on', but %s does not support command queue virtualization; QEMU rejects the "
-                               "device"),
-                            smmu);
-  }
+  return g_strdup_printf (_ ("ril='on', but %s does not support range invalidation; QEMU rejects the device"), smmu);
 }
 
 /* Options that are on or off. */
@@ -123,7 +116,6 @@ static const struct {
 } switches[] = {
   { "host-ats", VSMMU_SMMU_ATS, G_STRUCT_OFFSET (VsmmuIommu, ats), N_ ("set ats='off', or remove ats") },
   { "host-ril", VSMMU_SMMU_RIL, G_STRUCT_OFFSET (VsmmuIommu, ril), N_ ("set ril='off', or remove ril") },
-  { "host-cmdqv", VSMMU_SMMU_CMDQV, G_STRUCT_OFFSET (VsmmuIommu, cmdqv), N_ ("set cmdqv='off', or remove cmdqv") },
 };
 
 static void
@@ -136,8 +128,8 @@ check_host_switch (VsmmuCheck *check)
       if (strcmp (switches[row].rule, check->rule->id) == 0 &&
           G_STRUCT_MEMBER (VsmmuSwitch, &binding->iommu->iommu, switches[row].option) == VSMMU_SWITCH_ON &&
           is_too_much (binding->smmu, switches[row].capability, 1))
-        report_vsmmu (check, binding, g_strdup (_ (switches[row].hint)),
-                      describe_switch (binding->smmu->name, switches[row].capability));
+        vsmmu_check_report_vsmmu (check, binding, g_strdup (_ (switches[row].hint)),
+                                  describe_switch (binding->smmu->name, switches[row].capability));
   }
 }
 
@@ -151,10 +143,11 @@ check_host_ssidsize (VsmmuCheck *check)
     if (binding->smmu == NULL || !is_too_much (binding->smmu, VSMMU_SMMU_SSIDSIZE, binding->iommu->iommu.ssidsize))
       continue;
     has = (int) binding->smmu->capabilities[VSMMU_SMMU_SSIDSIZE].value;
-    report_vsmmu (check, binding, g_strdup_printf (_ ("set ssidsize='%d' or less, or remove ssidsize"), has),
-                  g_strdup_printf (_ ("ssidsize='%d', but %s supports at most %d SubstreamID bits; QEMU rejects the "
-                                      "device"),
-                                   binding->iommu->iommu.ssidsize, binding->smmu->name, has));
+    vsmmu_check_report_vsmmu (
+        check, binding, g_strdup_printf (_ ("set ssidsize='%d' or less, or remove ssidsize"), has),
+        g_strdup_printf (_ ("ssidsize='%d', but %s supports at most %d SubstreamID bits; QEMU rejects the "
+                            "device"),
+                         binding->iommu->iommu.ssidsize, binding->smmu->name, has));
   }
 }
 
@@ -185,10 +178,11 @@ check_host_oas (VsmmuCheck *check)
       message = g_strdup_printf (_ ("without oas, the guest has addresses of %d bits, but %s supports at most %d; QEMU "
                                     "rejects the device"),
                                  asked, binding->smmu->name, has);
-    report_vsmmu (check, binding,
-                  g_strdup (has >= OAS_DEFAULT ? _ ("set oas='44'")
-                                               : _ ("use a device behind another SMMU, or remove accel='on'")),
-                  message);
+    vsmmu_check_report_vsmmu (check, binding,
+                              g_strdup (has >= OAS_DEFAULT
+                                            ? _ ("set oas='44'")
+                                            : _ ("use a device behind another SMMU, or remove accel='on'")),
+                              message);
   }
 }
 
@@ -230,14 +224,16 @@ check_host_no_nesting (VsmmuCheck *check)
     const VsmmuBinding *binding = &check->bindings[i];
 
     if (binding->smmu != NULL && cannot_nest (binding->smmu))
-      report_vsmmu (check, binding,
-                    g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' lists as nesting and coherent, or "
-                                 "remove accel='on'")),
-                    describe_lack_of_nesting (binding->smmu));
+      vsmmu_check_report_vsmmu (
+          check, binding,
+          g_strdup (_ ("use a device behind an SMMU that 'virt-vsmmu host' lists as nesting and coherent, or "
+                       "remove accel='on'")),
+          describe_lack_of_nesting (binding->smmu));
     else if (binding->iommu != NULL && binding->smmu == NULL && is_hopeless && check->host->has_smmus)
-      report_vsmmu (check, binding, g_strdup (_ ("use another host, or remove accel='on'")),
-                    g_strdup (check->host->smmus->len == 0 ? _ ("the host has no SMMUv3")
-                                                           : _ ("no SMMU of the host supports accelerated SMMUv3s")));
+      vsmmu_check_report_vsmmu (check, binding, g_strdup (_ ("use another host, or remove accel='on'")),
+                                g_strdup (check->host->smmus->len == 0
+                                              ? _ ("the host has no SMMUv3")
+                                              : _ ("no SMMU of the host supports accelerated SMMUv3s")));
   }
 }
 
@@ -252,22 +248,25 @@ check_host_not_compared (VsmmuCheck *check)
     if (smmu == NULL)
       continue;
     if (is_too_much (smmu, VSMMU_SMMU_ASID16, 1))
-      report_vsmmu (check, binding, g_strdup (_ ("use a device behind another SMMU")),
-                    g_strdup_printf (_ ("%s has ASIDs of 8 bits, but QEMU shows the guest 16 bits; with more than 256 "
-                                        "address spaces, its invalidations fail"),
-                                     smmu->name));
+      vsmmu_check_report_vsmmu (
+          check, binding, g_strdup (_ ("use a device behind another SMMU")),
+          g_strdup_printf (_ ("%s has ASIDs of 8 bits, but QEMU shows the guest 16 bits; with more than 256 "
+                              "address spaces, its invalidations fail"),
+                           smmu->name));
     if (is_too_much (smmu, VSMMU_SMMU_BBML, QEMU_BBML))
-      report_vsmmu (check, binding, g_strdup (_ ("use a device behind another SMMU")),
-                    g_strdup_printf (_ ("%s has BBML %d, but QEMU shows the guest BBML %d; the guest may change tables "
-                                        "in a way that the SMMU does not allow"),
-                                     smmu->name, (int) smmu->capabilities[VSMMU_SMMU_BBML].value, QEMU_BBML));
+      vsmmu_check_report_vsmmu (
+          check, binding, g_strdup (_ ("use a device behind another SMMU")),
+          g_strdup_printf (_ ("%s has BBML %d, but QEMU shows the guest BBML %d; the guest may change tables "
+                              "in a way that the SMMU does not allow"),
+                           smmu->name, (int) smmu->capabilities[VSMMU_SMMU_BBML].value, QEMU_BBML));
     if (vsmmu_fact_is_true (smmu->capabilities[VSMMU_SMMU_REPEAT_TLBI]))
-      report_vsmmu (check, binding,
-                    g_strdup (_ ("use a QEMU that issues invalidations twice for this SMMU, or a device behind another "
-                                 "SMMU")),
-                    g_strdup_printf (_ ("%s has an erratum that requires invalidations to be issued twice; devices may "
-                                        "use mappings that the guest has removed"),
-                                     smmu->name));
+      vsmmu_check_report_vsmmu (
+          check, binding,
+          g_strdup (_ ("use a QEMU that issues invalidations twice for this SMMU, or a device behind another "
+                       "SMMU")),
+          g_strdup_printf (_ ("%s has an erratum that requires invalidations to be issued twice; devices may "
+                              "use mappings that the guest has removed"),
+                           smmu->name));
   }
 }
 
@@ -307,11 +306,12 @@ report_unknown_smmus (VsmmuCheck *check)
     g_autofree char *unknown = binding->smmu != NULL ? list_unknown (binding) : NULL;
 
     if (unknown != NULL && *unknown != '\0')
-      report_vsmmu (check, binding,
-                    g_strdup (_ ("collect the facts as root, with an unused device behind this SMMU bound to "
-                                 "vfio-pci")),
-                    g_strdup_printf (_ ("these facts about %s are unknown and were not checked: %s"),
-                                     binding->smmu->name, unknown));
+      vsmmu_check_report_vsmmu (
+          check, binding,
+          g_strdup (_ ("collect the facts as root, with an unused device behind this SMMU bound to "
+                       "vfio-pci")),
+          g_strdup_printf (_ ("these facts about %s are unknown and were not checked: %s"), binding->smmu->name,
+                           unknown));
   }
 }
 
@@ -440,14 +440,6 @@ const VsmmuRuleRow vsmmu_host_smmu_rules[] = {
           "SMMUv3 has 44 bits; unlike the other options, QEMU does not take this one from the host."),
       "QEMU smmuv3_accel_check_hw_compatible(), smmu_validate_property(): IDR5.OAS" },
     check_host_oas },
-  { { "host-cmdqv", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_ERROR,
-      N_ ("cmdqv='on', but the physical SMMU does not support command queue virtualization"),
-      N_ ("Only the SMMUs of Tegra241 (NVIDIA Grace) and Tegra264 have command queues that a guest can use directly, "
-          "and the kernel must be built with CONFIG_TEGRA241_CMDQV. The kernel may give them up at boot, when it has no "
-          "memory for them: 'Falling back to standard SMMU CMDQ'. Elsewhere, QEMU rejects cmdqv='on'. Without cmdqv, QEMU "
-          "uses the command queues if the host has them."),
-      "QEMU: CMDQV requested but not supported; Linux IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV" },
-    check_host_switch },
   { { "host-not-compared", VSMMU_RULE_GROUP_HOST, VSMMU_SEVERITY_WARNING,
       N_ ("QEMU shows the guest more than the physical SMMU has"),
       N_ ("QEMU compares some features of its SMMUv3 with the SMMU of the host and refuses what does not fit. It does "

@@ -206,7 +206,7 @@ has_no_command_queue (const VsmmuCheck *check, const VsmmuDevice *hostdev)
 {
   const VsmmuHostSmmu *smmu = vsmmu_host_smmu_of (check->host, hostdev);
 
-  return smmu != NULL && vsmmu_fact_is_false (smmu->capabilities[VSMMU_SMMU_CMDQV]);
+  return smmu != NULL && vsmmu_fact_is_false (vsmmu_host_smmu_supports_cmdqv (smmu));
 }
 
 static void

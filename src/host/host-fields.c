@@ -120,6 +120,9 @@ const VsmmuField vsmmu_host_capability_fields[VSMMU_SMMU_CAPABILITIES + 1] = {
   FLAG (VSMMU_SMMU_ASID16, "asid16"),
   COUNT (VSMMU_SMMU_BBML, "bbml", 0, 3),
   FLAG (VSMMU_SMMU_REPEAT_TLBI, "repeat_tlbi"),
+  COUNT (VSMMU_SMMU_CMDQV_VERSION, "cmdqv_version", 0, G_MAXUINT8),
+  COUNT (VSMMU_SMMU_CMDQV_QUEUES, "cmdqv_queues_log2", 0, 15),
+  COUNT (VSMMU_SMMU_CMDQV_SIDS, "cmdqv_sids_log2", 0, 15),
 };
 
 const VsmmuField vsmmu_host_group_fields[] = {
@@ -150,6 +153,10 @@ const VsmmuField vsmmu_host_device_fields[] = {
   { "numa_node", VSMMU_FIELD_FACT, AT (VsmmuHostDevice, numa_node), NODE_MIN, NODE_MAX },
   { "pasid", VSMMU_FIELD_FACT, AT (VsmmuHostDevice, pasid), 0, 20 },
   { "ats", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostDevice, ats) },
+  { "kernel_ats", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostDevice, kernel_ats) },
+  { "kernel_pasid", VSMMU_FIELD_FACT, AT (VsmmuHostDevice, kernel_pasid), 0, 20 },
+  { "pasid_exec", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostDevice, pasid_exec) },
+  { "pasid_priv", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostDevice, pasid_priv) },
   { "root_ats", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostDevice, root_ats) },
   { "pri", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHostDevice, pri) },
   { "total_vfs", VSMMU_FIELD_FACT, AT (VsmmuHostDevice, total_vfs), 0, G_MAXUINT16 },

@@ -296,7 +296,9 @@ vsmmu_host_device_is_bridge (const VsmmuHostDevice *device)
 gboolean
 vsmmu_host_device_loses_ats (const VsmmuHostDevice *device)
 {
-  return vsmmu_fact_is_true (device->ats) && vsmmu_fact_is_false (device->root_ats);
+  VsmmuFact word = vsmmu_fact_is_known (device->kernel_ats) ? device->kernel_ats : device->root_ats;
+
+  return vsmmu_fact_is_true (device->ats) && vsmmu_fact_is_false (word);
 }
 
 gboolean
@@ -492,8 +494,7 @@ gboolean
 vsmmu_host_has_cmdqv (const VsmmuHost *host)
 {
   for (guint i = 0; i < host->smmus->len; i++)
-    if (vsmmu_fact_is_true (
-            ((const VsmmuHostSmmu *) g_ptr_array_index (host->smmus, i))->capabilities[VSMMU_SMMU_CMDQV]))
+    if (vsmmu_fact_is_true (vsmmu_host_smmu_supports_cmdqv (g_ptr_array_index (host->smmus, i))))
       return TRUE;
   return FALSE;
 }

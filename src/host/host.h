@@ -131,11 +131,15 @@ typedef enum {
  * @VSMMU_SMMU_STLEVEL: stream tables: 0 linear, 1 also two levels: IDR0.ST_LEVEL
  * @VSMMU_SMMU_TTF: translation table formats: 1 AArch32, 2 AArch64, 3 both: IDR0.TTF
  * @VSMMU_SMMU_TTENDIAN: endianness of tables: 0 both, 2 little, 3 big: IDR0.TTENDIAN
- * @VSMMU_SMMU_CMDQV: command queue virtualization of Tegra241
+ * @VSMMU_SMMU_CMDQV: command queue virtualization of Tegra241 and Tegra264
  * @VSMMU_SMMU_ASID16: ASIDs of 16 bits and not of 8: IDR0.ASID16
  * @VSMMU_SMMU_BBML: what tables may change without break-before-make, 0 to 2: IDR3.BBML
  * @VSMMU_SMMU_REPEAT_TLBI: whether invalidations must be issued twice, by the erratum T264-SMMU-3
  *   (IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI)
+ * @VSMMU_SMMU_CMDQV_VERSION: version of the command queue virtualization, as the next two from struct
+ *   iommu_hw_info_tegra241_cmdqv
+ * @VSMMU_SMMU_CMDQV_QUEUES: how many command queues a guest can have, as a power of two
+ * @VSMMU_SMMU_CMDQV_SIDS: how many devices a guest's command queues can be used for, as a power of two
  *
  * What a physical SMMU can do, as far as it matters to a vSMMU. Where nothing
  * else is said, 0 is no and 1 is yes.
@@ -160,6 +164,9 @@ typedef enum {
   VSMMU_SMMU_ASID16,
   VSMMU_SMMU_BBML,
   VSMMU_SMMU_REPEAT_TLBI,
+  VSMMU_SMMU_CMDQV_VERSION,
+  VSMMU_SMMU_CMDQV_QUEUES,
+  VSMMU_SMMU_CMDQV_SIDS,
   VSMMU_SMMU_CAPABILITIES,
 } VsmmuSmmuCapability;
 
@@ -266,6 +273,11 @@ typedef struct {
  * @numa_node: NUMA node of the host, -1 for none
  * @pasid: bits of a PASID it can use, 1 to 20; 0 without the capability
  * @ats: whether it has the ATS capability
+ * @kernel_ats: whether the kernel lets it use ATS, as IOMMU_GET_HW_INFO says it; only of the function that was opened,
+ *   as the next three
+ * @kernel_pasid: bits of a PASID that the kernel lets it use, 0 for none
+ * @pasid_exec: whether requests with a PASID may execute
+ * @pasid_priv: whether they may be privileged
  * @root_ats: whether the firmware reports ATS for its root complex; the kernel leaves ATS off without
  * @pri: whether it has the PRI capability
  * @total_vfs: how many virtual functions it can have; 0 without SR-IOV
@@ -292,6 +304,10 @@ struct _VsmmuHostDevice {
   VsmmuFact numa_node;
   VsmmuFact pasid;
   VsmmuFact ats;
+  VsmmuFact kernel_ats;
+  VsmmuFact kernel_pasid;
+  VsmmuFact pasid_exec;
+  VsmmuFact pasid_priv;
   VsmmuFact root_ats;
   VsmmuFact pri;
   VsmmuFact total_vfs;
@@ -460,7 +476,7 @@ const VsmmuHostRegion *vsmmu_host_group_direct_region (const VsmmuHostGroup *gro
 /* Whether there is no /dev/iommu because the module iommufd, which the kernel has, is not loaded. */
 gboolean vsmmu_host_needs_iommufd_module (const VsmmuHost *host);
 
-/* Whether some SMMU is known to have command queues that a guest can use itself. */
+/* Whether some SMMU is known to have command queues that QEMU can give to a guest. */
 gboolean vsmmu_host_has_cmdqv (const VsmmuHost *host);
 
 /*
@@ -535,8 +551,16 @@ gboolean vsmmu_host_device_is_bridge (const VsmmuHostDevice *device);
  */
 void vsmmu_host_get_target (const VsmmuHost *host, VsmmuTarget *target);
 
-/* Whether it is known that @device has ATS, and that the kernel leaves it off because of the root complex. */
+/* Whether it is known that @device has ATS, and that the kernel leaves it off: by its own word, or by the IORT. */
 gboolean vsmmu_host_device_loses_ats (const VsmmuHostDevice *device);
+
+/*
+ * vsmmu_host_device_has_dma_alias:
+ *
+ * Returns: whether the kernel knows that requests of @device also come with the requester id of another function, by
+ * its ids, so that it has more than one StreamID. Those below a bridge are not meant: their groups say so.
+ */
+gboolean vsmmu_host_device_has_dma_alias (const VsmmuHostDevice *device);
 
 /* Whether it is a display controller or a processing accelerator. */
 gboolean vsmmu_host_device_is_gpu (const VsmmuHostDevice *device);
@@ -562,6 +586,22 @@ gboolean vsmmu_host_device_is_for_vfio (const VsmmuHostDevice *device);
  * Returns: a fact of 0 or 1, unknown when what is known does not decide it
  */
 VsmmuFact vsmmu_host_smmu_supports_vsmmu (const VsmmuHostSmmu *smmu);
+
+/* What QEMU requires of command queues (tegra241_cmdqv_probe()): this version, and powers of two. */
+#define VSMMU_CMDQV_VERSION 1
+#define VSMMU_CMDQV_QUEUES_MIN 1
+#define VSMMU_CMDQV_SIDS_MIN 4
+
+/* Whether QEMU can give a guest command queues of @smmu: a fact of 0 or 1, unknown when nothing is known */
+VsmmuFact vsmmu_host_smmu_supports_cmdqv (const VsmmuHostSmmu *smmu);
+
+/*
+ * vsmmu_host_smmu_cmdqv_devices:
+ *
+ * Returns: how many devices a vSMMU with command queues of @smmu can have (tegra241_vintf_init_vsid()); where that is
+ *   not known, how many QEMU requires
+ */
+guint vsmmu_host_smmu_cmdqv_devices (const VsmmuHostSmmu *smmu);
 
 /* Whether guest memory stays coherent behind @smmu: a fact of 0 or 1, unknown when what is known does not decide it */
 VsmmuFact vsmmu_host_smmu_is_coherent (const VsmmuHostSmmu *smmu);

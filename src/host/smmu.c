@@ -126,6 +126,36 @@ vsmmu_smmu_decode_features (VsmmuFact features, const VsmmuHost *host, VsmmuFact
 }
 
 VsmmuFact
+vsmmu_host_smmu_supports_cmdqv (const VsmmuHostSmmu *smmu)
+{
+  static const struct {
+    VsmmuSmmuCapability capability;
+    gint64 min;
+    gint64 max;
+  } needs[] = {
+    { VSMMU_SMMU_CMDQV_VERSION, VSMMU_CMDQV_VERSION, VSMMU_CMDQV_VERSION },
+    { VSMMU_SMMU_CMDQV_QUEUES, VSMMU_CMDQV_QUEUES_MIN, G_MAXINT64 },
+    { VSMMU_SMMU_CMDQV_SIDS, VSMMU_CMDQV_SIDS_MIN, G_MAXINT64 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (needs); i++) {
+    VsmmuFact fact = smmu->capabilities[needs[i].capability];
+
+    if (vsmmu_fact_is_known (fact) && (fact.value < needs[i].min || fact.value > needs[i].max))
+      return VSMMU_FACT (fact.source, FALSE);
+  }
+  return smmu->capabilities[VSMMU_SMMU_CMDQV];
+}
+
+guint
+vsmmu_host_smmu_cmdqv_devices (const VsmmuHostSmmu *smmu)
+{
+  VsmmuFact sids = smmu->capabilities[VSMMU_SMMU_CMDQV_SIDS];
+
+  return 1u << (vsmmu_fact_is_known (sids) ? sids.value : VSMMU_CMDQV_SIDS_MIN);
+}
+
+VsmmuFact
 vsmmu_host_smmu_is_coherent (const VsmmuHostSmmu *smmu)
 {
   VsmmuFact s2fwb = smmu->capabilities[VSMMU_SMMU_S2FWB];

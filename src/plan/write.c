@@ -109,8 +109,10 @@ write_options (GString *text, const VsmmuLayout *layout, const VsmmuPlanGroup *g
   if (is_known (smmu, VSMMU_SMMU_OAS))
     g_string_append_printf (text, " oas='%s'", has[VSMMU_SMMU_OAS].value >= 48 ? "48" : "44");
   /* Left out, it would be on where the SMMU has it, with a queue of one page if the guest's pages are small. */
-  if (vsmmu_fact_is_true (has[VSMMU_SMMU_CMDQV]) && !vsmmu_fact_is_false (layout->host->qemu_cmdqv))
-    g_string_append_printf (text, " cmdqv='%s'", layout->domain->has_hugepages ? "on" : "off");
+  if (vsmmu_fact_is_true (vsmmu_host_smmu_supports_cmdqv (smmu)) && !vsmmu_fact_is_false (layout->host->qemu_cmdqv))
+    g_string_append_printf (
+        text, " cmdqv='%s'",
+        layout->domain->has_hugepages && group->ports->len <= vsmmu_host_smmu_cmdqv_devices (smmu) ? "on" : "off");
 }
 
 static void

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "host/kernel.h"
+
 #define IOMMUFD_NODE "/dev/iommu"
 
 /* Devices that are tried for one SMMU; a machine with many busy ones is not searched to the end. */
@@ -43,10 +45,10 @@ const VsmmuIommufdKernel vsmmu_iommufd_kernel = { real_open, real_ioctl, real_cl
 
 static gboolean
 get_info (const VsmmuIommufdKernel *kernel, int iommufd, guint32 device_id, guint32 flags, guint32 type, gpointer data,
-          guint32 length)
+          guint32 length, VsmmuHwInfo *info)
 {
-  VsmmuHwInfo info = {
-    .size = sizeof (info),
+  *info = (VsmmuHwInfo){
+    .size = sizeof (*info),
     .flags = flags,
     .dev_id = device_id,
     .data_len = length,
@@ -54,32 +56,67 @@ get_info (const VsmmuIommufdKernel *kernel, int iommufd, guint32 device_id, guin
     .data_type = flags != 0 ? type : 0,
   };
 
-  if (kernel->ioctl (iommufd, VSMMU_IOMMU_GET_HW_INFO, &info) != 0)
+  if (kernel->ioctl (iommufd, VSMMU_IOMMU_GET_HW_INFO, info) != 0)
     return FALSE;
   errno = EOPNOTSUPP;
-  return info.data_type == type;
+  return info->data_type == type;
+}
+
+/* Of a size that no hardware has, nothing is believed. */
+static VsmmuFact
+power_of_two (guint8 log2)
+{
+  return log2 <= 15 ? VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, log2) : VSMMU_FACT (VSMMU_FACT_SOURCE_NONE, 0);
+}
+
+/* A kernel without the flag cannot give a guest command queues either. */
+static void
+ask_cmdqv (const VsmmuIommufdKernel *kernel, int iommufd, guint32 device_id, VsmmuHostSmmu *smmu)
+{
+  VsmmuHwInfo info;
+  VsmmuHwInfoCmdqv cmdqv = { 0 };
+  gboolean has_cmdqv = get_info (kernel, iommufd, device_id, VSMMU_HW_INFO_INPUT_TYPE, VSMMU_HW_INFO_TEGRA241_CMDQV,
+                                 &cmdqv, sizeof (cmdqv), &info);
+
+  smmu->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, has_cmdqv);
+  if (!has_cmdqv)
+    return;
+  smmu->capabilities[VSMMU_SMMU_CMDQV_VERSION] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, cmdqv.version);
+  smmu->capabilities[VSMMU_SMMU_CMDQV_QUEUES] = power_of_two (cmdqv.log2vcmdqs);
+  smmu->capabilities[VSMMU_SMMU_CMDQV_SIDS] = power_of_two (cmdqv.log2vsids);
+}
+
+/* What the kernel lets @device use; older kernels leave the bit for ATS 0 whatever it can. */
+static void
+read_device (const VsmmuHwInfo *info, VsmmuHostDevice *device, const char *release)
+{
+  gboolean has_ats = (info->out_capabilities & VSMMU_HW_CAP_ATS_NOT_SUPPORTED) == 0;
+
+  if (!has_ats || vsmmu_kernel_has (release, VSMMU_KERNEL_REPORTS_ATS) == VSMMU_KERNEL_YES)
+    device->kernel_ats = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, has_ats);
+  device->kernel_pasid = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, MIN (info->out_max_pasid_log2, 20));
+  device->pasid_exec = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, (info->out_capabilities & VSMMU_HW_CAP_PASID_EXEC) != 0);
+  device->pasid_priv = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, (info->out_capabilities & VSMMU_HW_CAP_PASID_PRIV) != 0);
 }
 
 static gboolean
-ask (const VsmmuIommufdKernel *kernel, int iommufd, guint32 device_id, VsmmuHostSmmu *smmu)
+ask (const VsmmuIommufdKernel *kernel, int iommufd, guint32 device_id, VsmmuHostDevice *device, const char *release)
 {
+  VsmmuHwInfo info;
   VsmmuHwInfoSmmuv3 registers = { 0 };
-  VsmmuHwInfoCmdqv cmdqv = { 0 };
-  gboolean has_cmdqv;
 
-  if (!get_info (kernel, iommufd, device_id, 0, VSMMU_HW_INFO_ARM_SMMUV3, &registers, sizeof (registers)))
+  if (!get_info (kernel, iommufd, device_id, 0, VSMMU_HW_INFO_ARM_SMMUV3, &registers, sizeof (registers), &info))
     return FALSE;
-  vsmmu_iommufd_decode (&registers, smmu);
-  /* A kernel without the flag cannot give a guest command queues either. */
-  has_cmdqv = get_info (kernel, iommufd, device_id, VSMMU_HW_INFO_INPUT_TYPE, VSMMU_HW_INFO_TEGRA241_CMDQV, &cmdqv,
-                        sizeof (cmdqv));
-  smmu->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_IOMMUFD, has_cmdqv);
+  vsmmu_iommufd_decode (&registers, device->smmu);
+  read_device (&info, device, release);
+  ask_cmdqv (kernel, iommufd, device_id, device->smmu);
   return TRUE;
 }
 
 /* Binds the device @path, if nobody else has it, for as long as it takes to ask; errno says why when that fails. */
 static gboolean
-ask_through (const VsmmuIommufdKernel *kernel, int iommufd, const char *path, VsmmuHostSmmu *smmu)
+ask_through (const VsmmuIommufdKernel *kernel, int iommufd, const char *path, VsmmuHostDevice *device,
+             const char *release)
 {
   VsmmuBindIommufd bind = { .argsz = sizeof (bind), .iommufd = iommufd };
   int fd = kernel->open (path);
@@ -88,8 +125,8 @@ ask_through (const VsmmuIommufdKernel *kernel, int iommufd, const char *path, Vs
 
   if (fd < 0)
     return FALSE;
-  is_done =
-      kernel->ioctl (fd, VSMMU_VFIO_DEVICE_BIND_IOMMUFD, &bind) == 0 && ask (kernel, iommufd, bind.out_devid, smmu);
+  is_done = kernel->ioctl (fd, VSMMU_VFIO_DEVICE_BIND_IOMMUFD, &bind) == 0 &&
+            ask (kernel, iommufd, bind.out_devid, device, release);
   saved = errno;
   kernel->close (fd);
   errno = saved;
@@ -129,10 +166,10 @@ list_candidates (const VsmmuHostSmmu *smmu)
 
   for (guint pass = 0; pass < 2; pass++)
     for (guint i = 0; i < smmu->devices->len; i++) {
-      const VsmmuHostDevice *device = g_ptr_array_index (smmu->devices, i);
+      VsmmuHostDevice *device = g_ptr_array_index (smmu->devices, i);
 
       if (device->vfio != NULL && is_harmless (smmu, device) == (pass == 0))
-        g_ptr_array_add (candidates, (gpointer) device);
+        g_ptr_array_add (candidates, device);
     }
   return candidates;
 }
@@ -146,10 +183,10 @@ probe_smmu (const VsmmuIommufdKernel *kernel, int iommufd, VsmmuHost *host, Vsmm
   int error = 0;
 
   for (guint i = 0; i < MIN (candidates->len, ATTEMPTS_MAX); i++) {
-    const VsmmuHostDevice *device = g_ptr_array_index (candidates, i);
+    VsmmuHostDevice *device = g_ptr_array_index (candidates, i);
     g_autofree char *path = g_build_filename ("/dev/vfio/devices", device->vfio, NULL);
 
-    if (ask_through (kernel, iommufd, path, smmu)) {
+    if (ask_through (kernel, iommufd, path, device, host->kernel)) {
       smmu->probed = g_strdup (device->name);
       return;
     }

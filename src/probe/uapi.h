@@ -38,6 +38,11 @@ typedef struct {
 /* enum iommufd_hw_info_flags: IOMMU_HW_INFO_FLAG_INPUT_TYPE (Linux 6.17) */
 #define VSMMU_HW_INFO_INPUT_TYPE (1 << 0)
 
+/* enum iommufd_hw_capabilities: IOMMU_HW_CAP_PCI_PASID_EXEC, _PRIV, IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED (Linux 7.1) */
+#define VSMMU_HW_CAP_PASID_EXEC (1 << 1)
+#define VSMMU_HW_CAP_PASID_PRIV (1 << 2)
+#define VSMMU_HW_CAP_ATS_NOT_SUPPORTED (1 << 3)
+
 /* enum iommu_hw_info_type: IOMMU_HW_INFO_TYPE_ARM_SMMUV3, _TEGRA241_CMDQV */
 #define VSMMU_HW_INFO_ARM_SMMUV3 2
 #define VSMMU_HW_INFO_TEGRA241_CMDQV 3

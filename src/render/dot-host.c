@@ -29,7 +29,7 @@ label_add_smmu (GString *label, const VsmmuHostSmmu *smmu)
     vsmmu_dot_label_add (label, "%s", nesting.value ? _ ("nested translation") : _ ("no nested translation"));
   label_add_capability (text, "ats", smmu->capabilities[VSMMU_SMMU_ATS], TRUE);
   label_add_capability (text, "ril", smmu->capabilities[VSMMU_SMMU_RIL], TRUE);
-  label_add_capability (text, "cmdqv", smmu->capabilities[VSMMU_SMMU_CMDQV], TRUE);
+  label_add_capability (text, "cmdqv", vsmmu_host_smmu_supports_cmdqv (smmu), TRUE);
   if (text->len > 0)
     vsmmu_dot_label_add (label, "%s", text->str);
   g_string_truncate (text, 0);

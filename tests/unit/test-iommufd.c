@@ -11,6 +11,9 @@ static struct {
   guint32 data_type;
   gboolean has_cmdqv;
   gboolean knows_input_type;
+  VsmmuHwInfoCmdqv cmdqv;
+  guint8 pasid_bits;
+  guint64 capabilities;
   int n_open; /* descriptors that are open now */
   guint n_opened[3];
   int bound; /* descriptor of the device that was bound last */
@@ -66,10 +69,13 @@ fake_get_info (VsmmuHwInfo *info)
   g_assert_cmpuint (info->dev_id, ==, kernel.bound * 7);
   if (info->flags != 0) {
     g_assert_cmpuint (info->data_type, ==, VSMMU_HW_INFO_TEGRA241_CMDQV);
+    memcpy (data, &kernel.cmdqv, MIN (sizeof (kernel.cmdqv), info->data_len));
     return kernel.knows_input_type && kernel.has_cmdqv ? 0 : fail (EOPNOTSUPP);
   }
   g_assert_cmpuint (info->data_type, ==, 0);
   info->data_type = kernel.data_type;
+  info->out_max_pasid_log2 = kernel.pasid_bits;
+  info->out_capabilities = kernel.capabilities;
   memcpy (data, &smmu, MIN (sizeof (smmu), info->data_len));
   return 0;
 }
@@ -115,6 +121,8 @@ static const struct {
 
 static const typeof (firsts[0]) *first = &firsts[0];
 
+static const char *release;
+
 /* One SMMU with a device of the host's, and two bound to vfio-pci. */
 static VsmmuHost *
 probe (void)
@@ -122,6 +130,7 @@ probe (void)
   VsmmuHost *host = vsmmu_host_new ();
   static const char *const nodes[] = { NULL, "vfio0", "vfio1" };
 
+  host->kernel = g_strdup (release);
   host->dev_iommu = VSMMU_FACT (VSMMU_FACT_SOURCE_DEVFS, TRUE);
   g_ptr_array_add (host->smmus, vsmmu_host_smmu_new ("smmu3.0x000000000c000000"));
   for (guint i = 0; i < G_N_ELEMENTS (nodes); i++) {
@@ -279,6 +288,75 @@ test_cmdqv_is_there_when_the_kernel_gives_it_out (void)
   }
 }
 
+static VsmmuFact
+capability (const VsmmuHost *host, VsmmuSmmuCapability capability)
+{
+  return smmu_of (host)->capabilities[capability];
+}
+
+static void
+test_cmdqv_comes_with_its_version_and_sizes (void)
+{
+  static const guint8 sids[] = { 0, 4, 15, 16, 255 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (sids); i++) {
+    g_autoptr (VsmmuHost) host = NULL;
+
+    reset ();
+    kernel.has_cmdqv = kernel.knows_input_type = TRUE;
+    kernel.cmdqv = (VsmmuHwInfoCmdqv){ .version = 1, .log2vcmdqs = 1, .log2vsids = sids[i] };
+    host = probe ();
+    g_assert_cmpint (capability (host, VSMMU_SMMU_CMDQV_VERSION).value, ==, 1);
+    g_assert_cmpint (capability (host, VSMMU_SMMU_CMDQV_QUEUES).value, ==, 1);
+    g_assert_cmpint (vsmmu_fact_is_known (capability (host, VSMMU_SMMU_CMDQV_SIDS)), ==, sids[i] <= 15);
+    g_assert_cmpint (capability (host, VSMMU_SMMU_CMDQV_SIDS).value, ==, sids[i] <= 15 ? sids[i] : 0);
+    g_assert_cmpint (vsmmu_host_smmu_supports_cmdqv (smmu_of (host)).value, ==, sids[i] != 0);
+    g_assert_cmpuint (vsmmu_host_smmu_cmdqv_devices (smmu_of (host)), ==, sids[i] <= 15 ? 1u << sids[i] : 16);
+  }
+  reset ();
+  {
+    g_autoptr (VsmmuHost) host = probe ();
+
+    g_assert_false (vsmmu_fact_is_known (capability (host, VSMMU_SMMU_CMDQV_VERSION)));
+    g_assert_cmpint (vsmmu_host_smmu_supports_cmdqv (smmu_of (host)).value, ==, FALSE);
+  }
+}
+
+/* What a kernel says of the device, and what follows for ATS: -1 for nothing. */
+static const struct {
+  const char *release;
+  guint64 capabilities;
+  int ats;
+} words[] = {
+  { "7.1.0", 1 << 3, FALSE },      { "7.1.0", 0, TRUE }, { "7.0.13", 0, -1 },
+  { "6.17.0-1014-nvidia", 0, -1 }, { NULL, 0, -1 },      { "6.17.0-1014-nvidia", 1 << 3, FALSE },
+};
+
+static void
+test_the_kernel_says_what_the_device_can_use (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++) {
+    g_autoptr (VsmmuHost) host = NULL;
+    const VsmmuHostDevice *opened;
+    const VsmmuHostDevice *other;
+
+    reset ();
+    release = words[i].release;
+    kernel.pasid_bits = 20;
+    kernel.capabilities = words[i].capabilities | 1 << 1;
+    host = probe ();
+    opened = vsmmu_host_find_device (host, "0000:01:00.0");
+    other = vsmmu_host_find_device (host, "0000:02:00.0");
+    g_assert_cmpint (vsmmu_fact_is_known (opened->kernel_ats), ==, words[i].ats >= 0);
+    g_assert_cmpint (opened->kernel_ats.value, ==, MAX (words[i].ats, 0));
+    g_assert_cmpint (opened->kernel_pasid.value, ==, 20);
+    g_assert_cmpint (opened->pasid_exec.value, ==, TRUE);
+    g_assert_true (vsmmu_fact_is_false (opened->pasid_priv));
+    g_assert_false (vsmmu_fact_is_known (other->kernel_ats) || vsmmu_fact_is_known (other->kernel_pasid));
+  }
+  release = NULL;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -291,6 +369,8 @@ main (int argc, char **argv)
   g_test_add_func ("/iommufd/another-kind-of-iommu-tells-no-registers", test_another_kind_of_iommu_tells_no_registers);
   g_test_add_func ("/iommufd/cmdqv-is-there-when-the-kernel-gives-it-out",
                    test_cmdqv_is_there_when_the_kernel_gives_it_out);
+  g_test_add_func ("/iommufd/cmdqv-comes-with-its-version-and-sizes", test_cmdqv_comes_with_its_version_and_sizes);
+  g_test_add_func ("/iommufd/the-kernel-says-what-the-device-can-use", test_the_kernel_says_what_the_device_can_use);
   for (guint i = 0; i < G_N_ELEMENTS (firsts); i++) {
     g_autofree char *path = g_strdup_printf ("/iommufd/first/%s", firsts[i].name);
 
