@@ -1,6 +1,7 @@
 """The real libvirts and QEMUs in their Debian trees, as tests see them: see tests/bed/bed."""
 
 import contextlib
+import functools
 import lzma
 import os
 import pathlib
@@ -13,7 +14,8 @@ import tempfile
 from waiting import await_true
 
 BED = pathlib.Path(__file__).parent / "bed" / "bed"
-GUEST = pathlib.Path(os.environ.get("VSMMU_CACHE", "/var/cache/libvirt-vsmmu")) / "guest"
+CACHE = pathlib.Path(os.environ.get("VSMMU_CACHE", "/var/cache/libvirt-vsmmu"))
+GUEST = CACHE / "guest"
 SECONDS_TO_START = 60
 
 
@@ -25,8 +27,36 @@ class Failed(Exception):
     """The bed should run here and does not; the text says what it said."""
 
 
-def command(*arguments, suite="sid"):
-    return [str(BED), "--suite", suite, *arguments]
+def names():
+    """The trees, whether they are made or not, in no order."""
+    return run([str(BED), "list"]).split()
+
+
+@functools.cache
+def suites():
+    """The trees, the oldest libvirt first. Makes those that are not there, which takes a minute or two."""
+    require_means()
+    run([str(BED), "build"])
+    return names()
+
+
+def directory(suite):
+    """The root directory of a tree."""
+    return CACHE / suite
+
+
+def oldest():
+    """The tree whose libvirt does not know accelerated vSMMUs."""
+    return suites()[0]
+
+
+def newest():
+    return suites()[-1]
+
+
+def command(*arguments, suite=None):
+    """A command of the bed in a tree, without a name that with the newest libvirt."""
+    return [str(BED), "--suite", suite or newest(), *arguments]
 
 
 def script_for(program, **environment):
@@ -35,15 +65,24 @@ def script_for(program, **environment):
     return f'#!/bin/sh\nexec env -i {assignments} chroot /mnt {shlex.quote(str(program))} "$@"\n'
 
 
-def require(what="build", suite="sid"):
-    """Makes the tree if it is not there yet, which takes a minute and needs a Debian mirror; “guest”: what guests boot too."""
+def require_means():
     if os.geteuid() != 0:
         raise Unavailable("the libvirt test bed needs root")
     if not shutil.which("debootstrap"):
         raise Unavailable("the libvirt test bed needs debootstrap")
-    build = subprocess.run(command(what, suite=suite), capture_output=True, text=True)
-    if build.returncode != 0:
-        raise Failed(f"bed {what} failed: {build.stderr.strip()}")
+
+
+def require_guest():
+    """Fetches what guests boot with, if it is not there yet."""
+    run(command("guest"))
+
+
+def run(words):
+    """What a command of the bed prints."""
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failed(f"{shlex.join(words)} failed: {done.stderr.strip()}")
+    return done.stdout
 
 
 def make_initrd(path, init):
@@ -76,7 +115,7 @@ class Daemon:
     `etc` is a directory whose files are copied over its /etc/libvirt.
     """
 
-    def __init__(self, suite="sid", etc=None):
+    def __init__(self, suite=None, etc=None):
         try:
             import libvirt
         except ImportError as error:

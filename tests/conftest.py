@@ -35,9 +35,10 @@ def pytest_collection_modifyitems(config, items):
     items[:] = left
 
 
-def require_tree(suite):
+def require_trees():
+    """The names of the Debian trees, the oldest libvirt first."""
     try:
-        bed.require(suite=suite)
+        return bed.suites()
     except bed.Unavailable as error:
         give_up(str(error))
 
@@ -84,34 +85,41 @@ def running_daemon(suite, etc=None):
 
 @pytest.fixture(scope="session")
 def debian_tree():
-    """The Debian tree with a libvirt that knows accelerated vSMMUs exists."""
-    require_tree("sid")
+    """The name of the Debian tree with the newest libvirt."""
+    return require_trees()[-1]
 
 
 @pytest.fixture(scope="session")
 def older_debian_tree():
-    """The Debian tree with a libvirt that does not know accelerated vSMMUs exists."""
-    require_tree("trixie")
+    """The name of the Debian tree with a libvirt that does not know accelerated vSMMUs."""
+    return require_trees()[0]
 
 
 @pytest.fixture(scope="session")
 def libvirt_daemon(debian_tree):
     """A running libvirtd: `.connection`, `.uri`, `.place(xml)`, `.command_line(xml)`, `.crash()`."""
-    with running_daemon("sid") as daemon:
+    with running_daemon(debian_tree) as daemon:
         yield daemon
 
 
 @pytest.fixture(scope="session")
 def older_libvirt_daemon(older_debian_tree):
     """A running libvirtd that does not know accelerated vSMMUs."""
-    with running_daemon("trixie") as daemon:
+    with running_daemon(older_debian_tree) as daemon:
         yield daemon
+
+
+@pytest.fixture(scope="session")
+def daemons_between():
+    """A running libvirtd of each tree whose libvirt is neither the newest nor the oldest, by the tree's name."""
+    with contextlib.ExitStack() as stack:
+        yield {suite: stack.enter_context(running_daemon(suite)) for suite in require_trees()[1:-1]}
 
 
 @pytest.fixture(scope="session")
 def guest_daemon(libvirt_daemon):
     """The same libvirtd, with what guests.Guest boots with."""
-    bed.require("guest")
+    bed.require_guest()
     guests.provide(libvirt_daemon)
     return libvirt_daemon
 

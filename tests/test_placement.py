@@ -77,6 +77,14 @@ def test_devices_are_placed_as_libvirt_places_them(domain, libvirt_daemon, our_p
         pytest.fail("\n".join([*difference, domain.xml]), pytrace=False)
 
 
+def test_other_libvirts_that_know_vsmmus_place_devices_as_the_newest_does(libvirt_daemon, daemons_between):
+    """So that all else need not be compared with each of them."""
+    domains = DOMAINS[::6]
+    newest = [libvirts_placement(libvirt_daemon, domain.xml) for domain in domains]
+    for suite, daemon in daemons_between.items():
+        assert [libvirts_placement(daemon, domain.xml) for domain in domains] == newest, suite
+
+
 def test_generator_covers_both_outcomes(libvirt_daemon):
     """Guards the comparison above against a generator that only makes one kind of domain; -s shows the refusals."""
     refusals = [libvirts_placement(libvirt_daemon, domain.xml)[1] for domain in DOMAINS]

@@ -5,18 +5,16 @@ The strings of the program are in its read-only data, each with a zero behind it
 """
 
 import functools
-import os
-import pathlib
 import re
 import subprocess
 
 import pytest
 
-from conftest import require_tree
+import bed
+from conftest import require_trees
 from program import DATA
 
-TREES = pathlib.Path(os.environ.get("VSMMU_CACHE", "/var/cache/libvirt-vsmmu"))
-SUITES = ["sid", "trixie"]
+SUITES = sorted(bed.names())
 EMULATOR = "usr/bin/qemu-system-aarch64"
 STRING = re.compile(rb"(?<![^\0])[\t\n\x20-\x7e]{6,}+\0")
 SUBJECT = re.compile(r"smmu|iommufd|viommu|vdevice|hwpt|veventq|cmdqv|dma-?buf|iommu_|accel=on|\bhiodi\b|\bATS\b|\bats=|\bSTE\b|PASID|\bpasid\b|VINTF", re.IGNORECASE)
@@ -32,13 +30,13 @@ def strip(text):
 @functools.cache
 def read(suite):
     """The strings of the QEMU of a tree; none without it."""
-    path = TREES / suite / EMULATOR
+    path = bed.directory(suite) / EMULATOR
     return {found[:-1].decode("ascii") for found in STRING.findall(path.read_bytes() if path.exists() else b"")}
 
 
 @pytest.fixture(params=SUITES)
 def strings(request):
-    require_tree(request.param)
+    require_trees()
     return read(request.param)
 
 

@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+import bed
 from means import give_up
 from waiting import await_true
 
@@ -21,8 +22,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 DATA = ROOT / "tests" / "schema"
 SCHEMA = ROOT / "schemas" / "vsmmu-domain.rng"
 HREF = "/usr/share/libvirt/schemas/domain.rng"
-TREE = pathlib.Path(os.environ.get("VSMMU_CACHE", "/var/cache/libvirt-vsmmu")) / "sid"
-LIBVIRT_SCHEMAS = {"installed": pathlib.Path(HREF), "sid": TREE / HREF.lstrip("/")}
+LIBVIRT_SCHEMAS = {"installed": pathlib.Path(HREF), "newest": bed.directory(bed.names()[-1]) / HREF.lstrip("/")}
 
 sys.path.insert(0, str(DATA))
 import samples  # noqa: E402

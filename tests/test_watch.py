@@ -375,7 +375,7 @@ def metrics_in(path):
 def test_libvirt_may_be_replaced_by_another_version(program, guest, guest_daemon, tmp_path):
     """The old one is stopped, and the new one, which has guests, then serves on the same path."""
     link = tmp_path / "run"
-    old = bed.Daemon("trixie")
+    old = bed.Daemon(bed.oldest())
     try:
         assert old.connection.getLibVersion() < guest_daemon.connection.getLibVersion()
         link.symlink_to(old.run)
