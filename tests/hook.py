@@ -74,7 +74,8 @@ class Hook:
         self.conf = self.directory / CONF
         self.script = self.directory / "hook"
         # The rest of /proc is for sanitizers, who look at their own process.
-        mounts = [f'mount --bind "$0/{part}" /{part}' for part in ("dev", "boot", "proc/sys/kernel")]
+        mounts = [': >"$0/dev/null"', 'mount --bind /dev/null "$0/dev/null"']
+        mounts += [f'mount --rbind "$0/{part}" /{part}' for part in ("dev", "boot", "proc/sys/kernel")]
         mounts.append('if [ -e /proc/config.gz ]; then mount --bind "$0/proc/config.gz" /proc/config.gz; fi')
         # The last one: mount() itself looks there, and a test may have it hang.
         mounts.append('mount --rbind "$0/sys" /sys')

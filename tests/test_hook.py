@@ -19,7 +19,7 @@ import bed
 import hosts
 import machines
 import odd
-from conftest import require_tree, running_daemon
+from conftest import require_trees, running_daemon
 from means import give_up
 from hook import Answer, Hook, guest, hostdev
 from waiting import PATIENCE, await_true
@@ -668,6 +668,27 @@ def test_what_is_read_for_one_guest_says_the_same_as_the_whole_host(make_hook, p
         assert hook.call(guest(*pair)).log == expected, pair
 
 
+QEMU = """#!/bin/sh
+case $* in
+--version) echo "QEMU emulator version {version}" ;;
+*arm-smmuv3*) printf "arm-smmuv3 options:\\n  accel=<bool>\\n  cmdqv=<OnOffAuto>\\n" ;;
+*) printf "vfio-pci options:\\n  {vfio}=<any>\\n" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("version", "vfio", "rule"), [
+    ("11.1.3", "iommufd", None), ("11.1.3", "host", "target-qemu-no-iommufd"), ("11.0.2", "iommufd", "target-qemu-no-auto")])
+def test_the_emulator_that_will_be_started_is_asked(version, vfio, rule, emulated, tmp_path):
+    emulated.configure("")
+    emulator = tmp_path / "qemu"
+    emulator.write_text(QEMU.format(version=version, vfio=vfio), encoding="utf-8")
+    emulator.chmod(0o755)
+    answer = emulated.call(guest(A, emulator=emulator))
+    assert (answer.status != 0) == (rule is not None), answer.err
+    assert rule is None or f"[{rule}]" in answer.err
+
+
 #
 # The hook of a real libvirtd
 #
@@ -695,11 +716,11 @@ class Hooked:
 
 
 @pytest.fixture(scope="module", params=[
-    pytest.param(suite, marks=pytest.mark.unsanitized("what the hook does for libvirt, it does alone too")) for suite in ("sid", "trixie")])
+    pytest.param(age, marks=pytest.mark.unsanitized("what the hook does for libvirt, it does alone too")) for age in ("newest", "oldest")])
 def hooked(request, make_hook, tmp_path_factory):
-    """Each libvirt there is, with the hook; `.daemon`, `.hook`, `.seen`."""
-    require_tree(request.param)
-    made = Hooked(make_hook(emulated_host()), request.param, tmp_path_factory.mktemp("hooked"))
+    """The newest and the oldest libvirt, with the hook; `.daemon`, `.hook`, `.seen`."""
+    suite = require_trees()[{"newest": -1, "oldest": 0}[request.param]]
+    made = Hooked(make_hook(emulated_host()), suite, tmp_path_factory.mktemp("hooked"))
     with made.run() as daemon:
         made.daemon = daemon
         yield made
@@ -719,7 +740,7 @@ def define(libvirtd, program, tmp_path):
     domains, libvirt = [], libvirtd.daemon.libvirt
 
     def define_one(xml):
-        if libvirtd.suite == "trixie":
+        if libvirtd.suite == bed.oldest():
             (tmp_path / "guest.xml").write_text(xml, encoding="utf-8")
             xml = program.run("adapt", "--target", "libvirt=11.3,qemu=11.1", tmp_path / "guest.xml").out
         domains.append(libvirtd.daemon.connection.defineXML(xml).name())
@@ -793,7 +814,7 @@ def test_a_guest_without_accelerated_vsmmus_lives_as_before(libvirtd, define, tm
         connection.restoreFlags(f"/mnt{tmp_path}/saved", None, libvirt.VIR_DOMAIN_SAVE_PAUSED)
     except libvirt.libvirtError as error:
         # This libvirt is too old for this QEMU there.
-        assert libvirtd.suite == "trixie" and "migrate-incoming" in str(error)
+        assert libvirtd.suite == bed.oldest() and "migrate-incoming" in str(error)
         domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     domain = restart(libvirtd, name)
     domain.destroy()

@@ -709,23 +709,30 @@ def tools_with(program, directory, script):
     outcome = program.run("host", "--passive", "--json", environment={"PATH": f"{directory}:{os.environ['PATH']}"})
     tools = json.loads(outcome.out)["tools"]
     assert tools["emulator"] == str(emulator)
-    return tools["qemu"], *[(tools[f"qemu_{name}"] or {}).get("value") for name in ("accel", "auto", "cmdqv")]
+    return tools["qemu"], *[(tools[f"qemu_{name}"] or {}).get("value") for name in ("accel", "auto", "cmdqv", "iommufd", "pasid")]
 
 
-def test_the_real_qemu_is_asked_what_it_can_do(program, debian_tree, tmp_path):
-    command = " ".join(bed.command("exec", "qemu-system-aarch64"))
-    versions = subprocess.run(bed.command("versions"), capture_output=True, text=True, check=True).stdout
+@pytest.mark.parametrize("suite", sorted(bed.names()))
+def test_the_real_qemu_is_asked_what_it_can_do(suite, program, debian_tree, tmp_path):
+    command = " ".join(bed.command("exec", "qemu-system-aarch64", suite=suite))
+    versions = subprocess.run(bed.command("versions", suite=suite), capture_output=True, text=True, check=True).stdout
     package = dict(line.split() for line in versions.splitlines() if line.startswith("qemu-"))["qemu-system-arm"]
-    assert tools_with(program, tmp_path, f'exec {command} "$@"') == (package.split(":")[-1], True, True, True)
+    assert tools_with(program, tmp_path, f'exec {command} "$@"') == (package.split(":")[-1], True, True, True, True, True)
+
+
+def says(version, smmu, vfio):
+    """What a QEMU prints, whose devices have one property each."""
+    return (f'case $* in --version) echo "QEMU emulator version {version}" ;; *arm-smmuv3*) printf "arm-smmuv3 options:\\n  {smmu}\\n" ;; '
+            f'*) printf "vfio-pci options:\\n  {vfio}\\n" ;; esac')
 
 
 @pytest.mark.parametrize("script, expected", [
-    ('[ "$1" = --version ] && echo "QEMU emulator version 11.0.2" || echo "  accel=<bool>"', ("11.0.2", True, False, False)),
-    ('[ "$1" = --version ] && echo "QEMU emulator version 10.2.0" || echo "  identifier=<uint8>"',
-     ("10.2.0", False, False, False)),
-    ('[ "$1" = --version ] && echo "QEMU emulator version 11.0.0 (Debian 1:11.0.0+nvidia1-1)" || echo "  accel=<bool>"',
-     ("11.0.0+nvidia1-1", True, True, False)),
-    ('[ "$1" = --version ] && echo "QEMU emulator version 9.2.0" || exit 1', ("9.2.0", False, False, False)),
+    (says("11.0.2", smmu="accel=<bool>", vfio="iommufd=<link<iommufd>>"), ("11.0.2", True, False, False, True, False)),
+    (says("10.2.0", smmu="identifier=<uint8>", vfio="iommufd=<link<iommufd>>"), ("10.2.0", False, False, False, True, False)),
+    (says("11.1.3", smmu="accel=<bool>", vfio="host=<str>"), ("11.1.3", True, True, False, False, False)),
+    (says("11.0.0 (Debian 1:11.0.0+nvidia1-1)", smmu="accel=<bool>", vfio="x-vpasid-cap-offset=<uint16>"),
+     ("11.0.0+nvidia1-1", True, True, False, False, True)),
+    ('[ "$1" = --version ] && echo "QEMU emulator version 9.2.0" || exit 1', ("9.2.0", False, False, False, False, False)),
 ])
 def test_another_qemu_is_not_taken_for_more_than_it_is(script, expected, program, tmp_path):
     assert tools_with(program, tmp_path, script) == expected
@@ -734,7 +741,7 @@ def test_another_qemu_is_not_taken_for_more_than_it_is(script, expected, program
 @pytest.mark.parametrize("script", ["exit 1", "kill -9 $$"])
 def test_a_qemu_that_fails_is_unknown(script, program, tmp_path):
     qemu, *capabilities = tools_with(program, tmp_path, script)
-    assert capabilities == [None, None, None]
+    assert capabilities == [None] * 5
 
 
 LISTINGS = sorted(listing.stem for listing in hosts.LISTINGS.glob("*.sysfs"))

@@ -4,6 +4,7 @@ tests/data/rules/RULE/fires*.xml and quiet*.xml; in them stand, as comments,
   here: SEVERITY ELEMENT   a finding of RULE is expected on this line, once for each comment
   also: RULE …             other rules that have errors or warnings in this document
   target: TARGET           check with --target TARGET
+  target-host: FACTS       check with --target and these facts, in the words of tests/facts.py
   host: FACTS              check with --host and these facts, in the words of tests/facts.py
   attach: FILE             check with --attach, or with “detach” with --detach; FILE is beside the document, in a
                            directory of its own, and may have “here” comments too
@@ -38,6 +39,7 @@ LIBXML2 = re.compile(r"(?<=not well-formed XML: ).+")
 EXPECTED = re.compile(r"<!-- here: (\S+) (\S+) -->")
 ALSO = re.compile(r"<!-- also: ([a-z0-9 -]+) -->")
 TARGET = re.compile(r"<!-- target: (\S+) -->")
+TARGET_HOST = re.compile(r"<!-- target-host: (.+?) -->", re.DOTALL)
 DEVICE = re.compile(r"<!-- (attach|detach): (\S+) -->")
 HOST = re.compile(r"<!-- host: (.+?) -->", re.DOTALL)
 
@@ -49,6 +51,7 @@ def findings_of(program, facts):
         text = path.read_text(encoding="utf-8")
         target, host, device = TARGET.search(text), HOST.search(text), DEVICE.search(text)
         options = (["--target", target[1]] if target else []) + (["--host", facts.file(host[1])] if host else [])
+        options += ["--target", facts.file(asked[1])] if (asked := TARGET_HOST.search(text)) else []
         return tuple(options + ([f"--{device[1]}", path.parent / device[2]] if device else []))
 
     @functools.cache

@@ -14,11 +14,13 @@
 #include <unistd.h>
 #include <vsmmu/vsmmu.h>
 
+#include "base/target.h"
 #include "check/finding.h"
 #include "check/policy.h"
 #include "check/run.h"
 #include "domain/concern.h"
 #include "probe/host.h"
+#include "probe/target.h"
 #include "render/text.h"
 #include "xml/metadata-filter.h"
 
@@ -140,7 +142,8 @@ check_domain (const Call *call, const VsmmuDomain *domain, const VsmmuPolicy *po
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VsmmuHost) host = vsmmu_host_probe_for_domain (NULL, domain, &error);
-  const VsmmuCheckOptions options = { .host = host };
+  VsmmuTarget target = { 0 };
+  const VsmmuCheckOptions options = { .host = host, .target = &target };
   g_autoptr (GPtrArray) findings = NULL;
   g_autofree char *guest = vsmmu_render_printable (call->guest);
   g_autofree char *refusal = NULL;
@@ -148,6 +151,9 @@ check_domain (const Call *call, const VsmmuDomain *domain, const VsmmuPolicy *po
 
   if (host == NULL)
     return give_up (call, vsmmu_policy_get_mode (policy), error->message);
+  /* A guest that runs may have been started with a program that was there before. */
+  if (call->operation->can_refuse)
+    vsmmu_target_probe_for_domain (domain, &target);
   findings = vsmmu_check_domain (domain, &options);
   vsmmu_policy_apply (policy, findings);
   /* Said before it is logged, which may take its time. */

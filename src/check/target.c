@@ -6,6 +6,7 @@
 #include "domain/acceleration.h"
 #include "domain/options.h"
 #include "domain/releases.h"
+#include "domain/vsmmu.h"
 
 /* The accelerated vSMMUs one after the other; %NULL after the last. */
 static const VsmmuDevice *
@@ -20,6 +21,18 @@ next_accelerated (const VsmmuCheck *check, guint *i)
   return NULL;
 }
 
+/* (transfer full): which QEMU to use instead of this, which is too old or was built without accel */
+static char *
+hint_accel (const VsmmuCheck *check)
+{
+  if (vsmmu_release_has (check->target->qemu, VSMMU_FEATURE_QEMU_ACCEL))
+    return g_strdup (_ ("use a build of QEMU that lists accel in the output of 'qemu-system-aarch64 -M none -device "
+                        "arm-smmuv3,help'"));
+  return g_strdup_printf (_ ("use QEMU %s or newer; %s or newer also supports automatic options and cmdqv"),
+                          vsmmu_feature_since (VSMMU_FEATURE_QEMU_ACCEL),
+                          vsmmu_feature_since (VSMMU_FEATURE_QEMU_AUTO));
+}
+
 static void
 check_target_qemu_too_old (VsmmuCheck *check)
 {
@@ -28,11 +41,7 @@ check_target_qemu_too_old (VsmmuCheck *check)
   g_autofree char *version = vsmmu_target_qemu_to_string (check->target);
 
   if (iommu != NULL && vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
-    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
-                        g_strdup_printf (_ ("use QEMU %s or newer; %s or newer also supports automatic options and "
-                                            "cmdqv"),
-                                         vsmmu_feature_since (VSMMU_FEATURE_QEMU_ACCEL),
-                                         vsmmu_feature_since (VSMMU_FEATURE_QEMU_AUTO)),
+    vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"), hint_accel (check),
                         _ ("QEMU %s does not support an accelerated SMMUv3"), version);
 }
 
@@ -73,6 +82,49 @@ check_target_qemu_no_cmdqv (VsmmuCheck *check)
           check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
           g_strdup_printf (_ ("remove cmdqv, or use QEMU %s or newer"), vsmmu_feature_since (VSMMU_FEATURE_QEMU_CMDQV)),
           _ ("QEMU %s does not support cmdqv"), version);
+}
+
+/* Only the program itself can say this: each release with an accelerated SMMUv3 has iommufd if it was built with it. */
+static void
+check_target_qemu_no_iommufd (VsmmuCheck *check)
+{
+  const VsmmuDomain *domain = check->domain;
+  g_autofree char *version = vsmmu_target_qemu_to_string (check->target);
+
+  if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_IOMMUFD) ||
+      vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
+    return;
+  for (guint i = 0; i < domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
+    g_autofree char *name = vsmmu_device_describe (hostdev);
+
+    if (vsmmu_domain_accelerated_over (domain, hostdev) != NULL)
+      vsmmu_check_report (
+          check, hostdev->line, vsmmu_device_path (hostdev, ""),
+          g_strdup (_ ("use a build of QEMU that lists iommufd in the output of 'qemu-system-aarch64 -M none -device "
+                       "vfio-pci,help'")),
+          _ ("QEMU %s was built without iommufd and cannot assign %s"), version, name);
+  }
+}
+
+static void
+check_target_qemu_no_pasid (VsmmuCheck *check)
+{
+  guint i = 0;
+  const VsmmuDevice *iommu;
+  g_autofree char *version = vsmmu_target_qemu_to_string (check->target);
+
+  if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_PASID) ||
+      vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
+    return;
+  while ((iommu = next_accelerated (check, &i)) != NULL)
+    if (iommu->iommu.ssidsize > 0)
+      vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
+                          g_strdup (_ ("set ssidsize='0', or use a build of QEMU that lists x-vpasid-cap-offset in the "
+                                       "output of 'qemu-system-aarch64 -M none -device vfio-pci,help'")),
+                          _ ("QEMU %s shows no PASID capability of VFIO devices to the guest; ssidsize='%d' has no "
+                             "effect"),
+                          version, iommu->iommu.ssidsize);
 }
 
 /* (transfer full): what to do about a libvirt that drops what an accelerated SMMUv3 needs */
@@ -173,7 +225,7 @@ check_target_device_acl (VsmmuCheck *check)
 const VsmmuRuleRow vsmmu_target_rules[] = {
   { { "target-qemu-too-old", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR,
       N_ ("This QEMU version does not support an accelerated SMMUv3"),
-      N_ ("QEMU supports accel, a property of arm-smmuv3, since 11.0."), "QEMU 11.0 release" },
+      N_ ("QEMU supports accel, a property of arm-smmuv3, since 11.0, if it was built with it."), "QEMU 11.0 release" },
     check_target_qemu_too_old },
   { { "target-qemu-no-auto", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR,
       N_ ("This QEMU version cannot take options from the host"),
@@ -185,6 +237,20 @@ const VsmmuRuleRow vsmmu_target_rules[] = {
       N_ ("This QEMU version does not support cmdqv"),
       N_ ("QEMU supports cmdqv, the command queue virtualization of Tegra241, since 11.1."), "QEMU 11.1 release" },
     check_target_qemu_no_cmdqv },
+  { { "target-qemu-no-iommufd", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR,
+      N_ ("This QEMU was built without iommufd"),
+      N_ ("An accelerated SMMUv3 works with VFIO devices that use iommufd. Whether QEMU has it depends on how it was "
+          "built, so the installed program is asked for the properties of vfio-pci; a version number does not say it."),
+      "QEMU hw/vfio/pci.c vfio_pci_properties: iommufd under CONFIG_IOMMUFD" },
+    check_target_qemu_no_iommufd },
+  { { "target-qemu-no-pasid", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_WARNING,
+      N_ ("This QEMU does not show PASIDs to the guest"),
+      N_ ("With ssidsize above 0, the guest can use PASIDs if it sees that its devices have them. The kernel hides "
+          "that capability, and QEMU makes one up, in the place that the property x-vpasid-cap-offset of vfio-pci "
+          "says. A vendor's build without this property has ssidsize all the same. The installed program is asked for "
+          "it."),
+      "QEMU hw/vfio/pci.c: x-vpasid-cap-offset" },
+    check_target_qemu_no_pasid },
   { { "target-libvirt-drops-accel", VSMMU_RULE_GROUP_TARGET, VSMMU_SEVERITY_ERROR,
       N_ ("This libvirt version silently drops 'accel'"),
       N_ ("libvirt supports accel and its options since 12.7, and pciBus since 11.10. An older version accepts the "

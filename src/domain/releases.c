@@ -27,6 +27,8 @@ static const struct {
   [VSMMU_FEATURE_QEMU_ACCEL] = QEMU (11, 0),        /* accel of arm-smmuv3 */
   [VSMMU_FEATURE_QEMU_AUTO] = QEMU (11, 1),         /* its options from the host; 11.0 has the value 'auto' only */
   [VSMMU_FEATURE_QEMU_CMDQV] = QEMU (11, 1),        /* cmdqv of arm-smmuv3 */
+  [VSMMU_FEATURE_QEMU_IOMMUFD] = QEMU (9, 0),       /* iommufd of vfio-pci */
+  [VSMMU_FEATURE_QEMU_PASID] = QEMU (11, 0),        /* a PASID capability that vfio-pci shows: x-vpasid-cap-offset */
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (features) == VSMMU_FEATURES);
 

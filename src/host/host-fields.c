@@ -65,6 +65,8 @@ const VsmmuField vsmmu_host_tool_fields[] = {
   { "qemu_accel", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, qemu_accel) },
   { "qemu_auto", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, qemu_auto) },
   { "qemu_cmdqv", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, qemu_cmdqv) },
+  { "qemu_iommufd", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, qemu_iommufd) },
+  { "qemu_pasid", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, qemu_pasid) },
   END,
 };
 

@@ -13,6 +13,8 @@ static const struct {
   { VSMMU_FEATURE_QEMU_ACCEL, offsetof (VsmmuHost, qemu_accel) },
   { VSMMU_FEATURE_QEMU_AUTO, offsetof (VsmmuHost, qemu_auto) },
   { VSMMU_FEATURE_QEMU_CMDQV, offsetof (VsmmuHost, qemu_cmdqv) },
+  { VSMMU_FEATURE_QEMU_IOMMUFD, offsetof (VsmmuHost, qemu_iommufd) },
+  { VSMMU_FEATURE_QEMU_PASID, offsetof (VsmmuHost, qemu_pasid) },
 };
 
 /* A libvirt without accel may have pciBus all the same, and the version says so. */

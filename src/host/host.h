@@ -380,6 +380,8 @@ typedef struct {
  * @qemu_accel: whether its arm-smmuv3 has the property accel
  * @qemu_auto: whether it takes options from the host (QEMU 11.1)
  * @qemu_cmdqv: whether its arm-smmuv3 has the property cmdqv
+ * @qemu_iommufd: whether its vfio-pci has the property iommufd
+ * @qemu_pasid: whether its vfio-pci shows PASIDs to the guest: the property x-vpasid-cap-offset
  * @has_smmus: whether it is known which SMMUs there are
  * @has_devices: whether it is known which PCI functions there are
  * @other_iommu: (nullable): an IOMMU in /sys/class/iommu that is not an SMMUv3: `smmu.0x…` for an SMMUv2, `virtio0`,
@@ -409,6 +411,8 @@ struct _VsmmuHost {
   VsmmuFact qemu_accel;
   VsmmuFact qemu_auto;
   VsmmuFact qemu_cmdqv;
+  VsmmuFact qemu_iommufd;
+  VsmmuFact qemu_pasid;
   gboolean has_smmus;
   gboolean has_devices;
   char *other_iommu;

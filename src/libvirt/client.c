@@ -19,6 +19,7 @@ vsmmu_client_load (VsmmuClient *client, GError **error)
     { "virConnectClose", (gpointer *) &client->close },
     { "virConnectGetLibVersion", (gpointer *) &client->get_lib_version },
     { "virConnectGetVersion", (gpointer *) &client->get_version },
+    { "virConnectGetDomainCapabilities", (gpointer *) &client->get_domain_capabilities },
     { "virDomainLookupByID", (gpointer *) &client->lookup_by_id },
     { "virDomainLookupByUUIDString", (gpointer *) &client->lookup_by_uuid },
     { "virDomainLookupByName", (gpointer *) &client->lookup_by_name },

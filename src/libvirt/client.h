@@ -21,6 +21,7 @@ typedef struct {
   __typeof__ (virConnectClose) *close;
   __typeof__ (virConnectGetLibVersion) *get_lib_version;
   __typeof__ (virConnectGetVersion) *get_version;
+  __typeof__ (virConnectGetDomainCapabilities) *get_domain_capabilities;
   __typeof__ (virDomainLookupByID) *lookup_by_id;
   __typeof__ (virDomainLookupByUUIDString) *lookup_by_uuid;
   __typeof__ (virDomainLookupByName) *lookup_by_name;

@@ -5,8 +5,10 @@
 #include <gmodule.h>
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/virterror.h>
+#include <unistd.h>
 
 #include "libvirt/client.h"
+#include "libvirt/qemu-log.h"
 
 #define LIBVIRT_QEMU_LIBRARY "libvirt-qemu.so.0"
 #define DEFAULT_URI "qemu:///system"
@@ -82,10 +84,18 @@ vsmmu_connection_get_target (VsmmuConnection *connection, VsmmuTarget *target, G
 }
 
 gboolean
-vsmmu_target_ask (const char *uri, VsmmuTarget *target, GError **error)
+vsmmu_target_ask (const char *uri, VsmmuTarget *target, char **capabilities, GError **error)
 {
-  g_autoptr (VsmmuConnection) connection = vsmmu_connection_open (uri, TRUE, error);
+  gboolean is_local = uri == NULL || vsmmu_uri_is_local (uri);
+  g_autoptr (VsmmuConnection) connection =
+      geteuid () == 0 || !is_local ? vsmmu_connection_open (uri, FALSE, NULL) : NULL;
 
+  *capabilities = NULL;
+  if (connection != NULL)
+    *capabilities =
+        connection->client.get_domain_capabilities (connection->connection, NULL, "aarch64", "virt", NULL, 0);
+  else
+    connection = vsmmu_connection_open (uri, TRUE, error);
   return connection != NULL && vsmmu_connection_get_target (connection, target, error);
 }
 

@@ -58,8 +58,16 @@ void vsmmu_connection_set_budget (VsmmuConnection *connection, VsmmuBudget *budg
  */
 gboolean vsmmu_connection_get_target (VsmmuConnection *connection, VsmmuTarget *target, GError **error);
 
-/* The same over a read-only connection to @uri. */
-gboolean vsmmu_target_ask (const char *uri, VsmmuTarget *target, GError **error);
+/*
+ * vsmmu_target_ask:
+ * @target: (out): as for vsmmu_connection_get_target()
+ * @capabilities: (out) (transfer full) (nullable): what libvirt reports for arm64 guests
+ * (virConnectGetDomainCapabilities())
+ *
+ * Asks the daemon at @uri. libvirt keeps the capabilities from who may only read, which is what everybody but root asks
+ * of a daemon on this host: a password for more than the versions would be too much.
+ */
+gboolean vsmmu_target_ask (const char *uri, VsmmuTarget *target, char **capabilities, GError **error);
 
 /*
  * vsmmu_connection_get_domain_xml:

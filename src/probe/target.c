@@ -1,33 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "probe/target.h"
 
-#include "domain/releases.h"
+#include "domain/domain.h"
 #include "libvirt/connection.h"
 #include "libvirt/qemu-log.h"
 #include "probe/tools.h"
 
-/* Whether it is worth starting the emulator. */
-static gboolean
-lacks_of_qemu (const VsmmuTarget *target)
-{
-  return vsmmu_target_lacks (target, VSMMU_FEATURE_QEMU_ACCEL) ||
-         vsmmu_target_lacks (target, VSMMU_FEATURE_QEMU_AUTO) || vsmmu_target_lacks (target, VSMMU_FEATURE_QEMU_CMDQV);
-}
-
 /* Asks the emulator, which may differ from that of the guests. */
 static void
-ask_qemu (VsmmuHost *host)
+refine_qemu (VsmmuHost *host)
 {
-  const VsmmuTarget known = host->tools;
-  VsmmuTarget asked;
+  g_autoptr (VsmmuHost) asked = vsmmu_host_new ();
 
-  vsmmu_tools_ask_qemu (host);
-  asked = host->tools;
-  host->tools = known;
-  if (asked.qemu == known.qemu)
-    g_strlcpy (host->tools.qemu_build, asked.qemu_build, VSMMU_BUILD_SIZE);
-  else
-    host->qemu_accel = host->qemu_auto = host->qemu_cmdqv = (VsmmuFact){ 0 };
+  vsmmu_tools_find_qemu (host);
+  asked->emulator = g_strdup (host->emulator);
+  if (!vsmmu_tools_ask_qemu_version (asked) || asked->tools.qemu != host->tools.qemu)
+    return;
+  g_strlcpy (host->tools.qemu_build, asked->tools.qemu_build, VSMMU_BUILD_SIZE);
+  vsmmu_tools_ask_qemu_properties (host);
+}
+
+static void
+refine (VsmmuHost *host)
+{
+  refine_qemu (host);
+  vsmmu_tools_read_libvirt ("/", host);
 }
 
 void
@@ -36,21 +33,45 @@ vsmmu_target_refine (VsmmuTarget *target)
   g_autoptr (VsmmuHost) host = vsmmu_host_new ();
 
   host->tools = *target;
-  if (lacks_of_qemu (target))
-    ask_qemu (host);
-  if (vsmmu_target_lacks (target, VSMMU_FEATURE_ACCEL))
-    vsmmu_tools_read_libvirt ("/", host);
+  refine (host);
   vsmmu_host_get_target (host, target);
 }
 
 gboolean
 vsmmu_target_probe (const char *uri, VsmmuTarget *target, GError **error)
 {
-  if (!vsmmu_target_ask (uri, target, error))
+  g_autoptr (VsmmuHost) host = vsmmu_host_new ();
+
+  if (!vsmmu_tools_ask_libvirt (uri, host, error))
     return FALSE;
   if (uri == NULL || vsmmu_uri_is_local (uri))
-    vsmmu_target_refine (target);
+    refine (host);
+  vsmmu_host_get_target (host, target);
   return TRUE;
+}
+
+/* (nullable): the first emulator, which libvirt starts */
+static const char *
+emulator_of (const VsmmuDomain *domain)
+{
+  for (guint i = 0; i < domain->devices->len; i++) {
+    const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
+
+    if (g_strcmp0 (device->element, "emulator") == 0)
+      return vsmmu_xml_text (device->node);
+  }
+  return NULL;
+}
+
+void
+vsmmu_target_probe_for_domain (const VsmmuDomain *domain, VsmmuTarget *target)
+{
+  g_autoptr (VsmmuHost) host = vsmmu_host_new ();
+
+  host->emulator = g_strdup (emulator_of (domain));
+  if (vsmmu_tools_may_run_qemu (host) && vsmmu_tools_ask_qemu_version (host))
+    vsmmu_tools_ask_qemu_properties (host);
+  vsmmu_host_get_target (host, target);
 }
 
 VsmmuTarget *

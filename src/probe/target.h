@@ -16,7 +16,16 @@ gboolean vsmmu_target_probe (const char *uri, VsmmuTarget *target, GError **erro
  * vsmmu_target_refine:
  * @target: versions that a daemon on this host reports, which are those of the release whatever a vendor added
  *
- * Where a version says that something is missing, adds what the installed libvirt and QEMU have, as far as they are of
- * these versions.
+ * Asks the installed libvirt and QEMU what they have, as far as they are of these versions.
  */
 void vsmmu_target_refine (VsmmuTarget *target);
+
+/*
+ * vsmmu_target_probe_for_domain:
+ * @domain: as libvirt is about to start it
+ * @target: (out): with the QEMU that it names, if this may be run; of libvirt nothing, because what that has dropped is
+ * not in @domain any more
+ *
+ * Asks QEMU, and not libvirt, which may be waiting for us.
+ */
+void vsmmu_target_probe_for_domain (const VsmmuDomain *domain, VsmmuTarget *target);

@@ -2,11 +2,13 @@
 #include "probe/tools.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/version.h"
 #include "domain/releases.h"
 #include "libvirt/connection.h"
+#include "probe/capabilities.h"
 
 /* Long enough for a slow machine to start QEMU; past that it is stuck. */
 #define SECONDS_MAX 10
@@ -79,35 +81,84 @@ vsmmu_tools_read_build (const char *text, char build[VSMMU_BUILD_SIZE])
     build[0] = '\0';
 }
 
-void
-vsmmu_tools_read_properties (VsmmuHost *host, const char *help)
+/* Whether @help lists the property @name of a device: "  name=<type>", at the start of a line. */
+static gboolean
+has_property (const char *help, const char *name)
 {
-  gboolean has_accel = help != NULL && strstr (help, " accel=") != NULL;
+  g_autofree char *entry = g_strdup_printf ("\n  %s=", name);
+
+  return help != NULL && strstr (help, entry) != NULL;
+}
+
+void
+vsmmu_tools_read_properties (VsmmuHost *host, const char *smmu, const char *vfio)
+{
+  gboolean has_accel = has_property (smmu, "accel");
 
   host->qemu_accel = VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, has_accel);
   host->qemu_auto =
       VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, has_accel && vsmmu_target_has (&host->tools, VSMMU_FEATURE_QEMU_AUTO));
-  host->qemu_cmdqv = VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, help != NULL && strstr (help, " cmdqv=") != NULL);
+  host->qemu_cmdqv = VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, has_property (smmu, "cmdqv"));
+  host->qemu_iommufd = VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, has_property (vfio, "iommufd"));
+  host->qemu_pasid = VSMMU_FACT (VSMMU_FACT_SOURCE_QEMU, has_property (vfio, "x-vpasid-cap-offset"));
+}
+
+gboolean
+vsmmu_tools_may_run_qemu (const VsmmuHost *host)
+{
+  struct stat file;
+
+  if (host->emulator == NULL || stat (host->emulator, &file) != 0 || !S_ISREG (file.st_mode) ||
+      access (host->emulator, X_OK) != 0)
+    return FALSE;
+  return geteuid () != 0 || (file.st_uid == 0 && (file.st_mode & (S_IWGRP | S_IWOTH)) == 0);
 }
 
 void
-vsmmu_tools_ask_qemu (VsmmuHost *host)
+vsmmu_tools_find_qemu (VsmmuHost *host)
 {
-  static const char *const version[] = { "--version", NULL };
-  static const char *const properties[] = { "-M", "none", "-device", "arm-smmuv3,help", NULL };
-
+  if (!vsmmu_tools_may_run_qemu (host))
+    g_clear_pointer (&host->emulator, g_free);
   for (guint i = 0; i < G_N_ELEMENTS (emulators) && host->emulator == NULL; i++)
     host->emulator = g_find_program_in_path (emulators[i]);
-  if (host->emulator != NULL) {
-    g_autofree char *text = run (host->emulator, version);
-    g_autofree char *help = text != NULL ? run (host->emulator, properties) : NULL;
+}
 
-    if (text == NULL)
-      return;
-    host->tools.qemu = vsmmu_tools_read_version (text);
-    vsmmu_tools_read_build (text, host->tools.qemu_build);
-    vsmmu_tools_read_properties (host, help);
+gboolean
+vsmmu_tools_ask_qemu_version (VsmmuHost *host)
+{
+  static const char *const version[] = { "--version", NULL };
+  g_autofree char *text = host->emulator != NULL ? run (host->emulator, version) : NULL;
+
+  if (text == NULL)
+    return FALSE;
+  host->tools.qemu = vsmmu_tools_read_version (text);
+  vsmmu_tools_read_build (text, host->tools.qemu_build);
+  return TRUE;
+}
+
+void
+vsmmu_tools_ask_qemu_properties (VsmmuHost *host)
+{
+  static const char *const of_smmu[] = { "-M", "none", "-device", "arm-smmuv3,help", NULL };
+  static const char *const of_vfio[] = { "-M", "none", "-device", "vfio-pci,help", NULL };
+  g_autofree char *smmu = run (host->emulator, of_smmu);
+  g_autofree char *vfio = run (host->emulator, of_vfio);
+
+  vsmmu_tools_read_properties (host, smmu, vfio);
+}
+
+gboolean
+vsmmu_tools_ask_libvirt (const char *uri, VsmmuHost *host, GError **error)
+{
+  g_autofree char *capabilities = NULL;
+
+  if (!vsmmu_target_ask (uri, &host->tools, &capabilities, error)) {
+    host->tools = (VsmmuTarget){ 0 };
+    return FALSE;
   }
+  if (capabilities != NULL)
+    vsmmu_capabilities_read (capabilities, host);
+  return TRUE;
 }
 
 /* Where Debian, Fedora and others have libvirt.so.0, a link to libvirt.so.0.12008.0 of libvirt 12.8.0. */
@@ -136,18 +187,17 @@ read_library_version (const char *root)
   return 0;
 }
 
-/* Whether a schema has an attribute; unknown when it cannot be read. */
-static VsmmuFact
-find_attribute (const char *root, const char *schema, const char *attribute)
+/* Whether a schema has an attribute; @fact stays what it is when it cannot be read. */
+static void
+find_attribute (const char *root, const char *schema, const char *attribute, VsmmuFact *fact)
 {
   g_autofree char *path = g_build_filename (root, SCHEMAS, schema, NULL);
   g_autofree char *element = g_strdup_printf ("<attribute name=\"%s\"", attribute);
   g_autofree char *text = NULL;
   gsize length = 0;
 
-  if (!g_file_get_contents (path, &text, &length, NULL) || length > SCHEMA_MAX)
-    return (VsmmuFact){ 0 };
-  return VSMMU_FACT (VSMMU_FACT_SOURCE_LIBVIRT, strstr (text, element) != NULL);
+  if (g_file_get_contents (path, &text, &length, NULL) && length <= SCHEMA_MAX)
+    *fact = VSMMU_FACT (VSMMU_FACT_SOURCE_LIBVIRT, strstr (text, element) != NULL);
 }
 
 void
@@ -155,8 +205,8 @@ vsmmu_tools_read_libvirt (const char *root, VsmmuHost *host)
 {
   if (host->tools.libvirt == 0 || read_library_version (root) != host->tools.libvirt)
     return;
-  host->libvirt_accel = find_attribute (root, "domaincommon.rng", "accel");
-  host->libvirt_iommufd = find_attribute (root, "basictypes.rng", "iommufd");
+  find_attribute (root, "domaincommon.rng", "accel", &host->libvirt_accel);
+  find_attribute (root, "basictypes.rng", "iommufd", &host->libvirt_iommufd);
 }
 
 void
@@ -164,10 +214,10 @@ vsmmu_tools_probe (VsmmuHost *host)
 {
   g_autoptr (GError) error = NULL;
 
-  if (!vsmmu_target_ask (NULL, &host->tools, &error)) {
-    host->tools = (VsmmuTarget){ 0 };
+  if (!vsmmu_tools_ask_libvirt (NULL, host, &error))
     vsmmu_host_add_unread (host, "libvirt", error->message);
-  }
   vsmmu_tools_read_libvirt ("/", host);
-  vsmmu_tools_ask_qemu (host);
+  vsmmu_tools_find_qemu (host);
+  if (vsmmu_tools_ask_qemu_version (host))
+    vsmmu_tools_ask_qemu_properties (host);
 }

@@ -3,14 +3,36 @@
 
 #include "host/host.h"
 
-/* Asks the libvirt daemon for versions, and the QEMU program for its version and the properties of arm-smmuv3. */
+/* Asks the libvirt daemon and the QEMU program for their versions and what they can do. */
 void vsmmu_tools_probe (VsmmuHost *host);
 
-/* Asks the QEMU program only. */
-void vsmmu_tools_ask_qemu (VsmmuHost *host);
+/* Asks the libvirt daemon at @uri only, also which emulator it starts. */
+gboolean vsmmu_tools_ask_libvirt (const char *uri, VsmmuHost *host, GError **error);
 
-/* Reads what `qemu-system-aarch64 -device arm-smmuv3,help` prints; @help is %NULL when it has no such device. */
-void vsmmu_tools_read_properties (VsmmuHost *host, const char *help);
+/*
+ * vsmmu_tools_find_qemu:
+ * @host: with the emulator that libvirt or a domain names, or none
+ *
+ * Leaves the emulator that is named when it may be run: by root only if nobody else can have put it there. In place of
+ * another, and of none, comes the installed emulator.
+ */
+void vsmmu_tools_find_qemu (VsmmuHost *host);
+
+/* Whether the emulator that @host names may be run. */
+gboolean vsmmu_tools_may_run_qemu (const VsmmuHost *host);
+
+/* Asks the emulator, if there is one, for its version; %FALSE when it does not say. */
+gboolean vsmmu_tools_ask_qemu_version (VsmmuHost *host);
+
+/* Asks the emulator, whose version is known, for the properties of its devices. */
+void vsmmu_tools_ask_qemu_properties (VsmmuHost *host);
+
+/*
+ * vsmmu_tools_read_properties:
+ * @smmu: (nullable): what `qemu-system-aarch64 -M none -device arm-smmuv3,help` prints, %NULL for no such device
+ * @vfio: (nullable): the same for vfio-pci
+ */
+void vsmmu_tools_read_properties (VsmmuHost *host, const char *smmu, const char *vfio);
 
 /* The version that `qemu-system-aarch64 --version` prints, in VSMMU_VERSION_ENCODE() form; 0 for none. */
 guint vsmmu_tools_read_version (const char *text);

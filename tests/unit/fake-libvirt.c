@@ -111,6 +111,14 @@ virConnectGetVersion (virConnectPtr conn G_GNUC_UNUSED, unsigned long *version)
   return is_broken (__func__) ? -1 : 0;
 }
 
+char *
+virConnectGetDomainCapabilities (virConnectPtr conn G_GNUC_UNUSED, const char *emulatorbin G_GNUC_UNUSED,
+                                 const char *arch, const char *machine, const char *virttype G_GNUC_UNUSED,
+                                 unsigned int flags G_GNUC_UNUSED)
+{
+  return is_broken (__func__) ? NULL : g_strdup_printf ("<%s-%s/>", arch, machine);
+}
+
 virDomainPtr
 virDomainLookupByID (virConnectPtr conn G_GNUC_UNUSED, int id G_GNUC_UNUSED)
 {

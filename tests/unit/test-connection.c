@@ -242,9 +242,10 @@ static void
 test_versions_are_those_of_the_daemon (void)
 {
   g_autoptr (GError) error = NULL;
+  g_autofree char *capabilities = NULL;
   VsmmuTarget target;
 
-  g_assert_true (vsmmu_target_ask (URI, &target, &error));
+  g_assert_true (vsmmu_target_ask (URI, &target, &capabilities, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (target.libvirt, ==, 12008000);
   g_assert_cmpuint (target.qemu, ==, 11001003);

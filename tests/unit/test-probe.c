@@ -271,28 +271,36 @@ test_the_properties_of_the_device_decide_not_the_version_alone (void)
 {
   static const char new[] =
       "arm-smmuv3 options:\n  accel=<bool>           - on/off\n  cmdqv=<OnOffAuto>      - (default: auto)\n";
-  static const char old[] = "arm-smmuv3 options:\n  primary-bus=<link>\n";
+  static const char old[] = "arm-smmuv3 options:\n  primary-bus=<link>    - not accel=<bool>, nor  cmdqv=on\n";
+  static const char vfio[] =
+      "vfio-pci options:\n  iommufd=<link<iommufd>> - Set host IOMMUFD backend device\n  x-vpasid-cap-offset=<uint16>\n";
+  static const char without[] = "vfio-pci options:\n  host=<str>             - \n  x-iommufd=<bool>\n";
   static const struct {
     guint qemu;
-    const char *help;
+    const char *smmu;
+    const char *vfio;
     gboolean accel;
     gboolean automatic;
     gboolean cmdqv;
+    gboolean of_vfio; /* iommufd, and PASIDs */
   } programs[] = {
-    { VSMMU_VERSION_ENCODE (11, 1, 0), new, TRUE, TRUE, TRUE },
-    { VSMMU_VERSION_ENCODE (11, 0, 0), new, TRUE, FALSE, TRUE },
-    { VSMMU_VERSION_ENCODE (11, 1, 0), old, FALSE, FALSE, FALSE },
-    { VSMMU_VERSION_ENCODE (10, 0, 0), NULL, FALSE, FALSE, FALSE },
+    { VSMMU_VERSION_ENCODE (11, 1, 0), new, vfio, TRUE, TRUE, TRUE, TRUE },
+    { VSMMU_VERSION_ENCODE (11, 0, 0), new, vfio, TRUE, FALSE, TRUE, TRUE },
+    { VSMMU_VERSION_ENCODE (11, 1, 0), new, without, TRUE, TRUE, TRUE, FALSE },
+    { VSMMU_VERSION_ENCODE (11, 1, 0), old, NULL, FALSE, FALSE, FALSE, FALSE },
+    { VSMMU_VERSION_ENCODE (10, 0, 0), NULL, without, FALSE, FALSE, FALSE, FALSE },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (programs); i++) {
     g_autoptr (VsmmuHost) host = vsmmu_host_new ();
 
     host->tools.qemu = programs[i].qemu;
-    vsmmu_tools_read_properties (host, programs[i].help);
+    vsmmu_tools_read_properties (host, programs[i].smmu, programs[i].vfio);
     g_assert_cmpint (host->qemu_accel.value, ==, programs[i].accel);
     g_assert_cmpint (host->qemu_auto.value, ==, programs[i].automatic);
     g_assert_cmpint (host->qemu_cmdqv.value, ==, programs[i].cmdqv);
+    g_assert_cmpint (host->qemu_iommufd.value, ==, programs[i].of_vfio);
+    g_assert_cmpint (host->qemu_pasid.value, ==, programs[i].of_vfio);
     g_assert_cmpint (host->qemu_accel.source, ==, VSMMU_FACT_SOURCE_QEMU);
   }
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/target.h"
 #include "domain/releases.h"
+#include "probe/capabilities.h"
 #include "probe/target.h"
 #include "probe/tools.h"
 
@@ -269,6 +271,99 @@ test_a_program_that_the_target_does_not_name_neither_has_nor_lacks (void)
   }
 }
 
+/* What virsh domcapabilities printed of real daemons, and what nobody should believe. */
+static void
+test_domain_capabilities_name_the_emulator_and_iommufd (void)
+{
+  static const char start[] = "<domainCapabilities><path>qemu</path><devices><hostdev><enum name='";
+  static const struct {
+    const char *recorded;
+    const char *name; /* of an enum otherwise */
+    const char *rest;
+    gboolean has;
+  } daemons[] = {
+    { "libvirt-12.9.xml", NULL, NULL, TRUE },
+    { "libvirt-11.3.xml", NULL, NULL, FALSE },
+    { NULL, "iommufd", "'><value>yes</value></enum></hostdev></devices></domainCapabilities>", TRUE },
+    { NULL, "iommufd", "'><value>no</value></enum></hostdev></devices></domainCapabilities>", FALSE },
+    { NULL, "iommufd", "'/></hostdev></devices></domainCapabilities>", FALSE },
+    { NULL, "pciBackend", "'><value>yes</value></enum></hostdev></devices></domainCapabilities>", FALSE },
+    { NULL, "iommufd", "'><value>yes</value></enum></hostdev></devices>", FALSE },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (daemons); i++) {
+    g_autoptr (VsmmuHost) host = vsmmu_host_new ();
+    g_autofree char *xml = g_strconcat (start, daemons[i].name, daemons[i].rest, NULL);
+
+    if (daemons[i].recorded != NULL) {
+      g_autofree char *path =
+          g_test_build_filename (G_TEST_DIST, "tests", "data", "domcapabilities", daemons[i].recorded, NULL);
+
+      g_free (xml);
+      g_assert_true (g_file_get_contents (path, &xml, NULL, NULL));
+    }
+    vsmmu_capabilities_read (xml, host);
+    g_assert_cmpstr (host->emulator, ==, daemons[i].recorded != NULL ? "/usr/bin/qemu-system-aarch64" : NULL);
+    g_assert_cmpint (vsmmu_fact_is_true (host->libvirt_iommufd), ==, daemons[i].has);
+    g_assert_false (vsmmu_fact_is_false (host->libvirt_iommufd));
+  }
+}
+
+/* Also when its files cannot be read, as those of a daemon elsewhere. */
+static void
+test_what_a_daemon_lists_counts_until_its_schema_says_more (void)
+{
+  g_autofree char *root = g_dir_make_tmp ("target-XXXXXX", NULL);
+  g_autoptr (VsmmuHost) host = vsmmu_host_new ();
+  VsmmuTarget target;
+
+  host->tools.libvirt = VSMMU_VERSION_ENCODE (11, 9, 0);
+  vsmmu_capabilities_read (
+      "<domainCapabilities><devices><hostdev><enum name='iommufd'><value>yes</value></enum></hostdev>"
+      "</devices></domainCapabilities>",
+      host);
+  vsmmu_tools_read_libvirt (root, host);
+  vsmmu_host_get_target (host, &target);
+  g_assert_true (vsmmu_target_has (&target, VSMMU_FEATURE_IOMMUFD));
+  g_assert_true (vsmmu_target_lacks (&target, VSMMU_FEATURE_ACCEL));
+  remove_root (root);
+}
+
+#define PROGRAM                                                                                                        \
+  "#!/bin/sh\ncase $* in\n--version) echo 'QEMU emulator version 11.1.3' ;;\n*arm-smmuv3*) printf 'arm-smmuv3 "        \
+  "options:\\n  accel=<bool>\\n' ;;\n*) echo 'vfio-pci options:' ;;\nesac\n"
+
+/* An emulator with these rights; whether it is asked for this domain. */
+static void
+test_the_emulator_of_a_domain_is_asked_unless_others_may_change_it (void)
+{
+  static const struct {
+    mode_t mode;
+    gboolean by_root;
+    gboolean by_others;
+  } programs[] = { { 0755, TRUE, TRUE }, { 0775, FALSE, TRUE }, { 0757, FALSE, TRUE }, { 0644, FALSE, FALSE } };
+  g_autofree char *root = g_dir_make_tmp ("target-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (root, "qemu", NULL);
+  g_autofree char *xml =
+      g_strdup_printf ("<domain type='kvm'><devices><emulator>%s</emulator></devices></domain>", path);
+  g_autoptr (VsmmuDomain) domain = vsmmu_domain_new_from_data (xml, strlen (xml), "guest.xml", NULL);
+
+  g_assert_nonnull (domain);
+  for (gsize i = 0; i < G_N_ELEMENTS (programs); i++) {
+    gboolean is_asked = geteuid () == 0 ? programs[i].by_root : programs[i].by_others;
+    VsmmuTarget target;
+
+    g_assert_true (g_file_set_contents (path, PROGRAM, -1, NULL));
+    g_assert_cmpint (chmod (path, programs[i].mode), ==, 0);
+    vsmmu_target_probe_for_domain (domain, &target);
+    g_assert_cmpuint (target.qemu, ==, is_asked ? VSMMU_VERSION_ENCODE (11, 1, 3) : 0);
+    g_assert_cmpint (vsmmu_target_has (&target, VSMMU_FEATURE_QEMU_ACCEL), ==, is_asked);
+    g_assert_cmpint (vsmmu_target_lacks (&target, VSMMU_FEATURE_QEMU_IOMMUFD), ==, is_asked);
+    g_assert_false (vsmmu_target_lacks (&target, VSMMU_FEATURE_ACCEL));
+  }
+  remove_root (root);
+}
+
 static void
 test_a_daemon_that_is_not_there_is_an_error (void)
 {
@@ -297,6 +392,12 @@ main (int argc, char **argv)
                    test_the_schema_of_an_installed_libvirt_of_that_version_counts);
   g_test_add_func ("/target/a-program-that-the-target-does-not-name-neither-has-nor-lacks",
                    test_a_program_that_the_target_does_not_name_neither_has_nor_lacks);
+  g_test_add_func ("/target/domain-capabilities-name-the-emulator-and-iommufd",
+                   test_domain_capabilities_name_the_emulator_and_iommufd);
+  g_test_add_func ("/target/what-a-daemon-lists-counts-until-its-schema-says-more",
+                   test_what_a_daemon_lists_counts_until_its_schema_says_more);
+  g_test_add_func ("/target/the-emulator-of-a-domain-is-asked-unless-others-may-change-it",
+                   test_the_emulator_of_a_domain_is_asked_unless_others_may_change_it);
   g_test_add_func ("/target/a-daemon-that-is-not-there-is-an-error", test_a_daemon_that_is_not_there_is_an_error);
   return g_test_run ();
 }
