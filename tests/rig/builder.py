@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tarfile
 import time
+import urllib.parse
+import urllib.request
 
 import iort
 import machine
@@ -68,6 +70,30 @@ IMAGES = {
     "sid": Image("sid", (*IMAGE_PACKAGES, "libvirt-daemon-common", "libvirt-daemon-log", "libvirt-common")),
     "trixie": Image("trixie", (*IMAGE_PACKAGES, "libvirt-daemon-common", "libvirt-daemon-log", "libvirt-common"),
                     newer="trixie-backports"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """A release of Linux whose source Debian's pool has, whether a suite still lists it or not."""
+
+    version: str  # of the package linux-source-RELEASE
+    sha256: str  # of its file: no index that is signed has it
+    without: tuple = ()  # options of kernel.config that it does not take
+
+    def url(self, release):
+        return f"{MIRROR}/pool/main/l/linux/" + urllib.parse.quote(f"linux-source-{release}_{self.version}_all.deb")
+
+
+# Beside that of the tools' suite, which is the default.
+KERNELS = {
+    "6.18": Kernel("6.18.15-1~bpo13+1", "1638c9e5f4307c722231d8000e30cd2fa2fb71f55e081ff9eecfd0a756955c18",
+                   without=("ZONE_DEVICE", "MEMORY_HOTREMOVE", "PCI_P2PDMA")),
+    "6.19": Kernel("6.19.14-1~bpo13+1", "027344f5c615c16df534878d7e434639d3bf7702c67bd41123be815e0953133b"),
+    "7.1": Kernel("7.1.13-1~bpo13+1", "50166eae1af0dd300ad3f74e7829bb4bbff71038eb4934625c713d021eb03258"),
+    "7.2": Kernel("7.2.12-1~bpo13+1", "73ca6c22599ba411ab3179642d33501ca2c90174e13c3c8d86e996ea1cbf2a8f"),
+    "7.3": Kernel("7.3.4-1~bpo13+1", "703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3",
+                  without=("PROC_SYSCTL",)),
 }
 
 
@@ -227,12 +253,54 @@ def tools():
                 [TOOLS_SUITE, TOOLS_PACKAGES], make)
 
 
-def kernel(msi_window=machine.Knobs.msi_window):
+def download(url, sha256, path):
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer, path.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+    except OSError as error:
+        raise Failed(f"cannot download {url}: {error}") from error
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise Failed(f"{url} has the SHA-256 {found}, not {sha256}")
+
+
+def kernel_source(release, log):
+    """A directory with the source of a release, unpacked; what was compiled in it before is kept."""
+    source = kernel_source_path(release)
+    if (source / ".unpacked").exists():
+        return source
+    remove(source)
+    source.mkdir()
+    if release is None:
+        tar = "/usr/src/linux-source-*.tar.xz"
+    else:
+        download(KERNELS[release].url(release), KERNELS[release].sha256, source / "package.deb")
+        log.in_tools("dpkg-deb", "--extract", f"/rig/{source.name}/package.deb", f"/rig/{source.name}/package")
+        tar = f"/rig/{source.name}/package/usr/src/linux-source-*.tar.xz"
+    log.in_tools("sh", "-ec", f"tar -C /rig/{source.name} --strip-components=1 -xf {tar}")
+    for name in ("package.deb", "package"):
+        remove(source / name)
+    (source / ".unpacked").touch()
+    return source
+
+
+def kernel_source_path(release):
+    return CACHE / ("linux" if release is None else f"linux-{release}")
+
+
+def kernel_config(release):
+    """kernel.config without what this release does not take."""
+    without = {f"CONFIG_{name}" for name in KERNELS[release].without} if release else set()
+    return "".join(line for line in (HERE / "kernel.config").read_text().splitlines(keepends=True)
+                   if line.split("=")[0] not in without)
+
+
+def kernel(release=None, msi_window=machine.Knobs.msi_window):
     """One unpatched kernel for the host and its guest; another MSI window needs one changed number."""
     key = tools()
-    path = kernel_path(msi_window)
-    source = CACHE / "linux"
-    config = HERE / "kernel.config"
+    path = kernel_path(release, msi_window)
+    config = kernel_config(release)
 
     def compiled(log):
         done = sum(" CC " in line for line in log.open(errors="replace"))
@@ -240,33 +308,33 @@ def kernel(msi_window=machine.Knobs.msi_window):
 
     def make():
         log = Log(path.name, compiled)
-        if not (source / ".unpacked").exists():
-            remove(source)
-            source.mkdir()
-            log.in_tools("sh", "-ec", "tar -C /rig/linux --strip-components=1 -xf /usr/src/linux-source-*.tar.xz")
-            (source / ".unpacked").touch()
-        shutil.copy(config, CACHE / "kernel.config")
+        source = kernel_source(release, log)
+        (CACHE / "kernel.config").write_text(config)
         header = source / "drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.h"
         text = re.sub(r"(#define MSI_IOVA_BASE\s+)0x\w+", rf"\g<1>{msi_window:#x}", header.read_text())
         if f"{msi_window:#x}" not in text:
             raise Failed(f"MSI_IOVA_BASE is not in {header} any more; see arm_smmu_get_resv_regions()")
         if text != header.read_text():
             header.write_text(text)
-        make_command = "make -C /rig/linux -j%d ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-" % JOBS
+        make_command = f"make -C /rig/{source.name} -j{JOBS} ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-"
         log.in_tools("sh", "-ec", f"{make_command} KCONFIG_ALLCONFIG=/rig/kernel.config allnoconfig")
-        wanted = [line for line in config.read_text().splitlines() if line.startswith("CONFIG_")]
+        wanted = [line for line in config.splitlines() if line.startswith("CONFIG_")]
         lost = set(wanted) - set((source / ".config").read_text().splitlines()) - {f for f in wanted if f.endswith("=n")}
         if lost:
-            raise Failed(f"this kernel does not take {', '.join(sorted(lost))} of {config}; find what they depend on now")
+            raise Failed(f"this kernel does not take {', '.join(sorted(lost))} of kernel.config; find what they depend on now")
         log.in_tools("sh", "-ec", f"{make_command} Image")
         shutil.copy(source / "arch/arm64/boot/Image", path)
+        # 2 GB for each of those that are built once.
+        if release is not None:
+            remove(source)
 
-    return step(path.name, "a kernel with IOMMUFD, for the host and its guest (9 minutes on 2 cores)",
-                [key, content(config), msi_window], make)
+    return step(path.name, f"Linux {release or 'of Debian ' + TOOLS_SUITE} with IOMMUFD, for the host and its guest "
+                "(9 minutes on 2 cores)", [key, [config], msi_window, *([KERNELS[release].version] if release else [])], make)
 
 
-def kernel_path(msi_window):
-    return CACHE / ("kernel" if msi_window == machine.Knobs.msi_window else f"kernel-{msi_window:#x}")
+def kernel_path(release=None, msi_window=machine.Knobs.msi_window):
+    name = "kernel" if release is None else f"kernel-{release}"
+    return CACHE / (name if msi_window == machine.Knobs.msi_window else f"{name}-{msi_window:#x}")
 
 
 def tree(name):
@@ -432,12 +500,12 @@ def acpi(knobs):
     return path
 
 
-def payload(image):
+def payload(image, release=None):
     """A tar file with everything of ours for the host, for its second disk."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
         tar.add(HERE / "l1", "l1")
-        tar.add(kernel_path(machine.Knobs.msi_window), "Image")
+        tar.add(kernel_path(release), "Image")
         tar.add(CACHE / "guest.cpio", "guest.cpio")
         tar.add(CACHE / "hw-info", "hw-info")
         installed = CACHE / f"program-{image}/rig/program"
@@ -452,14 +520,14 @@ def build(image="sid", knobs=machine.Knobs()):
     a build for another checkout may replace in the cache at once."""
     require()
     with exclusive():
-        kernel()
+        kernel(knobs.kernel)
         if knobs.msi_window != machine.Knobs.msi_window:
-            kernel(knobs.msi_window)
+            kernel(knobs.kernel, knobs.msi_window)
         disk(image)
         hw_info()
         guest()
         program(image)
-        return acpi(knobs) if knobs.canwbs else None, payload(image)
+        return acpi(knobs) if knobs.canwbs else None, payload(image, knobs.kernel)
 
 
 def versions(image="sid"):

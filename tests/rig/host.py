@@ -39,7 +39,7 @@ class Host:
         machine.make_disks(self.directory)
         (self.directory / "payload").write_bytes(payload)
         self.port = free_port()
-        command = machine.arguments(knobs, f"/rig/{builder.kernel_path(knobs.msi_window).name}", f"/rig/disk-{image}",
+        command = machine.arguments(knobs, f"/rig/{builder.kernel_path(knobs.kernel, knobs.msi_window).name}", f"/rig/disk-{image}",
                                     f"{inside}/payload", inside, self.port, f"/rig/{initrd.name}" if initrd else None)
         start = time.monotonic()
         with self.console.open("w") as console:

@@ -9,6 +9,7 @@ class Knobs:
 
     canwbs: bool = True  # off: the kernel offers no nesting (IOMMU_VIOMMU_ALLOC fails)
     nesting: bool = True  # off: the SMMUs have stage 1 only
+    kernel: str | None = None  # a release of builder.KERNELS, for the host and its guests; None: that of Debian sid
     msi_window: int = 0x8000000  # of the host's kernel; another one needs another kernel
     memory_mib: int = 3072
     cpus: int = 2
