@@ -34,6 +34,7 @@ typedef struct {
   char **ignored;
   gboolean use_policy;
   gboolean recurse;
+  gboolean is_domains_only;
 } Arguments;
 
 typedef struct {
@@ -74,7 +75,7 @@ check_document (Run *run, guint number)
   GError *error = NULL;
   GPtrArray *findings;
 
-  options.domains_only = result->document->is_found;
+  options.domains_only = run->options.domains_only || result->document->is_found;
   findings = vsmmu_check_file (result->document->path, &options, &error);
   if (findings != NULL && run->ignored != NULL)
     vsmmu_findings_remove (findings, (const char *const *) run->ignored);
@@ -328,6 +329,7 @@ run_check (const Arguments *arguments, char **paths)
   if (documents == NULL)
     return VSMMU_EXIT_FAILED;
 
+  run.options.domains_only = arguments->is_domains_only;
   run.options.target = arguments->target_text != NULL ? &target : NULL;
   run.options.host = host;
   run.options.schema = schema;
@@ -380,6 +382,8 @@ static const VsmmuOption options[] = {
     N_ ("report what detaching this device would do"), N_ ("DEVICE.xml") },
   { "recursive", 'r', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, recurse),
     N_ ("search directories for domain XML in *.xml") },
+  { "domains-only", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_domains_only),
+    N_ ("skip files that are not domains, as with -r") },
   { "ignore", 'i', G_OPTION_ARG_STRING_ARRAY, G_STRUCT_OFFSET (Arguments, ignored),
     N_ ("ignore findings of this rule; may be repeated"), N_ ("RULE") },
   { "severity", 'S', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, severity),
