@@ -8,7 +8,7 @@
 /* What to do with XML in a message. */
 typedef enum {
   VSMMU_XML_DEFINES,  /* a call brings a domain: check it, refuse it or lower it */
-  VSMMU_XML_IS_NEW,   /* the same, and the domain is not one that libvirt has written: it may be given vSMMUs before */
+  VSMMU_XML_IS_NEW,   /* the same for a domain that libvirt has not written itself: it may be given vSMMUs before */
   VSMMU_XML_CONVERTS, /* a call brings a domain that nobody keeps: lower it */
   VSMMU_XML_ATTACHES, /* a call brings a device for a domain */
   VSMMU_XML_UPDATES,
