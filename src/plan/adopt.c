@@ -225,13 +225,24 @@ has_wrong_option (const VsmmuDevice *iommu)
   return FALSE;
 }
 
+/* The <ioapic> that Nova adds to <features> together with an SMMUv3, or %NULL; qemuValidateDomainDefFeatures(). */
+static const xmlNode *
+find_ioapic (const VsmmuAdoption *adoption)
+{
+  const xmlNode *features = vsmmu_xml_child (xmlDocGetRootElement (adoption->guest->document), "features");
+
+  return features != NULL ? vsmmu_xml_child (features, "ioapic") : NULL;
+}
+
 gboolean
 vsmmu_adoption_changes_something (const VsmmuAdoption *adoption)
 {
+  if (adoption->guest->hostdevs->len == 0)
+    return FALSE;
   for (guint i = 0; i < adoption->rest->iommus->len; i++)
     if (has_wrong_option (vsmmu_domain_iommu_at (adoption->rest, i)))
       return TRUE;
-  return adoption->devices->len > 0 || adoption->stay->len > 0;
+  return adoption->devices->len > 0 || adoption->stay->len > 0 || find_ioapic (adoption) != NULL;
 }
 
 /* How others spell iommufd; libvirt ignores it. */
@@ -341,6 +352,18 @@ correct_options (const VsmmuDevice *iommu, VsmmuLayout *layout, VsmmuEdit *edit)
       correct_option (iommu, (const char *) attribute->name, layout, edit);
 }
 
+static void
+remove_ioapic (const VsmmuAdoption *adoption, VsmmuLayout *layout, VsmmuEdit *edit)
+{
+  const xmlNode *ioapic = find_ioapic (adoption);
+
+  if (ioapic == NULL)
+    return;
+  vsmmu_edit_remove (edit, ioapic);
+  vsmmu_layout_note (layout, _ ("line %u: <ioapic> was removed; libvirt does not accept it for this machine"),
+                     vsmmu_xml_line (ioapic));
+}
+
 void
 vsmmu_adoption_edit (const VsmmuAdoption *adoption, VsmmuLayout *layout, VsmmuEdit *edit)
 {
@@ -357,4 +380,5 @@ vsmmu_adoption_edit (const VsmmuAdoption *adoption, VsmmuLayout *layout, VsmmuEd
     replace_vsmmu (g_ptr_array_index (adoption->replaced, i), layout, edit);
   for (guint i = 0; i < adoption->rest->iommus->len; i++)
     correct_options (vsmmu_domain_iommu_at (adoption->rest, i), layout, edit);
+  remove_ioapic (adoption, layout, edit);
 }
