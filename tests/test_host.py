@@ -278,6 +278,36 @@ def test_a_garbled_line_of_the_log_says_nothing(line, program, tmp_path):
     assert {name for name, fact in found["capabilities"].items() if fact} == {"canwbs"}
 
 
+FOUND = "6,1,1,-;arm-smmu-v3 arm-smmu-v3.%d.auto: found companion CMDQV device: %s\n"
+GIVEN_UP = "3,2,2,-;%s: tegra241_cmdqv: Falling back to standard SMMU CMDQ\n"
+
+
+@pytest.mark.parametrize("log, answers", [
+    (FOUND % (10, "NVDA200C:00") + FOUND % (11, "NVDA200C:01"), (True, True)),
+    (FOUND % (10, "NVDA200C:00") + FOUND % (11, "NVDA200C:01") + GIVEN_UP % "acpi NVDA200C:01", (True, False)),
+    (FOUND % (10, "8105200000.cmdqv") + GIVEN_UP % "platform 8105200000.cmdqv", (False, None)),
+    (FOUND % (10, "NVDA200C:00") + GIVEN_UP % "acpi NVDA200C:00" + FOUND % (10, "NVDA200C:00"), (True, None)),
+    (GIVEN_UP % "acpi NVDA200C:00", (None, None)),
+    (FOUND % (10, "NVDA200C:00") + FOUND % (11, "NVDA200C:00"), (None, True)),
+])
+def test_the_last_word_of_the_log_about_command_queues_counts(log, answers, program, tmp_path):
+    """What two SMMUs say of the same queues cannot be true for both."""
+    root = hosts.write({**machines.grace().entries(), "dev/kmsg": log.encode()}, tmp_path / "host")
+    found = [smmu(read(program, root), name)["capabilities"]["cmdqv"] for name in
+             ("smmu3.0x0000000011000000", "smmu3.0x0000000012000000")]
+    assert tuple(fact and fact["value"] for fact in found) == answers
+
+
+@pytest.mark.parametrize("part", [1, 0.9, 0.5])
+def test_of_an_iort_that_is_cut_off_nothing_is_believed(part, program, tmp_path):
+    entries = machines.grace().entries()
+    table = entries["sys/firmware/acpi/tables/IORT"]
+    entries["sys/firmware/acpi/tables/IORT"] = table[:int(len(table) * part)]
+    facts = read(program, hosts.write(entries, tmp_path / "host"))
+    assert all((one["capabilities"]["canwbs"] is not None) == (part == 1) for one in facts["smmus"])
+    assert (device(facts, "0009:01:00.0")["root_ats"] is not None) == (part == 1)
+
+
 def test_an_smmu_without_devices_decides_nothing(program):
     """On a GB200 the SMMU at 0x16000000 has none: what it cannot do is neither counted nor explained."""
     host = json.loads((DATA.parent.parent / "examples" / "grace-host.json").read_text(encoding="utf-8"))

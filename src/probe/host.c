@@ -13,6 +13,7 @@
 #include "probe/host.h"
 #include "probe/iommufd.h"
 #include "probe/iort.h"
+#include "probe/kernel-log.h"
 #include "probe/listing.h"
 #include "probe/pci.h"
 #include "probe/tools.h"
@@ -80,113 +81,14 @@ read_smmus (const VsmmuTree *tree)
   vsmmu_host_sort (tree->host);
 }
 
-static VsmmuHostSmmu *
-find_platform (const VsmmuHost *host, const char *name, gsize length)
-{
-  for (guint i = 0; i < host->smmus->len; i++) {
-    VsmmuHostSmmu *smmu = g_ptr_array_index (host->smmus, i);
-
-    if (smmu->platform != NULL && strlen (smmu->platform) == length && strncmp (smmu->platform, name, length) == 0)
-      return smmu;
-  }
-  return NULL;
-}
-
-/* What the lines of the kernel's log that were read so far say. */
-typedef struct {
-  VsmmuHost *host;
-  GHashTable *companions; /* name of a command queue's device → VsmmuHostSmmu, borrowed */
-} Log;
-
-/*
- * "ias 48-bit, oas 48-bit (features 0x001e1fbf)": arm_smmu_device_hw_probe(). Of a line that is cut off or garbled
- * nothing is believed: bits that are not there would say that the SMMU cannot do something.
- */
-static void
-read_features (VsmmuHostSmmu *smmu, const char *text)
-{
-  const char *start = strstr (text, "oas ");
-  char digits[3];
-  char word[9];
-  int length = 0;
-  int oas;
-
-  /* Not %u and %x, which take signs. */
-  if (start == NULL || sscanf (start, "oas %2[0-9]-bit (features 0x%8[0-9a-f])%n", digits, word, &length) != 2 ||
-      length == 0)
-    return;
-  oas = atoi (digits);
-  if (oas < 32 || oas > 56)
-    return;
-  smmu->features = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, g_ascii_strtoull (word, NULL, 16));
-  smmu->capabilities[VSMMU_SMMU_OAS] = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, oas);
-}
-
-/* "found companion CMDQV device: NVDA200C:00": tegra241-cmdqv */
-static void
-read_companion (Log *log, VsmmuHostSmmu *smmu, const char *text)
-{
-  static const char words[] = "found companion CMDQV device: ";
-  const char *name = strstr (text, words);
-
-  if (name == NULL || name[strlen (words)] == '\0')
-    return;
-  name += strlen (words);
-  smmu->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, TRUE);
-  g_hash_table_insert (log->companions, g_strndup (name, strcspn (name, " ")), smmu);
-}
-
-/* "acpi NVDA200C:00: tegra241_cmdqv: Falling back to standard SMMU CMDQ", after it was found: it is not used. */
-static void
-read_fallback (Log *log, const char *line)
-{
-  GHashTableIter iter;
-  gpointer name;
-  gpointer smmu;
-
-  if (strstr (line, "Falling back to standard SMMU CMDQ") == NULL)
-    return;
-  g_hash_table_iter_init (&iter, log->companions);
-  while (g_hash_table_iter_next (&iter, &name, &smmu)) {
-    g_autofree char *sender = g_strdup_printf (" %s: ", (const char *) name);
-
-    if (strstr (line, sender) != NULL)
-      ((VsmmuHostSmmu *) smmu)->capabilities[VSMMU_SMMU_CMDQV] = VSMMU_FACT (VSMMU_FACT_SOURCE_KERNEL_LOG, FALSE);
-  }
-}
-
-/* What the driver says at boot: "arm-smmu-v3 arm-smmu-v3.1.auto: …". Later words count. */
-static void
-read_log_line (Log *log, const char *line)
-{
-  static const char driver[] = "arm-smmu-v3 ";
-  const char *name = strstr (line, driver);
-  const char *end = name != NULL ? strchr (name + strlen (driver), ':') : NULL;
-  VsmmuHostSmmu *smmu;
-
-  read_fallback (log, line);
-  if (end == NULL)
-    return;
-  name += strlen (driver);
-  smmu = find_platform (log->host, name, (gsize) (end - name));
-  if (smmu == NULL)
-    return;
-  read_companion (log, smmu, end);
-  read_features (smmu, end);
-}
-
 static void
 read_log (const VsmmuTree *tree)
 {
   gsize length = 0;
   g_autofree char *text = tree->host->smmus->len > 0 ? vsmmu_tree_read_file (tree, "dev/kmsg", &length) : NULL;
-  g_autoptr (GHashTable) companions = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  Log log = { tree->host, companions };
-  char *rest = NULL;
 
-  for (char *line = text != NULL ? strtok_r (text, "\n", &rest) : NULL; line != NULL;
-       line = strtok_r (NULL, "\n", &rest))
-    read_log_line (&log, line);
+  if (text != NULL)
+    vsmmu_kernel_log_read (tree->host, text);
 }
 
 /* The kernel takes CANWBS from the IORT only, which a machine that is described by a device tree does not have. */
@@ -206,7 +108,9 @@ read_root_complexes (VsmmuHost *host, const GArray *root_complexes)
   for (guint i = 0; root_complexes != NULL && i < root_complexes->len; i++) {
     const VsmmuIortRootComplex *root_complex = &g_array_index (root_complexes, VsmmuIortRootComplex, i);
 
-    g_hash_table_insert (by_segment, GUINT_TO_POINTER (root_complex->segment), (gpointer) root_complex);
+    /* Of two nodes for one segment, the kernel takes the first (iort_scan_node()). */
+    if (!g_hash_table_contains (by_segment, GUINT_TO_POINTER (root_complex->segment)))
+      g_hash_table_insert (by_segment, GUINT_TO_POINTER (root_complex->segment), (gpointer) root_complex);
   }
   for (guint i = 0; i < host->devices->len; i++) {
     VsmmuHostDevice *device = g_ptr_array_index (host->devices, i);

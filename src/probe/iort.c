@@ -32,6 +32,7 @@ typedef struct {
   GArray *root_complexes;
   GHashTable *by_offset; /* of a node → 1 + index in smmus */
   guint n_mappings;
+  gboolean is_broken; /* something is not where another part says it is, so nothing is believed */
 } Table;
 
 static guint32
@@ -60,8 +61,10 @@ add_smmu (Table *table, gsize offset)
 {
   VsmmuIortSmmu smmu = { 0 };
 
-  if (node_length (table, offset) < SMMUV3_BASE + 8)
+  if (node_length (table, offset) < SMMUV3_BASE + 8) {
+    table->is_broken = TRUE;
     return;
+  }
   smmu.base = get64 (table, offset + SMMUV3_BASE);
   g_array_append_val (table->smmus, smmu);
   g_hash_table_insert (table->by_offset, GSIZE_TO_POINTER (offset), GUINT_TO_POINTER (table->smmus->len));
@@ -72,8 +75,10 @@ list_root_complex (Table *table, gsize offset)
 {
   VsmmuIortRootComplex root_complex = { 0 };
 
-  if (node_length (table, offset) < ROOT_COMPLEX_SEGMENT + 4)
+  if (node_length (table, offset) < ROOT_COMPLEX_SEGMENT + 4) {
+    table->is_broken = TRUE;
     return;
+  }
   root_complex.segment = get32 (table, offset + ROOT_COMPLEX_SEGMENT);
   root_complex.has_ats = (get32 (table, offset + ROOT_COMPLEX_ATS) & ATS_SUPPORTED) != 0;
   g_array_append_val (table->root_complexes, root_complex);
@@ -88,17 +93,21 @@ add_root_complex (Table *table, gsize offset)
   gsize first = get32 (table, offset + NODE_MAPPING_OFFSET);
   gboolean is_canwbs;
 
-  if (length <= ROOT_COMPLEX_MEMORY_FLAGS || first < NODE_HEADER || first > length)
+  if (count == 0)
     return;
+  if (length <= ROOT_COMPLEX_MEMORY_FLAGS || first < NODE_HEADER || first > length ||
+      count > (length - first) / MAPPING_LENGTH || table->n_mappings + count > MAPPINGS_MAX) {
+    table->is_broken = TRUE;
+    return;
+  }
+  table->n_mappings += (guint) count;
   is_canwbs = (table->data[offset + ROOT_COMPLEX_MEMORY_FLAGS] & MEMORY_FLAG_CANWBS) != 0;
-  for (gsize i = 0; i < count && first + (i + 1) * MAPPING_LENGTH <= length; i++) {
+  for (gsize i = 0; i < count; i++) {
     gsize mapping = offset + first + i * MAPPING_LENGTH;
     gsize reference = get32 (table, mapping + MAPPING_OUTPUT_REFERENCE);
     guint found = GPOINTER_TO_UINT (g_hash_table_lookup (table->by_offset, GSIZE_TO_POINTER (reference)));
     VsmmuIortSmmu *smmu;
 
-    if (table->n_mappings++ >= MAPPINGS_MAX)
-      return;
     if (found == 0)
       continue;
     smmu = &g_array_index (table->smmus, VsmmuIortSmmu, found - 1);
@@ -110,27 +119,32 @@ add_root_complex (Table *table, gsize offset)
 static void
 for_each_node (Table *table, guint8 type, void (*add) (Table *table, gsize offset))
 {
-  gsize count = MIN (get32 (table, TABLE_NODE_COUNT), NODES_MAX);
+  gsize count = get32 (table, TABLE_NODE_COUNT);
   gsize offset = get32 (table, TABLE_NODE_OFFSET);
 
-  for (gsize i = 0; i < count && offset >= TABLE_HEADER && offset + NODE_HEADER <= table->length; i++) {
-    gsize length = node_length (table, offset);
+  table->is_broken |= count > NODES_MAX || (count > 0 && offset < TABLE_HEADER);
+  for (gsize i = 0; i < count && !table->is_broken; i++) {
+    gsize length = offset + NODE_HEADER <= table->length ? node_length (table, offset) : 0;
 
-    if (length < NODE_HEADER || length > table->length - offset)
+    if (length < NODE_HEADER || length > table->length - offset) {
+      table->is_broken = TRUE;
       return;
+    }
     if (table->data[offset] == type)
       add (table, offset);
     offset += length;
   }
 }
 
-/* Whether @data is an IORT; its header may say less than what was read, but never more. */
+/* Whether @data is a whole IORT; its header may say less than what was read, but never more. */
 static gboolean
 is_iort (Table *table)
 {
   if (table->length < TABLE_HEADER || memcmp (table->data, "IORT", 4) != 0)
     return FALSE;
-  table->length = MIN (table->length, get32 (table, 4));
+  if (get32 (table, 4) > table->length)
+    return FALSE;
+  table->length = get32 (table, 4);
   return table->length >= TABLE_HEADER;
 }
 
@@ -145,6 +159,8 @@ vsmmu_iort_parse (const guint8 *data, gsize length)
   table.smmus = g_array_new (FALSE, TRUE, sizeof (VsmmuIortSmmu));
   for_each_node (&table, NODE_SMMUV3, add_smmu);
   for_each_node (&table, NODE_ROOT_COMPLEX, add_root_complex);
+  if (table.is_broken)
+    g_clear_pointer (&table.smmus, g_array_unref);
   return table.smmus;
 }
 
@@ -157,5 +173,7 @@ vsmmu_iort_list_root_complexes (const guint8 *data, gsize length)
     return NULL;
   table.root_complexes = g_array_new (FALSE, TRUE, sizeof (VsmmuIortRootComplex));
   for_each_node (&table, NODE_ROOT_COMPLEX, list_root_complex);
+  if (table.is_broken)
+    g_clear_pointer (&table.root_complexes, g_array_unref);
   return table.root_complexes;
 }

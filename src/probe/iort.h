@@ -20,14 +20,14 @@ typedef struct {
  * vsmmu_iort_parse:
  * @data: the ACPI table IORT (Arm DEN 0049)
  *
- * Nodes and mappings that do not lie inside the table are passed over; nothing
- * outside of @data is read, whatever it holds.
+ * Of a table that is cut off, or whose nodes and mappings do not lie inside it, nothing is believed: what is missing
+ * may say the opposite. Nothing outside of @data is read, whatever it holds.
  *
- * Returns: (transfer full) (element-type VsmmuIortSmmu): the SMMUv3 nodes, or %NULL when this is not an IORT
+ * Returns: (transfer full) (element-type VsmmuIortSmmu): the SMMUv3 nodes, or %NULL when this is not a whole IORT
  */
 GArray *vsmmu_iort_parse (const guint8 *data, gsize length);
 
-/* (transfer full) (element-type VsmmuIortRootComplex): the root complexes in the same table; %NULL when it is not an
- * IORT
+/* (transfer full) (element-type VsmmuIortRootComplex): the root complexes in the same table; %NULL when it is not a
+ * whole one
  */
 GArray *vsmmu_iort_list_root_complexes (const guint8 *data, gsize length);
