@@ -317,11 +317,97 @@ def test_bus_is_on_the_numa_node_whose_memory_is_on_that_of_the_smmu(program):
     nodes = [bus.findtext("target/node") for bus in ET.fromstring(outcome.out).iterfind(
         "devices/controller[@model='pcie-expander-bus']")]
     assert nodes == ["0", "1"] and "NUMA node 0" not in outcome.err
-    outcome = plan(program, GRACE, GPUS, "--into", "-", input=GUEST.encode())
+    outcome = plan(program, GRACE, [NIC], "--into", "-", input=GUEST.encode())
     assert "<node>" not in outcome.out and "NUMA node 0 of the host" in outcome.err
     guest = GUEST.replace("<os firm", NUMA[NUMA.index("<cpu>"):])
     outcome = plan(program, GRACE, GPUS[1:], "--into", "-", input=guest.encode())
     assert "<node>1</node>" in outcome.out and "<numatune> does not bind" in outcome.err
+
+
+def cells(xml):
+    return {cell.get("id"): cell for cell in ET.fromstring(xml).iterfind("cpu/numa/cell")}
+
+
+def distances(cell):
+    return {sibling.get("id"): sibling.get("value") for sibling in cell.iterfind("distances/sibling")}
+
+
+def nodesets(xml):
+    return [acpi.get("nodeset") for acpi in ET.fromstring(xml).iterfind("devices/hostdev/acpi")]
+
+
+@pytest.mark.parametrize("cpu", ["", "<cpu mode='host-passthrough'/>", "<cpu>\n    <topology sockets='4' cores='1' threads='1'/>\n  </cpu>",
+                                 "<cpu mode='maximum'><numa/></cpu>"])
+def test_memory_of_a_gpu_gets_nodes_in_a_guest_without(program, cpu):
+    guest = GUEST.replace("<os firm", cpu + "<os firm")
+    xml = planned(program, GRACE, GPUS[:1], "--into", "-", input=guest.encode())
+    assert_keeps(ET.fromstring(guest.encode()), ET.fromstring(xml.encode()))
+    found = cells(xml)
+    assert list(found) == [str(i) for i in range(9)] and nodesets(xml) == ["1-8"]
+    assert (found["0"].get("cpus"), found["0"].get("memory"), found["0"].get("unit")) == ("0-3", str(4 << 20), "KiB")
+    assert all(found[str(i)].get("memory") == "0" and found[str(i)].get("cpus") is None for i in range(1, 9))
+    assert distances(found["0"]) == {"0": "10", **{str(i): "80" for i in range(1, 9)}}
+    assert distances(found["3"]) == {"0": "80", **{str(i): "10" if i == 3 else "11" for i in range(1, 9)}}
+    again = plan(program, GRACE, GPUS[:1], "--into", "-", input=xml.encode())
+    assert (again.status, again.out) == (0, xml)
+
+
+def test_nodes_for_the_memory_of_a_gpu_come_after_those_of_the_guest(program):
+    guest = GUEST.replace("<os firm", NUMA)
+    one = planned(program, GRACE, GPUS[:1], "--into", "-", input=guest.encode())
+    both = planned(program, GRACE, GPUS[1:], "--into", "-", input=one.encode())
+    assert nodesets(one) == ["2-9"] and sorted(nodesets(both)) == ["10-17", "2-9"]
+    found = cells(both)
+    assert list(found) == [str(i) for i in range(18)]
+    # One distance for each pair; those that were there stay.
+    assert all(len(distances(found[str(i)])) == 18 for i in range(18))
+    assert [distances(found["0"])[i] for i in ("0", "1", "2", "10")] == ["10", "40", "80", "120"]
+    assert [distances(found["1"])[i] for i in ("0", "1", "2", "10")] == ["40", "10", "120", "80"]
+    assert [distances(found["2"])[i] for i in ("0", "1", "2", "3", "10")] == ["80", "120", "10", "11", "40"]
+    assert [distances(found["10"])[i] for i in ("0", "1", "2", "10", "11")] == ["120", "80", "40", "10", "11"]
+
+
+def test_distances_of_the_guest_stay_as_they_are(program):
+    cell = "<cell id='{}' cpus='{}' memory='2' unit='GiB'><distances><sibling id='{}' value='33'/></distances></cell>"
+    numa = NUMA[:NUMA.index("<numa>")] + "<numa>" + cell.format(1, "2-3", 0) + cell.format(0, "0-1", 1) + "<interconnects/></numa></cpu><os firm"
+    xml = planned(program, GRACE, GPUS[:1], "--into", "-", input=GUEST.replace("<os firm", numa).encode())
+    found = cells(xml)
+    assert list(found) == ["1", "0", *(str(i) for i in range(2, 10))]
+    assert distances(found["0"]) == {"1": "33", **{str(i): "80" for i in range(2, 10)}}
+    assert distances(found["1"]) == {"0": "33", **{str(i): "120" for i in range(2, 10)}}
+    assert [child.tag for child in ET.fromstring(xml).find("cpu/numa")][-1] == "interconnects"
+
+
+def test_buses_of_a_guest_without_nodes_are_on_its_first_one(program):
+    bus = "<controller type='pci' index='1' model='pcie-expander-bus'>{}</controller>"
+    for target in ("", "<target busNr='200'/>", "<target>\n      </target>"):
+        guest = with_devices(bus.format(target))
+        xml = planned(program, GRACE, GPUS[:1], "--into", "-", input=guest.encode())
+        assert_keeps(ET.fromstring(guest.encode()), ET.fromstring(xml.encode()))
+        found = ET.fromstring(xml).findall("devices/controller[@model='pcie-expander-bus']/target")
+        assert [each.findtext("node") for each in found] == ["0", "0"] and len({each.get("busNr") for each in found}) == 2
+
+
+def test_a_gpu_that_is_there_without_nodes_gets_them(program):
+    xml = planned(program, GRACE, GPUS)
+    bare = re.sub(r" *<acpi .*/>\n", "", xml)
+    outcome = plan(program, GRACE, GPUS[:1], "--into", "-", input=bare.encode())
+    assert outcome.status == 0 and nodesets(outcome.out) == ["18-25"] and "NUMA nodes 18 to 25 were added" in outcome.err
+    adopted = program.run("plan", "--host", GRACE, "--adopt", "--into", "-", input=bare.encode())
+    assert nodesets(adopted.out) == ["18-25", "26-33"]
+
+
+def test_a_gpu_that_no_nodes_are_left_for_is_refused(program):
+    many = "".join(f"<cell id='{i}' memory='1' unit='GiB'/>" for i in range(124))
+    guest = GUEST.replace("<os firm", f"<cpu><numa>{many}</numa></cpu><os firm")
+    outcome = plan(program, GRACE, GPUS[:1], "--into", "-", input=guest.encode())
+    assert (outcome.status, outcome.out) == (1, "") and "needs 8 NUMA nodes of the guest, which has 124; QEMU supports 128" in outcome.err
+
+
+def test_a_gpu_that_is_bound_already_is_left_to_its_driver(program, facts):
+    assert managed(planned(program, GRACE, [GPUS[0], NIC])) == ["no", "yes"]
+    host = facts.file('grace 0009:01:00.0.driver="nvidia" 0009:01:00.0.vfio=null')
+    assert managed(planned(program, host, GPUS[:1])) == ["yes"]
 
 
 def with_devices(xml):

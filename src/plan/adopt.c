@@ -9,6 +9,7 @@
 #include "domain/options.h"
 #include "domain/vsmmu.h"
 #include "host/binding.h"
+#include "host/device-model.h"
 
 /* What libvirt has for the <driver> of other IOMMUs, and refuses for an SMMUv3 (virDomainIOMMUDefValidate()). */
 static const char *const foreign_options[] = { "intremap",        "caching_mode", "eim", "iotlb", "aw_bits",
@@ -92,6 +93,13 @@ is_in_place (const VsmmuAdoption *adoption, const VsmmuBinding *bindings, const 
          bindings[vsmmu->iommu.pci_bus].iommu == vsmmu && bindings[vsmmu->iommu.pci_bus].smmu == device->smmu;
 }
 
+/* Whether the memory of a device has no NUMA nodes in the guest. */
+static gboolean
+lacks_nodes (const VsmmuAdopted *adopted)
+{
+  return !adopted->hostdev->hostdev.has_acpi_nodes && vsmmu_host_device_memory_nodes (adopted->device) > 0;
+}
+
 /* Adds @hostdev to what is to be done, if anything is. */
 static gboolean
 adopt (VsmmuAdoption *adoption, const VsmmuHost *host, const VsmmuBinding *bindings, const VsmmuDevice *hostdev,
@@ -107,7 +115,7 @@ adopt (VsmmuAdoption *adoption, const VsmmuHost *host, const VsmmuBinding *bindi
     return FALSE;
   if (!is_in_place (adoption, bindings, hostdev, adopted.device))
     g_array_append_val (adoption->devices, adopted);
-  else if (!vsmmu_domain_uses_iommufd (adoption->guest, hostdev))
+  else if (!vsmmu_domain_uses_iommufd (adoption->guest, hostdev) || lacks_nodes (&adopted))
     g_array_append_val (adoption->stay, adopted);
   return TRUE;
 }
@@ -372,6 +380,8 @@ vsmmu_adoption_edit (const VsmmuAdoption *adoption, VsmmuLayout *layout, VsmmuEd
   for (guint i = 0; i < adoption->stay->len; i++) {
     const VsmmuAdopted *adopted = &g_array_index (adoption->stay, VsmmuAdopted, i);
 
+    if (vsmmu_domain_uses_iommufd (adoption->guest, adopted->hostdev))
+      continue;
     set_iommufd (edit, adoption, adopted->hostdev);
     vsmmu_layout_note (layout, _ ("line %u: iommufd='yes' was set for %s"), adopted->hostdev->line,
                        adopted->device->name);

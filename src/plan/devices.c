@@ -130,7 +130,10 @@ add_device (VsmmuLayout *layout, const VsmmuHostDevice *device, const VsmmuBindi
     return TRUE;
   }
   if (vsmmu != NULL && vsmmu_iommu_is_accelerated (vsmmu) && bindings[vsmmu->iommu.pci_bus].smmu == device->smmu) {
+    const VsmmuAdopted there = { device, hostdev };
+
     group_of (layout, device, vsmmu);
+    g_array_append_val (layout->in_place, there);
     vsmmu_layout_note (layout, _ ("the guest already has %s behind an accelerated SMMUv3, on line %u"), device->name,
                        hostdev->line);
     return TRUE;

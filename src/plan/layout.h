@@ -4,6 +4,7 @@
 #include "domain/domain.h"
 #include "host/host.h"
 #include "plan/plan.h"
+#include "xml/edit.h"
 
 /* A port for one VFIO device, there already or to be added. */
 typedef struct {
@@ -41,9 +42,17 @@ typedef struct {
   const VsmmuDomain *guest; /* whole */
   VsmmuDomain *rest;        /* without @devices and @replaced */
   GArray *devices;          /* VsmmuAdopted */
-  GArray *stay;             /* VsmmuAdopted: behind the right vSMMU, but without iommufd */
+  GArray *stay;             /* VsmmuAdopted: behind the right vSMMU, but without iommufd or NUMA nodes */
   GPtrArray *replaced;      /* (element-type VsmmuDevice): SMMUv3s that no VFIO device can use */
 } VsmmuAdoption;
+
+/* The NUMA nodes of the guest for the memory of a device. */
+typedef struct {
+  const VsmmuHostDevice *device;
+  const VsmmuDevice *hostdev; /* (nullable): the guest has it already */
+  guint first;
+  guint count;
+} VsmmuPlanMemory;
 
 /* A plan in the making. */
 typedef struct {
@@ -53,6 +62,9 @@ typedef struct {
   const VsmmuAdoption *adoption; /* (nullable) */
   GPtrArray *groups;             /* (element-type VsmmuPlanGroup) */
   guint64 hole;     /* KiB that the 64-bit PCI hole must have, a power of two; 0 when QEMU's own is enough */
+  GArray *in_place; /* VsmmuAdopted: requested, and behind the right vSMMU */
+  GArray *memories; /* VsmmuPlanMemory: to be added */
+  guint n_cells;    /* NUMA nodes of the guest with those to be added */
   GPtrArray *notes; /* (element-type utf8) */
 } VsmmuLayout;
 
@@ -96,10 +108,34 @@ void vsmmu_layout_find_nodes (VsmmuLayout *layout);
 /* The NUMA node of the host that @device, which is behind an SMMU, is on, or -1: memory.c */
 gint64 vsmmu_layout_host_node (const VsmmuHostDevice *device);
 
+/* The NUMA node of the guest whose memory is on @node of the host, or likely to be, or -1: memory.c */
+int vsmmu_layout_guest_node (const VsmmuLayout *layout, gint64 node);
+
+/* Finds numbers for the NUMA nodes that the memory of devices needs: cells.c */
+gboolean vsmmu_layout_find_cells (VsmmuLayout *layout, GError **error);
+
+/* Whether the guest has no NUMA nodes, and gets them for the memory of a device */
+gboolean vsmmu_layout_adds_first_cell (const VsmmuLayout *layout);
+
+/* (transfer none) (nullable): those of @device, if it is to have new ones */
+const VsmmuPlanMemory *vsmmu_layout_memory_of (const VsmmuLayout *layout, const VsmmuHostDevice *device);
+
+/*
+ * Adds these NUMA nodes to <numa>, the distances to them to those of the document, and their numbers to devices that
+ * the guest has already: cells.c
+ */
+void vsmmu_layout_write_cells (VsmmuLayout *layout, VsmmuEdit *edit);
+
+/* Adds @lines, each with a newline at its end, indented by one level */
+void vsmmu_layout_indent (GString *text, const char *lines);
+
+/* (transfer full): @lines in an element, indented by one level */
+char *vsmmu_layout_wrap (const char *element, const char *lines);
+
 /* (transfer full): the elements that the groups add to <devices>: write.c */
 char *vsmmu_layout_write (const VsmmuLayout *layout);
 
-/* (transfer full): <address type='pci'> of a guest: write.c */
+/* (transfer full): <address type='pci'> of a guest */
 char *vsmmu_layout_write_address (const VsmmuPciAddress *address);
 
 /*

@@ -2,16 +2,29 @@
 #include <glib/gi18n-lib.h>
 
 #include "domain/virt-machine.h"
+#include "host/device-model.h"
 #include "host/pci-hole.h"
 #include "plan/layout.h"
 
 /* For emulated devices, and for what the firmware keeps free behind the ports. */
 #define HOLE_RESERVE_KIB (32 * VSMMU_KIB_PER_GIB)
 
+/* What the guides for Grace give a GPU at least, though the memory of a GH200 takes less. */
+#define HOLE_GPU_KIB (512 * VSMMU_KIB_PER_GIB)
+
+static void
+add_device (VsmmuPciHole *hole, guint64 *floor, const VsmmuHostDevice *device)
+{
+  vsmmu_pci_hole_add (hole, device);
+  if (vsmmu_host_device_memory_nodes (device) > 0)
+    *floor = MIN (*floor + HOLE_GPU_KIB, 2 * VSMMU_PCI_HOLE_MAX);
+}
+
 static VsmmuPciHole
 hole_need (const VsmmuLayout *layout)
 {
   VsmmuPciHole hole = { 0 };
+  guint64 floor = 0;
 
   for (guint i = 0; i < layout->domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = g_ptr_array_index (layout->domain->hostdevs, i);
@@ -19,14 +32,15 @@ hole_need (const VsmmuLayout *layout)
         hostdev->hostdev.is_pci ? vsmmu_host_device_at (layout->host, &hostdev->hostdev.host) : NULL;
 
     if (device != NULL)
-      vsmmu_pci_hole_add (&hole, device);
+      add_device (&hole, &floor, device);
   }
   for (guint i = 0; i < layout->groups->len; i++) {
     const VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
 
     for (guint d = 0; d < group->devices->len; d++)
-      vsmmu_pci_hole_add (&hole, g_ptr_array_index (group->devices, d));
+      add_device (&hole, &floor, g_ptr_array_index (group->devices, d));
   }
+  hole.need = MAX (hole.need, floor);
   return hole;
 }
 
@@ -47,9 +61,13 @@ vsmmu_layout_size_hole (VsmmuLayout *layout, GError **error)
 
 /* The guest's NUMA nodes with memory; those for the memory of GPUs have none. */
 static guint
-list_cells (const VsmmuDomain *domain, int cells[VSMMU_NODES_MAX])
+list_cells (const VsmmuLayout *layout, int cells[VSMMU_NODES_MAX])
 {
+  const VsmmuDomain *domain = layout->domain;
   guint count = 0;
+
+  if (vsmmu_layout_adds_first_cell (layout))
+    cells[count++] = 0;
 
   for (guint i = 0; i < domain->cells->len; i++)
     if (g_array_index (domain->cells, VsmmuCell, i).memory > 0)
@@ -103,11 +121,21 @@ likely_node (const VsmmuDomain *domain, const int *cells, guint n_cells, gint64 
   return n_cells == 1 ? cells[0] : -1;
 }
 
+int
+vsmmu_layout_guest_node (const VsmmuLayout *layout, gint64 node)
+{
+  int cells[VSMMU_NODES_MAX];
+  guint n_cells = list_cells (layout, cells);
+  int found = bound_node (layout->domain, cells, n_cells, node);
+
+  return found >= 0 ? found : likely_node (layout->domain, cells, n_cells, node);
+}
+
 static void
 find_node (VsmmuLayout *layout, VsmmuPlanGroup *group, gint64 node)
 {
   int cells[VSMMU_NODES_MAX];
-  guint n_cells = list_cells (layout->domain, cells);
+  guint n_cells = list_cells (layout, cells);
 
   group->node = bound_node (layout->domain, cells, n_cells, node);
   if (group->node >= 0)

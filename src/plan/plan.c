@@ -12,7 +12,6 @@
 #include "domain/acceleration.h"
 #include "domain/domain-read.h"
 #include "domain/reach.h"
-#include "host/device-model.h"
 #include "plan/adopt.h"
 #include "xml/edit.h"
 
@@ -132,26 +131,6 @@ pin_device (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *device)
                      name, device->line, device->address.bus, device->address.slot, device->address.function);
 }
 
-/* libvirt counts busNr down from the lowest that is given, so it would choose another one beside those planned. */
-static void
-keep_number (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *bus)
-{
-  const xmlNode *target = vsmmu_xml_child (bus->node, "target");
-  g_autofree char *bus_nr = g_strdup_printf ("%d", bus->controller.bus_nr);
-  g_autofree char *element = g_strdup_printf ("<target busNr='%s'/>\n", bus_nr);
-
-  if (target != NULL && vsmmu_xml_attribute (target, "busNr") != NULL)
-    return;
-  if (target == NULL)
-    vsmmu_edit_append (edit, bus->node, element);
-  else
-    vsmmu_edit_add_attribute (edit, target, "busNr", bus_nr);
-  vsmmu_layout_note (layout,
-                     _ ("the busNr of the pcie-expander-bus on line %u was set to %s, which libvirt chooses without "
-                        "the plan"),
-                     bus->line, bus_nr);
-}
-
 static gboolean
 adds_root (const VsmmuLayout *layout)
 {
@@ -166,6 +145,48 @@ is_expander (const VsmmuDevice *device)
 {
   return vsmmu_device_is_pci_controller (device) && device->node != NULL && device->controller.pci != NULL &&
          device->controller.pci->demands == VSMMU_CONNECT_PCIE_EXPANDER;
+}
+
+/* A line of <target> for a bus on the first NUMA node of the guest. */
+#define FIRST_NODE "  <node>0</node>\n"
+
+/* libvirt counts busNr down from the lowest that is given, so it would choose another one beside those planned. */
+static void
+keep_number (VsmmuLayout *layout, VsmmuEdit *edit, const VsmmuDevice *bus)
+{
+  const xmlNode *target = vsmmu_xml_child (bus->node, "target");
+  g_autofree char *bus_nr = g_strdup_printf ("%d", bus->controller.bus_nr);
+  g_autofree char *element = g_strdup_printf (
+      "<target busNr='%s'%s", bus_nr, vsmmu_layout_adds_first_cell (layout) ? ">\n" FIRST_NODE "</target>\n" : "/>\n");
+
+  if (target != NULL && vsmmu_xml_attribute (target, "busNr") != NULL)
+    return;
+  if (target == NULL)
+    vsmmu_edit_append (edit, bus->node, element);
+  else
+    vsmmu_edit_add_attribute (edit, target, "busNr", bus_nr);
+  vsmmu_layout_note (layout,
+                     _ ("the busNr of the pcie-expander-bus on line %u was set to %s, which libvirt chooses without "
+                        "the plan"),
+                     bus->line, bus_nr);
+}
+
+/* The guest's own expander buses are on the node that all of the guest is on. */
+static void
+put_on_first_cell (VsmmuLayout *layout, VsmmuEdit *edit)
+{
+  for (guint i = 0; i < layout->domain->devices->len; i++) {
+    const VsmmuDevice *bus = g_ptr_array_index (layout->domain->devices, i);
+    const xmlNode *target = is_expander (bus) ? vsmmu_xml_child (bus->node, "target") : NULL;
+
+    if (!is_expander (bus) || bus->controller.numa_node >= 0)
+      continue;
+    if (target != NULL)
+      vsmmu_edit_append (edit, target, "<node>0</node>\n");
+    else if (!adds_root (layout))
+      vsmmu_edit_append (edit, bus->node, "<target>\n" FIRST_NODE "</target>\n");
+    vsmmu_layout_note (layout, _ ("the pcie-expander-bus on line %u was put on NUMA node 0 of the guest"), bus->line);
+  }
 }
 
 static void
@@ -225,38 +246,15 @@ edit_guest (VsmmuLayout *layout, VsmmuPlan *plan, const char *guest, gsize lengt
     return FALSE;
   if (devices == NULL)
     return vsmmu_layout_refuse (error, _ ("%s: the guest has no <devices>"), layout->domain->file);
+  vsmmu_layout_write_cells (layout, edit);
+  if (vsmmu_layout_adds_first_cell (layout))
+    put_on_first_cell (layout, edit);
   if (vsmmu_layout_adds_something (layout))
     add_to_guest (layout, edit, devices);
   if (layout->adoption != NULL)
     vsmmu_adoption_edit (layout->adoption, layout, edit);
   plan->xml = vsmmu_edit_finish (edit, &plan->length);
   return TRUE;
-}
-
-/* What neither the XML nor a rule says. */
-static void
-note_what_is_left (VsmmuLayout *layout)
-{
-  /* Without cells, cell 0 has to be written as well. */
-  guint next = MAX (layout->domain->n_cells, 1);
-
-  for (guint i = 0; i < layout->groups->len; i++) {
-    const VsmmuPlanGroup *group = g_ptr_array_index (layout->groups, i);
-
-    for (guint d = 0; d < group->devices->len; d++) {
-      const VsmmuHostDevice *device = g_ptr_array_index (group->devices, d);
-      guint n_nodes = vsmmu_host_device_memory_nodes (device);
-
-      if (n_nodes == 0)
-        continue;
-      vsmmu_layout_note (
-          layout,
-          _ ("%s has memory of its own, which the guest sees as NUMA nodes: add cells %u to %u without "
-             "memory to <numa> in <cpu> after the cells with memory, and <acpi nodeset='%u-%u'/> to the <hostdev>"),
-          device->name, next, next + n_nodes - 1, next, next + n_nodes - 1);
-      next += n_nodes;
-    }
-  }
 }
 
 /* libvirt's choices for @guest must come out as they did without the plan; what is planned comes after it. */
@@ -330,10 +328,10 @@ static gboolean
 make_layout (VsmmuLayout *layout, const char *const *devices, GError **error)
 {
   if (!is_possible (layout->domain, error) || !vsmmu_layout_choose_devices (layout, devices, error) ||
-      !vsmmu_layout_place (layout, error) || !vsmmu_layout_size_hole (layout, error))
+      !vsmmu_layout_place (layout, error) || !vsmmu_layout_size_hole (layout, error) ||
+      !vsmmu_layout_find_cells (layout, error))
     return FALSE;
   vsmmu_layout_find_nodes (layout);
-  note_what_is_left (layout);
   return TRUE;
 }
 
@@ -359,8 +357,8 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const char *const *devices, const 
   layout.adoption = adoption;
   if (!make_layout (&layout, devices, error))
     return FALSE;
-  plan->is_unchanged =
-      !vsmmu_layout_adds_something (&layout) && (adoption == NULL || !vsmmu_adoption_changes_something (adoption));
+  plan->is_unchanged = !vsmmu_layout_adds_something (&layout) && layout.memories->len == 0 &&
+                       (adoption == NULL || !vsmmu_adoption_changes_something (adoption));
   if (plan->is_unchanged) {
     plan->xml = g_strndup (guest, length);
     plan->length = length;

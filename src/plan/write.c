@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/device-model.h"
 #include "plan/layout.h"
-
-char *
-vsmmu_layout_write_address (const VsmmuPciAddress *address)
-{
-  return g_strdup_printf ("<address type='pci' domain='0x0000' bus='0x%02x' slot='0x%02x' function='0x%x'%s/>",
-                          address->bus, address->slot, address->function,
-                          address->multifunction ? " multifunction='on'" : "");
-}
 
 static void
 write_root (GString *text, const VsmmuPlanGroup *group)
@@ -43,8 +36,22 @@ is_managed (const VsmmuHostDevice *device, VsmmuPlanManaged managed)
 {
   if (managed != VSMMU_PLAN_MANAGED_AUTO)
     return managed == VSMMU_PLAN_MANAGED_YES;
+  /* Its memory is offline then; that it stays so is not libvirt's business. */
+  if (vsmmu_host_device_memory_nodes (device) > 0 && vsmmu_host_device_is_for_vfio (device))
+    return FALSE;
   /* A driver that gives the device to VFIO itself is to stay. */
   return !vsmmu_host_device_is_for_vfio (device) || vsmmu_host_device_has_vfio_driver (device);
+}
+
+/* (transfer full): a line with the NUMA nodes of the guest for the memory of @device, or nothing */
+static char *
+write_nodes (const VsmmuLayout *layout, const VsmmuHostDevice *device)
+{
+  const VsmmuPlanMemory *memory = vsmmu_layout_memory_of (layout, device);
+
+  if (memory == NULL)
+    return g_strdup ("");
+  return g_strdup_printf ("  <acpi nodeset='%u-%u'/>\n", memory->first, memory->first + memory->count - 1);
 }
 
 static void
@@ -54,6 +61,7 @@ write_devices (GString *text, const VsmmuLayout *layout, const VsmmuPlanGroup *g
     const VsmmuHostDevice *device = g_ptr_array_index (group->devices, i);
     const VsmmuPciAddress address = { .bus = (guint8) g_array_index (group->ports, VsmmuPlanPort, i).index };
     g_autofree char *element = vsmmu_layout_write_address (&address);
+    g_autofree char *nodes = write_nodes (layout, device);
 
     if (vsmmu_layout_adopts (layout, device))
       continue;
@@ -63,10 +71,11 @@ write_devices (GString *text, const VsmmuLayout *layout, const VsmmuPlanGroup *g
                             "  <source>\n"
                             "    <address domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>\n"
                             "  </source>\n"
+                            "%s"
                             "  %s\n"
                             "</hostdev>\n",
                             is_managed (device, layout->options->managed) ? "yes" : "no", device->domain, device->bus,
-                            device->slot, device->function, element);
+                            device->slot, device->function, nodes, element);
   }
 }
 
@@ -84,6 +93,16 @@ may_use_ats (const VsmmuPlanGroup *group)
     if (!vsmmu_host_device_loses_ats (g_ptr_array_index (group->devices, i)))
       return TRUE;
   return group->devices->len == 0;
+}
+
+/* Whether @group has a GPU with memory of its own, which only Grace has. */
+static gboolean
+has_gpu (const VsmmuPlanGroup *group)
+{
+  for (guint i = 0; i < group->devices->len; i++)
+    if (vsmmu_host_device_memory_nodes (g_ptr_array_index (group->devices, i)) > 0)
+      return TRUE;
+  return FALSE;
 }
 
 /*
@@ -106,6 +125,9 @@ write_options (GString *text, const VsmmuLayout *layout, const VsmmuPlanGroup *g
     g_string_append (text, " ssidsize='0'");
   else if (is_known (smmu, VSMMU_SMMU_SSIDSIZE))
     g_string_append_printf (text, " ssidsize='%d'", (int) CLAMP (has[VSMMU_SMMU_SSIDSIZE].value, 0, 20));
+  /* The SMMUs in front of these GPUs have as many, and CUDA needs them. */
+  else if (has_gpu (group))
+    g_string_append (text, " ssidsize='20'");
   if (is_known (smmu, VSMMU_SMMU_OAS))
     g_string_append_printf (text, " oas='%s'", has[VSMMU_SMMU_OAS].value >= 48 ? "48" : "44");
   /* Left out, it would be on where the SMMU has it, with a queue of one page if the guest's pages are small. */
