@@ -85,11 +85,13 @@ class Kernel:
         return f"{MIRROR}/pool/main/l/linux/" + urllib.parse.quote(f"linux-source-{release}_{self.version}_all.deb")
 
 
+WITHOUT_P2PDMA = ("ZONE_DEVICE", "MEMORY_HOTREMOVE", "PCI_P2PDMA")
 # Beside that of the tools' suite, which is the default.
 KERNELS = {
     "6.18": Kernel("6.18.15-1~bpo13+1", "1638c9e5f4307c722231d8000e30cd2fa2fb71f55e081ff9eecfd0a756955c18",
-                   without=("ZONE_DEVICE", "MEMORY_HOTREMOVE", "PCI_P2PDMA")),
-    "6.19": Kernel("6.19.14-1~bpo13+1", "027344f5c615c16df534878d7e434639d3bf7702c67bd41123be815e0953133b"),
+                   without=WITHOUT_P2PDMA),
+    "6.19": Kernel("6.19.14-1~bpo13+1", "027344f5c615c16df534878d7e434639d3bf7702c67bd41123be815e0953133b",
+                   without=WITHOUT_P2PDMA),
     "7.1": Kernel("7.1.13-1~bpo13+1", "50166eae1af0dd300ad3f74e7829bb4bbff71038eb4934625c713d021eb03258"),
     "7.2": Kernel("7.2.12-1~bpo13+1", "73ca6c22599ba411ab3179642d33501ca2c90174e13c3c8d86e996ea1cbf2a8f"),
     "7.3": Kernel("7.3.4-1~bpo13+1", "703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3",

@@ -12,18 +12,22 @@ import virsh
 
 def pytest_addoption(parser):
     parser.addoption("--rig-all", action="store_true", help="run the long tail of the emulated host's cases too")
+    parser.addoption("--rig-kernels", action="store_true", help="run the cases with other kernels too, each of which is built first")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long_tail: takes minutes, or another host; only with --rig-all")
+    config.addinivalue_line("markers", "every_kernel: with a kernel that is neither the default nor a limit; only with --rig-kernels")
 
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
         if pathlib.Path(__file__).parent in item.path.parents and not item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.slow("waits for an emulated host, and for guests in it"))
-    if not config.getoption("--rig-all", False):
-        left = [item for item in items if not item.get_closest_marker("long_tail")]
+    unwanted = {marker for marker, option in (("long_tail", "--rig-all"), ("every_kernel", "--rig-kernels"))
+                if not config.getoption(option, False)}
+    if unwanted:
+        left = [item for item in items if not any(item.get_closest_marker(marker) for marker in unwanted)]
         config.hook.pytest_deselected(items=[item for item in items if item not in left])
         items[:] = left
 
