@@ -415,12 +415,13 @@ test_frames_go_on_while_one_is_held_back (void)
   bed_end (&bed, NO_ERROR);
 }
 
+/* @split: after how many bytes of it */
 static void
-test_an_answer_does_not_come_into_the_middle_of_a_frame (void)
+answer_within_a_frame (gsize split)
 {
   g_autoptr (GBytes) frame = frame_new (PASS, VSMMU_FRAME_MESSAGE, 1, 1000);
-  g_autoptr (GBytes) first = g_bytes_new_from_bytes (frame, 0, 500);
-  g_autoptr (GBytes) rest = g_bytes_new_from_bytes (frame, 500, 528);
+  g_autoptr (GBytes) first = g_bytes_new_from_bytes (frame, 0, split);
+  g_autoptr (GBytes) rest = g_bytes_new_from_bytes (frame, split, g_bytes_get_size (frame) - split);
   Bed bed;
 
   bed_start (&bed);
@@ -434,6 +435,14 @@ test_an_answer_does_not_come_into_the_middle_of_a_frame (void)
   expect_silence (bed.daemon);
   hang_up (&bed.client);
   bed_end (&bed, NO_ERROR);
+}
+
+static void
+test_an_answer_does_not_come_into_the_middle_of_a_frame (void)
+{
+  answer_within_a_frame (500);
+  /* One byte is left. */
+  answer_within_a_frame (VSMMU_FRAME_HEADER_BYTES + 1000 - 1);
 }
 
 #define STREAM_FRAMES 10
@@ -568,6 +577,27 @@ test_so_many_bytes_are_held_back_and_no_more (void)
     hang_up (&bed.daemon);
     bed_end (&bed, NO_ERROR);
   }
+}
+
+static void
+test_bytes_held_back_of_both_directions_count (void)
+{
+  const gsize payload = VSMMU_FRAME_LENGTH_MAX / 2;
+  Bed bed;
+
+  bed_start (&bed);
+  say (bed.client, WAIT, VSMMU_FRAME_CALL, 1, payload);
+  wait_for_workers (&bed, 1);
+  say (bed.daemon, WAIT, VSMMU_FRAME_MESSAGE, 2, payload - 200);
+  wait_for_workers (&bed, 2);
+  say (bed.client, HOLD, VSMMU_FRAME_CALL, 3, 200);
+  expect_silence (bed.daemon);
+  set_flag (&bed, &bed.is_open);
+  expect (bed.daemon, WAIT, VSMMU_FRAME_CALL, 1, payload);
+  expect (bed.daemon, HOLD, VSMMU_FRAME_CALL, 3, 200);
+  expect (bed.client, WAIT, VSMMU_FRAME_MESSAGE, 2, payload - 200);
+  hang_up (&bed.client);
+  bed_end (&bed, NO_ERROR);
 }
 
 static void
@@ -1035,6 +1065,7 @@ main (int argc, char **argv)
     { "/relay/ask", test_a_worker_can_ask_the_daemon_on_the_same_connection },
     { "/relay/bound", test_so_many_frames_are_held_back_and_no_more },
     { "/relay/bytes", test_so_many_bytes_are_held_back_and_no_more },
+    { "/relay/bytes-both-ways", test_bytes_held_back_of_both_directions_count },
     { "/relay/largest", test_the_largest_frame_can_be_held_back },
     { "/relay/slow-reader", test_who_does_not_read_stops_that_direction_only },
     { "/relay/descriptor-0", test_descriptor_0_is_one_like_others },
