@@ -35,6 +35,7 @@ typedef struct {
   gboolean use_policy;
   gboolean recurse;
   gboolean is_domains_only;
+  gboolean is_without_file; /* for vsmmu_command_run() */
 } Arguments;
 
 typedef struct {
@@ -364,18 +365,18 @@ static const VsmmuOption options[] = {
   { "format", 'f', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, format),
     N_ ("text (default), json, sarif, checkstyle or gitlab"), N_ ("FORMAT"), formats },
   { "host", 'H', G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, host.path),
-    N_ ("check against facts from 'virt-vsmmu host --json'"), N_ ("FACTS") },
+    N_ ("check against facts from 'virt-vsmmu host --json'"), N_ ("FACTS"), .is_for_file = TRUE },
   { "this-host", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_this_host), N_ ("check against this host") },
   { "passive", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, host.is_passive),
     N_ ("do not open VFIO devices of this host") },
   { "target", 't', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, target_text),
-    N_ ("check for libvirt=12.8,qemu=11.1, 'this' or FACTS"), N_ ("TARGET") },
+    N_ ("check for libvirt=12.8,qemu=11.1, 'this' or FACTS"), N_ ("TARGET"), .is_for_file = TRUE },
   { "connect", 'c', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, uri),
     N_ ("libvirt for --target this (default qemu:///system)"), N_ ("URI") },
   { "schema", 's', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, use_schema),
-    N_ ("validate against the schema of libvirt") },
+    N_ ("validate against the schema of libvirt"), .is_for_file = TRUE },
   { "schema-file", 0, G_OPTION_ARG_FILENAME, G_STRUCT_OFFSET (Arguments, schema_path),
-    N_ ("validate against this domain.rng"), N_ ("FILE") },
+    N_ ("validate against this domain.rng"), N_ ("FILE"), .is_for_file = TRUE },
   { "attach", 'a', G_OPTION_ARG_FILENAME_ARRAY, G_STRUCT_OFFSET (Arguments, attached),
     N_ ("report what attaching this device would do"), N_ ("DEVICE.xml") },
   { "detach", 'd', G_OPTION_ARG_FILENAME_ARRAY, G_STRUCT_OFFSET (Arguments, detached),
@@ -383,15 +384,17 @@ static const VsmmuOption options[] = {
   { "recursive", 'r', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, recurse),
     N_ ("search directories for domain XML in *.xml") },
   { "domains-only", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_domains_only),
-    N_ ("skip files that are not domains, as with -r") },
+    N_ ("skip files that are not domains, as with -r"), .is_for_file = TRUE },
   { "ignore", 'i', G_OPTION_ARG_STRING_ARRAY, G_STRUCT_OFFSET (Arguments, ignored),
-    N_ ("ignore findings of this rule; may be repeated"), N_ ("RULE") },
+    N_ ("ignore findings of this rule; may be repeated"), N_ ("RULE"), .is_for_file = TRUE },
   { "severity", 'S', G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, severity),
-    N_ ("omit what is less severe than 'warning' or 'error'"), N_ ("LEVEL"), severities },
+    N_ ("omit what is less severe than 'warning' or 'error'"), N_ ("LEVEL"), severities, .is_for_file = TRUE },
   { "quiet", 'q', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_quiet),
     N_ ("show findings only, without a summary") },
   { "policy", 'p', G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, use_policy),
     N_ ("use the severities in virt-vsmmu.conf") },
+  { "no-config", 0, G_OPTION_ARG_NONE, G_STRUCT_OFFSET (Arguments, is_without_file),
+    N_ ("do not read options from a file .vsmmu") },
   { "color", 0, G_OPTION_ARG_STRING, G_STRUCT_OFFSET (Arguments, colour), N_ ("color: auto (default), always or never"),
     N_ ("WHEN"), colours },
   { NULL },

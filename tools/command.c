@@ -8,6 +8,7 @@
 
 #include "base/suggest.h"
 #include "check/rule.h"
+#include "defaults.h"
 #include "options.h"
 #include "render/text.h"
 
@@ -241,22 +242,69 @@ set_program (const VsmmuCommand *command)
   g_set_prgname (program);
 }
 
-int
-vsmmu_command_run (const VsmmuCommand *command, int argc, char **argv)
+/* Whether a file of defaults is to be read for this command line. */
+static gboolean
+wants_defaults (const VsmmuCommand *command, char **argv)
+{
+  static const char *const others[] = { "--no-config", "--help", "-h", NULL };
+  const VsmmuOption *option = command->options;
+
+  for (guint i = 0; others[i] != NULL; i++)
+    if (g_strv_contains ((const char *const *) argv, others[i]))
+      return FALSE;
+  while (option->name != NULL && !option->is_for_file)
+    option++;
+  return option->name != NULL;
+}
+
+/* (transfer container): @argv with @defaults before what is given; sets *@argc */
+static char **
+join_arguments (char **argv, char **defaults, int *argc)
+{
+  guint n_defaults = defaults != NULL ? g_strv_length (defaults) : 0;
+  char **all = g_new (char *, (gsize) *argc + n_defaults + 1);
+
+  all[0] = argv[0];
+  for (guint i = 0; i < n_defaults; i++)
+    all[1 + i] = defaults[i];
+  for (int i = 1; i <= *argc; i++)
+    all[n_defaults + (guint) i] = argv[i];
+  *argc += (int) n_defaults;
+  return all;
+}
+
+static int
+run_with (const VsmmuCommand *command, char **defaults, int argc, char **argv)
 {
   g_autofree gpointer arguments = g_malloc0 (command->arguments_size);
+  g_autofree char **all = join_arguments (argv, defaults, &argc);
   guint n_options = count_options (command);
   char **words = g_new0 (char *, n_options + 1);
+  char **left = all;
   int status = VSMMU_EXIT_FAILED;
 
-  set_program (command);
-  if (parse (command, arguments, words, &argc, &argv))
-    status = command->run (arguments, argc - 1, argv + 1);
+  if (parse (command, arguments, words, &argc, &left))
+    status = command->run (arguments, argc - 1, left + 1);
   clear (command, arguments);
   for (guint i = 0; i < n_options; i++)
     g_free (words[i]);
   g_free (words);
   return status;
+}
+
+int
+vsmmu_command_run (const VsmmuCommand *command, int argc, char **argv)
+{
+  gboolean is_wanted = wants_defaults (command, argv);
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) defaults = NULL;
+
+  set_program (command);
+  defaults = is_wanted ? vsmmu_defaults_read (command, &error) : NULL;
+  if (error == NULL)
+    return run_with (command, defaults, argc, argv);
+  vsmmu_command_complain ("%s", error->message);
+  return VSMMU_EXIT_FAILED;
 }
 
 void

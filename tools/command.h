@@ -21,6 +21,7 @@ enum {
  * @value: (translatable) (nullable): placeholder of the value for --help; what completes it is known by this
  * @words: (nullable): NULL-terminated: the values there are, first the default
  * @is_optional: the value may be left out, and is "" then; with %G_OPTION_ARG_STRING_ARRAY
+ * @is_for_file: may be in a file of defaults too, whoever wrote that; see vsmmu_defaults_read()
  */
 typedef struct {
   const char *name;
@@ -31,6 +32,7 @@ typedef struct {
   const char *value;
   const char *const *words;
   gboolean is_optional;
+  gboolean is_for_file;
 } VsmmuOption;
 
 /*
