@@ -895,3 +895,59 @@ def test_a_broken_listing_is_refused_with_a_reason(program, trees, tmp_path, nam
     (tmp_path / "broken").write_text(BROKEN_LISTINGS[name]((tmp_path / "whole").read_text(encoding="utf-8")), encoding="utf-8")
     outcome = program.run("host", "--host", tmp_path / "broken")
     assert (outcome.status, outcome.out) == (2, "") and "broken" in outcome.err and outcome.err.count("\n") == 1
+
+
+PROFILE = {
+    "sys/module/apparmor/parameters/enabled": b"Y\n",
+    "etc/apparmor.d/libvirt/TEMPLATE.qemu": b"profile LIBVIRT_TEMPLATE flags=(attach_disconnected) {\n  #include <abstractions/libvirt-qemu>\n}\n",
+    "etc/apparmor.d/abstractions/libvirt-qemu": b"  /dev/vfio/vfio rw,\n  include if exists <abstractions/libvirt-qemu.d>\n",
+}
+ADDED = "etc/apparmor.d/abstractions/libvirt-qemu.d/ours"
+CONFINEMENTS = {
+    "nothing-known": ({}, (None, None, None, None)),
+    "off": ({"sys/module/apparmor/parameters/enabled": b"N\n"}, (False, None, None, False)),
+    "no-module": ({"sys/module/kvm": None}, (False, None, None, False)),
+    "selinux": ({"sys/module/kvm": None, "sys/fs/selinux/enforce": b"1"}, (False, None, None, True)),
+    "permissive": ({"sys/fs/selinux/enforce": b"0"}, (None, None, None, False)),
+    "no-profile": ({"sys/module/apparmor/parameters/enabled": b"Y\n"}, (True, None, None, False)),
+    "denied": (PROFILE, (True, False, False, False)),
+    "one-of-two": ({**PROFILE, ADDED: b"/dev/iommu rw,\n"}, (True, True, False, False)),
+    "allowed": ({**PROFILE, ADDED: b"/dev/iommu rw,\n/dev/vfio/devices/* rw,\n"}, (True, True, True, False)),
+    "left-over": ({**PROFILE, ADDED + ".dpkg-old": b"/dev/iommu rw,\n"}, (True, False, False, False)),
+    "link": ({**PROFILE, ADDED: "/srv/ours", "srv/ours": b"/dev/** rw,\n"}, (True, True, True, False)),
+    "includes-itself": ({**PROFILE, ADDED: b"include <abstractions/libvirt-qemu>\n/dev/iommu rw,\n"}, (True, True, False, False)),
+    "complain": ({**PROFILE, "etc/apparmor.d/libvirt/TEMPLATE.qemu": b"profile X flags=(attach_disconnected, complain) {\n}\n"},
+                 (True, True, True, False)),
+    "driver-none": ({**PROFILE, "etc/libvirt/qemu.conf": b'#security_driver = "apparmor"\nsecurity_driver = "none"\n'},
+                    (False, None, None, False)),
+    "driver-apparmor": ({**PROFILE, "etc/libvirt/qemu.conf": b'security_driver = [ "apparmor" ]\n'}, (True, False, False, False)),
+}
+
+
+@pytest.mark.parametrize("name", CONFINEMENTS)
+def test_what_confines_qemu_is_read_from_the_host(program, tmp_path, name):
+    entries, expected = CONFINEMENTS[name]
+    host = hosts.write({"sys": None, **entries}, tmp_path / "host")
+    facts = read(program, host)
+    assert tuple(fact and fact["value"] for fact in facts["confinement"].values()) == expected
+    collect(program, host, tmp_path / "host.sysfs")
+    assert read(program, tmp_path / "host.sysfs") == facts
+
+
+def test_devices_that_a_profile_names_one_by_one_are_allowed(program, tmp_path):
+    entries = machines.grace().entries()
+    names = sorted({path.split("/")[-2] for path in entries if "/vfio-dev/" in path and path.endswith("/dev")})
+    assert len(names) > 1
+    for allowed, expected in ((names, True), (names[:1], None), ([], False)):
+        rules = "".join(f"/dev/vfio/devices/{name} rw,\n" for name in allowed).encode()
+        host = hosts.write({**entries, **PROFILE, ADDED: rules}, tmp_path / str(len(allowed)))
+        fact = read(program, host)["confinement"]["apparmor_vfio"]
+        assert (fact and fact["value"]) == expected
+
+
+def test_private_rules_of_a_profile_are_not_collected(program, tmp_path):
+    host = hosts.write({"sys": None, **PROFILE, ADDED: b"# of customer-17\n/srv/customer-17/** rwk,\n/dev/iommu rw,\n",
+                        "etc/libvirt/qemu.conf": b'vnc_password = "secret"\nsecurity_driver = "apparmor"\n'}, tmp_path / "host")
+    collect(program, host, tmp_path / "host.sysfs")
+    listing = (tmp_path / "host.sysfs").read_text(encoding="utf-8")
+    assert "customer-17" not in listing and "secret" not in listing and "/dev/iommu rw," in listing

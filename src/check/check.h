@@ -55,11 +55,12 @@ extern const VsmmuRuleRow vsmmu_commandline_rules[]; /* commandline.c: what libv
 extern const VsmmuRuleRow vsmmu_host_device_rules[]; /* host-devices.c: devices of the host and what is around them */
 extern const VsmmuRuleRow vsmmu_host_ats_rules[];    /* host-ats.c: ATS and PASIDs of devices of the host */
 extern const VsmmuRuleRow vsmmu_host_kernel_rules[]; /* host-kernel.c: kernel and memory of the host */
-extern const VsmmuRuleRow vsmmu_host_smmu_rules[];   /* host-smmu.c: what an SMMU of the host can do */
-extern const VsmmuRuleRow vsmmu_host_cmdqv_rules[];  /* host-cmdqv.c: command queues of an SMMU for a guest */
-extern const VsmmuRuleRow vsmmu_target_rules[];      /* target.c: versions of libvirt and QEMU */
-extern const VsmmuRuleRow vsmmu_hotplug_rules[];     /* hotplug.c: a device that is attached or detached */
-extern const VsmmuRuleRow vsmmu_msi_rules[];         /* msi.c: interrupts of a running guest */
+extern const VsmmuRuleRow vsmmu_host_confinement_rules[]; /* host-confinement.c: what QEMU may open on the host */
+extern const VsmmuRuleRow vsmmu_host_smmu_rules[];        /* host-smmu.c: what an SMMU of the host can do */
+extern const VsmmuRuleRow vsmmu_host_cmdqv_rules[];       /* host-cmdqv.c: command queues of an SMMU for a guest */
+extern const VsmmuRuleRow vsmmu_target_rules[];           /* target.c: versions of libvirt and QEMU */
+extern const VsmmuRuleRow vsmmu_hotplug_rules[];          /* hotplug.c: a device that is attached or detached */
+extern const VsmmuRuleRow vsmmu_msi_rules[];              /* msi.c: interrupts of a running guest */
 
 /* The table with that number, or %NULL after the last. */
 const VsmmuRuleRow *vsmmu_rule_table (guint index);

@@ -467,6 +467,38 @@ check_pages (const VsmmuHost *host, VsmmuReadiness *readiness)
     pass (readiness, _ ("none reserved; not needed without cmdqv"));
 }
 
+/* What libvirt does not open itself, QEMU must be allowed to open. */
+static void
+check_confinement (const VsmmuHost *host, VsmmuReadiness *readiness)
+{
+  g_autofree char *denied = vsmmu_host_describe_denied (host);
+  VsmmuTarget target;
+
+  vsmmu_host_get_target (host, &target);
+  if (vsmmu_target_has (&target, VSMMU_FEATURE_IOMMUFD))
+    pass (readiness, _ ("libvirt opens the devices for QEMU"));
+  else if (denied != NULL)
+    set (readiness, vsmmu_target_lacks (&target, VSMMU_FEATURE_IOMMUFD) ? VSMMU_READINESS_FAIL : VSMMU_READINESS_WARN,
+         g_strdup_printf (_ ("AppArmor denies QEMU %s"), denied),
+         g_strdup_printf (
+             _ ("allow it in /etc/apparmor.d/abstractions/libvirt-qemu.d, see PERMISSIONS in virt-vsmmu(1), "
+                "or use libvirt %s or newer, which opens the devices itself"),
+             vsmmu_feature_since (VSMMU_FEATURE_IOMMUFD)));
+  else if (vsmmu_fact_is_true (host->selinux))
+    set (readiness, VSMMU_READINESS_WARN, g_strdup (_ ("SELinux is enforcing")),
+         g_strdup_printf (
+             _ ("if QEMU cannot open /dev/iommu or a VFIO device, see 'ausearch -m avc -ts recent'; libvirt "
+                "%s or newer opens the devices itself"),
+             vsmmu_feature_since (VSMMU_FEATURE_IOMMUFD)));
+  else if (vsmmu_fact_is_false (host->apparmor) && vsmmu_fact_is_false (host->selinux))
+    pass (readiness, _ ("none"));
+  else if (vsmmu_fact_is_true (host->apparmor_iommu) && vsmmu_fact_is_true (host->apparmor_vfio))
+    pass (readiness, _ ("AppArmor allows QEMU to open the devices"));
+  else
+    not_known (readiness, _ ("make sure that AppArmor or SELinux allows QEMU to open /dev/iommu and "
+                             "/dev/vfio/devices/*; see PERMISSIONS in virt-vsmmu(1)"));
+}
+
 static void
 check_libvirt (const VsmmuHost *host, VsmmuReadiness *readiness)
 {
@@ -525,6 +557,7 @@ static const struct {
   { N_ ("huge pages"), check_pages },
   { N_ ("QEMU"), check_qemu },
   { N_ ("libvirt"), check_libvirt },
+  { N_ ("confinement of QEMU"), check_confinement },
 };
 
 GPtrArray *

@@ -22,6 +22,7 @@ const VsmmuField vsmmu_host_fields[] = {
   { "architecture", VSMMU_FIELD_TEXT, AT (VsmmuHost, architecture) },
   { "kernel", VSMMU_FIELD_OTHER },
   { "nodes", VSMMU_FIELD_OTHER },
+  { "confinement", VSMMU_FIELD_OTHER },
   { "tools", VSMMU_FIELD_OTHER },
   { "hugepages", VSMMU_FIELD_OTHER },
   { "other_iommu", VSMMU_FIELD_TEXT, AT (VsmmuHost, other_iommu) },
@@ -53,6 +54,14 @@ const VsmmuField vsmmu_host_node_fields[] = {
   { "/dev/iommu", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, dev_iommu) },
   { "/dev/kvm", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, dev_kvm) },
   { "/dev/vfio/vfio", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, dev_vfio) },
+  END,
+};
+
+const VsmmuField vsmmu_host_confinement_fields[] = {
+  { "apparmor", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, apparmor) },
+  { "apparmor_iommu", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, apparmor_iommu) },
+  { "apparmor_vfio", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, apparmor_vfio) },
+  { "selinux", VSMMU_FIELD_FACT_FLAG, AT (VsmmuHost, selinux) },
   END,
 };
 

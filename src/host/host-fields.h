@@ -36,6 +36,7 @@ extern const VsmmuField vsmmu_host_fields[];
 extern const VsmmuField vsmmu_host_kernel_fields[];
 extern const VsmmuField vsmmu_host_option_fields[VSMMU_HOST_OPTIONS + 1];
 extern const VsmmuField vsmmu_host_node_fields[];
+extern const VsmmuField vsmmu_host_confinement_fields[];
 extern const VsmmuField vsmmu_host_tool_fields[];
 extern const VsmmuField vsmmu_host_pages_fields[];
 extern const VsmmuField vsmmu_host_smmu_fields[];

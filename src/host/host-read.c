@@ -313,6 +313,7 @@ read_host (VsmmuFieldReader *reader, JsonObject *root)
 
   if (!read_version_number (reader, root) || !vsmmu_fields_read (reader, root, vsmmu_host_fields, host) ||
       !read_kernel (reader, root) || !vsmmu_fields_read_object (reader, root, "nodes", vsmmu_host_node_fields, host) ||
+      !vsmmu_fields_read_object (reader, root, "confinement", vsmmu_host_confinement_fields, host) ||
       !read_tools (reader, root) ||
       !vsmmu_fields_read_array (reader, root, "hugepages", VSMMU_HOST_PAGES_MAX, read_pages) ||
       !vsmmu_fields_read_array (reader, root, "smmus", VSMMU_HOST_SMMUS_MAX, read_smmu) ||

@@ -212,6 +212,7 @@ vsmmu_host_to_json (const VsmmuHost *host)
   json_object_set_int_member (object, "version", VSMMU_HOST_FORMAT_VERSION);
   json_object_set_object_member (object, "kernel", kernel);
   json_object_set_object_member (object, "nodes", write_fields (vsmmu_host_node_fields, host));
+  json_object_set_object_member (object, "confinement", write_fields (vsmmu_host_confinement_fields, host));
   json_object_set_object_member (object, "tools", write_tools (host));
   if (host->has_pages)
     json_object_set_array_member (object, "hugepages", write_pages (host));

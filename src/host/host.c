@@ -17,6 +17,7 @@ static const char *const source_names[] = {
   [VSMMU_FACT_SOURCE_KERNEL_CONFIG] = "kernel-config",
   [VSMMU_FACT_SOURCE_LIBVIRT] = "libvirt",
   [VSMMU_FACT_SOURCE_QEMU] = "qemu",
+  [VSMMU_FACT_SOURCE_APPARMOR] = "apparmor",
   [VSMMU_FACT_SOURCE_GIVEN] = "given",
 };
 
@@ -488,6 +489,18 @@ gboolean
 vsmmu_host_needs_iommufd_module (const VsmmuHost *host)
 {
   return vsmmu_fact_is_false (host->dev_iommu) && host->options[VSMMU_HOST_OPTION_IOMMUFD].value == VSMMU_OPTION_MODULE;
+}
+
+char *
+vsmmu_host_describe_denied (const VsmmuHost *host)
+{
+  gboolean lacks_iommu = vsmmu_fact_is_false (host->apparmor_iommu);
+  gboolean lacks_vfio = vsmmu_fact_is_false (host->apparmor_vfio);
+
+  if (!vsmmu_fact_is_true (host->apparmor) || (!lacks_iommu && !lacks_vfio))
+    return NULL;
+  return g_strconcat (lacks_iommu ? "/dev/iommu" : "", lacks_iommu && lacks_vfio ? ", " : "",
+                      lacks_vfio ? "/dev/vfio/devices/*" : "", NULL);
 }
 
 gboolean

@@ -23,6 +23,7 @@
  * @VSMMU_FACT_SOURCE_KERNEL_CONFIG: the configuration the kernel was built with
  * @VSMMU_FACT_SOURCE_LIBVIRT: the libvirt daemon
  * @VSMMU_FACT_SOURCE_QEMU: the QEMU program
+ * @VSMMU_FACT_SOURCE_APPARMOR: libvirt's profile in /etc/apparmor.d, or its qemu.conf
  * @VSMMU_FACT_SOURCE_GIVEN: written by hand into a file of facts
  *
  * Where a fact is from.
@@ -39,6 +40,7 @@ typedef enum {
   VSMMU_FACT_SOURCE_KERNEL_CONFIG,
   VSMMU_FACT_SOURCE_LIBVIRT,
   VSMMU_FACT_SOURCE_QEMU,
+  VSMMU_FACT_SOURCE_APPARMOR,
   VSMMU_FACT_SOURCE_GIVEN,
 } VsmmuFactSource;
 
@@ -371,6 +373,10 @@ typedef struct {
  * @dev_iommu: whether /dev/iommu exists
  * @dev_kvm: whether /dev/kvm exists
  * @dev_vfio: whether /dev/vfio/vfio exists
+ * @apparmor: whether AppArmor confines the guests that libvirt starts
+ * @apparmor_iommu: whether its profile for them allows QEMU to open /dev/iommu
+ * @apparmor_vfio: the same for the VFIO character devices that are there, or for any
+ * @selinux: whether SELinux is enforcing
  * @has_pages: whether the pools of huge pages could be read
  * @pages: (element-type VsmmuHostPages): pools of huge pages
  * @tools: libvirt's and QEMU's versions, 0 for unknown
@@ -402,6 +408,10 @@ struct _VsmmuHost {
   VsmmuFact dev_iommu;
   VsmmuFact dev_kvm;
   VsmmuFact dev_vfio;
+  VsmmuFact apparmor;
+  VsmmuFact apparmor_iommu;
+  VsmmuFact apparmor_vfio;
+  VsmmuFact selinux;
   gboolean has_pages;
   GArray *pages;
   VsmmuTarget tools;
@@ -479,6 +489,14 @@ const VsmmuHostRegion *vsmmu_host_group_direct_region (const VsmmuHostGroup *gro
 
 /* Whether there is no /dev/iommu because the module iommufd, which the kernel has, is not loaded. */
 gboolean vsmmu_host_needs_iommufd_module (const VsmmuHost *host);
+
+/*
+ * vsmmu_host_describe_denied:
+ *
+ * Returns: (transfer full) (nullable): the files of iommufd that AppArmor is known not to allow QEMU to open, separated
+ * by commas; %NULL for none
+ */
+char *vsmmu_host_describe_denied (const VsmmuHost *host);
 
 /* Whether some SMMU is known to have command queues that QEMU can give to a guest. */
 gboolean vsmmu_host_has_cmdqv (const VsmmuHost *host);

@@ -8,6 +8,7 @@
 
 #include "domain/domain.h"
 #include "host/host-fields.h"
+#include "probe/apparmor.h"
 #include "probe/directory.h"
 #include "probe/gzip.h"
 #include "probe/host.h"
@@ -288,6 +289,7 @@ read_files (const VsmmuSource *source, gboolean is_this, const GPtrArray *wanted
   read_smmus (&tree);
   read_log (&tree);
   read_iort (&tree);
+  vsmmu_apparmor_probe (&tree);
   vsmmu_host_connect (host);
   if (!is_this)
     read_answers (&tree);

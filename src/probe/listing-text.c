@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "probe/apparmor.h"
 #include "probe/listing.h"
 
 #define ROW 16
@@ -14,11 +15,17 @@ struct _VsmmuListingText {
   VsmmuRecordingCount count;
 };
 
-/* The lines of the files that @path fits, with `*` and `?`, that are kept: those that contain one of the words. */
+/*
+ * The lines of the files that @path fits, with `*` and `?`, that are kept: those that contain one of the words, or that
+ * matter by a function.
+ */
 static const struct {
   const char *path;
   const char *words[6];
+  gboolean (*matters) (const char *line);
 } filters[] = {
+  { "etc/apparmor.d/*", { NULL }, vsmmu_apparmor_line_matters },
+  { "etc/libvirt/qemu.conf", { "security_driver" } },
   { "dev/kmsg", { "arm-smmu-v3 ", "cmdqv", "Falling back to standard SMMU CMDQ" } },
   { "proc/config.gz", { "IOMMU", "VFIO", "SMMU", "CONFIG_KVM=", "CMDQV" } },
   { "boot/config-*", { "IOMMU", "VFIO", "SMMU", "CONFIG_KVM=", "CMDQV" } },
@@ -143,6 +150,8 @@ is_wanted (const char *path, const char *line)
   for (guint i = 0; i < G_N_ELEMENTS (filters); i++) {
     if (!g_pattern_match_simple (filters[i].path, path))
       continue;
+    if (filters[i].matters != NULL)
+      return filters[i].matters (line);
     for (guint w = 0; w < G_N_ELEMENTS (filters[i].words) && filters[i].words[w] != NULL; w++)
       if (strstr (line, filters[i].words[w]) != NULL)
         return TRUE;

@@ -13,6 +13,7 @@ static const struct {
   { "properties/kernel", vsmmu_host_kernel_fields },
   { "properties/kernel/properties/options", vsmmu_host_option_fields },
   { "properties/nodes", vsmmu_host_node_fields },
+  { "properties/confinement", vsmmu_host_confinement_fields },
   { "properties/tools", vsmmu_host_tool_fields },
   { "properties/hugepages/items", vsmmu_host_pages_fields },
   { "properties/unread/items", vsmmu_host_unread_fields },
