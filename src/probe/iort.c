@@ -16,6 +16,7 @@
 #define ROOT_COMPLEX_MEMORY_FLAGS 23
 #define ROOT_COMPLEX_ATS 24
 #define ROOT_COMPLEX_SEGMENT 28
+#define ROOT_COMPLEX_LENGTH 32
 #define MEMORY_FLAG_CANWBS (1 << 2)
 #define ATS_SUPPORTED (1 << 0)
 #define MAPPING_LENGTH 20
@@ -75,7 +76,7 @@ list_root_complex (Table *table, gsize offset)
 {
   VsmmuIortRootComplex root_complex = { 0 };
 
-  if (node_length (table, offset) < ROOT_COMPLEX_SEGMENT + 4) {
+  if (node_length (table, offset) < ROOT_COMPLEX_LENGTH) {
     table->is_broken = TRUE;
     return;
   }
@@ -93,10 +94,8 @@ add_root_complex (Table *table, gsize offset)
   gsize first = get32 (table, offset + NODE_MAPPING_OFFSET);
   gboolean is_canwbs;
 
-  if (count == 0)
-    return;
-  if (length <= ROOT_COMPLEX_MEMORY_FLAGS || first < NODE_HEADER || first > length ||
-      count > (length - first) / MAPPING_LENGTH || table->n_mappings + count > MAPPINGS_MAX) {
+  if (length < ROOT_COMPLEX_LENGTH || (count > 0 && (first < NODE_HEADER || first > length)) ||
+      (count > 0 && count > (length - first) / MAPPING_LENGTH) || table->n_mappings + count > MAPPINGS_MAX) {
     table->is_broken = TRUE;
     return;
   }
