@@ -7,6 +7,7 @@ import pytest
 
 import hook
 import machines
+from acpi import Firmware, read_affinities, read_distances
 from program import DATA
 from test_adapt import lift, lower
 from test_adapt_libvirt import arguments, assert_same, buses_before_what_is_on_them, canonical, comparable
@@ -65,6 +66,47 @@ def test_qemu_builds_the_tree(libvirt_daemon, build_dir, tmp_path, xml):
     described, needed = tree_of_the_domain(native)
     assert built == {name: place for name, place in described.items() if name in needed or name in built}
     assert sum(place[0] == "vSMMU of" for place in built.values()) == 2
+
+
+def memory_arguments(root):
+    """The NUMA nodes of a domain as -numa and -object, with little memory."""
+    cells, arguments = root.findall("cpu/numa/cell"), []
+    for cell in cells:
+        node = f"node,nodeid={cell.get('id')}"
+        if int(cell.get("memory")) > 0:
+            arguments += ["-object", f"memory-backend-ram,id=ram{cell.get('id')},size=128M"]
+            node += f",memdev=ram{cell.get('id')}"
+        arguments += ["-numa", node]
+    for cell in cells:
+        for sibling in cell.findall("distances/sibling"):
+            arguments += ["-numa", f"dist,src={cell.get('id')},dst={sibling.get('id')},val={sibling.get('value')}"]
+    return arguments, sum(int(cell.get("memory")) > 0 for cell in cells)
+
+
+def test_firmware_finds_the_numa_nodes_of_the_devices(libvirt_daemon, build_dir, tmp_path, xml):
+    """QEMU makes a generic initiator of each node that a device has, and nodes as far apart as the document says."""
+    native = libvirt_daemon.place(for_this_machine(xml))
+    root = ET.fromstring(native)
+    memory, n_with_memory = memory_arguments(root)
+    given = [acpi.get("nodeset") for acpi in root.findall("devices/hostdev/acpi")]
+    expected = sorted(node for text in given for node in nodes_of(text))
+    assert len(expected) == 8
+    devices = without_hardware(our_arguments(build_dir, tmp_path, native, "json"), "json")
+    with Firmware(["-machine", "virt,gic-version=3,acpi=on", "-smp", "2", "-m", f"{128 * n_with_memory}M", *memory, *devices]) as firmware:
+        tables = firmware.tables()
+    with_memory, initiators = read_affinities(tables["SRAT"])
+    assert sorted(initiators) == expected and len(with_memory) == n_with_memory and not with_memory & set(initiators)
+    rows = read_distances(tables["SLIT"])
+    for cell in root.findall("cpu/numa/cell"):
+        for sibling in cell.findall("distances/sibling"):
+            assert rows[int(cell.get("id"))][int(sibling.get("id"))] == int(sibling.get("value"))
+
+
+def nodes_of(text):
+    """The numbers in a node set such as 1-8 or 2,4."""
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
 
 
 #
