@@ -275,6 +275,11 @@ def test_what_cannot_be_adopted_is_one_error_and_nothing_is_written(program, fac
     assert outcome.err.count("virt-vsmmu: ") == 1
 
 
+def test_a_place_on_the_host_that_libvirt_refuses_is_named(program):
+    outcome = adopt(program, guest(hostdev(GPUS[0]).replace("bus='0x01'", "bus='gpu'")))
+    assert (outcome.status, outcome.out) == (1, "") and "libvirt does not accept the value 'gpu'" in outcome.err
+
+
 @pytest.mark.parametrize("options, reason", [
     (["--adopt"], "--adopt requires --into"),
     (["--adopt=gpu", "--into", "-"], "invalid PCI address 'gpu'"),

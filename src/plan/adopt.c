@@ -120,10 +120,33 @@ adopt (VsmmuAdoption *adoption, const VsmmuHost *host, const VsmmuBinding *bindi
   return TRUE;
 }
 
+/* Whether libvirt accepts what @hostdev says of its place on the host. */
+static gboolean
+has_source (const VsmmuAdoption *adoption, const VsmmuDevice *hostdev, GError **error)
+{
+  g_autofree char *path = vsmmu_device_path (hostdev, "/source");
+  g_autofree char *value = NULL;
+
+  for (guint i = 0; i < adoption->guest->problems->len; i++) {
+    const VsmmuValueProblem *problem = &g_array_index (adoption->guest->problems, VsmmuValueProblem, i);
+
+    if (problem->value == NULL || !g_str_has_prefix (problem->element, path))
+      continue;
+    value = vsmmu_text_shorten (problem->value);
+    return vsmmu_layout_refuse (error,
+                                _ ("%s:%u: libvirt does not accept the value '%s' (expected %s); correct it, and plan "
+                                   "again"),
+                                adoption->guest->file, problem->line, value, problem->expected);
+  }
+  return TRUE;
+}
+
 static gboolean
 adopt_or_say_where (VsmmuAdoption *adoption, const VsmmuHost *host, const VsmmuBinding *bindings,
                     const VsmmuDevice *hostdev, GError **error)
 {
+  if (!has_source (adoption, hostdev, error))
+    return FALSE;
   if (adopt (adoption, host, bindings, hostdev, error))
     return TRUE;
   g_prefix_error (error, "%s:%u: ", adoption->guest->file, hostdev->line);

@@ -28,11 +28,21 @@
 #define NAME "domain.xml"
 
 /* What is not done for every input, and for one of how many it is. */
-typedef enum { TURN_TEXT, TURN_JSON, TURN_SARIF, TURN_DOT, TURN_ARGUMENTS, TURN_LEGACY, TURN_PLAN, TURN_DETACH } Turn;
+typedef enum {
+  TURN_TEXT,
+  TURN_JSON,
+  TURN_SARIF,
+  TURN_DOT,
+  TURN_ARGUMENTS,
+  TURN_LEGACY,
+  TURN_PLAN,
+  TURN_ADOPT,
+  TURN_DETACH
+} Turn;
 
 static const guint every[] = {
-  [TURN_TEXT] = 2,      [TURN_JSON] = 4,   [TURN_SARIF] = 16, [TURN_DOT] = 8,
-  [TURN_ARGUMENTS] = 2, [TURN_LEGACY] = 4, [TURN_PLAN] = 4,   [TURN_DETACH] = 2,
+  [TURN_TEXT] = 2,   [TURN_JSON] = 4, [TURN_SARIF] = 16, [TURN_DOT] = 8,    [TURN_ARGUMENTS] = 2,
+  [TURN_LEGACY] = 4, [TURN_PLAN] = 4, [TURN_ADOPT] = 4,  [TURN_DETACH] = 2,
 };
 
 int LLVMFuzzerInitialize (int *argc, char ***argv);
@@ -65,6 +75,11 @@ static const VsmmuTarget targets[] = {
 #define PLAIN                                                                                                          \
   "<domain type='kvm'><name>a</name><os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os><features>"  \
   "<acpi/><gic version='3'/></features><devices/></domain>"
+
+#define UNPREPARED                                                                                                     \
+  "<domain type='kvm'><name>a</name><os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os><features>"  \
+  "<acpi/><gic version='3'/></features><devices><hostdev type='pci'><source><address bus='0x55'/></source></hostdev>"  \
+  "<iommu model='smmuv3'><driver intremap='on'/></iommu></devices></domain>"
 
 #define DEVICE "<hostdev type='pci'><driver iommufd='yes'/><source><address bus='9'/></source></hostdev>"
 
@@ -124,6 +139,28 @@ plan (const char *data, gsize size)
   return TRUE;
 }
 
+/* Puts the devices of the guest behind vSMMUs. Returns whether that was possible without an error. */
+static gboolean
+adopt (const char *data, gsize size)
+{
+  static const char *const no_devices[] = { NULL };
+  VsmmuPlanOptions options = { .guest = data, .guest_length = size, .guest_name = NAME, .adopts = TRUE };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VsmmuPlan) adopted = vsmmu_plan_new (good_host, no_devices, &options, &error);
+  g_autoptr (VsmmuPlan) again = NULL;
+
+  if ((adopted == NULL) != (error != NULL))
+    g_error ("neither or both of a plan and an error");
+  if (adopted == NULL || vsmmu_findings_count (adopted->findings, VSMMU_SEVERITY_ERROR) > 0)
+    return FALSE;
+  options.guest = adopted->xml;
+  options.guest_length = adopted->length;
+  again = vsmmu_plan_new (good_host, no_devices, &options, &error);
+  if (again == NULL || !again->is_unchanged)
+    g_error ("what was adopted is not left alone: %s", error != NULL ? error->message : again->xml);
+  return TRUE;
+}
+
 int
 LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
 {
@@ -145,6 +182,8 @@ LLVMFuzzerInitialize (int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
     g_error ("%s", error->message);
   if (!plan (PLAIN, strlen (PLAIN)))
     g_error ("there is no plan for a plain guest");
+  if (!adopt (UNPREPARED, strlen (UNPREPARED)))
+    g_error ("the device of a guest cannot be put behind a vSMMU");
   return 0;
 }
 
@@ -266,6 +305,8 @@ use_domain (const char *data, gsize size, const VsmmuDomain *domain, const GPtrA
     expect_utf8 (vsmmu_render_dot (domain, NULL, findings));
   if (has_turn (hash, TURN_PLAN))
     plan (data, size);
+  if (has_turn (hash, TURN_ADOPT))
+    adopt (data, size);
 }
 
 /* The input itself chooses what else to look at, so that inputs are plain XML. */
