@@ -23,6 +23,17 @@ def test_libvirt_keeps_the_addresses_of_a_new_guest(libvirt_daemon, program, fac
         len(devices)
 
 
+def test_libvirt_gives_each_gpu_its_numa_nodes(libvirt_daemon, program, facts):
+    gpus = ["0008:01:00.0", "0009:01:00.0", "0018:01:00.0", "0019:01:00.0"]
+    xml = planned(program, facts.file("grace"), gpus, "--per-device", "--memory=8", "--vcpus=8")
+    command_line = shlex.split(libvirt_daemon.command_line(for_this_machine(xml)))
+    initiators = [argument for argument in command_line if "acpi-generic-initiator" in argument]
+    assert len(initiators) == 8 * len(gpus)
+    assert len([argument for argument in command_line if argument.startswith("node,")]) == 2 + 8 * len(gpus)
+    assert len([argument for argument in command_line if argument.startswith("dist,")]) == (2 + 8 * len(gpus)) ** 2
+    assert any("highmem-mmio-size=4294967296K" in argument for argument in command_line)
+
+
 def planned_addresses(xml):
     """The placement that the plan wrote: its addresses name the domain, and those of the generated guests do not."""
     root = ET.fromstring(xml)
