@@ -12,6 +12,7 @@
 
 #include <libxml/parser.h>
 
+#include "check/finding.h"
 #include "check/run.h"
 #include "check/suppression.h"
 #include "domain/concern.h"
@@ -76,9 +77,9 @@ static const VsmmuTarget targets[] = {
   "<domain type='kvm'><name>a</name><os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os><features>"  \
   "<acpi/><gic version='3'/></features><devices/></domain>"
 
-#define UNPREPARED                                                                                                     \
-  "<domain type='kvm'><name>a</name><os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os><features>"  \
-  "<acpi/><gic version='3'/></features><devices><hostdev type='pci'><source><address bus='0x55'/></source></hostdev>"  \
+#define UNPREPARED                                                                                                                  \
+  "<domain type='kvm'><name>a</name><os firmware='efi'><type arch='aarch64' machine='virt'>hvm</type></os><features>"               \
+  "<acpi/><gic version='3'/></features><devices><hostdev type='pci' managed='yes'><source><address bus='0x55'/></source></hostdev>" \
   "<iommu model='smmuv3'><driver intremap='on'/></iommu></devices></domain>"
 
 #define DEVICE "<hostdev type='pci'><driver iommufd='yes'/><source><address bus='9'/></source></hostdev>"
