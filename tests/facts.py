@@ -3,6 +3,7 @@
 A test says which host it means in a few words: the name of a machine, then changes to its facts:
 
   grace                                the two-socket machine of machines.py
+  without-memory                       the same with GPUs that have no memory of their own
   grace smmu0.registers.idr5=0x55      a member of the SMMU with that number; registers in this short form
   grace smmu0.numa_node=1              a fact; its source becomes "given", and null makes it unknown
   grace 0009:01:00.0.driver="nvme"     a member of a device
@@ -18,7 +19,8 @@ import re
 import hosts
 import machines
 
-MACHINES = {"grace": machines.grace, "small": machines.small, "shared-group": machines.shared_group}
+MACHINES = {"grace": machines.grace, "without-memory": machines.grace, "small": machines.small,
+            "shared-group": machines.shared_group}
 # What IOMMU_GET_HW_INFO says of the command queues of a Grace.
 CMDQV = {"cmdqv": True, "cmdqv_version": 1, "cmdqv_queues_log2": 1, "cmdqv_sids_log2": 4}
 DEVICE = re.compile(r"([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])(/group)?\.(.*)")
@@ -38,6 +40,8 @@ class Facts:
             facts = json.loads(self.program.run("host", "--host", root, "--json").out)
             for smmu in facts["smmus"]:
                 as_root(smmu)
+            if name == "without-memory":
+                exchange_gpus(facts)
             self.bases[name] = facts
         return copy.deepcopy(self.bases[name])
 
@@ -53,6 +57,13 @@ class Facts:
         path = self.directory / f"{abs(hash(words)):x}.json"
         path.write_text(json.dumps(self.of(words)), encoding="utf-8")
         return path
+
+
+def exchange_gpus(facts):
+    """Puts GPUs without memory of the host's kind, which need nothing special, in the place of those that have it."""
+    for device in facts["devices"]:
+        if device["driver"] == "nvgrace_gpu_vfio_pci":
+            device.update(device="0x2331", driver="vfio-pci")
 
 
 def as_root(smmu, **fields):

@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 
 from program import DATA
-from test_rules import FIRING, HOST, TARGET
+from test_rules import FIRING, HOST, TARGET, words_of
 
 # Rules whose hints are changes of the document. Those of other rules are about the host, the running guest, or a choice that only
 # the operator can make.
@@ -35,7 +35,7 @@ OTHER_WORDS = {
     "emulated-endpoint": "move the VFIO devices",
     "endpoint-auto-placed": "move the VFIO devices",
     "hostdev-outside-vsmmu": "move the device",
-    "invalid-attribute-value": "NUMA nodes such as|a whole number, with one of|the number of a NUMA node",
+    "invalid-attribute-value": "NUMA nodes from|a whole number, with one of|the number of a NUMA node",
     "pxb-bus-range-overlap": "each pcie-expander-bus",
     "unknown-driver-attribute": "instead of 'pasid'",
 }
@@ -202,7 +202,7 @@ CASES = [case for case in FIRING if case.values[0].parent.name in LITERAL
 def test_a_hint_can_be_carried_out_and_ends_the_finding(path, program, facts, tmp_path):
     rule, text = path.parent.name, path.read_text(encoding="utf-8")
     target, host = TARGET.search(text), HOST.search(text)
-    options = (["--target", target[1]] if target else []) + (["--host", facts.file(host[1])] if host else [])
+    options = (["--target", target[1]] if target else []) + (["--host", facts.file(words_of(path, host[1]))] if host else [])
     before = program.check(*options, path).findings
     errors = {finding["rule"] for finding in before if finding["severity"] == "error"}
     for finding in (finding for finding in before if finding["rule"] == rule):

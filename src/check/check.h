@@ -51,9 +51,11 @@ extern const VsmmuRuleRow vsmmu_pci_tree_rules[];    /* pci-tree.c: buses, root 
 extern const VsmmuRuleRow vsmmu_machine_rules[];     /* machine.c: machine, firmware and interrupt controller */
 extern const VsmmuRuleRow vsmmu_endpoint_rules[];    /* endpoints.c: devices below vSMMUs */
 extern const VsmmuRuleRow vsmmu_vsmmu_rules[];       /* vsmmu.c: a vSMMU, its options and its ports */
+extern const VsmmuRuleRow vsmmu_memory_node_rules[]; /* memory-nodes.c: NUMA nodes for the memory of devices */
 extern const VsmmuRuleRow vsmmu_commandline_rules[]; /* commandline.c: what libvirt passes to QEMU unchanged */
 extern const VsmmuRuleRow vsmmu_host_device_rules[]; /* host-devices.c: devices of the host and what is around them */
 extern const VsmmuRuleRow vsmmu_host_ats_rules[];    /* host-ats.c: ATS and PASIDs of devices of the host */
+extern const VsmmuRuleRow vsmmu_host_gpu_rules[];    /* host-gpus.c: GPUs that have memory of their own, and BARs */
 extern const VsmmuRuleRow vsmmu_host_kernel_rules[]; /* host-kernel.c: kernel and memory of the host */
 extern const VsmmuRuleRow vsmmu_host_confinement_rules[]; /* host-confinement.c: what QEMU may open on the host */
 extern const VsmmuRuleRow vsmmu_host_smmu_rules[];        /* host-smmu.c: what an SMMU of the host can do */

@@ -11,10 +11,11 @@
  * line come in this order.
  */
 static const VsmmuRuleRow *const tables[] = {
-  vsmmu_document_rules,    vsmmu_pci_tree_rules,         vsmmu_machine_rules,     vsmmu_endpoint_rules,
-  vsmmu_vsmmu_rules,       vsmmu_commandline_rules,      vsmmu_host_device_rules, vsmmu_host_ats_rules,
-  vsmmu_host_kernel_rules, vsmmu_host_confinement_rules, vsmmu_host_smmu_rules,   vsmmu_host_cmdqv_rules,
-  vsmmu_target_rules,      vsmmu_hotplug_rules,          vsmmu_msi_rules,
+  vsmmu_document_rules,  vsmmu_pci_tree_rules,    vsmmu_machine_rules,     vsmmu_endpoint_rules,
+  vsmmu_vsmmu_rules,     vsmmu_memory_node_rules, vsmmu_commandline_rules, vsmmu_host_device_rules,
+  vsmmu_host_ats_rules,  vsmmu_host_gpu_rules,    vsmmu_host_kernel_rules, vsmmu_host_confinement_rules,
+  vsmmu_host_smmu_rules, vsmmu_host_cmdqv_rules,  vsmmu_target_rules,      vsmmu_hotplug_rules,
+  vsmmu_msi_rules,
 };
 
 const VsmmuRuleRow *

@@ -77,9 +77,21 @@ check_cmdqv_vsmmu_empty (VsmmuCheck *check)
                              "silently gets no command queue"));
 }
 
+/* Extended GPU memory is contiguous on the host. */
+static gboolean
+has_egm (const VsmmuDomain *domain)
+{
+  for (guint i = 0; i < domain->devices->len; i++)
+    if (vsmmu_device_is_egm (g_ptr_array_index (domain->devices, i)))
+      return TRUE;
+  return FALSE;
+}
+
 static void
 check_cmdqv_small_pages (VsmmuCheck *check)
 {
+  if (has_egm (check->domain))
+    return;
   for (guint i = 0; i < check->domain->iommus->len; i++) {
     const VsmmuDevice *iommu = vsmmu_domain_iommu_at (check->domain, i);
 

@@ -257,8 +257,10 @@ read_memory (const VsmmuReader *reader, VsmmuDevice *device)
   const xmlNode *size = target != NULL ? vsmmu_read_child (reader, target, "/target", "size") : NULL;
 
   if (size != NULL)
-    device->memory_size =
+    device->memory.size =
         vsmmu_read_size (vsmmu_read_text (reader, size, "/target/size"), vsmmu_xml_attribute (size, "unit"));
+  if (g_strcmp0 (model, "egm") == 0 && target != NULL && vsmmu_xml_child (target, "pciDev") != NULL)
+    device->memory.pci_device = vsmmu_xml_text (vsmmu_xml_child (target, "pciDev"));
   if (g_strcmp0 (model, "virtio-mem") == 0 || g_strcmp0 (model, "virtio-pmem") == 0)
     set_virtio (device, NULL);
 }

@@ -103,6 +103,12 @@ typedef struct {
   int oas;
 } VsmmuIommu;
 
+/* A memory device. */
+typedef struct {
+  guint64 size;           /* KiB */
+  const char *pci_device; /* (nullable): alias of the GPU whose extended memory (EGM) it is */
+} VsmmuMemoryDevice;
+
 /*
  * VsmmuDevice: one child of <devices>, or a device that libvirt adds by itself
  * (ordinal 0, line 0).
@@ -129,7 +135,7 @@ typedef struct {
     VsmmuController controller;
     VsmmuHostdev hostdev;
     VsmmuIommu iommu;
-    guint64 memory_size; /* KiB, of a memory device */
+    VsmmuMemoryDevice memory;
   };
 } VsmmuDevice;
 
@@ -143,6 +149,13 @@ static inline gboolean
 vsmmu_device_is_hostdev (const VsmmuDevice *device)
 {
   return device->device_class == VSMMU_DEVICE_CLASS_HOSTDEV && (device->hostdev.is_pci || device->hostdev.is_mdev);
+}
+
+/* Whether it is extended GPU memory: <memory model='egm'> of NVIDIA's libvirt. */
+static inline gboolean
+vsmmu_device_is_egm (const VsmmuDevice *device)
+{
+  return device->device_class == VSMMU_DEVICE_CLASS_MEMORY && device->memory.pci_device != NULL;
 }
 
 static inline gboolean

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "domain/domain.h"
+
 /* virt_machine_device_pre_plug_cb() has the doorbells: GITS_TRANSLATER, and MSI_SETSPI_NS. */
 const VsmmuVirtFrame vsmmu_virt_frames[] = {
   [VSMMU_MSI_CONTROLLER_UNKNOWN] = { "unknown", 0, 0, 0 },
@@ -29,4 +31,35 @@ char *
 vsmmu_virt_window_to_string (guint64 start, guint64 end)
 {
   return g_strdup_printf ("0x%" PRIx64 "-0x%" PRIx64, start, end);
+}
+
+/* The size in KiB in an argument of QEMU's, as its size_t options are; 0 when there is none. */
+static guint64
+hole_in (const char *argument)
+{
+  const char *option = strstr (argument, "highmem-mmio-size=");
+  const char *text = option != NULL ? strchr (option, '=') + 1 : "";
+  char *end = NULL;
+  guint64 size = g_ascii_strtoull (text, &end, 10);
+  const char unit[] = { end != NULL ? g_ascii_toupper (*end) : '\0', '\0' };
+
+  if (end == text || !vsmmu_number_scale (&size, g_ascii_isalpha (*unit) ? unit : "b"))
+    return 0;
+  return size / 1024;
+}
+
+guint64
+vsmmu_virt_hole_of (const VsmmuDomain *domain)
+{
+  const VsmmuDevice *root = domain->buses[0].controller;
+  guint64 size = root != NULL && root->controller.has_pcihole64 ? root->controller.pcihole64 : VSMMU_VIRT_HOLE_MIN;
+
+  /* libvirt adds the arguments after its own, and QEMU takes the last. */
+  for (guint i = 0; i < domain->arguments->len; i++) {
+    guint64 given = hole_in (g_array_index (domain->arguments, VsmmuPassthrough, i).value);
+
+    if (given != 0)
+      size = given;
+  }
+  return size;
 }

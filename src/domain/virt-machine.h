@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/number.h"
+#include "vsmmu/domain.h"
 
 /*
  * VsmmuMsiController:
@@ -66,6 +67,9 @@ typedef struct {
 /* The 64-bit window, in KiB: its default size and the smallest that is accepted (virt_set_highmem_mmio_size()), a power
  * of two. */
 #define VSMMU_VIRT_HOLE_MIN (512 * VSMMU_KIB_PER_GIB)
+
+/* KiB of the 64-bit window of @domain: by <pcihole64> of its pcie-root, or by an argument highmem-mmio-size. */
+guint64 vsmmu_virt_hole_of (const VsmmuDomain *domain);
 
 /* A GICv2's vCPUs (GIC_NCPU). */
 #define VSMMU_VIRT_GICV2_VCPUS_MAX 8u

@@ -14,6 +14,9 @@ typedef struct {
   guint64 need;
 } VsmmuPciHole;
 
+/* KiB for emulated devices, and for what the firmware keeps free behind the ports. */
+#define VSMMU_PCI_HOLE_RESERVE (32 * VSMMU_KIB_PER_GIB)
+
 /* A larger one no processor addresses, in KiB. */
 #define VSMMU_PCI_HOLE_MAX (128 * 1024 * VSMMU_KIB_PER_GIB)
 

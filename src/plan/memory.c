@@ -6,9 +6,6 @@
 #include "host/pci-hole.h"
 #include "plan/layout.h"
 
-/* For emulated devices, and for what the firmware keeps free behind the ports. */
-#define HOLE_RESERVE_KIB (32 * VSMMU_KIB_PER_GIB)
-
 /* What the guides for Grace give a GPU at least, though the memory of a GH200 takes less. */
 #define HOLE_GPU_KIB (512 * VSMMU_KIB_PER_GIB)
 
@@ -48,7 +45,7 @@ gboolean
 vsmmu_layout_size_hole (VsmmuLayout *layout, GError **error)
 {
   VsmmuPciHole need = hole_need (layout);
-  guint64 size = vsmmu_pci_hole_size (&need, HOLE_RESERVE_KIB);
+  guint64 size = vsmmu_pci_hole_size (&need, VSMMU_PCI_HOLE_RESERVE);
 
   if (size == 0)
     return vsmmu_layout_refuse (error,

@@ -29,7 +29,7 @@ find_first_memory (const VsmmuDomain *domain)
     const VsmmuDevice *device = g_ptr_array_index (domain->devices, i);
 
     if (device->device_class == VSMMU_DEVICE_CLASS_MEMORY)
-      memory -= MIN (device->memory_size, memory);
+      memory -= MIN (device->memory.size, memory);
   }
   return memory * 1024;
 }

@@ -37,7 +37,7 @@ describe (GString *text, const VsmmuDomain *domain)
 
     g_string_append_printf (text, "'%s' pluggable %d virtio %d memory %" G_GUINT64_FORMAT "\n", described,
                             vsmmu_device_is_pluggable (device), device->is_virtio,
-                            strcmp (device->element, "memory") == 0 ? device->memory_size : 0);
+                            strcmp (device->element, "memory") == 0 ? device->memory.size : 0);
   }
 }
 
