@@ -120,7 +120,7 @@ adopt (VsmmuAdoption *adoption, const VsmmuHost *host, const VsmmuBinding *bindi
   return TRUE;
 }
 
-/* Whether libvirt accepts what @hostdev says of its place on the host. */
+/* Whether libvirt accepts the address of @hostdev on the host. */
 static gboolean
 has_source (const VsmmuAdoption *adoption, const VsmmuDevice *hostdev, GError **error)
 {
