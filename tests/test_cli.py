@@ -306,7 +306,7 @@ def test_a_broken_policy_is_refused(program, tmp_path):
 def test_what_the_configuration_we_install_shows_is_the_default(program, tmp_path):
     text = (EXAMPLES.parent / "data" / "virt-vsmmu.conf").read_text(encoding="utf-8")
     keys = re.findall(r"^#([a-z-]+=\S+)$", text, re.M)
-    assert keys == ["mode=enforce", "domains-decide=no", "iommufd=add", "on-mismatch=report", "wait=5", "timeout=10",
+    assert keys == ["mode=enforce", "domains-decide=no", "adopt=no", "iommufd=add", "on-mismatch=report", "wait=5", "timeout=10",
                     "host-numa=warning"]
     assert with_policy(program, tmp_path, re.sub(r"^#([a-z-]+=)", r"\1", text, flags=re.M)).out == program.check(BROKEN).out
     assert program.run("explain", "host-numa").out.startswith("host-numa (warning,")

@@ -14,7 +14,7 @@ PLACES = {
     "message of several literals": ("src/check/commandline.c", r'N?_ \("[^"]*"\n +"'),
     "title of a rule": ("src/check/msi.c", r'N_ \("'),
     "plural": ("tools/check.c", r'ngettext \("[^"]*",\s*"'),
-    "help of an option": ("tools/check.c", r"output format:"),
+    "help of an option": ("tools/check.c", r"do not open VFIO devices"),
     "comment of a public header": ("include/vsmmu/msi.h", r"reference-counted"),
     "comment": ("src/msi/resolver.c", r"While one thread resolves"),
     "comment of a structure": ("src/host/binding.h", r"of VFIO devices"),
