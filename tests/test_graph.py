@@ -262,6 +262,36 @@ def test_the_number_of_nodes_follows_the_gpus_and_not_the_ports(count, program, 
     assert sum("13 free ports" in label for label in many.nodes.values()) == count
 
 
+def test_numa_nodes_are_named(program, dot):
+    """A planned guest with four GPUs and four NICs, on the machine that it is for."""
+    host = DATA / "hosts" / "gb200.sysfs"
+    gpus = ["0008:01:00.0", "0009:01:00.0", "0018:01:00.0", "0019:01:00.0"]
+    nics = ["0000:03:00.1", "0002:03:00.1", "0010:03:00.1", "0012:03:00.1"]
+    document = program.run("plan", "--host", host, *(f"--device={device}" for device in gpus + nics)).out
+    graph, = dot(draw(program, "--host", host, "-", input=document.encode()))
+    assert "NUMA node 0: vCPUs, 8 GiB" in graph.nodes["guest"] and "NUMA node 1: vCPUs, 8 GiB" in graph.nodes["guest"]
+    assert "32 NUMA nodes for the memory of devices" in graph.nodes["guest"]
+    for first, device in enumerate(gpus):
+        assert f"memory: NUMA nodes {2 + 8 * first}-{9 + 8 * first}" in graph.nodes[graph.find(f"hostdev {device}")]
+    assert not any("memory:" in graph.nodes[graph.find(f"hostdev {device}")] for device in nics)
+    roots = [label for name, label in graph.nodes.items() if name.startswith("root") and "accelerated" in label]
+    assert len(roots) == 6 and sum("NUMA node 0" in label for label in roots) == sum("NUMA node 1" in label for label in roots) == 3
+
+
+@pytest.mark.parametrize("nodes, shown", [("1", "1"), ("1-3", "1-3"), ("1,3", "1,3"), ("0-1,3", "0-1,3"), ("1-3,^2", "1,3"), ("127", "127")])
+def test_sets_of_numa_nodes_are_shown_as_ranges(nodes, shown, program, dot):
+    document = GRACE.read_text(encoding="utf-8").replace("</source>", f"</source><acpi nodeset='{nodes}'/>", 1)
+    document = document.replace("<devices>", "<cpu><numa>" + "<cell memory='0'/>" * 128 + "</numa></cpu><devices>")
+    graph, = dot(draw(program, "-", input=document.encode()))
+    assert any(re.search(rf"NUMA nodes {re.escape(shown)}(?![-,\d])", label) for name, label in graph.nodes.items() if name.startswith("device"))
+
+
+def test_many_numa_nodes_are_counted(program, dot):
+    document = GRACE.read_text(encoding="utf-8").replace("<devices>", "<cpu><numa>" + "<cell memory='1' unit='GiB'/>" * 20 + "</numa></cpu><devices>")
+    graph, = dot(draw(program, "-", input=document.encode()))
+    assert graph.nodes["guest"].count("1 GiB") == 8 and "and 12 more" in graph.nodes["guest"]
+
+
 def test_emulated_devices_beside_the_vsmmus_are_one_node(program, dot):
     disks = "".join(f"<disk type='file'><source file='/x'/><target dev='vd{letter}' bus='virtio'/></disk>"
                     for letter in "abcdefghijkl")

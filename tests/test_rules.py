@@ -441,3 +441,14 @@ def test_rule_ids_are_kebab_case_and_unique(program):
 def test_the_documented_rules_are_those_of_the_program(program):
     documented = (DATA.parent.parent / "docs" / "rules.rst").read_text(encoding="utf-8")
     assert program.run("explain", "--format", "rst").out == documented
+
+
+@pytest.mark.parametrize("count, wrong", [(128, []), (129, [("128", 129)]), (2000, [("128", 129)])])
+@pytest.mark.parametrize("numbered", [True, False])
+def test_qemu_has_128_numa_nodes(count, wrong, numbered, program):
+    cells = "".join(f"<cell id='{number}' memory='0'/>" if numbered else "<cell memory='0'/>" for number in range(count))
+    document = (DATA / "grace.xml").read_text(encoding="utf-8").replace("<devices>", f"<cpu><numa>{cells}</numa></cpu><devices>")
+    found = [finding for finding in program.check("-S", "error", "-", input=document.encode()).findings]
+    assert [finding["element"] for finding in found] == [f"/domain/cpu/numa/cell[{ordinal}]" for _, ordinal in wrong]
+    assert all("0 to 127" in finding["hint"] and (not numbered or f"'{number}'" in finding["message"])
+               for finding, (number, _) in zip(found, wrong))

@@ -136,6 +136,17 @@ read_cell (const VsmmuReader *reader, const xmlNode *node, guint ordinal)
     read_distances (reader, distances, suffix, (guint) id);
 }
 
+/* QEMU's parse_numa_node() exits when there are more. */
+static void
+report_surplus (const VsmmuReader *reader, const xmlNode *node, guint ordinal)
+{
+  g_autofree char *suffix = g_strdup_printf ("/cpu/numa/cell[%u]", ordinal);
+  g_autofree char *expected =
+      g_strdup_printf (_ ("a number from 0 to %d; QEMU has no more NUMA nodes"), VSMMU_NODES_MAX - 1);
+
+  vsmmu_read_problem (reader, node, suffix, "id", vsmmu_xml_attribute (node, "id"), expected);
+}
+
 void
 vsmmu_numa_read_cells (VsmmuDomain *domain, const xmlNode *cpu)
 {
@@ -151,6 +162,8 @@ vsmmu_numa_read_cells (VsmmuDomain *domain, const xmlNode *cpu)
   for (xmlNode *node = vsmmu_xml_element (numa->children); node != NULL; node = vsmmu_xml_element (node->next))
     if (vsmmu_xml_is (node, "cell") && ++ordinal <= VSMMU_NODES_MAX)
       read_cell (&reader, node, ordinal);
+    else if (vsmmu_xml_is (node, "cell") && ordinal == VSMMU_NODES_MAX + 1)
+      report_surplus (&reader, node, ordinal);
 }
 
 void

@@ -35,6 +35,25 @@ add_edge (VsmmuDotGraph *graph, guint bus, const char *target)
   g_string_append_printf (graph->dot, "  %s -> %s;\n", source, target);
 }
 
+/* The NUMA nodes for the memory of @hostdev, as ranges. */
+static void
+label_add_nodes (GString *label, const VsmmuDevice *hostdev)
+{
+  g_autoptr (GString) ranges = g_string_new (NULL);
+  const guint64 *nodes = hostdev->hostdev.acpi_nodes;
+
+  for (guint node = 0; node < VSMMU_NODES_MAX; node++) {
+    guint first = node;
+
+    if (!vsmmu_nodes_contain (nodes, node))
+      continue;
+    while (node + 1 < VSMMU_NODES_MAX && vsmmu_nodes_contain (nodes, node + 1))
+      node++;
+    g_string_append_printf (ranges, first < node ? "%s%u-%u" : "%s%u", ranges->len > 0 ? "," : "", first, node);
+  }
+  vsmmu_dot_label_add (label, _ ("memory: NUMA nodes %s"), ranges->str);
+}
+
 static void
 add_endpoint (VsmmuDotGraph *graph, const VsmmuDevice *device)
 {
@@ -52,6 +71,8 @@ add_endpoint (VsmmuDotGraph *graph, const VsmmuDevice *device)
   else
     vsmmu_dot_label_add (label, _ ("%02x:%02x.%x, chosen by libvirt"), device->address.bus, device->address.slot,
                          device->address.function);
+  if (vsmmu_device_is_hostdev (device) && device->hostdev.has_acpi_nodes)
+    label_add_nodes (label, device);
   vsmmu_dot_graph_add_node (graph, label, vsmmu_device_is_hostdev (device) ? VSMMU_DOT_HOSTDEV : VSMMU_DOT_ENDPOINT,
                             vsmmu_dot_graph_get_findings (graph, device), "%s", id);
   add_edge (graph, device->address.bus, id);

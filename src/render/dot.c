@@ -10,7 +10,35 @@
 #include "render/dot-label.h"
 
 /* Findings below the picture; the rest is counted. */
+/* NUMA nodes that are named one by one. */
+#define CELLS_MAX 8
+
 #define LISTED_MAX 24
+
+/* NUMA nodes with CPUs or memory, and how many there are for devices. */
+static void
+label_add_cells (GString *label, const VsmmuDomain *domain)
+{
+  guint n_listed = 0;
+  guint n_empty = 0;
+
+  for (guint i = 0; i < domain->cells->len; i++) {
+    const VsmmuCell *cell = &g_array_index (domain->cells, VsmmuCell, i);
+
+    if (!cell->has_cpus && cell->memory == 0)
+      n_empty++;
+    else if (++n_listed <= CELLS_MAX)
+      vsmmu_dot_label_add (label, cell->has_cpus ? _ ("NUMA node %u: vCPUs, %.4g GiB") : _ ("NUMA node %u: %.4g GiB"),
+                           i, (double) cell->memory / (1024 * 1024));
+  }
+  if (n_listed > CELLS_MAX)
+    vsmmu_dot_label_add (label, _ ("and %u more"), n_listed - CELLS_MAX);
+  if (n_empty > 0)
+    vsmmu_dot_label_add (label,
+                         g_dngettext (GETTEXT_PACKAGE, "%u NUMA node for the memory of devices",
+                                      "%u NUMA nodes for the memory of devices", n_empty),
+                         n_empty);
+}
 
 static void
 add_guest (VsmmuDotGraph *graph)
@@ -22,6 +50,7 @@ add_guest (VsmmuDotGraph *graph)
 
   vsmmu_dot_label_add_title (label, name);
   vsmmu_dot_label_add (label, _ ("machine '%s', %u vCPUs"), machine, domain->vcpus);
+  label_add_cells (label, domain);
   vsmmu_dot_graph_add_node (graph, label, VSMMU_DOT_GUEST, vsmmu_dot_graph_get_findings (graph, NULL), "guest");
 }
 
