@@ -18,6 +18,22 @@ first_with_iommufd (const VsmmuDomain *domain)
   return NULL;
 }
 
+/* Whether the domain asks libvirt to start QEMU without a profile: <seclabel type='none'>, for AppArmor or for all. */
+static gboolean
+is_unconfined (const VsmmuDomain *domain)
+{
+  const xmlNode *root = xmlDocGetRootElement (domain->document);
+
+  for (const xmlNode *node = vsmmu_xml_element (root->children); node != NULL; node = vsmmu_xml_element (node->next)) {
+    const char *model = vsmmu_xml_attribute (node, "model");
+
+    if (vsmmu_xml_is (node, "seclabel") && g_strcmp0 (vsmmu_xml_attribute (node, "type"), "none") == 0 &&
+        (model == NULL || strcmp (model, "apparmor") == 0))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* The libvirt that is checked for, or else that of the host */
 static void
 find_libvirt (const VsmmuCheck *check, VsmmuTarget *target)
@@ -38,7 +54,7 @@ check_host_apparmor (VsmmuCheck *check)
 
   find_libvirt (check, &target);
   if (vsmmu_domain_first_accelerated (check->domain) == NULL || hostdev == NULL || denied == NULL ||
-      vsmmu_target_has (&target, VSMMU_FEATURE_IOMMUFD))
+      is_unconfined (check->domain) || vsmmu_target_has (&target, VSMMU_FEATURE_IOMMUFD))
     return;
   hint = g_strdup (_ ("add '/dev/iommu rw,' and '/dev/vfio/devices/* rw,' to a file in "
                       "/etc/apparmor.d/abstractions/libvirt-qemu.d on the host; PERMISSIONS in virt-vsmmu(1) has the "
