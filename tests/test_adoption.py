@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -288,3 +289,19 @@ def test_a_place_on_the_host_that_libvirt_refuses_is_named(program):
 def test_wrong_usage_says_what_is_wrong(program, options, reason):
     outcome = program.run("plan", "--host", GRACE, *options, input=GUEST.encode())
     assert (outcome.status, outcome.out) == (2, "") and reason in outcome.err
+
+
+@pytest.mark.parametrize("strip", [
+    lambda xml: re.sub(r"\s*<pcihole64[^>]*>\d+</pcihole64>", "", xml),
+    lambda xml: re.sub(r"<pcihole64[^>]*>\d+</pcihole64>", "<pcihole64 unit='GiB'>512</pcihole64>", xml),
+    lambda xml: re.sub(r"\s*<controller type='pci' index='0' model='pcie-root'>\s*<pcihole64[^>]*>\d+</pcihole64>\s*</controller>", "", xml),
+], ids=["none", "too-small", "no-pcie-root"])
+def test_a_guest_whose_devices_are_in_place_gets_the_pci_hole_that_they_need(strip, program):
+    whole = adopted(program, guest(hostdev(GPUS[0]), hostdev(GPUS[1])))
+    hole = re.search(r"<pcihole64[^>]*>(\d+)</pcihole64>", whole)
+    assert hole is not None
+    stripped = strip(whole)
+    assert "host-pci-hole" in program.check("--host", GRACE, "-", input=stripped.encode()).rules
+    after = adopted(program, stripped)
+    assert re.search(r"<pcihole64[^>]*>(\d+)</pcihole64>", after)[1] == hole[1]
+    assert placed(after) == placed(whole)

@@ -202,6 +202,15 @@ keep_the_rest (VsmmuLayout *layout, VsmmuEdit *edit)
   }
 }
 
+/* Whether the devices need a larger PCI hole than the guest has. */
+static gboolean
+needs_hole (const VsmmuLayout *layout)
+{
+  const VsmmuDevice *root = layout->domain->buses[0].controller;
+
+  return root != NULL && layout->hole > (root->controller.has_pcihole64 ? root->controller.pcihole64 : 0);
+}
+
 /* Of a pcie-root that is in the document. */
 static void
 enlarge_hole (VsmmuLayout *layout, VsmmuEdit *edit)
@@ -212,7 +221,7 @@ enlarge_hole (VsmmuLayout *layout, VsmmuEdit *edit)
       g_strdup_printf ("<pcihole64 unit='GiB'>%" PRIu64 "</pcihole64>", layout->hole / VSMMU_KIB_PER_GIB);
   g_autofree char *line = g_strconcat (hole, "\n", NULL);
 
-  if (root->node == NULL || layout->hole == 0 || (old != NULL && root->controller.pcihole64 >= layout->hole))
+  if (root->node == NULL || !needs_hole (layout))
     return;
   if (old == NULL) {
     vsmmu_edit_append (edit, root->node, line);
@@ -236,6 +245,20 @@ add_to_guest (VsmmuLayout *layout, VsmmuEdit *edit, const xmlNode *devices)
   vsmmu_edit_append (edit, devices, planned);
 }
 
+/* Of a guest whose devices are all in their places. */
+static void
+add_hole (VsmmuLayout *layout, VsmmuEdit *edit, const xmlNode *devices)
+{
+  const VsmmuDevice *root = layout->domain->buses[0].controller;
+  g_autoptr (GString) implied = g_string_new (NULL);
+
+  enlarge_hole (layout, edit);
+  if (!is_implied_bus (root))
+    return;
+  write_implied_bus (root, layout->hole, implied);
+  vsmmu_edit_append (edit, devices, implied->str);
+}
+
 static gboolean
 edit_guest (VsmmuLayout *layout, VsmmuPlan *plan, const char *guest, gsize length, GError **error)
 {
@@ -251,6 +274,8 @@ edit_guest (VsmmuLayout *layout, VsmmuPlan *plan, const char *guest, gsize lengt
     put_on_first_cell (layout, edit);
   if (vsmmu_layout_adds_something (layout))
     add_to_guest (layout, edit, devices);
+  else if (needs_hole (layout))
+    add_hole (layout, edit, devices);
   if (layout->adoption != NULL)
     vsmmu_adoption_edit (layout->adoption, layout, edit);
   plan->xml = vsmmu_edit_finish (edit, &plan->length);
@@ -357,7 +382,7 @@ fill (VsmmuPlan *plan, const VsmmuHost *host, const char *const *devices, const 
   layout.adoption = adoption;
   if (!make_layout (&layout, devices, error))
     return FALSE;
-  plan->is_unchanged = !vsmmu_layout_adds_something (&layout) && layout.memories->len == 0 &&
+  plan->is_unchanged = !vsmmu_layout_adds_something (&layout) && !needs_hole (&layout) && layout.memories->len == 0 &&
                        (adoption == NULL || !vsmmu_adoption_changes_something (adoption));
   if (plan->is_unchanged) {
     plan->xml = g_strndup (guest, length);
