@@ -5,6 +5,11 @@
 
 #include "base/number.h"
 
+/* vCPUs, one bit for each */
+typedef struct {
+  guint64 bits[VSMMU_CPUS_MAX / 64];
+} CpuSet;
+
 gboolean
 vsmmu_numa_read_set (const VsmmuReader *reader, const xmlNode *node, const char *suffix, guint64 *nodes, guint max)
 {
@@ -76,22 +81,34 @@ read_distances (const VsmmuReader *reader, const xmlNode *distances, const char 
   }
 }
 
+/* @all: (inout): the vCPUs of all cells so far */
 static gboolean
-read_cpus (const VsmmuReader *reader, const xmlNode *node, const char *suffix)
+read_cpus (const VsmmuReader *reader, const xmlNode *node, const char *suffix, CpuSet *all)
 {
   const char *text = vsmmu_xml_attribute (node, "cpus");
-  guint64 cpus[VSMMU_CPUS_MAX / 64] = { 0 };
+  CpuSet cpus = { 0 };
+  gboolean has_any = FALSE;
 
   if (text == NULL)
     return FALSE;
-  if (!vsmmu_number_parse_set (text, cpus, VSMMU_CPUS_MAX)) {
+  if (!vsmmu_number_parse_set (text, cpus.bits, VSMMU_CPUS_MAX)) {
     vsmmu_read_problem (reader, node, suffix, "cpus", text, _ ("vCPUs such as 0-71 or 0,3"));
     return FALSE;
   }
-  for (guint i = 0; i < G_N_ELEMENTS (cpus); i++)
-    if (cpus[i] != 0)
-      return TRUE;
-  return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (cpus.bits); i++) {
+    has_any = has_any || cpus.bits[i] != 0;
+    all->bits[i] |= cpus.bits[i];
+  }
+  return has_any;
+}
+
+/* libvirt gives the first cell the vCPUs that no cell names: virDomainNumaFillCPUsInNode(). */
+static void
+fill_first_cell (VsmmuDomain *domain, const CpuSet *all)
+{
+  for (guint cpu = 0; cpu < MIN (domain->vcpus, VSMMU_CPUS_MAX); cpu++)
+    if ((all->bits[cpu / 64] >> cpu % 64 & 1) == 0)
+      g_array_index (domain->cells, VsmmuCell, 0).has_cpus = TRUE;
 }
 
 /* The number of the cell at @node, which is the @ordinal-th; -1 when it has none that can be used. */
@@ -114,13 +131,13 @@ read_id (const VsmmuReader *reader, const xmlNode *node, const char *suffix, gui
 }
 
 static void
-read_cell (const VsmmuReader *reader, const xmlNode *node, guint ordinal)
+read_cell (const VsmmuReader *reader, const xmlNode *node, guint ordinal, CpuSet *cpus)
 {
   g_autofree char *suffix = g_strdup_printf ("/cpu/numa/cell[%u]", ordinal);
   const xmlNode *distances = vsmmu_read_child (reader, node, suffix, "distances");
   const char *memory = vsmmu_xml_attribute (node, "memory");
   int id = read_id (reader, node, suffix, ordinal);
-  gboolean has_cpus = read_cpus (reader, node, suffix);
+  gboolean has_cpus = read_cpus (reader, node, suffix, cpus);
   VsmmuCell *cell;
 
   if (memory == NULL)
@@ -152,6 +169,7 @@ vsmmu_numa_read_cells (VsmmuDomain *domain, const xmlNode *cpu)
 {
   const VsmmuReader reader = { .domain = domain };
   const xmlNode *numa = vsmmu_read_child (&reader, cpu, "/cpu", "numa");
+  CpuSet cpus = { 0 };
   guint ordinal = 0;
 
   if (numa == NULL)
@@ -161,9 +179,11 @@ vsmmu_numa_read_cells (VsmmuDomain *domain, const xmlNode *cpu)
   g_array_set_size (domain->cells, MIN (domain->n_cells, VSMMU_NODES_MAX));
   for (xmlNode *node = vsmmu_xml_element (numa->children); node != NULL; node = vsmmu_xml_element (node->next))
     if (vsmmu_xml_is (node, "cell") && ++ordinal <= VSMMU_NODES_MAX)
-      read_cell (&reader, node, ordinal);
+      read_cell (&reader, node, ordinal, &cpus);
     else if (vsmmu_xml_is (node, "cell") && ordinal == VSMMU_NODES_MAX + 1)
       report_surplus (&reader, node, ordinal);
+  if (domain->cells->len > 0)
+    fill_first_cell (domain, &cpus);
 }
 
 void

@@ -341,9 +341,9 @@ parse_line (Parser *parser, char *line)
   if (*line == '[' && line[length - 1] == ']')
     return enter_directory (parser, line, length);
   kind = strchr (line, ' ');
-  if (kind == NULL && line[length - 1] == '/') {
+  if (kind == NULL && length > 1 && line[length - 1] == '/') {
     line[length - 1] = '\0';
-    return *line != '\0' && need_entry (parser, line, DIRECTORY, FALSE) != NULL;
+    return need_entry (parser, line, DIRECTORY, FALSE) != NULL;
   }
   if (kind == NULL || kind == line)
     return refuse (parser, _ ("expected [DIRECTORY], an entry, or a comment"));

@@ -22,6 +22,7 @@ test_what_is_no_listing_is_refused_with_its_line (void)
     const char *text;
     const char *message;
   } rows[] = {
+    { "[sys]\n/\n", "x.sysfs:2: expected [DIRECTORY], an entry, or a comment" },
     { "[sys]\nnothing\n", "x.sysfs:2: expected [DIRECTORY], an entry, or a comment" },
     { "[sys]\na ~ b\n", "x.sysfs:2: expected [DIRECTORY], an entry, or a comment" },
     { " a = b\n", "x.sysfs:1: expected [DIRECTORY], an entry, or a comment" },
