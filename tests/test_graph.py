@@ -229,7 +229,7 @@ def squeeze(text):
 @pytest.mark.slow("Graphviz draws hundreds of graphs")
 def test_every_finding_of_every_case_is_marked_in_words_and_listed(program, dot):
     """All cases at once, because Graphviz takes longer to start than to draw."""
-    cases = [path for path in CASES if not path.is_relative_to(DATA / "rules" / "xml-malformed")]
+    cases = [path for path in CASES if path.parent.name not in ("xml-malformed", "ignored-rule-unknown")]
     graphs = dot("".join(draw(program, path) for path in cases))
     assert len(graphs) == len(cases) > 300
     for path, graph in zip(cases, graphs):

@@ -51,8 +51,15 @@ def make_hook(build_dir):
 
 
 def emulated_host():
-    """The captured machine with two SMMUs; devices of A are alone in their groups."""
-    return hosts.entries_of((hosts.LISTINGS / "emulated.sysfs").read_text(encoding="utf-8"))
+    """The captured machine with two SMMUs; devices of A are alone in their groups. Reading a whole host does not need the lists
+    of the groups, so they are not in the listing."""
+    entries = hosts.entries_of((hosts.LISTINGS / "emulated.sysfs").read_text(encoding="utf-8"))
+    for path, target in list(entries.items()):
+        device, name = os.path.split(path)
+        if name == "iommu_group" and device.startswith("sys/devices/"):
+            members = f"sys/kernel/iommu_groups/{os.path.basename(target)}/devices"
+            entries[f"{members}/{os.path.basename(device)}"] = os.path.relpath(device, members)
+    return entries
 
 
 @pytest.fixture(scope="module")
