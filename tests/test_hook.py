@@ -504,8 +504,8 @@ def is_hook(pid):
         return False
 
 
-# What a shell puts in the place of standard input, and what is then said of it. The tests' host has no /dev/null.
-NO_INPUT = {"<&-": "cannot read: Is a directory", "</dev/null": "<stdin>", ">/dev/null 0>&1": "cannot read: Bad file descriptor", "</": "cannot read: Is a directory"}
+# What a shell puts in the place of standard input, and what is then said of it; a closed one becomes /dev/null.
+NO_INPUT = {"<&-": "<stdin>", "</dev/null": "<stdin>", ">/dev/null 0>&1": "cannot read: Bad file descriptor", "</": "cannot read: Is a directory"}
 
 
 @unsanitized
