@@ -42,7 +42,7 @@ def pre_commit(hooks, program, tmp_path):
         git(repository, "init", "-q")
         git(repository, "add", ".")
         environment = {"PATH": f"{program.path.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(["pre-commit", "try-repo", hooks, "virt-vsmmu", "--all-files"], cwd=repository, env=environment,
+        done = subprocess.run(["pre-commit", "try-repo", "--verbose", hooks, "virt-vsmmu", "--all-files"], cwd=repository, env=environment,
                               capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
@@ -54,6 +54,7 @@ def pre_commit(hooks, program, tmp_path):
 def test_pre_commit_passes_good_domains_and_what_is_no_domain(pre_commit):
     status, out = pre_commit({"guest.xml": GOOD.read_text(encoding="utf-8"), "network.xml": "<network/>", "readme.md": "<domain"})
     assert status == 0 and re.search(r"check domains with accelerated SMMUv3s\.+Passed", out), out
+    assert re.findall(r"^\S+?:\d+: .*", out, re.M) == [line for line in out.splitlines() if line.startswith("guest.xml:") and "[not-migratable]" in line] != []
 
 
 def test_pre_commit_stops_a_domain_with_errors(pre_commit, program):
