@@ -226,7 +226,7 @@ LARGE = {
     "value-9-mb-model": (
         "pci-address-invalid not-migratable pci-bus-missing", lambda: grace_with(f"model='{'a' * 9_000_000}'", "model='pcie-expander-bus'")),
     "value-7-mb-rom": (NOTED, lambda: grace_with(f"{IOMMUFD}<rom file='{',&apos;' * 1_000_000}'/>", IOMMUFD)),
-    "value-9-mb-nodeset": (NOTED, lambda: grace_with(f"{IOMMUFD}<acpi nodeset='{'0-127,' * 1_500_000}1'/>", IOMMUFD)),
+    "value-9-mb-nodeset": ("memory-node-missing not-migratable", lambda: grace_with(f"{IOMMUFD}<acpi nodeset='{'0-127,' * 1_500_000}1'/>", IOMMUFD)),
     "value-8-mb-argument": (
         "no-msi-controller vsmmu-empty no-free-hotplug-port not-migratable", lambda: commandline("-M", "its=off," * 1_000_000)),
     "value-9-mb-vcpu": ("invalid-attribute-value not-migratable", lambda: grace_with(f"<vcpu>{'9' * 9_000_000}<", "<vcpu>16<")),
