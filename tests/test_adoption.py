@@ -139,6 +139,7 @@ def test_an_interface_moves_as_a_hostdev_does(program):
     "<iommu model='smmuv3'/>",
     "<iommu model='smmuv3'><driver intremap='on' caching_mode='on' aw_bits='48' eim='off' iotlb='on'/></iommu>",
     "<iommu model='smmuv3'><driver accel='on' pciBus='0' intremap='on' caching_mode='on'/></iommu>",
+    "<iommu model='smmuv3'><driver accel='on' pciBus='0' passthrough='on' xtsup='on' dma_translation='on'/></iommu>",
     "<iommu model='smmuv3'><driver accel='on' pciBus='200'/></iommu>",
     "<iommu model='smmuv3'><driver accel='on' ats='on'/></iommu>",
     "<iommu model='smmuv3'><driver pciBus='0'/></iommu>",
@@ -159,6 +160,15 @@ def test_options_of_other_iommus_are_removed_from_a_vsmmu_that_stays(program):
     bad = good.replace("accel='on'", "accel='on' intremap='on' eim='off'")
     outcome = adopt(program, bad)
     assert (outcome.status, outcome.out) == (0, good) and outcome.err.count("does not accept it for an SMMUv3") == 2
+
+
+@pytest.mark.parametrize("option", ["intremap", "caching_mode", "eim", "iotlb", "aw_bits", "dma_translation", "passthrough", "xtsup"])
+def test_each_option_that_check_reports_as_one_of_other_iommus_is_removed(option, program):
+    good = adopted(program, guest(hostdev(GPUS[0])))
+    bad = good.replace("accel='on'", f"accel='on' {option}='on'")
+    assert any(f"'{option}' belongs to other IOMMU models" in finding["message"] for finding in program.check("-", input=bad.encode()).findings)
+    outcome = adopt(program, bad)
+    assert (outcome.status, outcome.out) == (0, good)
 
 
 def test_misspelled_options_of_a_vsmmu_that_stays_are_renamed(program):

@@ -7,10 +7,6 @@
 #include "domain/acceleration.h"
 #include "domain/options.h"
 
-/* Attributes that libvirt 12.8 supports on <driver> of other IOMMU models. */
-static const char *const other_models_attributes[] = { "intremap",        "caching_mode", "eim",   "iotlb", "aw_bits",
-                                                       "dma_translation", "passthrough",  "xtsup", NULL };
-
 /* NVIDIA's libvirt has pasid='on'; the upstream one has the number of bits, ssidsize. */
 #define PASID "pasid"
 
@@ -35,7 +31,7 @@ check_driver_attribute (VsmmuCheck *check, const VsmmuDevice *iommu, const char 
 
   if (vsmmu_options_is_attribute (name))
     return;
-  if (g_strv_contains (other_models_attributes, name))
+  if (vsmmu_options_is_of_other_models (name))
     vsmmu_check_report (check, iommu->iommu.driver_line, vsmmu_device_path (iommu, "/driver"),
                         g_strdup_printf (_ ("remove %s"), name),
                         _ ("attribute '%s' belongs to other IOMMU models; libvirt rejects it for smmuv3"), name);

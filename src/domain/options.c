@@ -180,6 +180,15 @@ vsmmu_options_is_attribute (const char *name)
 }
 
 gboolean
+vsmmu_options_is_of_other_models (const char *name)
+{
+  static const char *const names[] = { "intremap",        "caching_mode", "eim",   "iotlb", "aw_bits",
+                                       "dma_translation", "passthrough",  "xtsup", NULL };
+
+  return g_strv_contains (names, name);
+}
+
+gboolean
 vsmmu_options_is_auto (const char *name)
 {
   const VsmmuDriverOption *option = find (name);

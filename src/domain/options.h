@@ -33,6 +33,10 @@ void vsmmu_options_read (const VsmmuReader *reader, VsmmuIommu *iommu);
 /* Whether @name is one of them, or pciBus: an attribute that an SMMUv3's <driver> has. */
 gboolean vsmmu_options_is_attribute (const char *name);
 
+/* Whether @name is an attribute that libvirt 12.8 has for the <driver> of other IOMMU models, and refuses for an
+ * SMMUv3: virDomainIOMMUDefValidate(). */
+gboolean vsmmu_options_is_of_other_models (const char *name);
+
 /* Whether @name is one of them that QEMU takes from the physical SMMU when it is left out. */
 gboolean vsmmu_options_is_auto (const char *name);
 

@@ -9,6 +9,18 @@ vsmmu_host_device_of (const VsmmuHost *host, const VsmmuDevice *hostdev)
   return hostdev->hostdev.is_pci ? vsmmu_host_device_at (host, &hostdev->hostdev.host) : NULL;
 }
 
+const VsmmuDevice *
+vsmmu_host_hostdev_of (const VsmmuHost *host, const VsmmuDomain *domain, const VsmmuHostDevice *device)
+{
+  for (guint i = 0; i < domain->hostdevs->len; i++) {
+    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
+
+    if (vsmmu_host_device_of (host, hostdev) == device)
+      return hostdev;
+  }
+  return NULL;
+}
+
 const VsmmuHostSmmu *
 vsmmu_host_smmu_of (const VsmmuHost *host, const VsmmuDevice *hostdev)
 {

@@ -17,6 +17,10 @@ void vsmmu_bindings_find (const VsmmuDomain *domain, const VsmmuHost *host, Vsmm
 /* The function of the host that @hostdev gives to the guest, or %NULL. */
 const VsmmuHostDevice *vsmmu_host_device_of (const VsmmuHost *host, const VsmmuDevice *hostdev);
 
+/* The first <hostdev> that gives @device to @domain, or %NULL. */
+const VsmmuDevice *vsmmu_host_hostdev_of (const VsmmuHost *host, const VsmmuDomain *domain,
+                                          const VsmmuHostDevice *device);
+
 /* The physical SMMU of @hostdev, or %NULL when it is not known. */
 const VsmmuHostSmmu *vsmmu_host_smmu_of (const VsmmuHost *host, const VsmmuDevice *hostdev);
 

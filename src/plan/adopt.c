@@ -11,10 +11,6 @@
 #include "host/binding.h"
 #include "host/device-model.h"
 
-/* What libvirt has for the <driver> of other IOMMUs, and refuses for an SMMUv3 (virDomainIOMMUDefValidate()). */
-static const char *const foreign_options[] = { "intremap",        "caching_mode", "eim", "iotlb", "aw_bits",
-                                               "dma_translation", "xtsup",        "pt",  NULL };
-
 void
 vsmmu_adoption_free (VsmmuAdoption *adoption)
 {
@@ -167,26 +163,13 @@ adopt_all (VsmmuAdoption *adoption, const VsmmuHost *host, const VsmmuBinding *b
   return TRUE;
 }
 
-/* The device of the guest that is @device of the host, or %NULL. */
-static const VsmmuDevice *
-find_hostdev (const VsmmuAdoption *adoption, const VsmmuHost *host, const VsmmuHostDevice *device)
-{
-  for (guint i = 0; i < adoption->guest->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (adoption->guest, i);
-
-    if (vsmmu_host_device_of (host, hostdev) == device)
-      return hostdev;
-  }
-  return NULL;
-}
-
 static gboolean
 adopt_named (VsmmuAdoption *adoption, const VsmmuHost *host, const VsmmuBinding *bindings, const char *const *names,
              GError **error)
 {
   for (guint i = 0; names[i] != NULL; i++) {
     const VsmmuHostDevice *device = vsmmu_layout_find_device (host, names[i], error);
-    const VsmmuDevice *hostdev = device != NULL ? find_hostdev (adoption, host, device) : NULL;
+    const VsmmuDevice *hostdev = device != NULL ? vsmmu_host_hostdev_of (host, adoption->guest, device) : NULL;
 
     if (device == NULL)
       return FALSE;
@@ -242,7 +225,7 @@ vsmmu_adoption_new (const VsmmuDomain *guest, const VsmmuHost *host, const char 
 static gboolean
 is_wrong_option (const char *name)
 {
-  return g_strv_contains (foreign_options, name) ||
+  return vsmmu_options_is_of_other_models (name) ||
          (!vsmmu_options_is_attribute (name) && vsmmu_options_suggest (name) != NULL);
 }
 
@@ -360,7 +343,7 @@ static void
 correct_option (const VsmmuDevice *iommu, const char *name, VsmmuLayout *layout, VsmmuEdit *edit)
 {
   const xmlNode *driver = iommu->iommu.driver;
-  const char *meant = g_strv_contains (foreign_options, name) ? NULL : vsmmu_options_suggest (name);
+  const char *meant = vsmmu_options_is_of_other_models (name) ? NULL : vsmmu_options_suggest (name);
   const char *value = vsmmu_xml_attribute (driver, name);
 
   vsmmu_edit_remove_attribute (edit, driver, name);
