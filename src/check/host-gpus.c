@@ -5,6 +5,7 @@
 #include "check/check.h"
 #include "domain/virt-machine.h"
 #include "domain/vsmmu.h"
+#include "host/binding.h"
 #include "host/device-model.h"
 #include "host/pci-hole.h"
 
@@ -185,14 +186,11 @@ find_left_behind (const VsmmuCheck *check, const VsmmuHostDevice *device)
 {
   for (guint i = 0; i < check->host->devices->len; i++) {
     const VsmmuHostDevice *other = g_ptr_array_index (check->host->devices, i);
-    gboolean is_given = FALSE;
 
     if (vsmmu_host_device_memory_nodes (other) == 0 || !vsmmu_fact_is_known (other->numa_node) ||
         !vsmmu_fact_is_known (device->numa_node) || other->numa_node.value != device->numa_node.value)
       continue;
-    for (guint h = 0; h < check->domain->hostdevs->len && !is_given; h++)
-      is_given = vsmmu_host_device_of (check->host, vsmmu_domain_hostdev_at (check->domain, h)) == other;
-    if (!is_given)
+    if (vsmmu_host_hostdev_of (check->host, check->domain, other) == NULL)
       return other;
   }
   return NULL;

@@ -35,30 +35,6 @@ whole_guest (const VsmmuLayout *layout)
   return layout->adoption != NULL ? layout->adoption->guest : layout->domain;
 }
 
-/* The <hostdev> that gives @device to the guest already, or %NULL. */
-static const VsmmuDevice *
-hostdev_of (const VsmmuLayout *layout, const VsmmuHostDevice *device)
-{
-  const VsmmuDomain *guest = whole_guest (layout);
-
-  for (guint i = 0; i < guest->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (guest, i);
-
-    if (vsmmu_host_device_of (layout->host, hostdev) == device)
-      return hostdev;
-  }
-  return NULL;
-}
-
-/* How many cells @device needs that it does not have. */
-static guint
-count_needed (const VsmmuLayout *layout, const VsmmuHostDevice *device)
-{
-  const VsmmuDevice *hostdev = hostdev_of (layout, device);
-
-  return hostdev != NULL && hostdev->hostdev.has_acpi_nodes ? 0 : vsmmu_host_device_memory_nodes (device);
-}
-
 static int
 node_of_bus (const VsmmuDomain *domain, guint root)
 {
@@ -100,17 +76,20 @@ add_memory (VsmmuLayout *layout, VsmmuPlanMemory memory, GError **error)
   return TRUE;
 }
 
+/* Adds @device when it needs cells and has none. */
 static void
 add_needed (const VsmmuLayout *layout, GArray *needed, const VsmmuHostDevice *device)
 {
-  VsmmuPlanMemory memory = { .device = device, .hostdev = hostdev_of (layout, device) };
+  VsmmuPlanMemory memory = { .device = device,
+                             .hostdev = vsmmu_host_hostdev_of (layout->host, whole_guest (layout), device),
+                             .count = vsmmu_host_device_memory_nodes (device) };
 
-  memory.count = count_needed (layout, device);
+  if (memory.count == 0 || (memory.hostdev != NULL && memory.hostdev->hostdev.has_acpi_nodes))
+    return;
   for (guint i = 0; i < needed->len; i++)
     if (g_array_index (needed, VsmmuPlanMemory, i).device == device)
       return;
-  if (memory.count > 0)
-    g_array_append_val (needed, memory);
+  g_array_append_val (needed, memory);
 }
 
 /* (transfer full) (element-type VsmmuPlanMemory): of devices that get a port, then of those that stay where they are */

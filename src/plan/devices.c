@@ -67,19 +67,6 @@ vsmmu_layout_is_usable (const VsmmuHostDevice *device, GError **error)
   return TRUE;
 }
 
-/* The <hostdev> that gives @device to the guest already, or %NULL. */
-static const VsmmuDevice *
-find_hostdev (const VsmmuLayout *layout, const VsmmuHostDevice *device)
-{
-  for (guint i = 0; i < layout->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (layout->domain->hostdevs, i);
-
-    if (hostdev->hostdev.is_pci && vsmmu_host_device_at (layout->host, &hostdev->hostdev.host) == device)
-      return hostdev;
-  }
-  return NULL;
-}
-
 /* Whether @device goes into @group; @vsmmu is what it is behind in the guest, or %NULL. */
 static gboolean
 belongs_to (const VsmmuLayout *layout, const VsmmuPlanGroup *group, const VsmmuHostDevice *device,
@@ -119,7 +106,7 @@ group_of (VsmmuLayout *layout, const VsmmuHostDevice *device, const VsmmuDevice 
 static gboolean
 add_device (VsmmuLayout *layout, const VsmmuHostDevice *device, const VsmmuBinding *bindings, GError **error)
 {
-  const VsmmuDevice *hostdev = find_hostdev (layout, device);
+  const VsmmuDevice *hostdev = vsmmu_host_hostdev_of (layout->host, layout->domain, device);
   const VsmmuDevice *vsmmu = hostdev != NULL ? vsmmu_domain_vsmmu_of (layout->domain, hostdev) : NULL;
   VsmmuPlanGroup *group = NULL;
 

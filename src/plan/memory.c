@@ -2,6 +2,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "domain/virt-machine.h"
+#include "host/binding.h"
 #include "host/device-model.h"
 #include "host/pci-hole.h"
 #include "plan/layout.h"
@@ -24,9 +25,7 @@ hole_need (const VsmmuLayout *layout)
   guint64 floor = 0;
 
   for (guint i = 0; i < layout->domain->hostdevs->len; i++) {
-    const VsmmuDevice *hostdev = g_ptr_array_index (layout->domain->hostdevs, i);
-    const VsmmuHostDevice *device =
-        hostdev->hostdev.is_pci ? vsmmu_host_device_at (layout->host, &hostdev->hostdev.host) : NULL;
+    const VsmmuHostDevice *device = vsmmu_host_device_of (layout->host, vsmmu_domain_hostdev_at (layout->domain, i));
 
     if (device != NULL)
       add_device (&hole, &floor, device);
