@@ -21,6 +21,13 @@ next_accelerated (const VsmmuCheck *check, guint *i)
   return NULL;
 }
 
+/* Whether QEMU has an accelerated SMMUv3, but not @feature; without one, another rule says so. */
+static gboolean
+lacks_only (const VsmmuCheck *check, VsmmuFeature feature)
+{
+  return vsmmu_target_lacks (check->target, feature) && !vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL);
+}
+
 /* (transfer full): which QEMU to use instead of this, which is too old or was built without accel */
 static char *
 hint_accel (const VsmmuCheck *check)
@@ -52,8 +59,7 @@ check_target_qemu_no_auto (VsmmuCheck *check)
   const VsmmuDevice *iommu;
   g_autofree char *version = vsmmu_target_qemu_to_string (check->target);
 
-  if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_AUTO) ||
-      vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
+  if (!lacks_only (check, VSMMU_FEATURE_QEMU_AUTO))
     return;
   while ((iommu = next_accelerated (check, &i)) != NULL) {
     g_autofree char *options = vsmmu_iommu_auto_options (iommu);
@@ -73,8 +79,7 @@ check_target_qemu_no_cmdqv (VsmmuCheck *check)
   const VsmmuDevice *iommu;
   g_autofree char *version = vsmmu_target_qemu_to_string (check->target);
 
-  if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_CMDQV) ||
-      vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
+  if (!lacks_only (check, VSMMU_FEATURE_QEMU_CMDQV))
     return;
   while ((iommu = next_accelerated (check, &i)) != NULL)
     if (iommu->iommu.cmdqv == VSMMU_SWITCH_ON)
@@ -91,8 +96,7 @@ check_target_qemu_no_iommufd (VsmmuCheck *check)
   const VsmmuDomain *domain = check->domain;
   g_autofree char *version = vsmmu_target_qemu_to_string (check->target);
 
-  if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_IOMMUFD) ||
-      vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
+  if (!lacks_only (check, VSMMU_FEATURE_QEMU_IOMMUFD))
     return;
   for (guint i = 0; i < domain->hostdevs->len; i++) {
     const VsmmuDevice *hostdev = vsmmu_domain_hostdev_at (domain, i);
@@ -114,8 +118,7 @@ check_target_qemu_no_pasid (VsmmuCheck *check)
   const VsmmuDevice *iommu;
   g_autofree char *version = vsmmu_target_qemu_to_string (check->target);
 
-  if (!vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_PASID) ||
-      vsmmu_target_lacks (check->target, VSMMU_FEATURE_QEMU_ACCEL))
+  if (!lacks_only (check, VSMMU_FEATURE_QEMU_PASID))
     return;
   while ((iommu = next_accelerated (check, &i)) != NULL)
     if (iommu->iommu.ssidsize > 0)

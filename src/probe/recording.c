@@ -149,40 +149,31 @@ remember (VsmmuRecording *recording, int descriptor, const char *path)
   g_hash_table_replace (recording->paths, GINT_TO_POINTER (descriptor), g_strdup (path));
 }
 
+/* Records what opening @path came to, and what it is when it was opened. */
 static int
-enter (const VsmmuSource *source, int directory, const char *path)
-{
-  VsmmuRecording *recording = (VsmmuRecording *) source;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&recording->mutex);
-  g_autofree char *found = find_path (recording, directory, path, TRUE);
-  int descriptor = recording->below->enter (recording->below, directory, path);
-  int saved = errno;
-  gboolean is_found;
-
-  if (descriptor >= 0) {
-    remember (recording, descriptor, found);
-    need_entry (recording, found, DIRECTORY, &is_found);
-  } else {
-    add_error (recording, found, saved);
-  }
-  errno = saved;
-  return descriptor;
-}
-
-static int
-note_open (VsmmuRecording *recording, int descriptor, const char *path)
+note_open (VsmmuRecording *recording, int descriptor, const char *path, Kind kind)
 {
   int saved = errno;
   gboolean is_found;
 
   if (descriptor >= 0) {
     remember (recording, descriptor, path);
-    need_entry (recording, path, FILE_BYTES, &is_found);
+    need_entry (recording, path, kind, &is_found);
   } else {
     add_error (recording, path, saved);
   }
   errno = saved;
   return descriptor;
+}
+
+static int
+enter (const VsmmuSource *source, int directory, const char *path)
+{
+  VsmmuRecording *recording = (VsmmuRecording *) source;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&recording->mutex);
+  g_autofree char *found = find_path (recording, directory, path, TRUE);
+
+  return note_open (recording, recording->below->enter (recording->below, directory, path), found, DIRECTORY);
 }
 
 static int
@@ -192,7 +183,7 @@ open_file (const VsmmuSource *source, int directory, const char *name)
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&recording->mutex);
   g_autofree char *found = find_path (recording, directory, name, FALSE);
 
-  return note_open (recording, recording->below->open (recording->below, directory, name), found);
+  return note_open (recording, recording->below->open (recording->below, directory, name), found, FILE_BYTES);
 }
 
 static int
@@ -202,7 +193,7 @@ open_linked (const VsmmuSource *source, const char *path)
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&recording->mutex);
   g_autofree char *found = find_path (recording, source->root, path, TRUE);
 
-  return note_open (recording, recording->below->open_linked (recording->below, path), found);
+  return note_open (recording, recording->below->open_linked (recording->below, path), found, FILE_BYTES);
 }
 
 static void
